@@ -1,0 +1,1 @@
+"""Settings, wiring, process roles and the command line: the only place that knows everything."""

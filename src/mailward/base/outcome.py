@@ -1,0 +1,37 @@
+"""Every attempt ends in one of three values, decided in one function per transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The other side took responsibility."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TempFail:
+    """Worth another try. `reason` is a named class (see core/delivery/model), `retry_after` seconds if the peer said so."""
+
+    reason: str
+    text: str = ""
+    code: int = 0
+    enhanced: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PermFail:
+    """Never will. `reason` is a named class."""
+
+    reason: str
+    text: str = ""
+    code: int = 0
+    enhanced: str = ""
+
+
+Outcome: TypeAlias = Done | TempFail | PermFail

@@ -1,0 +1,1 @@
+"""The world calls us: HTTP, SMTP, and the queue."""
