@@ -15,7 +15,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class TempFail:
-    """Worth another try. `reason` is a named class (see core/delivery/model), `retry_after` seconds if the peer said so."""
+    """Worth another try. `reason` is a named class; `retry_after` seconds if the peer said so."""
 
     reason: str
     text: str = ""

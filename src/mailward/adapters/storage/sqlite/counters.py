@@ -1,0 +1,29 @@
+"""Named numbers of the installation: epochs that tell workers their caches are old."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mailward.adapters.storage.sqlite.tx import SqliteTx
+
+
+class SqliteCounters:
+    """A counter only grows; whoever bumps it does so in the transaction of the change it announces."""
+
+    def __init__(self, tx: SqliteTx) -> None:
+        self._tx = tx
+
+    async def all(self) -> dict[str, int]:
+        """Every counter. System scope."""
+        return dict(self._tx.rows("SELECT name, value FROM counters"))
+
+    async def bump(self, name: str) -> int:
+        """Add one; the new value. System scope."""
+        row = self._tx.row(
+            "INSERT INTO counters(name, value) VALUES (?, 1) "
+            "ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value",
+            (name,),
+        )
+        assert row is not None
+        return int(row[0])

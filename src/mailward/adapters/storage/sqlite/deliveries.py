@@ -1,0 +1,142 @@
+"""SQL of deliveries, attempts and leases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mailward.core.messages.model import ATTEMPT_DECODER, Attempt, Delivery, DeliveryState
+
+if TYPE_CHECKING:
+    from mailward.adapters.storage.sqlite.tx import Row, SqliteTx
+    from mailward.core.messages.ports import DeliveryRow
+
+
+class SqliteDeliveries:
+    """The deliveries repository on SQLite."""
+
+    def __init__(self, tx: SqliteTx) -> None:
+        self._tx = tx
+
+    async def insert(self, rows: Sequence[DeliveryRow]) -> None:
+        """Many deliveries in one statement run."""
+        self._tx.many(
+            "INSERT INTO t_deliveries"
+            "(workspace, message, n, recipient, state, due, lessee, attempts, updated, reason, dsn) "
+            "VALUES (scope(),?,?,?,?,?,?,0,?,?,?)",
+            rows,
+        )
+
+    async def of(self, messages: Sequence[bytes]) -> dict[bytes, list[Delivery]]:
+        """Deliveries of some messages, each list in recipient order."""
+        out: dict[bytes, list[Delivery]] = {}
+        sql = (
+            "SELECT message, n, recipient, state, due, attempts, updated, reason FROM deliveries "
+            "WHERE message = ? ORDER BY n"
+        )
+        for message in messages:
+            out[message] = [Delivery(*r[:3], DeliveryState(r[3]), *r[4:]) for r in self._tx.rows(sql, (message,))]
+        return out
+
+    async def attempts(self, message: bytes) -> list[Attempt]:
+        """Every recorded try, oldest first."""
+        sql = "SELECT n, attempt, at, facts FROM attempts WHERE message = ? ORDER BY at, n"
+        return [Attempt(r[0], r[1], r[2], ATTEMPT_DECODER.decode(r[3])) for r in self._tx.rows(sql, (message,))]
+
+    async def settle(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write outcomes; only rows still leased by that lessee change."""
+        self._tx.many(
+            "UPDATE t_deliveries SET state=?, due=?, attempts=?, updated=?, reason=? "
+            "WHERE workspace = scope() AND message = ? AND n = ? AND lessee = ? AND state = 1",
+            rows,
+        )
+
+    async def add_attempts(self, rows: Sequence[tuple[bytes, int, int, int, bytes]]) -> None:
+        """(message, n, attempt, at, encoded facts) each."""
+        self._tx.many(
+            "INSERT OR REPLACE INTO t_attempts(workspace, message, n, attempt, at, facts) VALUES (scope(),?,?,?,?,?)",
+            rows,
+        )
+
+    async def move(
+        self,
+        message: bytes,
+        states: Sequence[DeliveryState],
+        to: DeliveryState,
+        *,
+        due: int,
+        now: int,
+        reason: str | None,
+    ) -> int:
+        """Move those of a message's deliveries that stand in one of `states`."""
+        moved = 0
+        for state in states:
+            moved += self._tx.run(
+                "UPDATE t_deliveries SET state=?, due=?, lessee=0, updated=?, reason=? "
+                "WHERE workspace = scope() AND message = ? AND state = ?",
+                (int(to), due, now, reason, message, int(state)),
+            )
+        return moved
+
+    # -- leases: the system scope, all workspaces ------------------------------------------------
+
+    async def workspaces_with_open(self, limit: int = 1000) -> list[bytes]:
+        """Workspaces that have an open delivery, by skipping through the index."""
+        out: list[bytes] = []
+        last = b""
+        while len(out) < limit:
+            row = self._tx.row("SELECT min(workspace) FROM t_deliveries WHERE state < 2 AND workspace > ?", (last,))
+            if row is None or row[0] is None:
+                break
+            last = row[0]
+            out.append(last)
+        return out
+
+    async def due(self, workspace: bytes, now: int, limit: int) -> list[Row]:
+        """(message, n, recipient, attempts, dsn) of what is due, and of leases that ran out."""
+        return self._tx.rows(
+            "SELECT message, n, recipient, attempts, dsn FROM t_deliveries "
+            "WHERE workspace = ? AND state < 2 AND due <= ? ORDER BY due LIMIT ?",
+            (workspace, now, limit),
+        )
+
+    async def lease(self, workspace: bytes, rows: Sequence[tuple[bytes, int]], lessee: int, until: int) -> None:
+        """Hand rows to a worker until a time."""
+        self._tx.many(
+            "UPDATE t_deliveries SET state=1, lessee=?, due=? WHERE workspace=? AND message=? AND n=?",
+            [(lessee, until, workspace, message, n) for message, n in rows],
+        )
+
+    async def messages_for(self, workspace: bytes, messages: Sequence[bytes]) -> dict[bytes, Row]:
+        """(created, segment, offset, length, facts) of each."""
+        sql = "SELECT created, segment, seg_offset, seg_length, facts FROM t_messages WHERE workspace = ? AND id = ?"
+        return {m: row for m in messages if (row := self._tx.row(sql, (workspace, m))) is not None}
+
+    async def next_due(self, workspace: bytes) -> int | None:
+        """When the next open delivery of a workspace wants attention."""
+        row = self._tx.row("SELECT min(due) FROM t_deliveries WHERE workspace = ? AND state < 2", (workspace,))
+        return row[0] if row else None
+
+    async def take_slot(self, slot: int, now: int) -> tuple[int, int]:
+        """Start a new generation of a worker slot and return its dead predecessor's leases; (generation, returned)."""
+        old = self._tx.row("SELECT generation FROM worker_slots WHERE slot = ?", (slot,))
+        row = self._tx.row(
+            "INSERT INTO counters(name, value) VALUES ('worker_generation', 1) "
+            "ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value"
+        )
+        assert row is not None
+        generation = int(row[0])
+        self._tx.run("INSERT OR REPLACE INTO worker_slots VALUES (?,?,?)", (slot, generation, now))
+        returned = 0
+        if old is not None:
+            for workspace in await self.workspaces_with_open(1_000_000):
+                returned += self._tx.run(
+                    "UPDATE t_deliveries SET state=0, due=?, lessee=0 WHERE workspace=? AND state=1 AND lessee=?",
+                    (now, workspace, int(old[0])),
+                )
+        return generation, returned
+
+    async def queue_depth(self) -> int:
+        """Open deliveries of the whole installation."""
+        row = self._tx.row("SELECT count(*) FROM t_deliveries WHERE state < 2")
+        return int(row[0]) if row else 0

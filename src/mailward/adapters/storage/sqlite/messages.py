@@ -1,0 +1,134 @@
+"""SQL of messages, search tokens, idempotency and usage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mailward.core.messages.model import FACTS_DECODER, Message
+
+if TYPE_CHECKING:
+    from mailward.adapters.storage.sqlite.tx import Row, SqliteTx
+    from mailward.core.messages.ports import MessageRow
+
+_COLUMNS = "id, created, segment, seg_offset, seg_length, facts"
+
+
+def _message(row: Row) -> Message:
+    body = None if row[2] is None else (row[2], row[3], row[4])
+    return Message(row[0], row[1], body, FACTS_DECODER.decode(row[5]))
+
+
+class SqliteMessages:
+    """The messages repository on SQLite."""
+
+    def __init__(self, tx: SqliteTx) -> None:
+        self._tx = tx
+
+    async def insert(self, rows: Sequence[MessageRow]) -> None:
+        """Many messages in one statement run."""
+        self._tx.many(
+            "INSERT INTO t_messages(workspace, id, created, segment, seg_offset, seg_length, facts) "
+            "VALUES (scope(),?,?,?,?,?,?)",
+            rows,
+        )
+
+    async def get(self, message: bytes) -> Message | None:
+        """One message of this workspace."""
+        row = self._tx.row(f"SELECT {_COLUMNS} FROM messages WHERE id = ?", (message,))  # noqa: S608
+        return _message(row) if row else None
+
+    async def page(
+        self, *, before: bytes | None, limit: int, since: int | None = None, until: int | None = None
+    ) -> list[Message]:
+        """Newest first; times are microseconds UTC, ids carry the time, so the primary key serves both."""
+        upper = before or b"\xff" * 16
+        if until is not None:
+            upper = min(upper, (until // 1000).to_bytes(6, "big") + b"\x00" * 10)
+        lower = (since // 1000).to_bytes(6, "big") + b"\x00" * 10 if since is not None else b""
+        sql = f"SELECT {_COLUMNS} FROM messages WHERE id < ? AND id >= ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+        return [_message(r) for r in self._tx.rows(sql, (upper, lower, limit))]
+
+    async def found(self, tokens: Sequence[bytes], *, before: bytes | None, limit: int) -> list[bytes]:
+        """Ids that carry every token: walk the first token's list, probe the others."""
+        sql = "SELECT message FROM search AS s WHERE token = ? AND message < ?"
+        params: list[object] = [tokens[0], before or b"\xff" * 16]
+        for token in tokens[1:]:
+            sql += " AND EXISTS (SELECT 1 FROM search AS o WHERE o.token = ? AND o.message = s.message)"
+            params.append(token)
+        return [r[0] for r in self._tx.rows(sql + " ORDER BY message DESC LIMIT ?", (*params, limit))]
+
+    async def index(self, rows: Sequence[tuple[bytes, bytes]], upto: bytes) -> None:
+        """Write (token, message) pairs and how far the index reaches."""
+        self._tx.many("INSERT OR IGNORE INTO t_search(workspace, token, message) VALUES (scope(),?,?)", rows)
+        self._tx.run(
+            "INSERT INTO t_search_progress(workspace, upto) VALUES (scope(), ?) "
+            "ON CONFLICT(workspace) DO UPDATE SET upto = excluded.upto",
+            (upto,),
+        )
+
+    async def indexed_upto(self) -> bytes:
+        """The id up to which messages are in the index."""
+        row = self._tx.row("SELECT upto FROM search_progress")
+        return row[0] if row else b""
+
+    async def after(self, message: bytes, below: bytes, limit: int) -> list[Message]:
+        """Oldest first, for the index."""
+        sql = f"SELECT {_COLUMNS} FROM messages WHERE id > ? AND id < ? ORDER BY id LIMIT ?"  # noqa: S608
+        return [_message(r) for r in self._tx.rows(sql, (message, below, limit))]
+
+    async def earlier_answer(self, key: bytes) -> tuple[bytes, bytes, int] | None:
+        """(body hash, answer, expires) kept under an idempotency key."""
+        row = self._tx.row("SELECT body, answer, expires FROM idempotency WHERE key = ?", (key,))
+        return (row[0], row[1], row[2]) if row else None
+
+    async def keep_answer(self, key: bytes, body: bytes, answer: bytes, expires: int) -> None:
+        """Keep (or, once expired, replace) the answer of a key."""
+        self._tx.run(
+            "INSERT INTO t_idempotency(workspace, key, expires, body, answer) VALUES (scope(),?,?,?,?) "
+            "ON CONFLICT(workspace, key) DO UPDATE "
+            "SET expires=excluded.expires, body=excluded.body, answer=excluded.answer",
+            (key, expires, body, answer),
+        )
+
+    async def count(self, day: int, what: str, n: int) -> None:
+        """Add to a usage counter."""
+        self._tx.run(
+            "INSERT INTO t_usage(workspace, day, what, count) VALUES (scope(),?,?,?) "
+            "ON CONFLICT(workspace, day, what) DO UPDATE SET count = count + excluded.count",
+            (day, what, n),
+        )
+
+    async def usage(self, since_day: int) -> list[tuple[int, str, int]]:
+        """(day, what, count) from a day on."""
+        return [
+            (r[0], r[1], r[2])
+            for r in self._tx.rows("SELECT day, what, count FROM usage WHERE day >= ? ORDER BY day, what", (since_day,))
+        ]
+
+    async def timeline_add(self, message: bytes, at: int, moment: str, facts: str) -> None:
+        """A moment that is neither acceptance nor an attempt."""
+        self._tx.run(
+            "INSERT OR REPLACE INTO t_timeline(workspace, message, at, moment, facts) VALUES (scope(),?,?,?,?)",
+            (message, at, moment, facts),
+        )
+
+    async def timeline(self, message: bytes) -> list[tuple[int, str, str]]:
+        """Those moments, oldest first."""
+        sql = "SELECT at, moment, facts FROM timeline WHERE message = ? ORDER BY at"
+        return [(r[0], r[1], r[2]) for r in self._tx.rows(sql, (message,))]
+
+    async def oldest(self, below: bytes, limit: int) -> list[bytes]:
+        """Ids below a bound, oldest first, for retention."""
+        return [r[0] for r in self._tx.rows("SELECT id FROM messages WHERE id < ? ORDER BY id LIMIT ?", (below, limit))]
+
+    async def erase(self, ids: Sequence[bytes]) -> None:
+        """Remove messages and all that hangs on them."""
+        one = [(i,) for i in ids]
+        for table in ("t_deliveries", "t_attempts", "t_timeline", "t_search"):
+            self._tx.many(f"DELETE FROM {table} WHERE workspace = scope() AND message = ?", one)  # noqa: S608
+        self._tx.many("DELETE FROM t_messages WHERE workspace = scope() AND id = ?", one)
+
+    async def erase_old_answers(self, now: int) -> None:
+        """Remove idempotency answers past their time."""
+        self._tx.run("DELETE FROM t_idempotency WHERE workspace = scope() AND expires < ?", (now,))

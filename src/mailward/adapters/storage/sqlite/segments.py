@@ -1,0 +1,166 @@
+"""Message bodies: AES-256-GCM records in append-only segment files.
+
+A record is `MWS1 | length u32 | workspace 16 | message 16 | day u32 | version u16 |
+nonce 12 | ciphertext+tag`; all before the nonce is authenticated with it. Each worker
+has one open segment, preallocated so that fdatasync need not journal the file's size.
+A record is durable before the row that names it commits; what follows the last named
+record after a crash is garbage that nobody reads.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mailward.base.errors import Corrupt, NotFound, Unavailable
+from mailward.base.sources import Entropy
+
+_HEAD = struct.Struct(">4sI16s16sIH")
+_MAGIC = b"MWS1"
+_SEGMENT_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRef:
+    """Where a body lies: segment id (worker << 32 | number), offset and length of its record."""
+
+    segment: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """An unwrapped data key of one workspace and day (days since the epoch)."""
+
+    day: int
+    version: int
+    aead: AESGCM
+
+
+class SegmentWriter:
+    """The one open segment of a worker. Used from the writer thread only."""
+
+    def __init__(self, folder: Path, worker: int, entropy: Entropy) -> None:
+        self._folder = folder
+        self._worker = worker
+        self._entropy = entropy
+        self._fd = -1
+        self._number = self._next_number()
+        self._offset = 0
+        self._end = 0
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _next_number(self) -> int:
+        prefix = f"{self._worker:04d}-"
+        numbers = (
+            [int(p.stem.split("-")[1]) for p in self._folder.glob(prefix + "*.seg")] if self._folder.exists() else []
+        )
+        return max(numbers, default=0) + 1
+
+    def _open(self, need: int) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._number += 1
+        path = self._folder / f"{self._worker:04d}-{self._number:08d}.seg"
+        size = max(_SEGMENT_BYTES, need)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, size)
+            os.fsync(fd)
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError:
+            os.close(fd)
+            path.unlink(missing_ok=True)
+            raise
+        self._fd, self._offset, self._end = fd, 0, size
+
+    def append(self, bodies: Sequence[tuple[bytes, bytes, DataKey, bytes]]) -> list[BodyRef]:
+        """Write (workspace, message, key, content) records and make them durable with one sync.
+
+        Raises Unavailable when there is no room (nothing of it will be named by a row).
+        Any failure of the sync itself propagates as OSError: the caller ends the process,
+        since after a failed fsync the kernel may have dropped the pages.
+        """
+        nonces = self._entropy.bytes(12 * len(bodies))
+        chunks: list[bytes] = []
+        lengths: list[int] = []
+        for i, (workspace, message, key, content) in enumerate(bodies):
+            nonce = nonces[12 * i : 12 * i + 12]
+            head = _HEAD.pack(_MAGIC, len(content) + 16, workspace, message, key.day, key.version)
+            sealed = key.aead.encrypt(nonce, content, head)
+            chunks += (head, nonce, sealed)
+            lengths.append(len(head) + 12 + len(sealed))
+        total = sum(lengths)
+        try:
+            if self._fd < 0 or self._offset + total > self._end:
+                self._open(total)
+            start = self._offset
+            view = memoryview(b"".join(chunks))
+            written = 0
+            while written < total:
+                written += os.pwrite(self._fd, view[written:], start + written)
+        except OSError as e:
+            raise Unavailable(
+                "storage_full", "The message could not be stored now; please try again later.", detail=f"segment: {e}"
+            ) from e
+        os.fdatasync(self._fd)
+        self._offset = start + total
+        segment = self._worker << 32 | self._number
+        refs = []
+        for length in lengths:
+            refs.append(BodyRef(segment, start, length))
+            start += length
+        return refs
+
+    def close(self) -> None:
+        """Give back the preallocated rest and close."""
+        if self._fd >= 0:
+            os.ftruncate(self._fd, self._offset)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def segment_path(folder: Path, segment: int) -> Path:
+    """File of a segment id."""
+    return folder / f"{segment >> 32:04d}-{segment & 0xFFFFFFFF:08d}.seg"
+
+
+def read_record(folder: Path, ref: BodyRef) -> bytes:
+    """The sealed record a row names; NotFound when its segment is gone."""
+    try:
+        with segment_path(folder, ref.segment).open("rb", buffering=0) as f:
+            return os.pread(f.fileno(), ref.length, ref.offset)
+    except FileNotFoundError as e:
+        raise NotFound("content_gone", "The content of this message is no longer kept.", detail=str(e)) from e
+
+
+def record_key(record: bytes) -> tuple[int, int]:
+    """(day, version) of the data key a record was sealed under."""
+    if len(record) < _HEAD.size:
+        raise Corrupt("content_corrupt", "The stored content failed its check.", detail="short record")
+    _, _, _, _, day, version = _HEAD.unpack_from(record)
+    return day, version
+
+
+def open_record(record: bytes, workspace: bytes, message: bytes, key: DataKey) -> bytes:
+    """Decrypt a record after checking that it is the one asked for; Corrupt when any byte is wrong."""
+    size = _HEAD.size
+    try:
+        magic, length, ws, msg, _, _ = _HEAD.unpack_from(record)
+        if magic != _MAGIC or ws != workspace or msg != message or len(record) != size + 12 + length:
+            raise InvalidTag
+        return key.aead.decrypt(record[size : size + 12], record[size + 12 :], record[:size])
+    except (InvalidTag, struct.error) as e:
+        raise Corrupt("content_corrupt", "The stored content failed its check.", detail="record") from e

@@ -1,0 +1,133 @@
+"""The nouns: a message's facts, its deliveries and their states, the attempts."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+
+class DeliveryState(IntEnum):
+    """Where one recipient's copy stands. The two open states come first; the queue's index relies on it."""
+
+    QUEUED = 0
+    LEASED = 1
+    HELD = 2
+    DELIVERED = 3
+    BOUNCED = 4
+    SUPPRESSED = 5
+    CANCELLED = 6
+    EXPIRED = 7
+    DISCARDED = 8  # test mode: everything ran but the last hop
+
+
+S = DeliveryState
+TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
+    S.QUEUED: frozenset({S.LEASED, S.CANCELLED, S.EXPIRED, S.HELD}),
+    S.LEASED: frozenset({S.QUEUED, S.DELIVERED, S.BOUNCED, S.EXPIRED, S.SUPPRESSED, S.DISCARDED, S.HELD}),
+    S.HELD: frozenset({S.QUEUED, S.CANCELLED, S.EXPIRED}),
+    S.DELIVERED: frozenset({S.BOUNCED}),  # a DSN that comes later
+    S.BOUNCED: frozenset(),
+    S.SUPPRESSED: frozenset(),
+    S.CANCELLED: frozenset(),
+    S.EXPIRED: frozenset(),
+    S.DISCARDED: frozenset(),
+}
+OPEN = frozenset({S.QUEUED, S.LEASED, S.HELD})
+
+
+class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
+    """What is kept of a message beside its body. Encoded as one msgpack array in its row.
+
+    `source` is "api", "smtp" or "network"; `actor` the id of the credential; `domain`
+    the verified domain that signs; `due` microseconds UTC when it was scheduled, else 0.
+    """
+
+    source: str
+    actor: str
+    domain: str
+    mail_from: str
+    header_from: str
+    to: str
+    subject: str
+    message_id: str
+    size: int
+    stream: str = "transactional"
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
+    tls: str = ""
+    smtputf8: bool = False
+    eight_bit: bool = False
+    requiretls: bool = False
+    test_mode: bool = False
+    ret: str = ""
+    envid: str = ""
+    due: int = 0
+    recipients: int = 1
+
+
+class AttemptFacts(msgspec.Struct, array_like=True, frozen=True):
+    """One try, explained: who was asked and why, over which TLS, what was said, what it means, what follows.
+
+    `outcome` is "delivered", "deferred", "bounced" or "discarded"; `dialogue` a list of
+    (offset in ms, direction, line), content replaced by its size; `next_due` microseconds UTC or 0.
+    """
+
+    outcome: str
+    reason: str
+    code: int
+    enhanced: str
+    text: str
+    host: str
+    ip: str
+    why: str
+    policy: str
+    tls: dict[str, str]
+    dialogue: list[tuple[int, str, str]]
+    elapsed_ms: int
+    signed: tuple[str, ...]
+    next_due: int = 0
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One recipient's copy, as read back."""
+
+    message: bytes
+    n: int
+    recipient: str
+    state: DeliveryState
+    due: int
+    attempts: int
+    updated: int
+    reason: str | None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One recorded try."""
+
+    n: int
+    attempt: int
+    at: int
+    facts: AttemptFacts
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message as read back. `body` is (segment, offset, length) or None when its content is no longer kept."""
+
+    id: bytes
+    created: int
+    body: tuple[int, int, int] | None
+    facts: MessageFacts
+
+
+FACTS_ENCODER = msgspec.msgpack.Encoder()
+FACTS_DECODER = msgspec.msgpack.Decoder(MessageFacts)
+ATTEMPT_DECODER = msgspec.msgpack.Decoder(AttemptFacts)
+
+
+def overall(states: list[DeliveryState]) -> str:
+    """One word for a message from the states of its deliveries: what its owner should look at first."""
+    for state in (S.BOUNCED, S.EXPIRED, S.HELD, S.LEASED, S.QUEUED, S.SUPPRESSED, S.CANCELLED, S.DISCARDED):
+        if state in states:
+            return "sending" if state is S.LEASED else state.name.lower()
+    return "delivered"

@@ -1,0 +1,79 @@
+"""What the message verbs need from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message
+
+MessageRow = tuple[bytes, int, int | None, int | None, int | None, bytes]
+DeliveryRow = tuple[bytes, int, str, int, int, int, int, str | None, str | None]
+
+
+class MessagesRepo(Protocol):
+    """Messages, search tokens, idempotency and usage of one workspace."""
+
+    async def insert(self, rows: Sequence[MessageRow]) -> None:
+        """(id, created, segment, offset, length, encoded facts) each."""
+
+    async def get(self, message: bytes) -> Message | None: ...
+
+    async def page(
+        self, *, before: bytes | None, limit: int, since: int | None = None, until: int | None = None
+    ) -> list[Message]:
+        """Newest first, ids below `before`."""
+
+    async def found(self, tokens: Sequence[bytes], *, before: bytes | None, limit: int) -> list[bytes]:
+        """Ids that carry every token, newest first."""
+
+    async def earlier_answer(self, key: bytes) -> tuple[bytes, bytes, int] | None:
+        """(body hash, answer, expires) kept under an idempotency key."""
+
+    async def keep_answer(self, key: bytes, body: bytes, answer: bytes, expires: int) -> None: ...
+
+    async def count(self, day: int, what: str, n: int) -> None: ...
+
+    async def usage(self, since_day: int) -> list[tuple[int, str, int]]: ...
+
+    async def timeline_add(self, message: bytes, at: int, moment: str, facts: str) -> None: ...
+
+    async def timeline(self, message: bytes) -> list[tuple[int, str, str]]: ...
+
+
+class DeliveriesRepo(Protocol):
+    """Deliveries and attempts of one workspace."""
+
+    async def insert(self, rows: Sequence[DeliveryRow]) -> None:
+        """(message, n, recipient, state, due, lessee, updated, reason, dsn) each."""
+
+    async def of(self, messages: Sequence[bytes]) -> dict[bytes, list[Delivery]]: ...
+
+    async def attempts(self, message: bytes) -> list[Attempt]: ...
+
+    async def settle(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """(state, due, attempts, updated, reason, message, n, lessee) each; only what that lessee still holds."""
+
+    async def add_attempts(self, rows: Sequence[tuple[bytes, int, int, int, bytes]]) -> None: ...
+
+    async def move(
+        self,
+        message: bytes,
+        states: Sequence[DeliveryState],
+        to: DeliveryState,
+        *,
+        due: int,
+        now: int,
+        reason: str | None,
+    ) -> int:
+        """Move a message's deliveries that stand in one of `states`; how many moved."""
+
+
+class MessagesTx(Protocol):
+    """A transaction with what these verbs use."""
+
+    @property
+    def messages(self) -> MessagesRepo: ...
+
+    @property
+    def deliveries(self) -> DeliveriesRepo: ...

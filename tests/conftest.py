@@ -1,0 +1,77 @@
+"""Fixtures every test may use: a clock that moves on request, seeded entropy, a store, the published data."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+
+
+class MovingClock:
+    """A clock that stands still until told to move."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+        self._mono = 1000.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._mono
+
+    def move(self, **kw: float) -> datetime:
+        """Move by timedelta keywords; returns the new time."""
+        step = timedelta(**kw)
+        self._now += step
+        self._mono += step.total_seconds()
+        return self._now
+
+
+class SeededEntropy:
+    """Repeatable bytes. For tests only."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._random = random.Random(seed)
+
+    def bytes(self, n: int) -> bytes:
+        return self._random.randbytes(n)
+
+
+@pytest.fixture
+def clock() -> MovingClock:
+    return MovingClock(datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC))
+
+
+@pytest.fixture
+def entropy() -> SeededEntropy:
+    return SeededEntropy()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: MovingClock, entropy: SeededEntropy) -> AsyncIterator[SqliteStore]:
+    """The embedded store, fresh and migrated."""
+    key = bytes(range(32))
+    SqliteStore.prepare(tmp_path / "data", key, clock)
+    made = SqliteStore(tmp_path / "data", key, worker=0, entropy=entropy)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    """Published test data; in CI its absence is an error."""
+    where = os.environ.get("MAILWARD_CONFORMANCE_DIR")
+    folder = Path(where) if where else Path(__file__).resolve().parents[2] / "shared" / "conformance"
+    if not folder.is_dir():
+        if os.environ.get("CI") == "true":
+            raise FileNotFoundError(f"no conformance data at {folder}; set MAILWARD_CONFORMANCE_DIR")
+        pytest.skip(f"no conformance data at {folder}; set MAILWARD_CONFORMANCE_DIR")
+    return folder
