@@ -1,0 +1,69 @@
+# Everything starts here, from a fresh clone: `make up` runs the platform, `make test` proves it.
+# Needs python3 (3.11 or newer) and make; the rest is fetched, pinned by hash. See README.md.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+WORKERS ?= 2
+
+.PHONY: help up test lint types contracts unit bench soak demo verify requirements test-deps venv clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+up: $(VENV)/.runtime ## install what is missing, then run the platform in capture mode (Ctrl-C stops it)
+	@exec $(BIN)/mailward up
+
+test: test-deps $(VENV)/.dev ## install what the tests need, then lint, types, import contracts and every test
+	@$(MAKE) --no-print-directory lint types contracts
+	@$(MAKE) --no-print-directory unit
+
+lint: $(VENV)/.dev ## ruff: style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy --strict
+	@$(BIN)/mypy
+
+contracts: $(VENV)/.dev ## import-linter: who may import whom
+	@$(BIN)/lint-imports --no-cache
+
+# One file per worker: a module's fixtures start real servers, and should start them once.
+unit: $(VENV)/.dev ## pytest alone (PYTEST_ARGS="tests/protocol -x")
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+bench: test-deps $(VENV)/.dev ## beside Postfix and Haraka, in one run; BENCH_ARGS=--quick for a short look
+	@tools/install-node.sh haraka
+	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+soak: test-deps $(VENV)/.dev ## the long forms: kill loops, a million messages, fuzzing
+	@MAILWARD_SOAK=1 $(BIN)/pytest -m soak --timeout 7200 -p no:cacheprovider $(PYTEST_ARGS)
+
+demo: $(VENV)/.runtime ## start, submit a folder of real messages by SMTP and by API, show what became of each
+	@$(BIN)/python -m demo $(DEMO_ARGS)
+
+verify: $(VENV)/.runtime ## run the check behind every security promise against the running system
+	@$(BIN)/mailward verify
+
+test-deps:
+	@tools/install-test-deps.sh
+
+venv: $(VENV)/.dev
+
+$(VENV)/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml
+	@tools/make-venv.sh $(VENV) runtime
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@tools/make-venv.sh $(VENV) dev
+	@touch $@
+
+requirements: $(VENV)/.dev ## resolve requirements/*.in again (versions stay unless UPGRADE=1)
+	@tools/lock-requirements.sh $(BIN)/pip-compile
+
+clean: ## remove what these targets made (not ./data)
+	@rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Usage: make-venv.sh VENV runtime|dev. Every file pip installs is checked against a hash in requirements/.
+set -euo pipefail
+venv=$1 kind=$2
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$here"
+
+python=""
+for candidate in "${PYTHON:-}" python3.11 python3; do
+  [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
+  if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then python=$candidate; break; fi
+done
+[ -n "$python" ] || { echo "Mailward needs Python 3.11 or newer (python3); none was found." >&2; exit 1; }
+
+if [ ! -x "$venv/bin/pip" ]; then
+  echo "Making the virtual environment in $venv ..."
+  # Debian keeps ensurepip in a package of its own.
+  if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+      apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3-venv >/dev/null
+    else
+      echo "Python's venv module is incomplete here. On Debian: apt-get install python3-venv" >&2; exit 1
+    fi
+  fi
+  "$python" -m venv "$venv"
+fi
+
+pip() {
+  "$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input "$@" 2> >(grep -v "file: URL\|Location 'file:" >&2 || true)
+}
+
+echo "Installing requirements/$kind.txt (pinned, hashes checked) ..."
+if [ "$kind" = runtime ]; then
+  pip install --require-hashes --no-deps -r requirements/build.txt
+  pip install --require-hashes --no-deps --only-binary :all: -r requirements/runtime.txt
+  pip install --no-build-isolation --no-deps --no-index -e .
+else
+  # A source package (dkimpy) is built with the pinned setuptools above, not with one fetched unpinned.
+  pip install --require-hashes --no-deps --no-build-isolation -r requirements/dev.txt
+fi
