@@ -35,7 +35,10 @@ class SqliteDeliveries:
             "WHERE message = ? ORDER BY n"
         )
         for message in messages:
-            out[message] = [Delivery(*r[:3], DeliveryState(r[3]), *r[4:]) for r in self._tx.rows(sql, (message,))]
+            out[message] = [
+                Delivery(r[0], r[1], r[2], DeliveryState(r[3]), r[4], r[5], r[6], r[7])
+                for r in self._tx.rows(sql, (message,))
+            ]
         return out
 
     async def attempts(self, message: bytes) -> list[Attempt]:

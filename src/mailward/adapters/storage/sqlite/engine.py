@@ -231,6 +231,8 @@ class SqliteStore:
         try:
             guard.enter(None, system=True)
             db.execute("BEGIN IMMEDIATE", prepare_flags=SYSTEM_FLAGS)
+            counters: dict[str, int] = dict(tx.rows("SELECT name, value FROM counters"))
+            tx.epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
             for group in _groups(live):
                 self._run_group(db, guard, tx, group)
             guard.enter(None, system=True)

@@ -16,6 +16,8 @@ its own prepare flags, which are part of apsw's cache key.
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 
 _READS_OK = frozenset(
@@ -62,13 +64,13 @@ class ScopeGuard:
         self._first = True
         self._target = None
 
-    def _scope(self) -> bytes | None:
+    def _scope(self, *_: Any) -> bytes | None:
         if self.workspace is None and not self.system:
             raise PermissionError("no workspace scope")
         return self.workspace
 
-    def _allows(self, workspace: bytes) -> int:
-        return 1 if self.system or (self.workspace is not None and workspace == self.workspace) else 0
+    def _allows(self, *args: Any) -> int:
+        return 1 if self.system or (self.workspace is not None and args[0] == self.workspace) else 0
 
     def _authorize(self, op: int, a: str | None, b: str | None, db: str | None, source: str | None) -> int:
         if self._first:
@@ -107,11 +109,13 @@ INSTALLATION_TABLES: set[str] = {"sqlite_master", "sqlite_schema", "sqlite_stat1
 def wall_statements(db: apsw.Connection) -> list[str]:
     """SQL that (re)creates the view and the guard triggers of every tenant-owned table."""
     out: list[str] = []
-    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type='table' ORDER BY name").fetchall():
+    listing: list[Any] = db.execute("SELECT name FROM sqlite_master WHERE type='table' ORDER BY name").fetchall()
+    for table in [str(row[0]) for row in listing]:
         if not table.startswith("t_"):
             INSTALLATION_TABLES.add(table)
             continue
-        columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        info: list[Any] = db.execute(f"PRAGMA table_info({table})").fetchall()
+        columns = {row[1] for row in info}
         if "workspace" not in columns:
             raise ValueError(f"tenant-owned table {table} has no workspace column")
         name = table[2:]

@@ -29,6 +29,7 @@ class SqliteTx:
         self._db = db
         self._guard = guard
         self._cursor = db.cursor()
+        self.epochs: tuple[int, int] = (0, 0)
 
     @property
     def workspace(self) -> bytes | None:

@@ -1,0 +1,288 @@
+"""Settings: one TOML file, each key also an environment variable, secrets also from files.
+
+`mailward.toml` is looked for at --config, then $MAILWARD_CONFIG, ./mailward.toml and
+/etc/mailward/mailward.toml. `MAILWARD_SECTION__KEY=value` overrides `[section] key`;
+`MAILWARD_SECTION__KEY_FILE=path` takes the value from a file. Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text says which key and what to do."""
+
+
+class Server(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The installation. Without `hostname` it runs in capture mode: nothing leaves the machine."""
+
+    hostname: str = ""
+    data: str = ""
+    workers: int = 0
+    """Worker processes; 0 means one a core."""
+    roles: list[str] = msgspec.field(default_factory=lambda: ["web", "submission", "sender", "upkeep"])
+    user: str = "mailward"
+    """The user to become after binding, when started as root. Empty: stay."""
+    log: str = "info"
+
+
+class Http(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """HTTP API and dashboard."""
+
+    listen: list[str] = msgspec.field(default_factory=list)
+    """`address:port`. Default: 127.0.0.1:8080 in capture mode, [::]:443 with a hostname."""
+    public_url: str = ""
+    metrics: str = "127.0.0.1:9090"
+    """Prometheus metrics, health of each worker; loopback only. Empty: off. Worker n listens n ports higher."""
+    trusted_proxies: list[str] = msgspec.field(default_factory=list)
+
+
+class Tls(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Certificate and key in PEM files; without them a self-signed pair is made in the data folder."""
+
+    certificate: str = ""
+    key: str = ""
+
+
+class Submission(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """SMTP submission: `starttls` listeners take AUTH after STARTTLS, `implicit` ones speak TLS from the first byte."""
+
+    starttls: list[str] = msgspec.field(default_factory=list)
+    implicit: list[str] = msgspec.field(default_factory=list)
+    private: list[str] = msgspec.field(default_factory=list)
+    """Off by default. Takes credentials that are a source network, without TLS. Loopback or listed networks only."""
+    private_networks: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1/128"])
+    max_message_bytes: int = 41_943_040
+    max_recipients: int = 100
+    max_connections_per_ip: int = 200
+    idle_seconds: float = 300.0
+    session_seconds: float = 3600.0
+
+
+class Delivery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Sending to the world."""
+
+    paused: bool = False
+    """Accept and keep, send nothing: for maintenance."""
+    sign: bool = True
+    routes: dict[str, str] = msgspec.field(default_factory=dict)
+    """Fixed routes: `"example.com" = "smarthost.example:25"`, `"*"` for all; wins over MX."""
+    allow_networks: list[str] = msgspec.field(default_factory=list)
+    """Private networks that mail may be delivered to; otherwise private addresses are refused."""
+    sources: list[str] = msgspec.field(default_factory=list)
+    """Local addresses to send from; by default the system chooses."""
+    resolvers: list[str] = msgspec.field(default_factory=list)
+    """`address` or `address:port`; default: /etc/resolv.conf."""
+    max_age_hours: float = 120.0
+    concurrency: int = 200
+    """Messages under way at once in a worker."""
+    per_destination: int = 20
+    memory_messages: int = 3000
+    """Messages a worker keeps in memory between accepting and sending; more wait in the store."""
+    memory_bytes: int = 67_108_864
+
+
+class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Rates. Each is a number per minute; 0 means no limit."""
+
+    api_per_minute: int = 6000
+    messages_per_minute: int = 0
+    """For a workspace."""
+    smtp_connections_per_minute_ip: int = 0
+    smtp_messages_per_minute_domain: int = 0
+    auth_failures_per_minute_ip: int = 10
+
+
+class Retention(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How long data is kept, in days."""
+
+    messages_days: int = 60
+    content_days: int = 60
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """All of `mailward.toml`."""
+
+    server: Server = msgspec.field(default_factory=Server)
+    http: Http = msgspec.field(default_factory=Http)
+    tls: Tls = msgspec.field(default_factory=Tls)
+    submission: Submission = msgspec.field(default_factory=Submission)
+    delivery: Delivery = msgspec.field(default_factory=Delivery)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    retention: Retention = msgspec.field(default_factory=Retention)
+
+    @property
+    def capture(self) -> bool:
+        """Capture mode: no hostname is set, so nothing leaves the machine."""
+        return not self.server.hostname
+
+    @property
+    def hostname(self) -> str:
+        """The name we greet with."""
+        return self.server.hostname or "mailward.test"
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return Path(self.server.data)
+
+    @property
+    def workers(self) -> int:
+        """How many worker processes."""
+        return self.server.workers or (os.cpu_count() or 1)
+
+
+ROLES = frozenset({"web", "submission", "sender", "upkeep"})
+
+
+def find_config(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
+    """The settings file in force, or None; SettingsError when a named one is missing."""
+    named = explicit or environ.get("MAILWARD_CONFIG")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise SettingsError(f"there is no settings file at {path}")
+        return path
+    for path in (Path("mailward.toml"), Path("/etc/mailward/mailward.toml")):
+        if path.is_file():
+            return path
+    return None
+
+
+def load(explicit: str | None, environ: Mapping[str, str]) -> Settings:
+    """Read file and environment, check, and fill what depends on the mode."""
+    path = find_config(explicit, environ)
+    raw: dict[str, Any] = {}
+    if path is not None:
+        try:
+            raw = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+            raise SettingsError(f"{path}: {e}") from e
+    _overlay(raw, environ)
+    try:
+        settings = msgspec.convert(raw, Settings, strict=False)
+    except msgspec.ValidationError as e:
+        raise SettingsError(f"{path or 'environment'}: {e}") from e
+    _complete(settings, environ)
+    _check(settings)
+    return settings
+
+
+def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
+    for name, value in environ.items():
+        if not name.startswith("MAILWARD_") or "__" not in name:
+            continue
+        section, _, key = name[len("MAILWARD_") :].lower().partition("__")
+        text = value
+        if key.endswith("_file"):
+            key = key[:-5]
+            try:
+                text = Path(value).read_text("utf-8").strip()
+            except OSError as e:
+                raise SettingsError(f"{name}: {e.strerror}: {value}") from e
+        known = {f.name: f.type for s in msgspec.structs.fields(Settings) if s.name == section for f in _fields(s.type)}
+        target = raw.setdefault(section, {})
+        target[key] = _parse(text) if known.get(key) not in (str, "str") else text
+
+
+def _fields(type_: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(type_)
+
+
+def _parse(text: str) -> Any:
+    """A TOML value if it reads as one (numbers, booleans, lists), else a comma list or the text itself."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return [part.strip() for part in text.split(",")] if text else []
+
+
+def _complete(settings: Settings, environ: Mapping[str, str]) -> None:
+    if not settings.server.data:
+        checkout = Path("pyproject.toml").is_file() and Path("src/mailward").is_dir()
+        settings.server.data = environ.get("MAILWARD_DATA") or ("data" if checkout else "/var/lib/mailward")
+    if settings.capture:
+        settings.http.listen = settings.http.listen or ["127.0.0.1:8080"]
+        if not (settings.submission.starttls or settings.submission.implicit):
+            settings.submission.starttls = ["127.0.0.1:1587"]
+            settings.submission.implicit = ["127.0.0.1:1465"]
+    else:
+        settings.http.listen = settings.http.listen or ["0.0.0.0:443"]  # noqa: S104  public by purpose
+        if not (settings.submission.starttls or settings.submission.implicit):
+            settings.submission.starttls = ["0.0.0.0:587"]
+            settings.submission.implicit = ["0.0.0.0:465"]
+    if not settings.http.public_url:
+        address, port = split_address(settings.http.listen[0])
+        scheme = "http" if is_loopback(address) else "https"
+        host = settings.server.hostname or address
+        settings.http.public_url = f"{scheme}://{host}" + ("" if port == 443 else f":{port}")
+
+
+def _check(settings: Settings) -> None:
+    if wrong := set(settings.server.roles) - ROLES:
+        raise SettingsError(f"server.roles: unknown role {sorted(wrong)[0]!r}; choose from {', '.join(sorted(ROLES))}")
+    if bool(settings.tls.certificate) != bool(settings.tls.key):
+        raise SettingsError("tls: set both certificate and key, or neither")
+    import ipaddress
+
+    for where, networks in (
+        ("submission.private_networks", settings.submission.private_networks),
+        ("delivery.allow_networks", settings.delivery.allow_networks),
+        ("http.trusted_proxies", settings.http.trusted_proxies),
+    ):
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as e:
+                raise SettingsError(f"{where}: {e}") from e
+    for where, listen in (
+        ("http.listen", settings.http.listen),
+        ("submission.starttls", settings.submission.starttls),
+        ("submission.implicit", settings.submission.implicit),
+        ("submission.private", settings.submission.private),
+    ):
+        for text in listen:
+            address, _ = split_address(text, where)
+            if where == "submission.private" and not (
+                is_loopback(address) or any(_inside(address, n) for n in settings.submission.private_networks)
+            ):
+                raise SettingsError(f"{where}: {address} is neither loopback nor inside private_networks")
+    if settings.http.metrics and not is_loopback(split_address(settings.http.metrics, "http.metrics")[0]):
+        raise SettingsError("http.metrics: metrics bind to loopback only")
+
+
+def _inside(address: str, network: str) -> bool:
+    import ipaddress
+
+    ip, net = ipaddress.ip_address(address), ipaddress.ip_network(network)
+    return ip.version == net.version and ip in net
+
+
+def split_address(text: str, where: str = "address") -> tuple[str, int]:
+    """`host:port` or `[v6]:port` into its parts; SettingsError naming `where` otherwise."""
+    import ipaddress
+
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        ipaddress.ip_address(host)
+        number = int(port)
+    except ValueError as e:
+        raise SettingsError(f"{where}: {text!r} is not address:port") from e
+    if not 0 <= number <= 65535:
+        raise SettingsError(f"{where}: port {number} is out of range")
+    return host, number
+
+
+def is_loopback(address: str) -> bool:
+    """127.0.0.0/8 or ::1."""
+    import ipaddress
+
+    return ipaddress.ip_address(address).is_loopback

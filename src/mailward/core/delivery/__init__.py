@@ -1,0 +1,8 @@
+"""Getting an accepted message to the world, and saying how it went.
+
+What it guarantees: every open delivery is tried until it ends in one of the final
+states or its time is over; a worker that dies gives its leases back; each attempt
+leaves a record that explains it. Verbs: `lease` (take due work of all workspaces,
+fairly), `settle` (write how attempts ended, a list at a time), `attempt` (route, sign,
+hand to the courier, judge the answer).
+"""

@@ -1,0 +1,48 @@
+"""What leasing and settling need from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
+
+
+class LeaseRepo(Protocol):
+    """The queue across workspaces; system scope."""
+
+    async def workspaces_with_open(self, limit: int = 1000) -> list[bytes]: ...
+
+    async def due(self, workspace: bytes, now: int, limit: int) -> list[tuple[Any, ...]]: ...
+
+    async def lease(self, workspace: bytes, rows: Sequence[tuple[bytes, int]], lessee: int, until: int) -> None: ...
+
+    async def messages_for(self, workspace: bytes, messages: Sequence[bytes]) -> dict[bytes, tuple[Any, ...]]: ...
+
+    async def next_due(self, workspace: bytes) -> int | None: ...
+
+    async def take_slot(self, slot: int, now: int) -> tuple[int, int]: ...
+
+
+class LeaseTx(Protocol):
+    """A system transaction."""
+
+    @property
+    def deliveries(self) -> LeaseRepo: ...
+
+
+class BounceList(Protocol):
+    """The part of the suppression list that a hard bounce writes."""
+
+    async def put_bounces(self, entries: Sequence[tuple[bytes, str, bytes, int]]) -> None:
+        """(token, address, message, at) each."""
+
+
+class SettleTx(Protocol):
+    """A transaction of one workspace."""
+
+    @property
+    def messages(self) -> MessagesRepo: ...
+
+    @property
+    def deliveries(self) -> DeliveriesRepo: ...

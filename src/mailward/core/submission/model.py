@@ -1,0 +1,61 @@
+"""The nouns of acceptance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mailward.base.errors import Unavailable
+from mailward.core.messages.model import DeliveryState, MessageFacts
+
+
+class Recipient(NamedTuple):
+    """One copy to make. `token` is the keyed hash the suppression list knows; `dsn` is NOTIFY and ORCPT, or None."""
+
+    address: str
+    token: bytes
+    dsn: str | None = None
+
+
+class Idempotency(NamedTuple):
+    """An idempotency key (hashed), the hash of the request body, and until when (microseconds UTC)."""
+
+    key: bytes
+    body: bytes
+    expires: int
+
+
+@dataclass(slots=True)
+class Submission:
+    """A message that passed every check and waits to be recorded.
+
+    `epochs` are the epochs of the caches it was judged by: if the store knows newer ones,
+    the judgement may be stale and is made again. `lessee` is the worker that keeps the
+    message in memory and will send it at once, or 0 for the queue.
+    """
+
+    id: bytes
+    created: int
+    facts: MessageFacts
+    recipients: list[Recipient]
+    state: DeliveryState
+    due: int
+    lessee: int
+    epochs: tuple[int, int]
+    idempotency: Idempotency | None = None
+    reason: str | None = None
+
+
+class Receipt(NamedTuple):
+    """What was recorded: the message id and each recipient's state. `replayed` when an earlier answer is repeated."""
+
+    id: bytes
+    states: tuple[DeliveryState, ...]
+    replayed: bool = False
+
+
+class StaleJudgement(Unavailable):
+    """Keys or domains changed after the message was judged; judge again."""
+
+    def __init__(self) -> None:
+        super().__init__("stale", "Please try again.", detail="epochs moved on")

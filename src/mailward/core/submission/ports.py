@@ -1,0 +1,31 @@
+"""What recording needs from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
+
+
+class SuppressionLookup(Protocol):
+    """The part of the suppression list that accepting asks."""
+
+    async def among(self, tokens: Sequence[bytes]) -> Mapping[bytes, str]:
+        """Reason for each token that is on the list."""
+
+
+class SubmissionTx(Protocol):
+    """A transaction of one workspace. `epochs` are (auth, domains) as committed when it began."""
+
+    @property
+    def messages(self) -> MessagesRepo: ...
+
+    @property
+    def deliveries(self) -> DeliveriesRepo: ...
+
+    @property
+    def suppressions(self) -> SuppressionLookup: ...
+
+    @property
+    def epochs(self) -> tuple[int, int]: ...
