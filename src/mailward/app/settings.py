@@ -214,7 +214,7 @@ def _complete(settings: Settings, environ: Mapping[str, str]) -> None:
             settings.submission.starttls = ["127.0.0.1:1587"]
             settings.submission.implicit = ["127.0.0.1:1465"]
     else:
-        settings.http.listen = settings.http.listen or ["0.0.0.0:443"]  # noqa: S104  public by purpose
+        settings.http.listen = settings.http.listen or ["0.0.0.0:443"]
         if not (settings.submission.starttls or settings.submission.implicit):
             settings.submission.starttls = ["0.0.0.0:587"]
             settings.submission.implicit = ["0.0.0.0:465"]

@@ -1,1 +1,1 @@
-"""workers"""
+"""The queue calls us: the sender that empties it, the courier of webhooks, and upkeep."""

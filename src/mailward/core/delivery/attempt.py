@@ -1,0 +1,204 @@
+"""attempt(): one try for a leased message: route, sign, hand to the courier, judge each answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol, assert_never
+
+from mailward.base.errors import MailwardError
+from mailward.base.outcome import Done, Outcome, PermFail, TempFail
+from mailward.core.delivery.model import Copy, Settled, Work
+from mailward.core.messages.model import AttemptFacts, DeliveryState, MessageFacts
+
+
+class Host(NamedTuple):
+    """One address to try: the MX name (or route's host), its address and port."""
+
+    name: str
+    ip: str
+    port: int
+
+
+class Route(NamedTuple):
+    """Where a domain's mail goes: `key` names the destination for limits and reuse, `why` explains the choice."""
+
+    key: str
+    hosts: tuple[Host, ...]
+    why: str
+    policy: str
+
+
+class Shipment(NamedTuple):
+    """What the courier carries in one transaction."""
+
+    route: Route
+    mail_from: str
+    recipients: tuple[str, ...]
+    content: tuple[bytes, ...]
+    facts: MessageFacts
+    dsn: tuple[str | None, ...]
+
+
+class Delivered(NamedTuple):
+    """What the courier brings back: an outcome for each recipient, and the facts of the session."""
+
+    outcomes: Sequence[Outcome]
+    host: str
+    ip: str
+    why: str
+    tls: dict[str, str]
+    dialogue: list[tuple[int, str, str]]
+    elapsed_ms: int
+
+
+class Verdict(NamedTuple):
+    """What an outcome means for a copy: new state, when again (microseconds UTC, 0 never), the named reason."""
+
+    state: DeliveryState
+    due: int
+    reason: str
+    hard: bool
+
+
+class Router(Protocol):
+    """Finds where a domain's mail goes; an outcome instead of a route says that it cannot be sent (now, or ever)."""
+
+    def cached(self, domain: str) -> Route | None:
+        """The route if it is known without asking anyone."""
+
+    async def route(self, domain: str) -> Route | TempFail | PermFail: ...
+
+
+class Courier(Protocol):
+    """Carries a shipment; raises nothing, every failure is an outcome."""
+
+    def deliver(self, shipment: Shipment) -> Awaitable[Delivered]: ...
+
+
+class Signing(Protocol):
+    """Adds what a message needs before it leaves."""
+
+    def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
+        """The signature header block (may be empty) and the names of the keys used; Unavailable when a key is away."""
+
+
+ReturnPath = Callable[[bytes, MessageFacts, bytes, int], str]
+Judge = Callable[[Outcome, str, int, int, int], Verdict]
+Load = Callable[[Work], Awaitable[bytes]]
+
+
+class Attempter:
+    """Tries works. Holds no state of its own beyond its ports."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        courier: Courier,
+        signing: Signing,
+        return_path: ReturnPath,
+        judge: Judge,
+        load: Load,
+        lessee: int,
+        now_us: Callable[[], int],
+    ) -> None:
+        self._router = router
+        self._courier = courier
+        self._signing = signing
+        self._return_path = return_path
+        self._judge = judge
+        self._load = load
+        self._lessee = lessee
+        self._now_us = now_us
+
+    async def attempt(self, work: Work) -> list[Settled]:
+        """One try for every copy of the work; one SMTP transaction for each destination domain."""
+        try:
+            content = work.content if work.content is not None else await self._load(work)
+            now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
+            header, signed = self._signing.sign(work.workspace, work.facts.domain, content, now)
+        except MailwardError as e:
+            failure = TempFail("internal", f"the message could not be prepared ({e.code})")
+            return [self._settled(work, copy, failure, _nowhere("", ()), "", ()) for copy in work.copies]
+        chunks = (header, content) if header else (content,)
+        groups: dict[str, list[Copy]] = {}
+        for copy in work.copies:
+            groups.setdefault(copy.recipient.rpartition("@")[2].lower(), []).append(copy)
+        out: list[Settled] = []
+        for domain, copies in groups.items():
+            out += await self._to_domain(work, domain, copies, chunks, signed)
+        return out
+
+    async def _to_domain(
+        self, work: Work, domain: str, copies: list[Copy], chunks: tuple[bytes, ...], signed: tuple[str, ...]
+    ) -> list[Settled]:
+        if work.facts.test_mode:
+            shown = _nowhere("Test mode: everything ran but the last hop.", ())
+            return [self._settled(work, c, None, shown, "test mode", signed) for c in copies]
+        route = self._router.cached(domain) or await self._router.route(domain)
+        if not isinstance(route, Route):
+            shown = _nowhere(route.text, ())
+            return [self._settled(work, c, route, shown, "", signed) for c in copies]
+        n = copies[0].n if len(copies) == 1 else 0xFF
+        sender = self._return_path(work.workspace, work.facts, work.id, n)
+        shipment = Shipment(
+            route, sender, tuple(c.recipient for c in copies), chunks, work.facts, tuple(c.dsn for c in copies)
+        )
+        brought = await self._courier.deliver(shipment)
+        return [
+            self._settled(work, c, outcome, brought, route.policy, signed)
+            for c, outcome in zip(copies, brought.outcomes, strict=True)
+        ]
+
+    def _settled(
+        self,
+        work: Work,
+        copy: Copy,
+        outcome: Outcome | None,
+        brought: Delivered,
+        policy: str,
+        signed: tuple[str, ...],
+    ) -> Settled:
+        now = self._now_us()
+        attempt = copy.attempts + 1
+        code, enhanced, text = 0, "", ""
+        if outcome is None:
+            verdict, said = Verdict(DeliveryState.DISCARDED, 0, "test_mode", False), "discarded"
+        else:
+            verdict = self._judge(outcome, copy.recipient, attempt, work.created, now)
+            text = outcome.text
+            match outcome:
+                case Done():
+                    said = "delivered"
+                case TempFail(code=code, enhanced=enhanced):
+                    said = "deferred" if verdict.state is DeliveryState.QUEUED else "expired"
+                case PermFail(code=code, enhanced=enhanced):
+                    said = "bounced"
+                case _:
+                    assert_never(outcome)
+        facts = AttemptFacts(
+            outcome=said,
+            reason=verdict.reason,
+            code=code,
+            enhanced=enhanced,
+            text=text[:1000],
+            host=brought.host,
+            ip=brought.ip,
+            why=brought.why,
+            policy=policy,
+            tls=brought.tls,
+            dialogue=brought.dialogue,
+            elapsed_ms=brought.elapsed_ms,
+            signed=signed,
+            next_due=verdict.due,
+        )
+        return Settled(
+            work.id, copy.n, copy.recipient, attempt, verdict.state, verdict.due, now, self._lessee,
+            verdict.reason or None, facts, verdict.hard, work.facts,
+        )  # fmt: skip
+
+
+def _nowhere(why: str, outcomes: Sequence[Outcome]) -> Delivered:
+    """The facts of an attempt that reached no server."""
+    return Delivered(outcomes, "", "", why, {}, [], 0)

@@ -1,0 +1,201 @@
+"""The sender of one worker: takes what its own submission edge just accepted, and what is due in the store.
+
+A message accepted here was recorded as leased to this worker, so its way out needs no
+second look at the queue; whatever does not fit in memory waits in the store and is
+leased from there. Work starts round the workspaces, so that a crowded one does not keep
+the others waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from mailward.base.errors import Unavailable
+from mailward.core.delivery.model import Settled, Work
+
+
+class Attempts(Protocol):
+    """Makes one try; never raises for what the world does."""
+
+    async def attempt(self, work: Work) -> list[Settled]: ...
+
+
+Lease = Callable[[int], Awaitable[list[Work]]]
+Settle = Callable[[bytes, list[Settled]], Awaitable[object]]
+
+
+class Sender:
+    """Bounded in memory (messages and bytes) and in concurrency; `start` and `drain` frame its life."""
+
+    def __init__(
+        self,
+        *,
+        attempts: Attempts,
+        lease: Lease,
+        settle: Settle,
+        concurrency: int,
+        memory_messages: int,
+        memory_bytes: int,
+        poll_seconds: float,
+        failed: Callable[[BaseException], None],
+        finished: Callable[[list[Settled]], None],
+    ) -> None:
+        self._attempts = attempts
+        self._lease = lease
+        self._settle = settle
+        self._concurrency = concurrency
+        self._memory_messages = memory_messages
+        self._memory_bytes = memory_bytes
+        self._poll_seconds = poll_seconds
+        self._failed = failed
+        self._finished = finished
+        self._queues: dict[bytes, deque[Work]] = {}
+        self._turns: deque[bytes] = deque()
+        self._held = 0
+        self._held_bytes = 0
+        self._running: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._poller: asyncio.Task[None] | None = None
+        self._draining = False
+        self._overflow = True
+
+    # -- what the accepting side asks ------------------------------------------------------------
+
+    def reserve(self, size: int) -> bool:
+        """Is there room to keep a message of this size until it is sent? True takes the room."""
+        if self._draining or self._held >= self._memory_messages or self._held_bytes + size > self._memory_bytes:
+            self._overflow = True
+            return False
+        self._held += 1
+        self._held_bytes += size
+        return True
+
+    def release(self, size: int) -> None:
+        """Give reserved room back: the message was refused after all."""
+        self._held -= 1
+        self._held_bytes -= size
+
+    def take(self, work: Work) -> None:
+        """Send a message for which room was reserved."""
+        self._enqueue(work)
+        self._fill()
+
+    def nudge(self) -> None:
+        """Look into the store soon: something there became due."""
+        self._overflow = True
+        self._wake.set()
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to look into the store."""
+        self._poller = asyncio.get_running_loop().create_task(self._poll())
+
+    async def drain(self, seconds: float) -> int:
+        """Take nothing new, finish what is under way for at most `seconds`; how many works were left to others."""
+        self._draining = True
+        if self._poller is not None:
+            self._poller.cancel()
+        left = sum(len(q) for q in self._queues.values())
+        self._queues.clear()
+        self._turns.clear()
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
+        return left + len(self._running)
+
+    @property
+    def under_way(self) -> int:
+        """Works being tried now."""
+        return len(self._running)
+
+    @property
+    def in_memory(self) -> int:
+        """Messages held, waiting or under way."""
+        return self._held
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _enqueue(self, work: Work) -> None:
+        queue = self._queues.get(work.workspace)
+        if queue is None:
+            queue = self._queues[work.workspace] = deque()
+            self._turns.append(work.workspace)
+        queue.append(work)
+
+    def _fill(self) -> None:
+        loop = asyncio.get_running_loop()
+        while len(self._running) < self._concurrency and self._turns:
+            workspace = self._turns.popleft()
+            queue = self._queues[workspace]
+            work = queue.popleft()
+            if queue:
+                self._turns.append(workspace)
+            else:
+                del self._queues[workspace]
+            task = loop.create_task(self._one(work))
+            self._running.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
+        if not self._draining:
+            self._fill()
+            if self._overflow and self._held < self._memory_messages // 2:
+                self._wake.set()
+
+    async def _one(self, work: Work) -> None:
+        try:
+            settled = await self._attempts.attempt(work)
+            await self._keep(work.workspace, settled)
+            self._finished(settled)
+        finally:
+            self._held -= 1
+            self._held_bytes -= work.facts.size
+
+    async def _keep(self, workspace: bytes, settled: list[Settled]) -> None:
+        """Write the outcome, however long the store is away: an outcome forgotten is a message sent twice."""
+        pause = 0.1
+        while True:
+            try:
+                await self._settle(workspace, settled)
+                return
+            except Unavailable as e:
+                self._failed(e)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 10.0)
+
+    async def _poll(self) -> None:
+        """Lease from the store whenever there is room: at once while there is more, else every `poll_seconds`."""
+        while True:
+            room = self._memory_messages - self._held
+            found = 0
+            if room > self._memory_messages // 4:
+                try:
+                    works = await self._lease(min(room, 500))
+                except Exception as e:
+                    self._failed(e)
+                    works = []
+                found = len(works)
+                for work in works:
+                    self._held += 1
+                    self._held_bytes += work.facts.size
+                    self._enqueue(work)
+                self._fill()
+            self._overflow = found > 0
+            self._wake.clear()
+            if found == 0:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+                except TimeoutError:
+                    self._overflow = True
+            else:
+                await asyncio.sleep(0)
+                while self._held >= self._memory_messages * 3 // 4:
+                    self._wake.clear()
+                    self._overflow = True
+                    await self._wake.wait()
