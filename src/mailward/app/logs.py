@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard output. Ids and numbers only; never addresses, content or secrets."""
+"""Structured logs: one JSON object a line on standard output. Ids and numbers only, never content or secrets."""
 
 from __future__ import annotations
 

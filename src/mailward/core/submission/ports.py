@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
+from mailward.core.suppression.model import Found
 
 
 class SuppressionLookup(Protocol):
     """The part of the suppression list that accepting asks."""
 
-    async def among(self, tokens: Sequence[bytes]) -> Mapping[bytes, str]:
-        """Reason for each token that is on the list."""
+    async def among(self, tokens: Sequence[bytes]) -> Found:
+        """The entries of those tokens that are on the list."""
 
 
 class SubmissionTx(Protocol):

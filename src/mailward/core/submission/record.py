@@ -12,6 +12,7 @@ from mailward.core.messages.model import FACTS_ENCODER, DeliveryState
 from mailward.core.messages.ports import DeliveryRow, MessageRow
 from mailward.core.submission.model import Idempotency, Receipt, StaleJudgement, Submission
 from mailward.core.submission.ports import SubmissionTx
+from mailward.core.suppression.model import blocked
 
 _DAY_US = 86_400_000_000
 
@@ -43,8 +44,8 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
         for n, recipient in enumerate(submission.recipients):
             state, due, lessee = submission.state, submission.due, submission.lessee
             reason = submission.reason
-            if suppressed and (why := suppressed.get(recipient.token)) is not None:
-                state, due, lessee, reason = DeliveryState.SUPPRESSED, 0, 0, f"suppressed:{why}"
+            if suppressed and (why := blocked(suppressed, recipient.token, submission.facts.stream)) is not None:
+                state, due, lessee, reason = DeliveryState.SUPPRESSED, 0, 0, f"suppressed:{why.value}"
             states.append(state)
             deliveries.append(
                 (submission.id, n, recipient.address, int(state), due, lessee, created, reason, recipient.dsn)

@@ -1,0 +1,146 @@
+"""find(): list and search, newest first, by the index and not by a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from mailward.core.messages.model import Delivery, Message, overall
+from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
+from mailward.core.messages.words import tokens_for, tokens_of
+from mailward.policy import access
+from mailward.policy.access import Actor, Permission
+
+# How many rows a filter without an index (status, stream) looks at before it hands back a page that may be short.
+_LOOK_AT_MOST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Filters are joined by "and". Times are microseconds UTC; `before` is the id a page ended with."""
+
+    limit: int = 25
+    before: bytes | None = None
+    status: str | None = None
+    stream: str | None = None
+    to: str | None = None
+    sender: str | None = None
+    subject: str | None = None
+    tag: str | None = None
+    message_id: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class Found(NamedTuple):
+    """A message with its deliveries."""
+
+    message: Message
+    deliveries: list[Delivery]
+
+
+class Page(NamedTuple):
+    """Newest first; `next` is the `before` of the following page, None at the end."""
+
+    found: list[Found]
+    next: bytes | None
+
+
+class IndexedMessages(MessagesRepo, Protocol):
+    """Messages with their search index."""
+
+    async def indexed_upto(self) -> bytes: ...
+
+    async def index(self, rows: Sequence[tuple[bytes, bytes]], upto: bytes) -> None: ...
+
+    async def after(self, message: bytes, below: bytes, limit: int) -> list[Message]: ...
+
+
+class FindTx(Protocol):
+    """A reading transaction of one workspace."""
+
+    @property
+    def messages(self) -> IndexedMessages: ...
+
+    @property
+    def deliveries(self) -> DeliveriesRepo: ...
+
+
+def status_of(message: Message, deliveries: list[Delivery], now: int) -> str:
+    """One word; "scheduled" while a queued message waits for its own time."""
+    word = overall([d.state for d in deliveries])
+    return "scheduled" if word == "queued" and message.facts.due > now else word
+
+
+async def find(tx: FindTx, actor: Actor, query: Query, *, key: bytes, now: int) -> Page:
+    """One page. `key` is the workspace's search key."""
+    access.require(actor, Permission.MESSAGE_READ)
+    wanted = tokens_for(
+        key, to=query.to, sender=query.sender, subject=query.subject, tag=query.tag, message_id=query.message_id
+    )
+    out: list[Found] = []
+    before = query.before
+    looked = 0
+    while looked < _LOOK_AT_MOST:
+        batch = await _candidates(tx, query, wanted, before, key)
+        if not batch:
+            return Page(out, None)
+        deliveries = await tx.deliveries.of([m.id for m in batch])
+        for message in batch:
+            looked += 1
+            before = message.id
+            copies = deliveries[message.id]
+            if query.stream is not None and message.facts.stream != query.stream:
+                continue
+            if query.status is not None and status_of(message, copies, now) != query.status:
+                continue
+            out.append(Found(message, copies))
+            if len(out) == query.limit:
+                return Page(out, before)
+    return Page(out, before)
+
+
+async def _candidates(
+    tx: FindTx, query: Query, tokens: Sequence[bytes], before: bytes | None, key: bytes
+) -> list[Message]:
+    """The next messages that carry the tokens: what is not indexed yet by its facts, the rest by the index."""
+    size = max(query.limit, 50)
+    if not tokens:
+        return await tx.messages.page(before=before, limit=size, since=query.since, until=query.until)
+    upto = await tx.messages.indexed_upto()
+    if before is None or before > upto:
+        newest = await tx.messages.page(before=before, limit=5000, since=query.since, until=query.until)
+        fresh = [m for m in newest if m.id > upto]
+        deliveries = await tx.deliveries.of([m.id for m in fresh])
+        asked = set(tokens)
+        hits = [m for m in fresh if asked <= tokens_of(key, m.facts, (d.recipient for d in deliveries[m.id]))]
+        if hits:
+            return hits
+    ids = await tx.messages.found(tokens, before=before, limit=size)
+    out = []
+    for id in ids:
+        message = await tx.messages.get(id)
+        if message is None:
+            continue
+        if query.until is not None and message.created >= query.until:
+            continue
+        if query.since is not None and message.created < query.since:
+            break
+        out.append(message)
+    return out
+
+
+async def index(tx: FindTx, *, key: bytes, below: bytes, limit: int) -> int:
+    """Write tokens of messages older than `below` that are not in the index yet; how many were done.
+
+    Upkeep's work. `below` stays a little behind the present, since two workers may commit ids out of order.
+    """
+    upto = await tx.messages.indexed_upto()
+    batch = await tx.messages.after(upto, below, limit)
+    if not batch:
+        return 0
+    deliveries = await tx.deliveries.of([m.id for m in batch])
+    rows = [(t, m.id) for m in batch for t in tokens_of(key, m.facts, (d.recipient for d in deliveries[m.id]))]
+    await tx.messages.index(rows, batch[-1].id)
+    return len(batch)

@@ -1,0 +1,64 @@
+"""Keyed tokens under which a message is found: the index holds no address and no word."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable, Sequence
+
+from mailward.core.messages.model import MessageFacts
+
+_WORD = re.compile(r"\w{2,64}")
+_MAX_WORDS = 40
+
+
+def token(key: bytes, kind: str, text: str) -> bytes:
+    """8 bytes for one searchable thing; `key` is the workspace's own, `kind` keeps an address and a word apart."""
+    return hmac.digest(key, f"{kind}:{text.casefold()}".encode("utf-8", "surrogatepass"), "sha256")[:8]
+
+
+def bare(address: str) -> str:
+    """The address inside `Name <address>`."""
+    if address.endswith(">") and "<" in address:
+        return address[address.rindex("<") + 1 : -1]
+    return address
+
+
+def subject_words(subject: str) -> list[str]:
+    """The words of a subject that can be searched."""
+    return list(dict.fromkeys(w.casefold() for w in _WORD.findall(subject)))[:_MAX_WORDS]
+
+
+def tokens_of(key: bytes, facts: MessageFacts, recipients: Iterable[str]) -> set[bytes]:
+    """Every token of a message."""
+    out = {token(key, "to", r) for r in recipients}
+    out.add(token(key, "from", bare(facts.header_from)))
+    out.add(token(key, "from", facts.mail_from))
+    out.update(token(key, "subject", w) for w in subject_words(facts.subject))
+    out.update(token(key, "tag", t) for t in facts.tags)
+    out.add(token(key, "id", facts.message_id.strip("<>")))
+    return out
+
+
+def tokens_for(
+    key: bytes,
+    *,
+    to: str | None = None,
+    sender: str | None = None,
+    subject: str | None = None,
+    tag: str | None = None,
+    message_id: str | None = None,
+) -> Sequence[bytes]:
+    """The tokens a search asks for, the most selective first."""
+    out = []
+    if message_id:
+        out.append(token(key, "id", message_id.strip("<>")))
+    if to:
+        out.append(token(key, "to", to))
+    if subject:
+        out += [token(key, "subject", w) for w in subject_words(subject)]
+    if tag:
+        out.append(token(key, "tag", tag))
+    if sender:
+        out.append(token(key, "from", sender))
+    return out
