@@ -1,4 +1,4 @@
-"""Real counterparts, started for a test or a bench run: Postfix, OpenDKIM, smtp-sink, unbound, and clients no one here wrote.
+"""Real counterparts for a test or a bench run: Postfix, OpenDKIM, smtp-sink, unbound, and clients no one here wrote.
 
 Each is a context manager; each has a folder of its own under a temporary one; each wait is bounded. All listen on
 loopback only. They need what `tools/install-test-deps.sh` installs; Postfix needs root.
@@ -141,7 +141,7 @@ class SmtpSink(Peer):
             return self._changed.wait_for(lambda: self.count >= count, seconds)
 
     def messages(self) -> list[tuple[dict[str, list[str]], bytes]]:
-        """What was kept: the X-*-Args lines smtp-sink puts in front (envelope), and the message as it came over the wire."""
+        """What was kept: the envelope (lines smtp-sink puts in front, X-*-Args) and the message with LF line ends."""
         out = []
         for path in sorted(p for p in self.folder.iterdir() if p.is_file()):
             head: dict[str, list[str]] = {}
@@ -362,7 +362,8 @@ class Dns(Peer):
         data = "".join(f"  local-data: '{r}'\n" for r in self._records)
         config.write_text(
             f'server:\n  interface: 127.0.0.1@{self.port}\n  do-daemonize: no\n  chroot: ""\n  username: ""\n'
-            f'  directory: "{self.folder}"\n  pidfile: "{self.folder}/pid"\n  use-syslog: no\n  logfile: "{self.folder}/log"\n'
+            f'  directory: "{self.folder}"\n  pidfile: "{self.folder}/pid"\n'
+            f'  use-syslog: no\n  logfile: "{self.folder}/log"\n'
             f'  module-config: "iterator"\n  local-zone: "." static\n{data}'
             "remote-control:\n  control-enable: no\n"
         )
