@@ -390,7 +390,7 @@ def _resolve(jobs: list[_Job]) -> None:
 
 def _as_raised(error: BaseException) -> BaseException:
     """Many callers may wait on one failure: each gets its own exception object where we can make one."""
-    if isinstance(error, Unavailable):
+    if type(error) is Unavailable:
         return Unavailable(error.code, error.public, detail=error.detail)
     return error
 

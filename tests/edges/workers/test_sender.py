@@ -1,0 +1,115 @@
+"""The sender: bounds, fairness, and outcomes that are never forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.core.conftest import submission
+
+from mailward.base.errors import Unavailable
+from mailward.core.delivery.model import Copy, Settled, Work
+from mailward.edges.workers.sender import Sender
+
+
+def work(n: int, workspace: bytes = b"a" * 16) -> Work:
+    s = submission(n)
+    return Work(workspace, s.id, s.created, s.facts, [Copy(0, "b@x.test", 0, None)], 0, content=b"x")
+
+
+class World:
+    """Attempts that wait for permission, and a store that can be away."""
+
+    def __init__(self) -> None:
+        self.order: list[bytes] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.settled: list[Any] = []
+        self.away = 0
+        self.stored: list[Work] = []
+        self.errors: list[BaseException] = []
+
+    async def attempt(self, w: Work) -> list[Settled]:
+        self.order.append(w.workspace)
+        await self.gate.wait()
+        return []
+
+    async def lease(self, limit: int) -> list[Work]:
+        out, self.stored = self.stored[:limit], self.stored[limit:]
+        return out
+
+    async def settle(self, workspace: bytes, settled: list[Settled]) -> None:
+        if self.away:
+            self.away -= 1
+            raise Unavailable("storage_full", "later")
+        self.settled.append(workspace)
+
+    def sender(self, **over: Any) -> Sender:
+        return Sender(
+            **{
+                "attempts": self, "lease": self.lease, "settle": self.settle, "concurrency": 2, "memory_messages": 10,
+                "memory_bytes": 10_000, "poll_seconds": 0.01, "failed": self.errors.append,
+                "finished": lambda settled: None, **over,
+            }
+        )  # fmt: skip
+
+
+async def until(condition: Any) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("did not happen")
+
+
+async def test_room_is_bounded_and_comes_back() -> None:
+    """No more messages than allowed are held; each that ends makes room."""
+    world = World()
+    sender = world.sender()
+    world.gate.clear()
+    for n in range(10):
+        assert sender.reserve(10)
+        sender.take(work(n))
+    assert not sender.reserve(10)
+    assert sender.under_way == 2
+    world.gate.set()
+    await until(lambda: len(world.settled) == 10)
+    assert sender.reserve(10)
+
+
+async def test_work_starts_round_the_workspaces() -> None:
+    """With many of one workspace waiting, another's single message is next but one."""
+    world = World()
+    sender = world.sender(concurrency=1)
+    world.gate.clear()
+    for n in range(8):
+        assert sender.reserve(10)
+        sender.take(work(n))
+    assert sender.reserve(10)
+    sender.take(work(100, b"b" * 16))
+    world.gate.set()
+    await until(lambda: len(world.settled) == 9)
+    assert world.order.index(b"b" * 16) <= 2
+
+
+async def test_an_outcome_waits_for_the_store() -> None:
+    """The store is away twice: the outcome is written at the third time, not dropped."""
+    world = World()
+    world.away = 2
+    sender = world.sender()
+    assert sender.reserve(10)
+    sender.take(work(1))
+    await until(lambda: len(world.settled) == 1)
+    assert len(world.errors) == 2
+
+
+async def test_stored_work_is_leased_and_sent() -> None:
+    """What waits in the store is taken without anyone asking, and drain stops that."""
+    world = World()
+    world.stored = [work(n) for n in range(50)]
+    sender = world.sender()
+    sender.start()
+    await until(lambda: len(world.settled) == 50)
+    world.stored = []
+    assert await sender.drain(1) == 0
+    assert not sender.reserve(1)
