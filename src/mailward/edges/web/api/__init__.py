@@ -1,0 +1,19 @@
+"""The operations under /v1, a file an area; `operations()` is the whole table, hottest first."""
+
+from __future__ import annotations
+
+from mailward.edges.web.api import audit, domains, keys, messages, suppressions, webhooks, workspace
+from mailward.edges.web.routes import Operation
+
+
+def operations() -> list[Operation]:
+    """Every operation of the API."""
+    return [
+        *messages.OPERATIONS,
+        *suppressions.OPERATIONS,
+        *domains.OPERATIONS,
+        *keys.OPERATIONS,
+        *webhooks.OPERATIONS,
+        *workspace.OPERATIONS,
+        *audit.OPERATIONS,
+    ]

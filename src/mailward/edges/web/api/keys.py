@@ -1,0 +1,122 @@
+"""API keys and SMTP credentials: made once, shown once, revoked at once."""
+
+from __future__ import annotations
+
+from mailward.edges.web.limits import RateClass
+from mailward.edges.web.routes import Call, Operation
+from mailward.edges.web.schema import keys as types
+from mailward.edges.web.schema.common import NoQuery, PageQuery
+from mailward.policy.access import Permission
+
+
+async def create_key(call: Call[NoQuery, types.CreateKey]) -> types.NewKey:
+    """A key with its secret."""
+    return await call.platform.keys.create_key(call.actor, call.body)
+
+
+async def list_keys(call: Call[PageQuery, None]) -> types.KeyPage:
+    """Newest first, without secrets."""
+    return await call.platform.keys.list_keys(call.actor, call.query)
+
+
+async def revoke_key(call: Call[NoQuery, None]) -> None:
+    """From now on the key is unknown."""
+    await call.platform.keys.revoke_key(call.actor, call.params["key"])
+
+
+async def create_credential(call: Call[NoQuery, types.CreateCredential]) -> types.NewCredential:
+    """A credential with its password."""
+    return await call.platform.keys.create_credential(call.actor, call.body)
+
+
+async def list_credentials(call: Call[PageQuery, None]) -> types.CredentialPage:
+    """Newest first, without passwords."""
+    return await call.platform.keys.list_credentials(call.actor, call.query)
+
+
+async def revoke_credential(call: Call[NoQuery, None]) -> None:
+    """From now on the credential is unknown."""
+    await call.platform.keys.revoke_credential(call.actor, call.params["credential"])
+
+
+OPERATIONS = [
+    Operation(
+        method="POST",
+        path="/v1/keys",
+        handler=create_key,
+        permission=Permission.KEY_CHANGE,
+        rate=RateClass.WRITE,
+        name="createKey",
+        tag="keys",
+        summary="Make an API key",
+        description="The secret is in this answer and nowhere else.",
+        request=types.CreateKey,
+        response=types.NewKey,
+        status=201,
+        errors=("conflict",),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/keys",
+        handler=list_keys,
+        permission=Permission.KEY_READ,
+        rate=RateClass.READ,
+        name="listKeys",
+        tag="keys",
+        summary="List API keys",
+        query=PageQuery,
+        response=types.KeyPage,
+        errors=("invalid_cursor",),
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/keys/{key}",
+        handler=revoke_key,
+        permission=Permission.KEY_CHANGE,
+        rate=RateClass.WRITE,
+        name="revokeKey",
+        tag="keys",
+        summary="Revoke an API key",
+        description="Nothing is accepted with it after this answer.",
+        status=204,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/smtp-credentials",
+        handler=create_credential,
+        permission=Permission.KEY_CHANGE,
+        rate=RateClass.WRITE,
+        name="createSmtpCredential",
+        tag="smtp-credentials",
+        summary="Make an SMTP credential",
+        description="The password is in this answer and nowhere else.",
+        request=types.CreateCredential,
+        response=types.NewCredential,
+        status=201,
+        errors=("conflict",),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/smtp-credentials",
+        handler=list_credentials,
+        permission=Permission.KEY_READ,
+        rate=RateClass.READ,
+        name="listSmtpCredentials",
+        tag="smtp-credentials",
+        summary="List SMTP credentials",
+        query=PageQuery,
+        response=types.CredentialPage,
+        errors=("invalid_cursor",),
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/smtp-credentials/{credential}",
+        handler=revoke_credential,
+        permission=Permission.KEY_CHANGE,
+        rate=RateClass.WRITE,
+        name="revokeSmtpCredential",
+        tag="smtp-credentials",
+        summary="Revoke an SMTP credential",
+        status=204,
+    ),
+]

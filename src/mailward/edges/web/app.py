@@ -1,0 +1,165 @@
+"""The whole of what is served over HTTP: one table of operations, a router, and the front that guards both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from starlette.routing import BaseRoute, Route, Router
+
+from mailward.base.errors import NotFound
+from mailward.base.sources import Entropy
+from mailward.edges.web import api, openapi, problems
+from mailward.edges.web.endpoint import Endpoint, Headers, Receive, Scope, Send, Services
+from mailward.edges.web.limits import MAX_HEADERS
+from mailward.edges.web.ports import Readiness
+from mailward.edges.web.problems import Answer
+from mailward.edges.web.public import documents, health
+from mailward.edges.web.public.metrics import RequestMetrics
+from mailward.edges.web.routes import Operation, by_path
+
+log = structlog.get_logger()
+
+# Answers of the API are data, never pages: nothing may frame, run, sniff, cache or refer from them.
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"geolocation=(), camera=(), microphone=()"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Authorization, Cookie"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+HSTS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+_ONCE = frozenset((b"content-length", b"host", b"transfer-encoding", b"authorization", b"content-type"))
+
+
+def table(readiness: Readiness) -> list[Operation]:
+    """Every operation of the API and of the public part, hottest first."""
+    operations: list[Operation] = [*api.operations(), *health.operations(readiness)]
+    operations += documents.operations(lambda: openapi.document(operations))
+    return operations
+
+
+class Front:
+    """The outermost application: request ids, framing, security headers, one log line; then the router."""
+
+    __slots__ = ("_entropy", "_exact", "_metrics", "_router")
+
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        services: Services,
+        entropy: Entropy,
+        mounts: Sequence[BaseRoute] = (),
+        metrics: RequestMetrics | None = None,
+    ) -> None:
+        endpoints = {path: Endpoint(methods, services) for path, methods in by_path(operations).items()}
+        # Paths without parameters are found in one look-up; the router tries patterns in turn.
+        self._exact = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
+        routes: list[BaseRoute] = [Route(path, endpoint) for path, endpoint in endpoints.items()]
+        self._router = Router([*routes, *mounts], redirect_slashes=False, default=_not_found)
+        self._entropy = entropy
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection event of the server."""
+        if scope["type"] != "http":
+            await _decline(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = "req_" + self._entropy.bytes(10).hex()
+        scope["mailward.request_id"] = request_id
+        private = scope["scheme"] == "https"
+        seen = 500
+
+        async def finish(message: Any) -> None:
+            nonlocal seen
+            if message["type"] == "http.response.start":
+                seen = message["status"]
+                headers = message["headers"] = list(message["headers"])
+                present = {name.lower() for name, _ in headers}
+                headers += [header for header in SECURITY_HEADERS if header[0] not in present]
+                headers.append((b"x-request-id", request_id.encode()))
+                if private:
+                    headers.append(HSTS)
+            await send(message)
+
+        try:
+            _refuse_ambiguous(scope)
+        except Answer as refusal:
+            await _refuse(refusal, request_id, finish, close=scope.get("http_version", "1.1").startswith("1"))
+        else:
+            await (self._exact.get(scope["path"]) or self._router)(scope, receive, finish)
+        seconds = time.perf_counter() - began
+        operation = scope.get("mailward.operation", "other")
+        if self._metrics is not None:
+            self._metrics.observe(operation, seen, seconds)
+        log.info(
+            "http_request",
+            request=request_id,
+            operation=operation,
+            status=seen,
+            ms=round(seconds * 1000, 2),
+            workspace=scope.get("mailward.workspace"),
+            actor=scope.get("mailward.actor"),
+        )
+
+
+def build(
+    services: Services,
+    readiness: Readiness,
+    entropy: Entropy,
+    *,
+    mounts: Sequence[BaseRoute] = (),
+    metrics: RequestMetrics | None = None,
+) -> Front:
+    """The application. `mounts` are further Starlette routes (the dashboard), matched after the API."""
+    return Front(table(readiness), services, entropy, mounts, metrics)
+
+
+def _refuse_ambiguous(scope: Scope) -> None:
+    # Two readers that disagree on where a request ends are how smuggling works (RFC 9112 section 11.2), so a
+    # request that can be read in two ways is refused, and its connection closed, whatever the server makes of it.
+    headers: Headers = scope["headers"]
+    if len(headers) > MAX_HEADERS:
+        raise Answer("too_many_headers")
+    names = [name for name, _ in headers]
+    once = [name for name in names if name in _ONCE]
+    if len(once) != len(set(once)):
+        raise Answer("duplicate_header")
+    if b"transfer-encoding" in once:
+        coding = next(value for name, value in headers if name == b"transfer-encoding")
+        if b"content-length" in once or coding.strip().lower() != b"chunked" or scope["http_version"] != "1.1":
+            raise Answer("request_ambiguous")
+    if b"host" not in once and scope.get("http_version") == "1.1":
+        raise Answer("missing_host")
+
+
+async def _refuse(refusal: BaseException, request_id: str, send: Send, *, close: bool) -> None:
+    status, body, headers = problems.response(refusal, request_id)
+    headers.append((b"content-length", b"%d" % len(body)))
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    refusal = NotFound("not_found", "There is nothing at this path. See /openapi.json for what there is.")
+    await _refuse(refusal, scope["mailward.request_id"], send, close=False)
+
+
+async def _decline(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    elif scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})

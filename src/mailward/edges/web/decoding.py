@@ -1,0 +1,146 @@
+"""Bytes to typed values: one pass with a prebuilt decoder, and errors that name field and limit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from mailward.base.errors import Invalid
+from mailward.edges.web.problems import CATALOGUE, Answer
+
+# Which limit a sequence or text of that name ran into.
+_LIMIT_CODES = {
+    "attachments": "too_many_attachments",
+    "bcc": "too_many_recipients",
+    "cc": "too_many_recipients",
+    "headers": "too_many_custom_headers",
+    "messages": "too_many_messages",
+    "metadata": "too_many_metadata",
+    "reply_to": "too_many_recipients",
+    "subject": "subject_too_long",
+    "tags": "too_many_tags",
+    "to": "too_many_recipients",
+}
+_WHERE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
+_TOO_LONG = re.compile(r"of length <= \d+$")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+
+
+def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """The typed value of a JSON body.
+
+    Raises Answer (400) for what is not JSON in UTF-8 or names a key twice, and Invalid
+    (422, with the field) for JSON of another shape. msgspec itself refuses NaN, numbers out
+    of range, lone surrogates and whatever is nested deeper than the type. The order keeps hostile input cheap:
+    depth, size and types fail in C before the look for duplicate keys reads it again.
+    """
+    if not body:
+        raise Answer("missing_body")
+    try:
+        value = decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error)) from None
+    except UnicodeError:
+        raise Answer("invalid_encoding") from None
+    except RecursionError:
+        raise Answer("invalid_json", "The JSON is nested too deeply.") from None
+    except msgspec.DecodeError:
+        raise Answer("invalid_json") from None
+    refuse_duplicates(body)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise Answer("duplicate_key")
+
+
+# Values are dropped as soon as they are read; only the shape matters here.
+_scan: Callable[[str], tuple[Any, int]] = json.JSONDecoder(object_pairs_hook=_unique).raw_decode
+
+
+def refuse_duplicates(body: bytes) -> None:
+    """Raise Answer `duplicate_key` when an object of a valid JSON text names a key twice (RFC 8259 section 4)."""
+    try:
+        _scan(body.decode().lstrip(" \t\r\n"))
+    except (RecursionError, ValueError):
+        raise Answer("invalid_json") from None
+
+
+def invalid(text: str, prefix: str = "") -> Invalid:
+    """A schema error as ours: code by the limit or by kind, field as a path, no value of the caller repeated."""
+    where = _WHERE.search(text)
+    path = (where.group(1) if where else "").replace("[...]", "[*]")
+    told = text[: where.start()] if where else text
+    field = f"{prefix}.{path}".strip(".") if prefix else path
+    if told.startswith("Object contains unknown field"):
+        name = told.partition("`")[2].rstrip("`")[:64]
+        return Invalid("unknown_field", "There is no such field.", field=f"{field}.{name}".strip("."))
+    if told.startswith("Object missing required field"):
+        name = told.partition("`")[2].rstrip("`")
+        return Invalid("missing_field", f"The field '{name}' is required.", field=f"{field}.{name}".strip("."))
+    if _TOO_LONG.search(told):
+        code = _LIMIT_CODES.get(path.rpartition(".")[2], "too_long")
+        return Invalid(code, CATALOGUE[code][1] if code in CATALOGUE else f"{told}.", field=field)
+    return Invalid("invalid_field", f"{told.replace('`', chr(39))[:200]}.", field=field)
+
+
+class QueryReader:
+    """Reads the query string into a struct: no unknown, repeated or half-typed parameters."""
+
+    __slots__ = ("_bools", "_ints", "_names", "_type")
+
+    def __init__(self, query: type[msgspec.Struct]) -> None:
+        fields = msgspec.structs.fields(query)
+        self._type = query
+        self._names = frozenset(f.encode_name for f in fields)
+        self._ints = frozenset(f.encode_name for f in fields if "int" in _kinds(f.type))
+        self._bools = frozenset(f.encode_name for f in fields if "bool" in _kinds(f.type))
+
+    def read(self, query_string: bytes) -> Any:
+        """The typed query; Invalid with the parameter's name as field."""
+        if not query_string:
+            pairs: list[tuple[str, str]] = []
+        else:
+            pairs = self._split(query_string)
+        values: dict[str, Any] = {}
+        for name, value in pairs:
+            if name not in self._names:
+                raise Invalid("unknown_parameter", "The operation has no such query parameter.", field=name[:64])
+            if name in values:
+                raise Invalid("duplicate_parameter", "The parameter was given twice.", field=name)
+            values[name] = self._typed(name, value)
+        try:
+            return msgspec.convert(values, self._type)
+        except msgspec.ValidationError as error:
+            wrong = invalid(str(error))
+            raise Invalid("invalid_parameter", wrong.public, field=wrong.field) from None
+
+    @staticmethod
+    def _split(query_string: bytes) -> list[tuple[str, str]]:
+        try:
+            return parse_qsl(query_string.decode("ascii"), True, True, errors="strict", max_num_fields=32)
+        except ValueError:
+            raise Invalid("invalid_parameter", "The query string is not readable.") from None
+
+    def _typed(self, name: str, value: str) -> Any:
+        if name in self._ints and _INTEGER.fullmatch(value):
+            return int(value)
+        if name in self._bools and value in ("true", "false"):
+            return value == "true"
+        return value
+
+
+def _kinds(annotation: Any) -> set[str]:
+    info = msgspec.inspect.type_info(annotation)
+    types = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    inner = [t.type if isinstance(t, msgspec.inspect.Metadata) else t for t in types]
+    return {
+        "int" if isinstance(t, msgspec.inspect.IntType) else "bool" if isinstance(t, msgspec.inspect.BoolType) else ""
+        for t in inner
+    }

@@ -1,0 +1,196 @@
+"""What the web edge needs from the rest of the platform, one protocol per area.
+
+Each method runs core verbs in one store transaction for the given actor and answers
+with the types of `schema`; every refusal is an error of `base/errors`. The verbs check
+the actor's permission again: the edge's check is the first wall, not the only one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mailward.edges.web.schema import audit as audit_types
+from mailward.edges.web.schema import domains as domain_types
+from mailward.edges.web.schema import keys as key_types
+from mailward.edges.web.schema import messages as message_types
+from mailward.edges.web.schema import suppressions as suppression_types
+from mailward.edges.web.schema import webhooks as webhook_types
+from mailward.edges.web.schema import workspace as workspace_types
+from mailward.edges.web.schema.common import PageQuery
+from mailward.edges.web.schema.submission import Outcome, Outgoing
+from mailward.policy.access import Actor
+
+
+class Authenticator(Protocol):
+    """Turns a presented key into the actor it stands for."""
+
+    async def authenticate(self, token: str, ip: str) -> Actor:
+        """The actor, or Unauthenticated for unknown, revoked, expired, or bound to another network alike."""
+        ...
+
+
+class Messages(Protocol):
+    """Sending, and reading what became of it."""
+
+    async def submit(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
+        """One outcome per item, in order: a Given, a DryRun, or the MailwardError that refused it.
+
+        Returns after the commit. With `atomic`, one refusal means that nothing is accepted;
+        the items that were not at fault then carry Conflict 'batch_refused'. Unavailable is
+        raised, not returned: then nothing was accepted at all.
+        """
+        ...
+
+    async def find(self, actor: Actor, query: message_types.MessageQuery) -> message_types.MessagePage: ...
+
+    async def get(self, actor: Actor, message: str) -> message_types.MessageDetail: ...
+
+    async def events(self, actor: Actor, message: str) -> message_types.EventPage: ...
+
+    async def explain(self, actor: Actor, message: str) -> message_types.Explanation: ...
+
+    async def raw(self, actor: Actor, message: str) -> bytes:
+        """The message as it was stored; the read is audited."""
+        ...
+
+    async def content(self, actor: Actor, message: str) -> message_types.Content:
+        """Text, sanitised HTML and the list of attachments; the read is audited."""
+        ...
+
+    async def cancel(self, actor: Actor, message: str) -> message_types.MessageDetail: ...
+
+    async def reschedule(
+        self, actor: Actor, message: str, request: message_types.Reschedule
+    ) -> message_types.MessageDetail: ...
+
+    async def resend(self, actor: Actor, message: str) -> message_types.Accepted: ...
+
+
+class Suppressions(Protocol):
+    """Addresses this workspace no longer writes to."""
+
+    async def find(
+        self, actor: Actor, query: suppression_types.SuppressionQuery
+    ) -> suppression_types.SuppressionPage: ...
+
+    async def add(self, actor: Actor, request: suppression_types.AddSuppression) -> suppression_types.Suppression: ...
+
+    async def remove(self, actor: Actor, address: str, stream: str | None) -> None: ...
+
+    async def import_many(
+        self, actor: Actor, rows: Sequence[suppression_types.AddSuppression]
+    ) -> suppression_types.Imported: ...
+
+    async def export(self, actor: Actor) -> list[suppression_types.Suppression]: ...
+
+
+class Domains(Protocol):
+    """Domains a workspace may send from."""
+
+    async def add(self, actor: Actor, request: domain_types.AddDomain) -> domain_types.DomainDetail: ...
+
+    async def list(self, actor: Actor, query: PageQuery) -> domain_types.DomainPage: ...
+
+    async def get(self, actor: Actor, domain: str) -> domain_types.DomainDetail: ...
+
+    async def check(self, actor: Actor, domain: str) -> domain_types.DomainDetail: ...
+
+    async def rotate(self, actor: Actor, domain: str) -> domain_types.DomainDetail: ...
+
+    async def remove(self, actor: Actor, domain: str) -> None: ...
+
+
+class Keys(Protocol):
+    """API keys and SMTP credentials: shown once, hashed, revocable at once."""
+
+    async def create_key(self, actor: Actor, request: key_types.CreateKey) -> key_types.NewKey: ...
+
+    async def list_keys(self, actor: Actor, query: PageQuery) -> key_types.KeyPage: ...
+
+    async def revoke_key(self, actor: Actor, key: str) -> None: ...
+
+    async def create_credential(self, actor: Actor, request: key_types.CreateCredential) -> key_types.NewCredential: ...
+
+    async def list_credentials(self, actor: Actor, query: PageQuery) -> key_types.CredentialPage: ...
+
+    async def revoke_credential(self, actor: Actor, credential: str) -> None: ...
+
+
+class Webhooks(Protocol):
+    """Endpoints that are told what happens."""
+
+    async def create(self, actor: Actor, request: webhook_types.CreateWebhook) -> webhook_types.NewWebhook: ...
+
+    async def list(self, actor: Actor, query: PageQuery) -> webhook_types.WebhookPage: ...
+
+    async def get(self, actor: Actor, webhook: str) -> webhook_types.Webhook: ...
+
+    async def change(
+        self, actor: Actor, webhook: str, request: webhook_types.ChangeWebhook
+    ) -> webhook_types.Webhook: ...
+
+    async def remove(self, actor: Actor, webhook: str) -> None: ...
+
+    async def test(self, actor: Actor, webhook: str) -> webhook_types.TestQueued: ...
+
+    async def attempts(self, actor: Actor, webhook: str, query: PageQuery) -> webhook_types.AttemptPage: ...
+
+    async def rotate_secret(self, actor: Actor, webhook: str) -> webhook_types.NewWebhook: ...
+
+
+class Audit(Protocol):
+    """The workspace's Merkle log."""
+
+    async def entries(self, actor: Actor, query: audit_types.AuditQuery) -> audit_types.AuditPage: ...
+
+    async def checkpoint(self, actor: Actor) -> audit_types.Checkpoint: ...
+
+    async def proof(self, actor: Actor, query: audit_types.ProofQuery) -> audit_types.Proof: ...
+
+    async def export(self, actor: Actor) -> bytes:
+        """The file that `mailward audit verify` reads."""
+        ...
+
+
+class Workspace(Protocol):
+    """The tenant itself: its settings, its use, its feed of events."""
+
+    async def get(self, actor: Actor) -> workspace_types.WorkspaceDetail: ...
+
+    async def usage(self, actor: Actor, query: workspace_types.UsageQuery) -> workspace_types.Usage: ...
+
+    async def events(self, actor: Actor, query: workspace_types.EventQuery) -> message_types.EventPage: ...
+
+
+class Platform(Protocol):
+    """Everything the API reaches."""
+
+    @property
+    def messages(self) -> Messages: ...
+
+    @property
+    def suppressions(self) -> Suppressions: ...
+
+    @property
+    def domains(self) -> Domains: ...
+
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def webhooks(self) -> Webhooks: ...
+
+    @property
+    def audit(self) -> Audit: ...
+
+    @property
+    def workspace(self) -> Workspace: ...
+
+
+class Readiness(Protocol):
+    """Whether this process should be given work."""
+
+    async def check(self) -> dict[str, bool]:
+        """Each part by name (storage, keys, disk) and whether it answers; draining is a part too."""
+        ...

@@ -1,0 +1,167 @@
+"""The one translator from errors to `application/problem+json` (RFC 9457).
+
+`CATALOGUE` lists the codes an integrator meets most, with the status and the sentence
+shown at `/problems/<code>`; a code that is not listed takes its status from its class.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from mailward.base.errors import (
+    Conflict,
+    Corrupt,
+    Forbidden,
+    Invalid,
+    LimitReached,
+    MailwardError,
+    NotFound,
+    Refused,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from mailward.edges.web.schema.common import Problem
+
+CONTENT_TYPE = "application/problem+json"
+
+TITLES = {
+    400: "Bad request",
+    401: "Not authenticated",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    408: "Request timeout",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Not acceptable as it is",
+    429: "Too many requests",
+    431: "Request header fields too large",
+    500: "Internal error",
+    503: "Unavailable",
+}
+
+# code -> (status, what to do about it)
+CATALOGUE: dict[str, tuple[int, str]] = {
+    "attachment_too_large": (413, "The attachments of a message together may have 25 MB."),
+    "body_too_large": (413, "Send less in one request: 40 MB for messages, 1 MB for everything else."),
+    "busy": (503, "The server holds as much request data as it may. Try again in a moment."),
+    "conflict": (409, "The thing is in a state that does not allow this."),
+    "connection_not_private": (403, "Use HTTPS. Plain HTTP is answered only on the loopback interface."),
+    "deadline_passed": (503, "The request took too long inside the platform. Nothing of it is promised; ask again."),
+    "domain_not_verified": (403, "Publish the records shown for the domain, then have it checked."),
+    "duplicate_header": (400, "A header that may appear once appeared twice."),
+    "duplicate_key": (400, "A JSON object names a key twice, so its meaning depends on the reader."),
+    "duplicate_parameter": (422, "A query parameter was given twice."),
+    "forbidden": (403, "The credential is good but does not reach this act. Use a key with the scope named."),
+    "header_injection": (422, "A value holds a line break or a control character where a header is made of it."),
+    "idempotency_key_reused": (409, "This Idempotency-Key was used with another body in the last 24 hours."),
+    "internal_error": (500, "A fault on our side, recorded under the request id."),
+    "invalid_address": (422, "An address is not a mailbox as RFC 5321 defines it."),
+    "invalid_cursor": (422, "Pass `next_cursor` of the page before, unchanged, with the same filters."),
+    "invalid_encoding": (400, "The body is not UTF-8, or holds half of a surrogate pair."),
+    "invalid_field": (422, "The field does not have the form the schema asks for."),
+    "invalid_json": (400, "The body is not JSON (RFC 8259)."),
+    "invalid_parameter": (422, "The query parameter does not have the form the schema asks for."),
+    "method_not_allowed": (405, "See the Allow header for the methods of this path."),
+    "missing_host": (400, "HTTP/1.1 asks for one Host header."),
+    "missing_field": (422, "The schema requires this field."),
+    "missing_body": (400, "This operation needs a JSON body."),
+    "not_found": (404, "There is no such thing in your workspace."),
+    "rate_limited": (429, "Wait for the seconds named in Retry-After."),
+    "request_timeout": (408, "The body did not arrive in time."),
+    "request_ambiguous": (400, "The length of the request can be read in two ways."),
+    "schedule_too_far": (422, "A message can be scheduled for up to 30 days ahead."),
+    "subject_too_long": (422, "A subject may have 998 characters."),
+    "too_many_attachments": (422, "A message may have 100 attachments."),
+    "too_many_headers": (431, "A request may have 64 header fields."),
+    "too_many_custom_headers": (422, "A message may have 50 headers of its own."),
+    "too_many_messages": (422, "A batch may have 500 messages."),
+    "too_many_metadata": (422, "A message may have 50 metadata entries."),
+    "too_many_recipients": (422, "A message may have 50 recipients over to, cc and bcc."),
+    "too_many_tags": (422, "A message may have 10 tags."),
+    "unauthenticated": (401, "Send `Authorization: Bearer` with a key that is not revoked."),
+    "unavailable": (503, "A part of the platform is away. Nothing was accepted; try again."),
+    "unexpected_body": (400, "This operation takes no body."),
+    "unknown_field": (422, "The schema has no such field."),
+    "unknown_parameter": (422, "The operation has no such query parameter."),
+    "unsupported_media_type": (415, "Send the media type the operation names, mostly application/json in UTF-8."),
+}
+
+_BY_CLASS: tuple[tuple[type[MailwardError], int], ...] = (
+    (Unauthenticated, 401),
+    (Forbidden, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (TooLarge, 413),
+    (LimitReached, 429),
+    (Invalid, 422),
+    (Refused, 422),
+    (Unavailable, 503),
+    (Corrupt, 500),
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer(MailwardError):
+    """A refusal that only HTTP knows (405, 408, 415, 431): an error with its own headers."""
+
+    def __init__(self, code: str, public: str = "", *, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(code, public or CATALOGUE[code][1])
+        self.headers = headers
+
+
+def status_of(error: MailwardError) -> int:
+    """The HTTP status of an error: by its code when listed, else by its class."""
+    if isinstance(error, Corrupt):
+        return 500
+    listed = CATALOGUE.get(error.code)
+    if listed is not None:
+        return listed[0]
+    return next((status for cls, status in _BY_CLASS if isinstance(error, cls)), 500)
+
+
+def problem(error: BaseException, request_id: str) -> Problem:
+    """What a stranger may read of an error. Whatever is not ours, and our own 500s, say "internal error"."""
+    status = status_of(error) if isinstance(error, MailwardError) else 500
+    if not isinstance(error, MailwardError) or status == 500:
+        return Problem(
+            type="/problems/internal_error",
+            title=TITLES[500],
+            status=500,
+            code="internal_error",
+            detail="Something went wrong on our side. Quote the request id if you write to the operator.",
+            request_id=request_id,
+        )
+    return Problem(
+        type=f"/problems/{error.code}",
+        title=TITLES.get(status, "Refused"),
+        status=status,
+        code=error.code,
+        detail=error.public,
+        field=getattr(error, "field", "") or msgspec.UNSET,
+        request_id=request_id,
+    )
+
+
+def response(error: BaseException, request_id: str) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """Status, body and the headers particular to this error."""
+    told = problem(error, request_id)
+    headers: list[tuple[bytes, bytes]] = [(b"content-type", CONTENT_TYPE.encode())]
+    match error:
+        case Unauthenticated():
+            # Both schemes are read; naming Bearer first keeps browsers from opening a password box.
+            headers.append((b"www-authenticate", b'Bearer realm="mailward"'))
+        case LimitReached():
+            headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
+        case Unavailable():
+            headers.append((b"retry-after", b"5"))
+        case Answer():
+            headers.extend(error.headers)
+        case _:
+            pass
+    return told.status, _encode(told), headers

@@ -1,0 +1,54 @@
+# ruff: noqa: RUF012 - msgspec copies an empty default for each instance
+"""Domains and the DNS records that prove them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from mailward.edges.web.schema.common import Request, View
+from mailward.edges.web.schema.messages import Instant
+
+
+class AddDomain(Request):
+    """A domain you hold. It sends nothing before its records are found."""
+
+    name: Annotated[str, Meta(min_length=3, max_length=253, examples=["example.com"])]
+
+
+class DnsRecord(View):
+    """A record to publish, and what was found in its place."""
+
+    purpose: str
+    type: str
+    name: str
+    value: str
+    required: bool
+    state: str
+    found: list[str] = []
+    hint: str = ""
+
+
+class DomainSummary(View):
+    """One line of a list."""
+
+    id: str
+    name: str
+    status: str
+    created_at: Instant
+    checked_at: Instant | None = None
+
+
+class DomainPage(View):
+    """Domains by age, newest first."""
+
+    data: list[DomainSummary]
+    next_cursor: str | None = None
+
+
+class DomainDetail(DomainSummary):
+    """A domain with its records and each one's state."""
+
+    verified_at: Instant | None = None
+    records: list[DnsRecord] = []

@@ -1,0 +1,309 @@
+# ruff: noqa: RUF012 - msgspec copies an empty default for each instance
+"""Messages: what is sent, and what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from mailward.edges.web.schema.common import Cursor, Limit, Problem, Request, View
+
+MAX_RECIPIENTS = 50
+MAX_BATCH = 500
+
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.", examples=["2030-01-01T12:00:00Z"])]
+Mailbox = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=1000,
+        description='`ada@example.com` or `"Ada L." <ada@example.com>`.',
+        examples=["Ada Lovelace <ada@example.com>"],
+    ),
+]
+Word = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
+MediaType = Annotated[
+    str, Meta(max_length=127, pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$", examples=["application/pdf"])
+]
+Status = Literal[
+    "queued", "sending", "held", "delivered", "bounced", "suppressed", "cancelled", "expired", "discarded", "scheduled"
+]
+
+
+class Address(Request):
+    """A mailbox in two parts."""
+
+    email: Annotated[str, Meta(min_length=3, max_length=320)]
+    name: Annotated[str, Meta(max_length=500)] = ""
+
+
+Mailboxes = Mailbox | Annotated[list[Mailbox | Address], Meta(max_length=MAX_RECIPIENTS)]
+
+
+class Attachment(Request):
+    """A file, or with `content_id` a part the HTML refers to as `cid:`."""
+
+    filename: Annotated[str, Meta(min_length=1, max_length=255)]
+    content: Annotated[bytes, Meta(description="Base64 without line breaks.", examples=["aGVsbG8="])]
+    content_type: MediaType = "application/octet-stream"
+    content_id: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+$")] | (
+        None
+    ) = None
+
+
+class SendRequest(Request, rename={"from_": "from"}):
+    """One message. At least one recipient, and a text or an HTML part, are needed."""
+
+    from_: Mailbox
+    to: Mailboxes = []
+    cc: Mailboxes = []
+    bcc: Mailboxes = []
+    reply_to: Mailboxes = []
+    subject: Annotated[str, Meta(max_length=998)] = ""
+    text: str | None = None
+    html: str | None = None
+    headers: Annotated[dict[str, str], Meta(max_length=50, examples=[{"X-Campaign": "spring"}])] = {}
+    attachments: Annotated[list[Attachment], Meta(max_length=100)] = []
+    tags: Annotated[list[Word], Meta(max_length=10, examples=[["welcome"]])] = []
+    metadata: Annotated[
+        dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=500)]],
+        Meta(max_length=50),
+    ] = {}
+    stream: Literal["transactional", "broadcast"] = "transactional"
+    scheduled_at: Instant | None = None
+    test_mode: Annotated[bool, Meta(description="Everything runs but the last hop.")] = False
+    dry_run: Annotated[bool, Meta(description="Nothing is kept or sent; the answer says what would be, and why.")] = (
+        False
+    )
+    track: Annotated[Literal["none"], Meta(description="Opens and clicks are not tracked.")] = "none"
+
+
+class BatchRequest(Request):
+    """Up to 500 messages. Each has its own result; with `atomic` one refusal refuses all."""
+
+    messages: Annotated[list[SendRequest], Meta(min_length=1, max_length=MAX_BATCH)]
+    atomic: bool = False
+
+
+class RawRequest(Request, rename={"from_": "from"}):
+    """A finished RFC 5322 message and its envelope."""
+
+    raw: Annotated[bytes, Meta(min_length=1, description="The message in base64.")]
+    from_: Mailbox | None = None
+    to: Annotated[list[Mailbox], Meta(max_length=MAX_RECIPIENTS)] = []
+    tags: Annotated[list[Word], Meta(max_length=10)] = []
+    metadata: Annotated[
+        dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=500)]],
+        Meta(max_length=50),
+    ] = {}
+    stream: Literal["transactional", "broadcast"] = "transactional"
+    scheduled_at: Instant | None = None
+    test_mode: bool = False
+    dry_run: bool = False
+
+
+class AcceptedDelivery(View):
+    """One recipient's copy."""
+
+    id: str
+    recipient: str
+    status: Status
+
+
+class Accepted(View):
+    """The message is on disk: losing it from here on is our fault."""
+
+    id: Annotated[str, Meta(examples=["msg_01jd2s8k3xq4v6w8y0z1a2b3c4"])]
+    message_id: Annotated[str, Meta(description="The Message-ID header.")]
+    status: Status
+    deliveries: list[AcceptedDelivery]
+
+
+class DryRunRecipient(View):
+    """What would happen to one recipient's copy."""
+
+    recipient: str
+    status: str
+    reason: str = ""
+
+
+class DryRun(View):
+    """What would have been sent, and why it would be sent, held or refused."""
+
+    dry_run: bool
+    would: Literal["queue", "hold", "schedule", "refuse"]
+    reasons: list[str]
+    message_id: str
+    size: int
+    recipients: list[DryRunRecipient]
+    headers: list[str]
+
+
+class BatchItem(View, omit_defaults=True):
+    """One message of a batch: accepted, tried, or refused."""
+
+    index: int
+    accepted: Accepted | UnsetType = UNSET
+    dry_run: DryRun | UnsetType = UNSET
+    error: Problem | UnsetType = UNSET
+
+
+class BatchResult(View):
+    """Results in the order of the request."""
+
+    accepted: int
+    refused: int
+    results: list[BatchItem]
+
+
+class MessageQuery(Request, rename={"from_": "from"}):
+    """Filters are joined by "and"; all but the cursor may be combined."""
+
+    limit: Limit = 25
+    cursor: Cursor | None = None
+    status: Status | None = None
+    tag: Word | None = None
+    to: Annotated[str, Meta(min_length=3, max_length=320, description="Exact recipient.")] | None = None
+    from_: Annotated[str, Meta(min_length=3, max_length=320, description="Exact sender.")] | None = None
+    subject: Annotated[str, Meta(min_length=1, max_length=100, description="A word of the subject.")] | None = None
+    stream: Literal["transactional", "broadcast"] | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class MessageSummary(View, rename={"from_": "from"}):
+    """One line of a list."""
+
+    id: str
+    message_id: str
+    status: Status
+    from_: str
+    to: str
+    subject: str
+    stream: str
+    tags: list[str]
+    size: int
+    recipients: int
+    test_mode: bool
+    created_at: Instant
+    scheduled_at: Instant | None = None
+
+
+class MessagePage(View):
+    """Newest first."""
+
+    data: list[MessageSummary]
+    next_cursor: str | None = None
+
+
+class Delivery(View):
+    """One recipient's copy and where it stands."""
+
+    id: str
+    recipient: str
+    status: Status
+    attempts: int
+    updated_at: Instant
+    next_try_at: Instant | None = None
+    reason: str | None = None
+
+
+class MessageDetail(MessageSummary, rename={"from_": "from"}):
+    """A message with its deliveries."""
+
+    source: str = ""
+    metadata: dict[str, str] = {}
+    deliveries: list[Delivery] = []
+
+
+class Event(View):
+    """Something that happened to a message."""
+
+    id: str
+    type: str
+    at: Instant
+    message: str
+    recipient: str | None = None
+    facts: dict[str, str] = {}
+
+
+class EventPage(View):
+    """Events in order."""
+
+    data: list[Event]
+    next_cursor: str | None = None
+
+
+class DialogueLine(View):
+    """One line of an SMTP dialogue, content left out; `at_ms` since the attempt began."""
+
+    at_ms: int
+    side: str
+    line: str
+
+
+class Attempt(View):
+    """One try, explained."""
+
+    number: int
+    at: Instant
+    elapsed_ms: int
+    outcome: str
+    reason: str
+    host: str
+    ip: str
+    why_host: str
+    policy: str
+    tls: dict[str, str]
+    code: int
+    enhanced: str
+    text: str
+    signed: list[str]
+    dialogue: list[DialogueLine]
+    next_try_at: Instant | None = None
+
+
+class ExplainedDelivery(View):
+    """One recipient's copy with every attempt."""
+
+    id: str
+    recipient: str
+    status: Status
+    reason: str | None
+    attempts: list[Attempt]
+
+
+class Explanation(View):
+    """Why the message is where it is."""
+
+    id: str
+    status: Status
+    summary: str
+    deliveries: list[ExplainedDelivery]
+
+
+class ContentAttachment(View):
+    """A file in a message; the name is made safe, the bytes are in the raw message."""
+
+    filename: str
+    content_type: str
+    size: int
+    content_id: str | None = None
+
+
+class Content(View):
+    """A message for reading: sanitised, without remote content."""
+
+    subject: str
+    text: str
+    html: str
+    attachments: list[ContentAttachment]
+    defects: list[str] = []
+
+
+class Reschedule(Request):
+    """When to send instead: up to 30 days ahead."""
+
+    scheduled_at: Instant

@@ -1,0 +1,52 @@
+"""What the edge hands over once a request is understood, and what it gets back for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+
+from mailward.base.errors import MailwardError
+from mailward.edges.web.schema.messages import Accepted, DryRun
+
+
+class Idempotency(NamedTuple):
+    """The caller's Idempotency-Key (with the item's index in a batch) and SHA-256 of method, path and body."""
+
+    key: str
+    body_hash: bytes
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One message to submit: `content` is ready to be signed (headers, blank line, body; CRLF line ends).
+
+    `mail_from` is the envelope sender the caller asked for, None for the default; recipients are bare
+    addresses in RFC 5321 form, without duplicates.
+    """
+
+    content: bytes = field(repr=False)
+    recipients: Sequence[str] = field(repr=False)
+    header_from: str = field(repr=False)
+    message_id: str
+    mail_from: str | None = field(default=None, repr=False)
+    to: str = field(default="", repr=False)
+    subject: str = field(default="", repr=False)
+    stream: str = "transactional"
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict, repr=False)
+    scheduled_at: datetime | None = None
+    test_mode: bool = False
+    dry_run: bool = False
+    idempotency: Idempotency | None = None
+
+
+class Given(NamedTuple):
+    """An acceptance and whether it repeats an earlier answer."""
+
+    accepted: Accepted
+    replayed: bool = False
+
+
+Outcome: TypeAlias = Given | DryRun | MailwardError

@@ -1,0 +1,48 @@
+"""The workspace, its usage and its feed of events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from mailward.edges.web.schema.common import Cursor, Limit, Request, View
+from mailward.edges.web.schema.messages import Instant
+
+
+class WorkspaceDetail(View):
+    """The tenant this key belongs to."""
+
+    id: str
+    name: str
+    status: str
+    created_at: Instant
+
+
+class UsageQuery(Request):
+    """How many days back, today included."""
+
+    days: Annotated[int, Meta(ge=1, le=90)] = 30
+
+
+class UsageDay(View):
+    """Counts of one UTC day by what was counted."""
+
+    date: Annotated[str, Meta(examples=["2030-01-01"])]
+    counts: dict[str, int]
+
+
+class Usage(View):
+    """Days in order."""
+
+    data: list[UsageDay]
+
+
+class EventQuery(Request):
+    """Events of all messages, newest first."""
+
+    limit: Limit = 25
+    cursor: Cursor | None = None
+    type: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z_.]+$")] | None = None
+    since: Instant | None = None
+    until: Instant | None = None
