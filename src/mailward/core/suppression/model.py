@@ -24,6 +24,7 @@ class Reason(StrEnum):
     COMPLAINT = "complaint"
     UNSUBSCRIBE = "unsubscribe"
     MANUAL = "manual"
+    IMPORTED = "imported"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from mailward.core.suppression.model import Entry, Reason
@@ -17,6 +18,9 @@ class SuppressionsRepo(Protocol):
 
     async def insert(self, rows: Sequence[tuple[bytes, Entry]]) -> int:
         """(token, entry) each; an address already listed on that stream keeps its entry. How many were new."""
+
+    async def put_bounces(self, entries: Sequence[tuple[bytes, str, bytes, int]]) -> None:
+        """Hard bounces: (token, address, message, at) each; an address already listed keeps its entry."""
 
     async def by_token(self, token: bytes) -> list[Entry]: ...
 
@@ -33,7 +37,7 @@ class SuppressionsRepo(Protocol):
 class AuditLog(Protocol):
     """Where acts are recorded, in the same transaction."""
 
-    async def append(self, actor: Actor, act: str, target: str, facts: dict[str, str], *, now: object) -> object: ...
+    async def append(self, actor: Actor, act: str, target: str, facts: dict[str, str], *, now: datetime) -> object: ...
 
 
 class SuppressionTx(Protocol):

@@ -27,7 +27,7 @@ class Line:
     """One line to import."""
 
     address: str
-    reason: Reason = Reason.MANUAL
+    reason: Reason = Reason.IMPORTED
     stream: str = EVERY_STREAM
 
 
@@ -73,7 +73,7 @@ def _line(row: Sequence[str], columns: dict[str, int]) -> Line:
     if reason and reason not in set(Reason):
         raise Invalid("invalid_csv", f"'{reason[:40]}' is not a reason: use {', '.join(Reason)}.", field="reason")
     stream = cell("stream").lower()
-    return Line(address, Reason(reason) if reason else Reason.MANUAL, EVERY_STREAM if stream == "every" else stream)
+    return Line(address, Reason(reason) if reason else Reason.IMPORTED, EVERY_STREAM if stream == "every" else stream)
 
 
 async def import_lines(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mailward.base import ids
 from mailward.core.suppression.model import Entry, Reason
 
 if TYPE_CHECKING:
@@ -50,6 +51,20 @@ class SqliteSuppressions:
             for token, e in rows
         )
 
+    async def put_bounces(self, entries: Sequence[tuple[bytes, str, bytes, int]]) -> None:
+        """Hard bounces: (token, address, message, at in microseconds) each, on every stream.
+
+        The id is the time and part of the token: as unique as the token, and in order of time.
+        """
+        self._tx.many(
+            "INSERT INTO t_suppressions(workspace, token, stream, id, address, reason, source, created) "
+            "VALUES (scope(),?,'',?,?,'hard_bounce',?,?) ON CONFLICT DO NOTHING",
+            [
+                (token, (at // 1000).to_bytes(6, "big") + token[:10], address, ids.encode("msg", message), at)
+                for token, address, message, at in entries
+            ],
+        )
+
     async def by_token(self, token: bytes) -> list[Entry]:
         """Every entry of an address, one a stream."""
         sql = f"SELECT {_COLUMNS} FROM suppressions WHERE token = ? ORDER BY stream"  # noqa: S608
@@ -68,8 +83,8 @@ class SqliteSuppressions:
         self, *, before: bytes | None, limit: int, search: str, reason: Reason | None, stream: str | None
     ) -> list[Entry]:
         """Newest first, ids below `before`."""
-        where, params = ["id < ?"], [before if before is not None else b"\xff" * 17]
-        args: list[Any] = list(params)
+        where = ["id < ?"]
+        args: list[Any] = [b"\xff" * 17 if before is None else before]
         if search:
             where.append("address LIKE ? ESCAPE '\\'")
             args.append("%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
