@@ -19,11 +19,15 @@ class SqliteCounters:
         return dict(self._tx.rows("SELECT name, value FROM counters"))
 
     async def bump(self, name: str) -> int:
-        """Add one; the new value. System scope."""
-        row = self._tx.row(
+        """Add one; the new value. Any scope."""
+        rows = self._tx.outside(
             "INSERT INTO counters(name, value) VALUES (?, 1) "
             "ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value",
             (name,),
         )
-        assert row is not None
-        return int(row[0])
+        return int(rows[0][0])
+
+    async def value(self, name: str) -> int:
+        """One counter, 0 before its first bump. Any scope."""
+        rows = self._tx.outside("SELECT value FROM counters WHERE name = ?", (name,))
+        return int(rows[0][0]) if rows else 0

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailward.base.errors import Corrupt, NotFound, Unavailable
 from mailward.base.sources import Entropy
+from mailward.core.workspaces.model import DataKey
 
 _HEAD = struct.Struct(">4sI16s16sIH")
 _MAGIC = b"MWS1"
@@ -33,15 +33,6 @@ class BodyRef:
     segment: int
     offset: int
     length: int
-
-
-@dataclass(frozen=True, slots=True)
-class DataKey:
-    """An unwrapped data key of one workspace and day (days since the epoch)."""
-
-    day: int
-    version: int
-    aead: AESGCM
 
 
 class SegmentWriter:
@@ -164,3 +155,6 @@ def open_record(record: bytes, workspace: bytes, message: bytes, key: DataKey) -
         return key.aead.decrypt(record[size : size + 12], record[size + 12 :], record[:size])
     except (InvalidTag, struct.error) as e:
         raise Corrupt("content_corrupt", "The stored content failed its check.", detail="record") from e
+
+
+__all__ = ["BodyRef", "DataKey", "SegmentWriter", "open_record", "read_record", "record_key", "segment_path"]

@@ -53,6 +53,16 @@ class SqliteTx:
         self.rows(sql, params)
         return self._db.changes()
 
+    def outside(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement in the system scope from inside a workspace's: for epochs that announce a change."""
+        guard = self._guard
+        held = (guard.workspace, guard.system)
+        guard.enter(None, system=True)
+        try:
+            return self.rows(sql, params)
+        finally:
+            guard.enter(held[0], system=held[1])
+
     def many(self, sql: str, params: Iterable[Sequence[Any]]) -> None:
         """Execute once for each set of parameters."""
         guard = self._guard
