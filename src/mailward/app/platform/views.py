@@ -1,0 +1,168 @@
+"""From stored nouns to the types the API publishes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from mailward.base import ids
+from mailward.core.messages.find import Found, status_of
+from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message
+from mailward.edges.web.schema import messages as view
+
+
+def at(us: int) -> datetime:
+    """Microseconds UTC as a datetime."""
+    return datetime.fromtimestamp(us / 1e6, UTC)
+
+
+def delivery_id(message: bytes, n: int) -> str:
+    """A copy's id: its message's with the recipient's number."""
+    return f"{ids.encode('dlv', message)}-{n}"
+
+
+def status(delivery: Delivery, message: Message, now: int) -> view.Status:
+    """The published word for a copy's state."""
+    if delivery.state is DeliveryState.QUEUED and message.facts.due > now:
+        return "scheduled"
+    if delivery.state is DeliveryState.LEASED:
+        return "sending"
+    return delivery.state.name.lower()  # type: ignore[return-value]
+
+
+def summary(found: Found, now: int) -> view.MessageSummary:
+    """One line of a list."""
+    return view.MessageSummary(**_summary(found, now))
+
+
+def _summary(found: Found, now: int) -> dict[str, Any]:
+    m, f = found.message, found.message.facts
+    return {
+        "id": ids.encode("msg", m.id),
+        "message_id": f.message_id,
+        "status": status_of(m, found.deliveries, now),
+        "from_": f.header_from,
+        "to": f.to,
+        "subject": f.subject,
+        "stream": f.stream,
+        "tags": list(f.tags),
+        "size": f.size,
+        "recipients": f.recipients,
+        "test_mode": f.test_mode,
+        "created_at": at(m.created),
+        "scheduled_at": at(f.due) if f.due else None,
+    }
+
+
+def detail(found: Found, now: int) -> view.MessageDetail:
+    """A message with its copies."""
+    return view.MessageDetail(
+        **_summary(found, now),
+        source=found.message.facts.source,
+        metadata=found.message.facts.metadata,
+        deliveries=[delivery(d, found.message, now) for d in found.deliveries],
+    )
+
+
+def delivery(d: Delivery, message: Message, now: int) -> view.Delivery:
+    """One copy and where it stands."""
+    waits = d.state in (DeliveryState.QUEUED, DeliveryState.HELD)
+    return view.Delivery(
+        id=delivery_id(d.message, d.n),
+        recipient=d.recipient,
+        status=status(d, message, now),
+        attempts=d.attempts,
+        updated_at=at(d.updated),
+        next_try_at=at(d.due) if waits and d.due else None,
+        reason=d.reason,
+    )
+
+
+def attempt(a: Attempt) -> view.Attempt:
+    """One try, explained."""
+    f = a.facts
+    return view.Attempt(
+        number=a.attempt,
+        at=at(a.at),
+        elapsed_ms=f.elapsed_ms,
+        outcome=f.outcome,
+        reason=f.reason,
+        host=f.host,
+        ip=f.ip,
+        why_host=f.why,
+        policy=f.policy,
+        tls=f.tls,
+        code=f.code,
+        enhanced=f.enhanced,
+        text=f.text,
+        signed=list(f.signed),
+        dialogue=[view.DialogueLine(at_ms=ms, side=side, line=line) for ms, side, line in f.dialogue],
+        next_try_at=at(f.next_due) if f.next_due else None,
+    )
+
+
+_SENTENCES = {
+    "delivered": "Every recipient's server took the message.",
+    "queued": "The message waits for its next try.",
+    "scheduled": "The message waits for the time it was scheduled for.",
+    "sending": "The message is under way now.",
+    "bounced": "At least one recipient's server refused the message for good.",
+    "expired": "At least one recipient could not be reached before the message's time was over.",
+    "held": "The message is held and will not be sent before it is released.",
+    "suppressed": "Every recipient left to send to is on the suppression list.",
+    "cancelled": "The message was cancelled before it was sent.",
+    "discarded": "Test mode: everything ran but the last hop.",
+}
+
+
+def explanation(found: Found, attempts: list[Attempt], now: int) -> view.Explanation:
+    """Why the message is where it is: each copy with every attempt."""
+    word = status_of(found.message, found.deliveries, now)
+    copies = [
+        view.ExplainedDelivery(
+            id=delivery_id(d.message, d.n),
+            recipient=d.recipient,
+            status=status(d, found.message, now),
+            reason=d.reason,
+            attempts=[attempt(a) for a in attempts if a.n == d.n],
+        )
+        for d in found.deliveries
+    ]
+    text = _SENTENCES.get(word, "")
+    last = max(attempts, key=lambda a: a.at, default=None)
+    if last is not None and last.facts.outcome != "delivered" and last.facts.text:
+        text += f" The last answer was: {last.facts.code or ''} {last.facts.text}".rstrip()
+    return view.Explanation(
+        id=ids.encode("msg", found.message.id),
+        status=word,  # type: ignore[arg-type]
+        summary=text,
+        deliveries=copies,
+    )
+
+
+def events(found: Found, attempts: list[Attempt], timeline: list[tuple[int, str, str]]) -> list[view.Event]:
+    """The message's timeline, oldest first: accepted, each attempt's outcome, and what people did."""
+    m = found.message
+    id = ids.encode("msg", m.id)
+    names = {d.n: d.recipient for d in found.deliveries}
+    out = [view.Event(id=f"{id}-0", type="accepted", at=at(m.created), message=id, facts={"source": m.facts.source})]
+    for d in found.deliveries:
+        if d.state is DeliveryState.SUPPRESSED and d.attempts == 0:
+            facts = {"reason": d.reason or ""}
+            out.append(view.Event(id=f"{id}-s{d.n}", type="suppressed", at=at(d.updated), message=id,
+                                  recipient=d.recipient, facts=facts))  # fmt: skip
+    for a in attempts:
+        facts = {"reason": a.facts.reason, "host": a.facts.host, "code": str(a.facts.code or "")}
+        out.append(
+            view.Event(
+                id=f"{id}-{a.n}-{a.attempt}",
+                type=a.facts.outcome,
+                at=at(a.at),
+                message=id,
+                recipient=names.get(a.n),
+                facts={k: v for k, v in facts.items() if v},
+            )
+        )
+    for when, moment, text in timeline:
+        out.append(view.Event(id=f"{id}-t{when}", type=moment, at=at(when), message=id, facts={"facts": text}))
+    return sorted(out, key=lambda e: e.at)
