@@ -67,7 +67,8 @@ SCOPE_PERMISSIONS: dict[Scope, frozenset[Permission]] = {
 class Actor:
     """Whoever acts, already verified. Handed to every verb; the audit log names `kind` and `id`.
 
-    `kind` is "key", "smtp_credential", "session", "network", "cli" or "system".
+    `kind` is "key", "smtp_credential", "session", "network", "cli" or "system". A session's `id` is
+    that of its user. `domains`, when not None, are the only domains the credential may send from.
     """
 
     workspace: WorkspaceId
@@ -75,6 +76,7 @@ class Actor:
     id: str
     permissions: frozenset[Permission] = field(default_factory=frozenset)
     role: Role | None = None
+    domains: frozenset[str] | None = None
 
 
 def require(actor: Actor, permission: Permission) -> None:

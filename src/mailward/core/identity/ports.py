@@ -1,0 +1,122 @@
+"""What identity needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from mailward.base.ids import SessionId, UserId, WorkspaceId
+from mailward.core.identity.model import Credential, CredentialKind, Member, Session, User
+from mailward.core.workspaces.ports import AuditLog, RevocationsRepo, WorkspacesRepo
+from mailward.policy.access import Role
+
+T = TypeVar("T")
+
+
+class PasswordThreads(Protocol):
+    """Runs the slow hashing off the event loop, a bounded number at once."""
+
+    def run(self, work: Callable[[], T]) -> Awaitable[T]:
+        """The result of `work`. LimitReached when too many wait."""
+
+
+class CredentialsRepo(Protocol):
+    """API keys and SMTP credentials. The scope's own; in the system scope, of all workspaces."""
+
+    async def insert(self, credential: Credential, token_hash: bytes | None) -> None: ...
+
+    async def get(self, id: str) -> Credential | None: ...
+
+    async def page(self, kinds: Sequence[CredentialKind], *, before: str | None, limit: int) -> list[Credential]:
+        """Newest first, ids below `before`, revoked ones included."""
+
+    async def revoke(self, id: str, now: datetime) -> bool:
+        """True when it was live."""
+
+    async def by_token(self, token_hash: bytes) -> Credential | None:
+        """The credential a token belongs to. System scope."""
+
+    async def by_username(self, id: str) -> tuple[Credential, bytes] | None:
+        """An SMTP credential and the hash of its password. System scope."""
+
+    async def networks(self) -> list[Credential]:
+        """Every live NETWORK credential. System scope."""
+
+    async def used(self, uses: Sequence[tuple[str, WorkspaceId, datetime]]) -> None:
+        """Note last uses, later ones only. System scope."""
+
+
+class PeopleRepo(Protocol):
+    """Users (of the installation), members (of a workspace), sessions, setup links."""
+
+    async def add_user(self, user: User) -> None:
+        """System scope."""
+
+    async def user(self, id: UserId) -> User | None:
+        """System scope."""
+
+    async def user_by_email(self, email: str) -> User | None:
+        """System scope."""
+
+    async def any_user(self) -> bool:
+        """System scope."""
+
+    async def set_password(self, id: UserId, password: str) -> None:
+        """System scope."""
+
+    async def disable_user(self, id: UserId, now: datetime) -> bool:
+        """System scope."""
+
+    async def add_member(self, workspace: WorkspaceId, member: Member) -> None: ...
+
+    async def remove_member(self, workspace: WorkspaceId, user: UserId) -> bool: ...
+
+    async def set_role(self, workspace: WorkspaceId, user: UserId, role: Role) -> None: ...
+
+    async def member(self, workspace: WorkspaceId, user: UserId) -> Member | None: ...
+
+    async def members(self, workspace: WorkspaceId) -> list[Member]: ...
+
+    async def memberships(self, user: UserId) -> list[tuple[WorkspaceId, Role]]:
+        """Oldest first. System scope."""
+
+    async def add_session(self, session: Session, token_hash: bytes) -> None: ...
+
+    async def session_by_token(self, token_hash: bytes) -> Session | None:
+        """Not revoked. System scope."""
+
+    async def sessions(self, user: UserId) -> list[Session]:
+        """Those not revoked, in scope."""
+
+    async def seen(self, session: Session, now: datetime) -> None: ...
+
+    async def revoke_session(self, id: SessionId) -> bool: ...
+
+    async def revoke_sessions(self, user: UserId, *, keep: SessionId | None = None) -> int:
+        """Every session of a user in scope but `keep`; how many."""
+
+    async def add_setup_link(self, token_hash: bytes, *, created: datetime, expires: datetime) -> None:
+        """Replaces unused ones. System scope."""
+
+    async def take_setup_link(self, token_hash: bytes, now: datetime) -> bool:
+        """Use it up: True once. System scope."""
+
+
+class IdentityTx(Protocol):
+    """A transaction with what these verbs use."""
+
+    @property
+    def credentials(self) -> CredentialsRepo: ...
+
+    @property
+    def people(self) -> PeopleRepo: ...
+
+    @property
+    def workspaces(self) -> WorkspacesRepo: ...
+
+    @property
+    def revocations(self) -> RevocationsRepo: ...
+
+    @property
+    def audit(self) -> AuditLog: ...

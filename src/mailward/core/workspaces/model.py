@@ -1,0 +1,56 @@
+"""Nouns of a workspace: the tenant, its settings, its data keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mailward.base.ids import WorkspaceId
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+class WorkspaceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a workspace decides for itself. None means: as the installation says."""
+
+    messages_days: int | None = None
+    """How long metadata of messages is kept, in days."""
+    content_days: int | None = None
+    """How long content is kept, in days; never longer than the metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A tenant."""
+
+    id: WorkspaceId
+    name: str
+    created: datetime
+    settings: WorkspaceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """An unwrapped data key of one workspace and UTC day. `day` counts from 1970-01-01."""
+
+    day: int
+    version: int
+    aead: AESGCM
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A data key as it is stored. `wrapped` is None once it was destroyed; it is never made anew."""
+
+    workspace: bytes
+    day: int
+    version: int
+    wrapped: bytes | None
+
+
+def day_of(when: datetime) -> int:
+    """Days since 1970-01-01 of a time in UTC; the period of a data key."""
+    return when.toordinal() - _EPOCH
