@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.conftest import T0, WS, WS_ID, put, submission
+from tests.conftest import SeededEntropy
+from tests.core.conftest import T0, TOKEN_KEY, WS, WS_ID, put, submission
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.core.delivery.lease import due_now, lease
 from mailward.core.delivery.model import Settled, Work
-from mailward.core.delivery.settle import settle
+from mailward.core.delivery.settle import Settling
 from mailward.core.messages.model import AttemptFacts, DeliveryState
 
 MINUTE = 60_000_000
+settle = Settling(lambda workspace: TOKEN_KEY, SeededEntropy()).settle
 
 
 def ended(work: Work, state: DeliveryState, *, lessee: int, due: int = 0) -> list[Settled]:
@@ -94,6 +96,16 @@ async def test_a_copy_taken_over_keeps_its_new_lessees_state(store: SqliteStore)
     assert await store.read(WS_ID, state) == DeliveryState.LEASED
     await store.write_item(settle, WS, ended(again, DeliveryState.DELIVERED, lessee=6))
     assert await store.read(WS_ID, state) == DeliveryState.DELIVERED
+
+
+async def test_a_hard_bounce_lists_the_address(store: SqliteStore) -> None:
+    """After a hard bounce the next message to that address is recorded as suppressed, with its reason."""
+    await put(store, submission(1))
+    (work,) = await take(store, 5)
+    (one,) = ended(work, DeliveryState.BOUNCED, lessee=5)
+    await store.write_item(settle, WS, [one._replace(hard=True, reason="bad_mailbox")])
+    receipt = await put(store, submission(2))
+    assert receipt.states == (DeliveryState.SUPPRESSED,)
 
 
 async def test_a_move_that_is_not_in_the_table_raises(store: SqliteStore) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
+from mailward.core.suppression.ports import SuppressionTx
+from mailward.core.webhooks.ports import WebhookTx
 
 
 class LeaseRepo(Protocol):
@@ -31,15 +33,11 @@ class LeaseTx(Protocol):
     def deliveries(self) -> LeaseRepo: ...
 
 
-class BounceList(Protocol):
-    """The part of the suppression list that a hard bounce writes."""
+class SettleTx(SuppressionTx, WebhookTx, Protocol):
+    """A transaction of one workspace; `workspace` is its raw id."""
 
-    async def put_bounces(self, entries: Sequence[tuple[bytes, str, bytes, int]]) -> None:
-        """(token, address, message, at) each."""
-
-
-class SettleTx(Protocol):
-    """A transaction of one workspace."""
+    @property
+    def workspace(self) -> bytes | None: ...
 
     @property
     def messages(self) -> MessagesRepo: ...

@@ -3,34 +3,94 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
+from mailward.base import ids
+from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Settled
 from mailward.core.delivery.ports import SettleTx
 from mailward.core.messages.model import FACTS_ENCODER, TRANSITIONS, DeliveryState
+from mailward.core.suppression.change import by_bounce
+from mailward.core.webhooks.enqueue import enqueue_events, snapshot
+from mailward.core.webhooks.model import EndpointsSnapshot, Event
 
 _DAY_US = 86_400_000_000
 
 
-async def settle(tx: SettleTx, items: Sequence[list[Settled]]) -> list[None]:
-    """Record attempts and the new states; rows another worker took over meanwhile keep their state.
+class Settling:
+    """The verb with what it needs: the key under which a workspace's addresses are listed, and randomness for ids."""
 
-    Each item is the outcome of one Work (all its copies).
-    """
-    rows = []
-    attempts = []
-    counts: Counter[str] = Counter()
-    at = 0
-    for group in items:
-        for s in group:
-            if s.state not in TRANSITIONS[DeliveryState.LEASED]:
-                raise ValueError(f"no way from LEASED to {s.state.name}")
-            rows.append((int(s.state), s.due, s.attempt, s.at, s.reason, s.message, s.n, s.lessee))
-            attempts.append((s.message, s.n, s.attempt, s.at, FACTS_ENCODER.encode(s.facts)))
-            counts[s.facts.outcome] += 1
-            at = s.at
-    await tx.deliveries.settle(rows)
-    await tx.deliveries.add_attempts(attempts)
-    for what, n in counts.items():
-        await tx.messages.count(at // _DAY_US, what, n)
-    return [None] * len(items)
+    def __init__(self, token_key: Callable[[bytes], bytes], entropy: Entropy) -> None:
+        self._token_key = token_key
+        self._entropy = entropy
+
+    async def settle(self, tx: SettleTx, items: Sequence[list[Settled]]) -> list[None]:
+        """Record attempts and new states, list hard bounces, queue events for webhooks.
+
+        Each item is the outcome of one Work (all its copies). A row another worker took
+        over meanwhile keeps its state; the attempt is recorded all the same.
+        """
+        rows = []
+        attempts = []
+        counts: Counter[str] = Counter()
+        at = 0
+        hard: list[Settled] = []
+        for group in items:
+            for s in group:
+                if s.state not in TRANSITIONS[DeliveryState.LEASED]:
+                    raise ValueError(f"no way from LEASED to {s.state.name}")
+                rows.append((int(s.state), s.due, s.attempt, s.at, s.reason, s.message, s.n, s.lessee))
+                attempts.append((s.message, s.n, s.attempt, s.at, FACTS_ENCODER.encode(s.facts)))
+                counts[s.facts.outcome] += 1
+                at = s.at
+                if s.hard:
+                    hard.append(s)
+        await tx.deliveries.settle(rows)
+        await tx.deliveries.add_attempts(attempts)
+        for what, n in counts.items():
+            await tx.messages.count(at // _DAY_US, what, n)
+        for s in hard:
+            await by_bounce(
+                tx,
+                s.recipient,
+                source=ids.encode("msg", s.message),
+                key=self._token_key(tx.workspace or b""),
+                now=datetime.fromtimestamp(s.at / 1e6, UTC),
+                entropy=self._entropy,
+            )
+        endpoints = await snapshot(tx)
+        if endpoints.by_type:
+            await self._tell(tx, items, endpoints)
+        return [None] * len(items)
+
+    async def _tell(self, tx: SettleTx, items: Sequence[list[Settled]], endpoints: EndpointsSnapshot) -> None:
+        events = [
+            Event(ids.new_raw(s.at // 1000, self._entropy), f"message.{s.facts.outcome}", s.at, event_data(s))
+            for group in items
+            for s in group
+        ]
+        await enqueue_events(tx, events, endpoints=endpoints)
+
+
+def event_data(s: Settled) -> dict[str, object]:
+    """What an endpoint is told of one attempt."""
+    data: dict[str, object] = {
+        "message": ids.encode("msg", s.message),
+        "message_id": s.message_facts.message_id,
+        "recipient": s.recipient,
+        "subject": s.message_facts.subject,
+        "stream": s.message_facts.stream,
+        "tags": list(s.message_facts.tags),
+        "metadata": s.message_facts.metadata,
+        "attempt": s.attempt,
+        "host": s.facts.host,
+        "code": s.facts.code,
+        "enhanced": s.facts.enhanced,
+        "text": s.facts.text,
+    }
+    if s.reason:
+        data["reason"] = s.reason
+    if s.due:
+        data["next_try_at"] = datetime.fromtimestamp(s.due / 1e6, UTC).isoformat().replace("+00:00", "Z")
+    return data

@@ -1,0 +1,374 @@
+"""Accepting a message, whichever door it came through: judge, seal, record, hand over.
+
+The judgement is made from caches (domains, credentials) whose epochs are checked again
+inside the commit; if they moved on, it is made anew. A message that fits into this
+worker's memory is recorded as leased to it and goes to its sender at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.knowledge import Knowledge, KnownDomain
+from mailward.app.metrics import Metrics
+from mailward.app.platform.views import at, delivery_id
+from mailward.base import ids
+from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, MailwardError, TooLarge
+from mailward.base.sources import Entropy
+from mailward.core.delivery.model import Copy, Work
+from mailward.core.messages.change import MAX_AHEAD_US
+from mailward.core.messages.model import DeliveryState, MessageFacts, overall
+from mailward.core.submission.model import Idempotency, Receipt, Recipient, StaleJudgement, Submission
+from mailward.core.submission.record import record
+from mailward.core.suppression.model import blocked, token
+from mailward.core.workspaces.data_keys import DataKeys
+from mailward.edges.web.schema import messages as schema
+from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
+from mailward.policy import access
+from mailward.policy.access import Actor, Permission
+
+_DAY_US = 86_400_000_000
+_LEASE_US = 20 * 60 * 1_000_000
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A message that wants to be accepted: its bytes, its envelope, and what its header says.
+
+    `domains` are those of From, Sender and Resent-*; each must be the workspace's own.
+    `due` is microseconds UTC, 0 for at once. `content` ends its lines with CRLF.
+    """
+
+    content: bytes = field(repr=False)
+    mail_from: str
+    recipients: list[tuple[str, str | None]] = field(repr=False)
+    header_from: str = field(repr=False)
+    from_domain: str
+    domains: tuple[str, ...]
+    to: str = field(repr=False)
+    subject: str = field(repr=False)
+    message_id: str
+    source: str
+    stream: str = "transactional"
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict, repr=False)
+    due: int = 0
+    test_mode: bool = False
+    idempotency: Idempotency | None = None
+    tls: str = ""
+    smtputf8: bool = False
+    requiretls: bool = False
+    ret: str = ""
+    envid: str = ""
+
+
+class Outbox(Protocol):
+    """The sender of this worker, or nothing when the role is elsewhere."""
+
+    def reserve(self, size: int) -> bool: ...
+
+    def release(self, size: int) -> None: ...
+
+    def take(self, work: Work) -> None: ...
+
+
+class Acceptance:
+    """One a worker. Methods raise errors of base/errors; after they return, the message is ours."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        data_keys: DataKeys,
+        knowledge: Knowledge,
+        *,
+        outbox: Outbox | None,
+        lessee: int,
+        entropy: Entropy,
+        now_us: Callable[[], int],
+        token_key: Callable[[bytes], bytes],
+        metrics: Metrics,
+        max_bytes: int,
+        max_recipients: int,
+        allowance: Callable[[Actor, str, int], None],
+        revalidate: Callable[[Actor], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._data_keys = data_keys
+        self._knowledge = knowledge
+        self._outbox = outbox
+        self._lessee = lessee
+        self._entropy = entropy
+        self._now_us = now_us
+        self._token_key = token_key
+        self._metrics = metrics
+        self._max_bytes = max_bytes
+        self._max_recipients = max_recipients
+        self._allowance = allowance
+        self._revalidate = revalidate
+        self._workspaces: dict[str, tuple[bytes, bytes]] = {}
+        self._accept_seconds = metrics.accept_seconds.observe
+        self._accepted = {s: metrics.accepted.labels(s).inc for s in ("api", "smtp", "network")}
+
+    # -- one message -----------------------------------------------------------------------------
+
+    async def accept(self, actor: Actor, c: Candidate) -> Receipt:
+        """Judge, seal and record; returns after the commit."""
+        began = time.perf_counter()
+        workspace, key = self._workspace(actor)
+        self._allowance(actor, c.from_domain, 1)
+        for last in (False, False, True):
+            known = self.judge(actor, c)
+            submission, size = self._prepare(workspace, key, actor, known, c)
+            data_key = self._data_keys.cached(workspace, submission.created // _DAY_US)
+            if data_key is None:
+                data_key = await self._data_keys.seal_key(workspace, submission.created // _DAY_US)
+            try:
+                receipt: Receipt = await self._store.write_item(
+                    record, workspace, submission, body=(submission.id, data_key, c.content)
+                )
+            except BaseException as e:
+                if submission.lessee:
+                    self._release(size)
+                if isinstance(e, StaleJudgement) and not last:
+                    await self._knowledge.refresh()
+                    await self._revalidate(actor)
+                    continue
+                raise
+            break
+        self._hand_over(workspace, submission, receipt, c, size)
+        self._accept_seconds(time.perf_counter() - began)
+        self._accepted[c.source]()
+        return receipt
+
+    def judge(self, actor: Actor, c: Candidate) -> KnownDomain:
+        """May this credential send this? The domain that signs, or the refusal with its reason."""
+        access.require(actor, Permission.MESSAGE_SEND)
+        if not c.recipients:
+            raise Invalid("no_recipients", "A message needs at least one recipient.", field="to")
+        if len(c.recipients) > self._max_recipients:
+            raise Invalid(
+                "too_many_recipients", f"A message can have up to {self._max_recipients} recipients.", field="to"
+            )
+        if len(c.content) > self._max_bytes:
+            raise TooLarge("message_too_large", f"A message can be up to {self._max_bytes} bytes.")
+        workspace, _ = self._workspace(actor)
+        known = self.require_domain(actor, workspace, c.from_domain)
+        for domain in c.domains:
+            if domain != c.from_domain:
+                self.require_domain(actor, workspace, domain)
+        if c.mail_from:
+            domain = c.mail_from.rpartition("@")[2].lower()
+            if domain != c.from_domain:
+                self.require_domain(actor, workspace, domain)
+        if c.due > self._now_us() + MAX_AHEAD_US:
+            raise Invalid("scheduled_too_far", "A message can be scheduled up to 30 days ahead.", field="scheduled_at")
+        return known
+
+    def require_domain(self, actor: Actor, workspace: bytes, domain: str) -> KnownDomain:
+        """The verified domain of this workspace, or why it cannot be sent from."""
+        known = self._knowledge.domain(workspace, domain)
+        if known is None:
+            raise Forbidden(
+                "domain_not_verified",
+                f"{domain or 'This address'} is not a verified domain of this workspace. "
+                "Add it, publish its records and check it before sending from it.",
+            )
+        if actor.domains is not None and known.name not in actor.domains:
+            raise Forbidden("domain_not_allowed", "This credential may not send from that domain.")
+        return known
+
+    def _prepare(
+        self, workspace: bytes, key: bytes, actor: Actor, known: KnownDomain, c: Candidate
+    ) -> tuple[Submission, int]:
+        now = self._now_us()
+        size = len(c.content)
+        scheduled = c.due > now
+        lessee = 0
+        if not scheduled and self._outbox is not None and self._outbox.reserve(size):
+            lessee = self._lessee
+        facts = MessageFacts(
+            source=c.source,
+            actor=actor.id,
+            domain=known.name,
+            mail_from=c.mail_from,
+            header_from=c.header_from,
+            to=c.to,
+            subject=c.subject,
+            message_id=c.message_id,
+            size=size,
+            stream=c.stream,
+            tags=c.tags,
+            metadata=c.metadata,
+            tls=c.tls,
+            smtputf8=c.smtputf8,
+            eight_bit=not c.content.isascii(),
+            requiretls=c.requiretls,
+            test_mode=c.test_mode,
+            ret=c.ret,
+            envid=c.envid,
+            due=c.due if scheduled else 0,
+            recipients=len(c.recipients),
+        )
+        submission = Submission(
+            id=ids.new_raw(now // 1000, self._entropy),
+            created=now,
+            facts=facts,
+            recipients=[Recipient(a, token(key, a), dsn) for a, dsn in c.recipients],
+            state=DeliveryState.LEASED if lessee else DeliveryState.QUEUED,
+            due=now + _LEASE_US if lessee else max(c.due, now),
+            lessee=lessee,
+            epochs=self._knowledge.epochs,
+            idempotency=c.idempotency._replace(expires=now + _DAY_US) if c.idempotency is not None else None,
+        )
+        return submission, size
+
+    def _hand_over(self, workspace: bytes, s: Submission, receipt: Receipt, c: Candidate, size: int) -> None:
+        if not s.lessee or self._outbox is None:
+            return
+        copies = [
+            Copy(n, r.address, 0, r.dsn)
+            for n, (r, state) in enumerate(zip(s.recipients, receipt.states, strict=True))
+            if state is DeliveryState.LEASED
+        ]
+        if receipt.replayed or not copies:
+            self._outbox.release(size)
+            return
+        self._outbox.take(Work(workspace, s.id, s.created, s.facts, copies, s.due, None, c.content))
+
+    def _release(self, size: int) -> None:
+        if self._outbox is not None:
+            self._outbox.release(size)
+
+    def _workspace(self, actor: Actor) -> tuple[bytes, bytes]:
+        held = self._workspaces.get(actor.workspace)
+        if held is None:
+            raw = ids.decode("ws", actor.workspace)
+            held = self._workspaces[actor.workspace] = (raw, self._token_key(raw))
+        return held
+
+    # -- the API's batches -----------------------------------------------------------------------
+
+    async def submit_api(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
+        """One outcome for each item, in order; all items that are fine commit together."""
+        candidates = [_candidate(item) for item in items]
+        outcomes: list[Outcome | None] = [None] * len(items)
+        for i, c in enumerate(candidates):
+            if isinstance(c, MailwardError):
+                outcomes[i] = c
+                continue
+            try:
+                self.judge(actor, c)
+            except MailwardError as e:
+                outcomes[i] = e
+        if atomic and any(o is not None for o in outcomes):
+            refused = Conflict("batch_refused", "Another message of this batch was refused, so none was accepted.")
+            return [o if o is not None else refused for o in outcomes]
+        running: list[tuple[int, Awaitable[Outcome]]] = []
+        for i, (item, c) in enumerate(zip(items, candidates, strict=True)):
+            if outcomes[i] is None and not isinstance(c, MailwardError):
+                running.append((i, self._dry_run(actor, c) if item.dry_run else self._given(actor, c)))
+        results = await asyncio.gather(*(r for _, r in running), return_exceptions=True)
+        for (i, _), result in zip(running, results, strict=True):
+            if isinstance(result, BaseException):
+                if not isinstance(result, MailwardError):
+                    raise result
+                if len(items) == 1 or isinstance(result, LimitReached):
+                    raise result
+            outcomes[i] = result
+        return [o for o in outcomes if o is not None]
+
+    async def _given(self, actor: Actor, c: Candidate) -> Outcome:
+        receipt = await self.accept(actor, c)
+        word = overall(list(receipt.states))
+        if word == "queued" and c.due:
+            word = "scheduled"
+        copies = [
+            schema.AcceptedDelivery(
+                id=delivery_id(receipt.id, n),
+                recipient=a,
+                status="sending" if s is DeliveryState.LEASED else s.name.lower(),  # type: ignore[arg-type]
+            )
+            for n, ((a, _), s) in enumerate(zip(c.recipients, receipt.states, strict=False))
+        ]
+        accepted = schema.Accepted(
+            id=ids.encode("msg", receipt.id),
+            message_id=c.message_id,
+            status=word,  # type: ignore[arg-type]
+            deliveries=copies,
+        )
+        return Given(accepted, receipt.replayed)
+
+    async def _dry_run(self, actor: Actor, c: Candidate) -> schema.DryRun:
+        _workspace, key = self._workspace(actor)
+        known = self.judge(actor, c)
+        tokens = [token(key, a) for a, _ in c.recipients]
+
+        async def look(tx: SqliteTx) -> dict[bytes, object]:
+            found = await tx.suppressions.among(tokens)
+            return {t: blocked(found, t, c.stream) for t in tokens}
+
+        listed = await self._store.read(actor.workspace, look)
+        recipients = [
+            schema.DryRunRecipient(
+                recipient=a,
+                status="suppressed" if listed.get(t) else "would be sent",
+                reason=f"on the suppression list: {listed[t]}" if listed.get(t) else "",
+            )
+            for (a, _), t in zip(c.recipients, tokens, strict=True)
+        ]
+        reasons = [
+            f"{known.name} is verified in this workspace and signs with {', '.join(known.selectors) or 'no key'}."
+        ]
+        if c.due:
+            reasons.append(f"It is scheduled for {at(c.due).isoformat()}.")
+        if known.capture_only:
+            reasons.append("This domain is for trying out: its mail stays in the capture sink.")
+        head = c.content.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+        return schema.DryRun(
+            dry_run=True,
+            would="schedule" if c.due > self._now_us() else "queue",
+            reasons=reasons,
+            message_id=c.message_id,
+            size=len(c.content),
+            recipients=recipients,
+            headers=head.split("\r\n"),
+        )
+
+
+def _candidate(item: Outgoing) -> Candidate | MailwardError:
+    from_address = (
+        item.header_from[item.header_from.rindex("<") + 1 : -1]
+        if item.header_from.endswith(">")
+        else (item.header_from)
+    )
+    domain = from_address.rpartition("@")[2].lower()
+    idempotency = None
+    due = int(item.scheduled_at.timestamp() * 1e6) if item.scheduled_at is not None else 0
+    if item.idempotency is not None:
+        idempotency = Idempotency(hashlib.sha256(item.idempotency.key.encode()).digest(), item.idempotency.body_hash, 0)
+    return Candidate(
+        content=item.content,
+        mail_from=item.mail_from if item.mail_from is not None else from_address,
+        recipients=[(r, None) for r in item.recipients],
+        header_from=item.header_from,
+        from_domain=domain,
+        domains=(domain,),
+        to=item.to,
+        subject=item.subject,
+        message_id=item.message_id,
+        source="api",
+        stream=item.stream,
+        tags=item.tags,
+        metadata=item.metadata,
+        due=due,
+        test_mode=item.test_mode,
+        idempotency=idempotency,
+        smtputf8=any(not r.isascii() for r in item.recipients) or not from_address.isascii(),
+    )

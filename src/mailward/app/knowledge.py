@@ -1,0 +1,58 @@
+"""What a worker knows of domains without asking the store: which are verified, and the keys that sign for them.
+
+The store counts an epoch for every change of domains and of credentials; `refresh`
+compares and reloads what is old. A few times a second is enough, since each commit of a
+message checks the epochs again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDomain:
+    """A domain that may send: its signers (opaque to us), their selectors, and its return-path host."""
+
+    id: bytes
+    name: str
+    capture_only: bool
+    return_path: str
+    signers: tuple[Any, ...] = field(default=(), repr=False)
+    selectors: tuple[str, ...] = ()
+
+
+Load = Callable[[], Awaitable[dict[bytes, dict[str, KnownDomain]]]]
+
+
+class Knowledge:
+    """The domains of all workspaces, as of an epoch."""
+
+    def __init__(self, store: SqliteStore, load: Load, on_auth: Callable[[], None]) -> None:
+        self._store = store
+        self._load = load
+        self._on_auth = on_auth
+        self._domains: dict[bytes, dict[str, KnownDomain]] = {}
+        self.epochs: tuple[int, int] = (-1, -1)
+
+    def domain(self, workspace: bytes, name: str) -> KnownDomain | None:
+        """The verified domain of that name in that workspace."""
+        names = self._domains.get(workspace)
+        return names.get(name) if names is not None else None
+
+    async def refresh(self) -> bool:
+        """Look whether anything changed and take it over; True when it did."""
+        counters = await self._store.system_read(lambda tx: tx.counters.all())
+        epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
+        if epochs == self.epochs:
+            return False
+        if epochs[1] != self.epochs[1]:
+            self._domains = await self._load()
+        if epochs[0] != self.epochs[0]:
+            self._on_auth()
+        self.epochs = epochs
+        return True
