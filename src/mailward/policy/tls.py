@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 
-class TlsPolicy(str, Enum):
+class TlsPolicy(StrEnum):
     """How a hop must be protected."""
 
     NONE = "none"  # never, even when offered (a relay on loopback)
