@@ -1,0 +1,48 @@
+"""`python -m bench`: run, print the table and the gates, keep the samples under bench-results/."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from bench import report
+from bench.cases import Plan, run
+
+
+def main() -> int:
+    """0 when every gate measured is met and nothing went wrong."""
+    plan = Plan()
+    parser = argparse.ArgumentParser(prog="bench", description="Mailward beside Postfix and Haraka, in one run.")
+    parser.add_argument("--messages", type=int, default=plan.messages, help="messages a load (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=plan.rounds, help="medians of so many (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="600 messages, one round")
+    parser.add_argument("--large", action="store_true", help="also a million queued and stored messages")
+    parser.add_argument("--only", default=",".join(plan.only), help="servers (default %(default)s)")
+    parser.add_argument("--cases", default=",".join(plan.cases), help="cases (default %(default)s)")
+    given = parser.parse_args()
+    plan = replace(
+        plan,
+        messages=given.messages,
+        rounds=given.rounds,
+        large=given.large,
+        only=tuple(given.only.split(",")),
+        cases=tuple(given.cases.split(",")) if given.cases else (),
+    )
+    if given.quick:
+        plan = replace(plan, messages=min(plan.messages, 600), rounds=1)
+    results = run(plan)
+    print(report.table(results))
+    print()
+    verdicts = report.verdicts(results, plan)
+    for verdict, value, meaning in verdicts:
+        print(f"{verdict:<5}{value:>14}  {meaning}")
+    for problem in results.problems:
+        print(f"PROBLEM {problem}")
+    print(f"\nsamples: {report.save(results, plan, Path('bench-results'))}")
+    return 1 if results.problems or any(v == "FAIL" for v, _, _ in verdicts) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

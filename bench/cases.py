@@ -1,0 +1,223 @@
+"""What is measured: one function a case, each bounded in time, each the same for every server."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.scenarios.peers import PeerFailed, SmtpSink
+
+from bench import load, meter
+from bench.servers import HarakaServer, MailwardServer, Mode, PostfixServer, installed
+
+MAKERS: dict[str, Callable[[Mode, SmtpSink], Any]] = {
+    "postfix": PostfixServer,
+    "haraka": HarakaServer,
+    "mailward": MailwardServer,
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to do."""
+
+    messages: int = 3000
+    rounds: int = 5
+    only: tuple[str, ...] = ("postfix", "haraka", "mailward")
+    cases: tuple[str, ...] = ("accept", "relay", "signed", "secure", "http", "lone")
+    large: bool = False
+    limit: float = 180.0
+    """Seconds any one load may take."""
+
+
+@dataclass
+class Results:
+    """Samples by (server, case, measure), over all rounds; and what went wrong."""
+
+    samples: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, server: str, case: str, measure: str, *values: float) -> None:
+        """Keep one or more samples."""
+        self.samples.setdefault((server, case, measure), []).extend(values)
+
+    def median(self, server: str, case: str, measure: str) -> float | None:
+        """The median, None when nothing was measured."""
+        values = self.samples.get((server, case, measure))
+        return statistics.median(values) if values else None
+
+    def p99(self, server: str, case: str, measure: str) -> float | None:
+        """The 99th percentile of all samples of all rounds."""
+        values = sorted(self.samples.get((server, case, measure), ()))
+        return values[min(len(values) - 1, int(len(values) * 0.99))] if values else None
+
+    def highest(self, server: str, measure: str) -> float | None:
+        """The largest sample of any case."""
+        values = [max(v) for (s, _, m), v in self.samples.items() if s == server and m == measure and v]
+        return max(values) if values else None
+
+
+def say(text: str) -> None:
+    """Progress, on standard error."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def run(plan: Plan) -> Results:
+    """All cases, all rounds. Servers alternate inside a round and the order turns round each time."""
+    results = Results()
+    servers = [name for name in plan.only if installed(name)]
+    groups: dict[str, Callable[[str, Plan, Results], None]] = {
+        "accept": accept, "relay": relay, "signed": signed, "secure": secure, "http": http, "lone": lone,
+    }  # fmt: skip
+    for number in range(plan.rounds):
+        order = servers if number % 2 == 0 else servers[::-1]
+        for case in plan.cases:
+            for server in order:
+                say(f"round {number + 1}/{plan.rounds}: {case}: {server}")
+                try:
+                    groups[case](server, plan, results)
+                except (PeerFailed, OSError, TimeoutError, ExceptionGroup) as e:
+                    results.problems.append(f"{server}: {case}: {e}")
+                    say(f"  failed: {e}")
+    if plan.large and "mailward" in servers:
+        large(plan, results)
+    return results
+
+
+def _loaded(server: Any, plan: Plan, results: Results, case: str, *, sessions: int, size: int) -> None:
+    """One smtp-source run against a server that holds its mail: rate, CPU, latency beside it, memory."""
+    before = meter.settle_cpu(server.roots)
+    with meter.Peak(server.roots) as peak, load.Prober(server.port, size) as prober:
+        seconds = load.smtp_source(server.port, sessions=sessions, messages=plan.messages, size=size, limit=plan.limit)
+    spent = meter.settle_cpu(server.roots) - before
+    done = plan.messages + len(prober.seconds)
+    results.add(server.name, case, "rate", done / seconds)
+    results.add(server.name, case, "cpu_per_1000", spent * 1000 / done)
+    results.add(server.name, case, "latency", *prober.seconds)
+    results.add(server.name, case, "resident", peak.bytes)
+    if prober.failures:
+        results.problems.append(f"{server.name}: {case}: {prober.failures} probes failed")
+
+
+def _warm(server: Any, plan: Plan) -> None:
+    load.smtp_source(server.port, sessions=20, messages=max(100, plan.messages // 10), size=10_000, limit=plan.limit)
+
+
+def accept(name: str, plan: Plan, results: Results) -> None:
+    """Durable accept, nothing sent: 20 and 90 sessions, 10 kB and 50 kB."""
+    with SmtpSink() as sink, MAKERS[name](Mode(hold=True), sink) as server:
+        _warm(server, plan)
+        for size in (10_000, 50_000):
+            for sessions in (20, 90):
+                server.purge()
+                _loaded(server, plan, results, f"accept_{size // 1000}k_{sessions}", sessions=sessions, size=size)
+
+
+def _relay(name: str, plan: Plan, results: Results, case: str, mode: Mode) -> None:
+    with SmtpSink() as sink, MAKERS[name](mode, sink) as server:
+        _warm(server, plan)
+        if not sink.wait_for(max(100, plan.messages // 10), plan.limit):
+            raise PeerFailed(f"warm-up: {sink.count} arrived, {server.queued()} queued")
+        before_cpu, before = meter.settle_cpu(server.roots), sink.count
+        started = time.perf_counter()
+        with meter.Peak(server.roots) as peak:
+            load.smtp_source(server.port, sessions=20, messages=plan.messages, size=10_000, limit=plan.limit)
+            arrived = sink.wait_for(before + plan.messages, plan.limit)
+        if not arrived:
+            raise PeerFailed(f"{sink.count - before} of {plan.messages} arrived, {server.queued()} queued")
+        seconds = sink.last_at - started
+        spent = meter.settle_cpu(server.roots) - before_cpu
+        results.add(name, case, "rate", plan.messages / seconds)
+        results.add(name, case, "cpu_per_1000", spent * 1000 / plan.messages)
+        results.add(name, case, "resident", peak.bytes)
+
+
+def relay(name: str, plan: Plan, results: Results) -> None:
+    """End to end, unsigned, 10 kB, 20 sessions in: from the first connection until the sink has all."""
+    _relay(name, plan, results, "relay_unsigned", Mode())
+
+
+def signed(name: str, plan: Plan, results: Results) -> None:
+    """End to end, signed."""
+    _relay(name, plan, results, "relay_signed", Mode(sign=True))
+
+
+def secure(name: str, plan: Plan, results: Results) -> None:
+    """STARTTLS and AUTH, a session per 10 messages, 20 at a time, nothing sent. For comparison only."""
+    if name == "haraka":
+        return
+    with SmtpSink() as sink, MAKERS[name](Mode(hold=True, secure=True), sink) as server:
+        load.secure_sessions(server.secure_port, server.login, sessions=20, messages=200, size=10_000, limit=plan.limit)
+        before = meter.settle_cpu(server.roots)
+        seconds = load.secure_sessions(
+            server.secure_port, server.login, sessions=20, messages=plan.messages, size=10_000, limit=plan.limit
+        )
+        spent = meter.settle_cpu(server.roots) - before
+        results.add(name, "secure", "rate", plan.messages / seconds)
+        results.add(name, "secure", "cpu_per_1000", spent * 1000 / plan.messages)
+
+
+def http(name: str, plan: Plan, results: Results) -> None:
+    """Batches of 100 messages of 2 kB, 8 connections; and 2 kB by SMTP beside it."""
+    if name != "mailward":
+        return
+    with SmtpSink() as sink, MailwardServer(Mode(hold=True), sink) as server:
+        body = load.batch_body(100, 2000)
+        batches = max(8, plan.messages // 50)
+
+        def post(count: int) -> float:
+            return load.http_batches(
+                server.api_port, server.api_key, path="/v1/messages/batch",
+                connections=8, batches=count, body=body, limit=plan.limit,
+            )  # fmt: skip
+
+        post(8)
+        before = meter.settle_cpu(server.roots)
+        with meter.Peak(server.roots) as peak:
+            seconds = post(batches)
+        spent = meter.settle_cpu(server.roots) - before
+        results.add(name, "http_batch", "rate", batches * 100 / seconds)
+        results.add(name, "http_batch", "cpu_per_1000", spent * 10 / batches)
+        results.add(name, "http_batch", "resident", peak.bytes)
+        _loaded(server, plan, results, "accept_2k_20", sessions=20, size=2000)
+
+
+def lone(name: str, plan: Plan, results: Results) -> None:
+    """One message at a time on a quiet server, submit to delivered."""
+    with SmtpSink() as sink, MAKERS[name](Mode(sign=True), sink) as server:
+        load.lone_latency(server.port, sink, times=5)
+        results.add(name, "lone", "latency", *load.lone_latency(server.port, sink, times=40))
+
+
+def large(plan: Plan, results: Results) -> None:
+    """A million queued messages: what they cost in memory, and in the rate of accepting."""
+    with SmtpSink() as sink, MailwardServer(Mode(hold=True), sink) as server:
+        body = load.batch_body(500, 500)
+        say("large: 10,000 stored")
+        load.http_batches(
+            server.api_port, server.api_key, path="/v1/messages/batch", connections=8, batches=20, body=body, limit=600
+        )
+        few = [_rate(server, plan) for _ in range(3)]
+        say("large: a million stored (some minutes)")
+        load.http_batches(
+            server.api_port,
+            server.api_key,
+            path="/v1/messages/batch",
+            connections=8,
+            batches=2000,
+            body=body,
+            limit=3600,
+        )
+        meter.settle_cpu(server.roots, 120)
+        results.add("mailward", "large", "queued_resident", meter.resident_bytes(server.roots()))
+        many = [_rate(server, plan) for _ in range(3)]
+        results.add("mailward", "large", "stored_ratio", statistics.median(many) / statistics.median(few))
+
+
+def _rate(server: Any, plan: Plan) -> float:
+    seconds = load.smtp_source(server.port, sessions=20, messages=plan.messages, size=10_000, limit=plan.limit)
+    return plan.messages / seconds

@@ -1,0 +1,40 @@
+"""The figures to reach, as multiples of the peers in the same run, and the aims beyond. The only place they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Gate:
+    """`figure` is computed in `report.figures`; it has to be at least (or with `at_most`, at most) `bound`."""
+
+    figure: str
+    meaning: str
+    bound: float
+    aim: float
+    at_most: bool = False
+    unit: str = "x"
+    large: bool = False
+
+    def passes(self, value: float) -> bool:
+        """Is the gate met?"""
+        return value <= self.bound if self.at_most else value >= self.bound
+
+
+GATES = (
+    Gate("accept_10k_20", "accept, 10 kB, 20 sessions: Mailward / Postfix", 3.0, 4.0),
+    Gate("accept_10k_90", "accept, 10 kB, 90 sessions: Mailward / Postfix", 4.0, 5.0),
+    Gate("accept_50k_20", "accept, 50 kB, 20 sessions: Mailward / Postfix", 1.3, 2.0),
+    Gate("accept_50k_90", "accept, 50 kB, 90 sessions: Mailward / Postfix", 1.3, 2.0),
+    Gate("relay_unsigned", "relay, unsigned: Mailward / Postfix", 3.0, 4.5),
+    Gate("relay_signed_postfix", "relay, both signatures: Mailward / Postfix with OpenDKIM", 3.5, 5.0),
+    Gate("relay_signed_haraka", "relay, both signatures: Mailward / Haraka with its DKIM plugin", 3.5, 5.0),
+    Gate("cpu_accept", "CPU per 1,000 accepted (10 kB, 20 sessions): Mailward / Postfix", 1 / 3, 0.2, at_most=True),
+    Gate("p99_accept", "p99 of accepting under load (10 kB, 20 sessions): Mailward / Postfix", 1.0, 0.5, at_most=True),
+    Gate("http_batch", "HTTP batches of 100 x 2 kB / own SMTP accept rate (10 kB, 20 sessions)", 2.5, 2.5),
+    Gate("memory_mib", "two workers, resident, highest of all runs", 200.0, 200.0, at_most=True, unit=" MiB"),
+    Gate("lone_ms", "a lone message, submit to delivered, median", 50.0, 50.0, at_most=True, unit=" ms"),
+    Gate("queued_mib", "a million queued, resident", 300.0, 300.0, at_most=True, unit=" MiB", large=True),
+    Gate("stored_ratio", "accept rate with a million stored / with 10,000", 0.8, 1.0, large=True),
+)
