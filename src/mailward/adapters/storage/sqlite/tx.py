@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.counters import SqliteCounters
     from mailward.adapters.storage.sqlite.deliveries import SqliteDeliveries
     from mailward.adapters.storage.sqlite.domains import SqliteDomains
+    from mailward.adapters.storage.sqlite.identity import SqliteCredentials, SqlitePeople
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
     from mailward.adapters.storage.sqlite.suppression import SqliteSuppressions
     from mailward.adapters.storage.sqlite.webhooks import SqliteWebhooks
+    from mailward.adapters.storage.sqlite.workspaces import SqliteDataKeys, SqliteRevocations, SqliteWorkspaces
 
 Row = tuple[Any, ...]
 
@@ -69,6 +72,17 @@ class SqliteTx:
         guard.begin_statement()
         self._cursor.executemany(sql, params, prepare_flags=SYSTEM_FLAGS if guard.system else TENANT_FLAGS)
 
+    @contextlib.contextmanager
+    def installation(self) -> Iterator[None]:
+        """Step out of the workspace for a statement on the installation's own tables. For repositories only."""
+        guard = self._guard
+        workspace, system = guard.workspace, guard.system
+        guard.enter(None, system=True)
+        try:
+            yield
+        finally:
+            guard.enter(workspace, system=system)
+
     @cached_property
     def counters(self) -> SqliteCounters:
         """Named numbers of the installation (epochs)."""
@@ -117,3 +131,38 @@ class SqliteTx:
         from mailward.adapters.storage.sqlite.webhooks import SqliteWebhooks
 
         return SqliteWebhooks(self)
+
+    @cached_property
+    def workspaces(self) -> SqliteWorkspaces:
+        """Workspaces and their settings."""
+        from mailward.adapters.storage.sqlite.workspaces import SqliteWorkspaces
+
+        return SqliteWorkspaces(self)
+
+    @cached_property
+    def data_keys(self) -> SqliteDataKeys:
+        """Wrapped data keys."""
+        from mailward.adapters.storage.sqlite.workspaces import SqliteDataKeys
+
+        return SqliteDataKeys(self)
+
+    @cached_property
+    def revocations(self) -> SqliteRevocations:
+        """The epoch of credentials and keys."""
+        from mailward.adapters.storage.sqlite.workspaces import SqliteRevocations
+
+        return SqliteRevocations(self)
+
+    @cached_property
+    def credentials(self) -> SqliteCredentials:
+        """API keys and SMTP credentials."""
+        from mailward.adapters.storage.sqlite.identity import SqliteCredentials
+
+        return SqliteCredentials(self)
+
+    @cached_property
+    def people(self) -> SqlitePeople:
+        """Users, members, sessions, setup links."""
+        from mailward.adapters.storage.sqlite.identity import SqlitePeople
+
+        return SqlitePeople(self)
