@@ -1,4 +1,4 @@
-"""Reading address lists of a header so strictly that nobody else reads another domain out of them (RFC 5322 section 3.4).
+"""Reading address lists so strictly that nobody else reads another domain out of them (RFC 5322 section 3.4).
 
 The sender check stands on this: what two programs could read differently raises
 Invalid. Quoted names may hold anything printable; comments may stand around a
@@ -27,7 +27,9 @@ _FAST_NAMED = re.compile(
     rf'(?:"([^"\\\x00-\x1f\x7f-\U0010ffff]*)"|([{_ATEXT}. ]*))[ \t]*<([{_ATEXT}.]+)@([A-Za-z0-9.-]+)>'
 )
 _FAST_BARE = re.compile(rf"([{_ATEXT}.]+)@([A-Za-z0-9.-]+)")
-_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+)*")
+_DOT_ATOM = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+)*"
+)
 _QUOTED_LOCAL = re.compile(r'"(?:[^"\\@<>,;:()\[\]\x00-\x1f\x7f-\x9f]|\\[ "\\])+"')
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _OTHER_DOTS = re.compile("[\u3002\uff0e\uff61\u2024\ufe52]")
@@ -144,15 +146,15 @@ def _tokens(text: str, code: str) -> list[tuple[str, str]]:
         match = _TOKEN.match(text, position)
         if match is None:
             _refuse(code, "a character that has no place in an address")
-        kind, token = str(match.lastgroup), match[0]
+        kind, text_of = str(match.lastgroup), match[0]
         position = match.end()
-        if token == "(":
+        if text_of == "(":
             kind, start = "comment", position
             position = _skip_comment(text, position, code)
-            token = text[start : position - 1]
-        elif token == ")":
+            text_of = text[start : position - 1]
+        elif text_of == ")":
             _refuse(code, "an unbalanced parenthesis")
-        out.append((kind, token))
+        out.append((kind, text_of))
     return out
 
 

@@ -1,0 +1,43 @@
+"""Which header fields a caller may add on its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mailward.base.errors import Invalid
+from mailward.protocol.message import fields
+
+_NAME = re.compile(r"[!-9;-~]{1,76}")
+
+# Ours to write, trace fields, or fields that would say who vouches for the message.
+_FORBIDDEN = frozenset(
+    (
+        "from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version",
+        "received", "return-path", "delivered-to", "envelope-to", "x-original-to", "errors-to", "apparently-to",
+        "dkim-signature", "domainkey-signature", "authentication-results", "received-spf",
+    )
+)  # fmt: skip
+_FORBIDDEN_PREFIXES = ("content-", "arc-", "resent-")
+_ONCE = frozenset(("in-reply-to", "references", "list-unsubscribe", "list-unsubscribe-post", "feedback-id", "list-id"))
+
+
+def write(headers: Sequence[tuple[str, str]], taken: set[str]) -> list[tuple[str, str]]:
+    """(lower-case name, written field) for each. `taken`: lower-case names the message has already.
+
+    Raises Invalid: `header_name_invalid`, `header_forbidden`, `header_duplicate`, `header_injection`,
+    `header_too_long`.
+    """
+    out = []
+    for name, text in headers:
+        where = f"headers.{name[:76] if name.isprintable() else '?'}"
+        if not _NAME.fullmatch(name):
+            raise Invalid("header_name_invalid", "A header name holds a character it must not.", field=where)
+        lower = name.lower()
+        if lower in _FORBIDDEN or lower.startswith(_FORBIDDEN_PREFIXES):
+            raise Invalid("header_forbidden", f"The header {name} is not yours to set here.", field=where)
+        if lower in taken and lower in _ONCE:
+            raise Invalid("header_duplicate", f"The header {name} may appear once.", field=where)
+        taken.add(lower)
+        out.append((lower, fields.given(name, text, where)))
+    return out

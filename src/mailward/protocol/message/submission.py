@@ -1,0 +1,132 @@
+"""A message as a client handed it in, made ready to be signed: checked, Bcc taken out, what is missing put in."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import NamedTuple
+
+from mailward.base.errors import Invalid
+from mailward.base.sources import Entropy
+from mailward.protocol.message import fields, headers, mailbox, words
+from mailward.protocol.message.headers import Parsed
+from mailward.protocol.message.mailbox import Originators
+
+# RFC 5322 section 3.6: at most once each. Two of them, and each reader picks another.
+_ONCE = frozenset(
+    (
+        b"from", b"sender", b"reply-to", b"to", b"cc", b"message-id", b"in-reply-to", b"references", b"subject",
+        b"date", b"mime-version", b"content-type", b"content-transfer-encoding", b"content-disposition", b"content-id",
+        b"list-unsubscribe", b"list-unsubscribe-post",
+    )
+)  # fmt: skip
+# Return-Path and Authentication-Results belong to the receiving side; Bcc is for the envelope.
+_REMOVED = frozenset((b"bcc", b"resent-bcc", b"return-path"))
+_MESSAGE_ID = re.compile(rb"<[^<>\s\x00-\x20\x7f]{1,990}>")
+
+MAX_RECEIVED = 50
+
+
+class Prepared(NamedTuple):
+    """`content` and its `parsed` header as they will be signed, and what was read on the way.
+
+    `subject`, `to`: decoded for display, cut to 1,000 characters. `eight_bit`: the body holds 8-bit bytes;
+    `utf8_header`: the header does (SMTPUTF8 needed); `received`: how many relays it passed before us.
+    """
+
+    content: bytes
+    parsed: Parsed
+    originators: Originators
+    subject: str
+    to: str
+    message_id: str
+    eight_bit: bool
+    utf8_header: bool
+    received: int
+
+
+def for_submission(
+    content: bytes, *, now: datetime, entropy: Entropy, hostname: str, protocol: str = "ESMTPSA", queue_id: str = ""
+) -> Prepared:
+    """Prepare one submitted message. The client's address is not written into it.
+
+    Raises Invalid: those of `headers.split` and `mailbox.originators`, `header_duplicate`, `bare_newline`,
+    `nul_byte`, `line_too_long`, `mail_loop` (RFC 5321 section 6.3), `message_id_invalid`.
+    """
+    if b"\0" in content:
+        raise Invalid("nul_byte", "The message holds a NUL byte.", field="content")
+    if headers.has_bare_newline(content):
+        raise Invalid("bare_newline", "The message holds a CR or LF on its own.", field="content")
+    if headers.has_long_line(content):
+        raise Invalid("line_too_long", "A line of the message is longer than 998 bytes.", field="content")
+    given = headers.split(content)
+    if not given.fields:
+        raise Invalid("from_missing", "The message has no header.", field="from")
+    seen: dict[bytes, bytes] = {}
+    received = 0
+    kept = []
+    for field in given.fields:
+        name = field[0]
+        if name in _REMOVED:
+            continue
+        if name in seen:
+            if name in _ONCE:
+                _refuse_duplicate(name)
+        else:
+            seen[name] = field[1]
+        if name == b"received":
+            received += 1
+        kept.append(field)
+    if received > MAX_RECEIVED:
+        raise Invalid("mail_loop", f"The message passed more than {MAX_RECEIVED} relays.", field="received")
+    who = mailbox.originators(given)
+
+    stamp = fields.date(now)
+    trace = _received(hostname, protocol, queue_id, stamp)
+    added = [(b"received", trace)]
+    raw_id = seen.get(b"message-id")
+    if raw_id is None:
+        message_id = f"<{entropy.bytes(16).hex()}@{who.author.domain}>"
+        kept.append((b"message-id", f"Message-ID: {message_id}\r\n".encode("ascii")))
+    else:
+        message_id = _message_id(raw_id)
+    if b"date" not in seen:
+        kept.append((b"date", f"Date: {stamp}\r\n".encode("ascii")))
+    kept[:0] = added
+    header = b"".join([raw for _, raw in kept])
+    body = memoryview(content)[given.body_offset :]
+    out = b"".join((header, b"\r\n", body))
+    utf8_header = not header.isascii()
+    return Prepared(
+        out,
+        Parsed(kept, len(header) + 2),
+        who,
+        _shown(seen.get(b"subject")),
+        _shown(seen.get(b"to")),
+        message_id,
+        eight_bit=not content.isascii() and not content[given.body_offset :].isascii(),
+        utf8_header=utf8_header,
+        received=received,
+    )
+
+
+def _refuse_duplicate(name: bytes) -> None:
+    text = name.decode("ascii")
+    code = "from_multiple_fields" if text == "from" else "header_duplicate"
+    raise Invalid(code, f"The message has more than one {text.title()} field.", field=text)
+
+
+def _received(hostname: str, protocol: str, queue_id: str, stamp: str) -> bytes:
+    queue = f" id {queue_id}" if queue_id else ""
+    return f"Received: by {hostname} with {protocol}{queue};\r\n {stamp}\r\n".encode("ascii")
+
+
+def _message_id(raw: bytes) -> str:
+    found = headers.value(raw)
+    if not _MESSAGE_ID.fullmatch(found):
+        raise Invalid("message_id_invalid", "The Message-ID field does not hold one id.", field="message-id")
+    return found.decode("utf-8", "replace")
+
+
+def _shown(raw: bytes | None) -> str:
+    return "" if raw is None else words.decode(headers.value(raw))[:1000]
