@@ -79,8 +79,7 @@ class WebhookWorker:
         stopper = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():
-                started = await self.step()
-                if not started and not self._finished:
+                if not await self.step():
                     await self._pause(stopper)
         finally:
             stopper.cancel()
@@ -89,7 +88,7 @@ class WebhookWorker:
             await self._settle_finished()
 
     async def step(self) -> int:
-        """Settle what finished, start what is due; how many requests were started. The store being away is waited out."""
+        """Settle what finished, start what is due; how many were started. A store that is away is waited out."""
         try:
             await self._settle_finished()
             works = await self._lease()

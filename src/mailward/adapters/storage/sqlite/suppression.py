@@ -35,7 +35,7 @@ class SqliteSuppressions:
         for start in range(0, len(tokens), 512):
             some = tokens[start : start + 512]
             size = next(n for n in _AMONG if n >= len(some))
-            padded = (*some, *(some[-1:] * (size - len(some)))) if size > len(some) else some
+            padded = [*some, *([some[-1]] * (size - len(some)))]
             for token, stream, reason in self._tx.rows(_AMONG[size], padded):
                 found.setdefault(token, {})[stream] = Reason(reason)
         return found

@@ -1,0 +1,154 @@
+"""The frame every page is served in: who is signed in, what the form said, how a refusal is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mailward.base.errors import Invalid, MailwardError, NotFound, TooLarge, Unauthenticated
+from mailward.base.sources import Entropy
+from mailward.edges.web.dashboard import guard
+from mailward.edges.web.dashboard.ports import DashboardPlatform, Session, Surroundings
+from mailward.edges.web.dashboard.render import SECURITY_HEADERS, Renderer, redirect
+from mailward.edges.web.dashboard.static_files import StaticFiles
+from mailward.edges.web.problems import status_of
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Page = Callable[[Request, Session], Awaitable[Response]]
+Act = Callable[[Request, Session, "Form"], Awaitable[Response]]
+FORM_MAX = 1_000_000
+_FIELDS_MAX = 64
+
+
+class Form:
+    """The fields of a POST, decoded. The last of equal names wins; `all()` gives every one."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._pairs = pairs
+        self._last = dict(pairs)
+
+    def text(self, name: str, limit: int = 1000) -> str:
+        """A field without blanks around it. Raises Invalid beyond `limit` characters."""
+        value = self._last.get(name, "").strip()
+        if len(value) > limit:
+            raise Invalid("invalid_field", f"This is longer than {limit} characters.", field=name)
+        return value
+
+    def exact(self, name: str, limit: int = 1000) -> str:
+        """A field as typed (passwords). Raises Invalid beyond `limit` characters."""
+        value = self._last.get(name, "")
+        if len(value) > limit:
+            raise Invalid("invalid_field", f"This is longer than {limit} characters.", field=name)
+        return value
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a name, such as ticked boxes."""
+        return [v for k, v in self._pairs if k == name]
+
+
+async def read_form(request: Request) -> Form:
+    """The form of a request. Raises Invalid for another kind of body, TooLarge beyond 1 MB."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise Invalid("unsupported_form", "This is not a form of ours.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_MAX:
+            raise TooLarge("form_too_large", "A form may hold 1 MB.")
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
+    except ValueError:
+        raise Invalid("invalid_form", "This form could not be read.") from None
+    return Form(pairs)
+
+
+def client_ip(request: Request) -> str:
+    """Address of the other side; a listed proxy's word for it is put in place before the dashboard sees it."""
+    return request.client.host if request.client else ""
+
+
+class Desk:
+    """What pages share. Wraps a page so that it runs for a signed-in person only, with errors made readable."""
+
+    def __init__(
+        self, platform: DashboardPlatform, surroundings: Surroundings, entropy: Entropy, static: StaticFiles
+    ) -> None:
+        self.platform = platform
+        self.surroundings = surroundings
+        self.entropy = entropy
+        self.renderer = Renderer(
+            css=static.url("app.css"),
+            script=static.url("app.js"),
+            htmx=static.url("vendor/htmx-4.0.1.min.js"),
+            icon=static.url("favicon.svg"),
+            capture=surroundings.capture,
+        )
+
+    def page(self, session: Session, template: str, *, status: int = 200, **facts: Any) -> Response:
+        """A page for a signed-in person."""
+        return self.renderer.page(
+            template,
+            status=status,
+            me=session.email,
+            workspace=session.workspace_name,
+            csrf=guard.form_token(session.token.reveal()),
+            can={p.value for p in session.actor.permissions},
+            **facts,
+        )
+
+    async def session(self, request: Request) -> Session:
+        """Whoever is signed in. Raises Unauthenticated."""
+        token = guard.read_cookie(request, guard.SESSION, secure=self.surroundings.secure)
+        if not token:
+            raise Unauthenticated("unauthenticated", "Sign in first.")
+        return await self.platform.sessions.resolve(token, ip=client_ip(request))
+
+    def shows(self, page: Page) -> Endpoint:
+        """A GET page."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                session = await self.session(request)
+            except Unauthenticated:
+                return self._to_sign_in(request)
+            try:
+                return await page(request, session)
+            except MailwardError as e:
+                return self.problem(session, e)
+
+        return endpoint
+
+    def acts(self, act: Act) -> Endpoint:
+        """A POST: the form must prove that it came from our page."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                session = await self.session(request)
+            except Unauthenticated:
+                return self._to_sign_in(request)
+            try:
+                form = await read_form(request)
+                guard.require_own_form(request, form.exact("csrf"), session.token.reveal())
+                return await act(request, session, form)
+            except MailwardError as e:
+                return self.problem(session, e)
+
+        return endpoint
+
+    def _to_sign_in(self, request: Request) -> Response:
+        if request.headers.get("hx-request"):
+            # A fragment must not be filled with the sign-in page: tell htmx to leave.
+            return Response(b"", 200, {**SECURITY_HEADERS, "hx-redirect": "/sign-in"})
+        response = redirect("/sign-in")
+        guard.drop_cookie(response, guard.SESSION, secure=self.surroundings.secure)
+        return response
+
+    def problem(self, session: Session, error: MailwardError) -> Response:
+        """A refusal as a page: what it means and a way back."""
+        title = "Not found" if isinstance(error, NotFound) else "That did not work"
+        return self.page(session, "problem.html", status=status_of(error), title=title, problem=error.public, here="")

@@ -1,0 +1,1 @@
+"""One file an area: its pages and its acts."""

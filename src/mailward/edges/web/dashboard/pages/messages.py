@@ -1,0 +1,170 @@
+"""The overview, the list of messages, and one message explained."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from mailward.base.errors import Invalid, NotFound
+from mailward.edges.web.dashboard import mail_html
+from mailward.edges.web.dashboard.desk import Desk, Form
+from mailward.edges.web.dashboard.ports import Session
+from mailward.edges.web.dashboard.render import FRAME_CSP, SECURITY_HEADERS, redirect
+from mailward.edges.web.schema.messages import MessageDetail, MessagePage, MessageQuery
+from mailward.edges.web.schema.workspace import UsageQuery
+
+_FILTERS = ("status", "to", "from", "subject", "tag", "stream")
+STATUSES = (
+    *("queued", "sending", "scheduled", "held", "delivered", "bounced"),
+    *("suppressed", "expired", "cancelled", "discarded"),
+)
+_OPEN = frozenset(("queued", "sending", "scheduled", "held"))
+_VIEWS = ("html", "text", "headers")
+_HEADERS_SHOWN = 64 * 1024
+
+
+class Messages:
+    """Pages about messages."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[BaseRoute]:
+        """The overview first."""
+        shows, acts = self._desk.shows, self._desk.acts
+        return [
+            Route("/", shows(self.overview), methods=["GET"]),
+            Route("/messages", shows(self.list), methods=["GET"]),
+            Route("/messages/rows", shows(self.rows), methods=["GET"]),
+            Route("/messages/{id}", shows(self.one), methods=["GET"]),
+            Route("/messages/{id}/live", shows(self.live), methods=["GET"]),
+            Route("/messages/{id}/frame", shows(self.frame), methods=["GET"]),
+            Route("/messages/{id}/raw", shows(self.raw), methods=["GET"]),
+            Route("/messages/{id}/cancel", acts(self.cancel), methods=["POST"]),
+            Route("/messages/{id}/resend", acts(self.resend), methods=["POST"]),
+            Route("/messages/{id}/{view}", shows(self.content), methods=["GET"]),
+        ]
+
+    async def overview(self, request: Request, session: Session) -> Response:
+        """Counts of the last week, first steps, the newest messages."""
+        platform = self._desk.platform
+        usage = await platform.workspace.usage(session.actor, UsageQuery(days=7))
+        totals: dict[str, int] = {}
+        for day in usage.data:
+            for what, count in day.counts.items():
+                totals[what] = totals.get(what, 0) + count
+        page = await platform.messages.find(session.actor, MessageQuery(limit=10))
+        return self._desk.page(
+            session,
+            "overview.html",
+            here="overview",
+            totals=totals,
+            messages=page.data,
+            around=self._desk.surroundings,
+            poll="/messages/rows?limit=10",
+        )
+
+    async def list(self, request: Request, session: Session) -> Response:
+        """Filters and a page of messages; the first page keeps itself up to date."""
+        chosen, page, error = await self._find(request, session)
+        first = "cursor" not in request.query_params
+        return self._desk.page(
+            session,
+            "messages.html",
+            status=422 if error else 200,
+            here="messages",
+            error=error,
+            chosen=chosen,
+            statuses=STATUSES,
+            messages=page.data,
+            first=first,
+            poll="/messages/rows?" + urlencode({k: v for k, v in chosen.items() if v}),
+            next="/messages?" + urlencode({**{k: v for k, v in chosen.items() if v}, "cursor": page.next_cursor})
+            if page.next_cursor
+            else "",
+        )
+
+    async def rows(self, request: Request, session: Session) -> Response:
+        """Only the rows, for the list that refreshes itself."""
+        _, page, _ = await self._find(request, session)
+        return self._desk.renderer.page("message_rows.html", messages=page.data)
+
+    async def _find(self, request: Request, session: Session) -> tuple[dict[str, str], MessagePage, str]:
+        chosen = {name: request.query_params.get(name, "").strip() for name in _FILTERS}
+        asked: dict[str, Any] = {k: v for k, v in chosen.items() if v}
+        for name in ("cursor", "limit"):
+            if value := request.query_params.get(name):
+                asked[name] = value
+        try:
+            query = msgspec.convert(asked, MessageQuery, strict=False)
+            return chosen, await self._desk.platform.messages.find(session.actor, query), ""
+        except msgspec.ValidationError:
+            return chosen, MessagePage(data=[]), "One of these filters does not have the right form."
+        except Invalid as e:
+            return chosen, MessagePage(data=[]), e.public
+
+    async def one(self, request: Request, session: Session) -> Response:
+        """One message: its timeline, and each delivery explained."""
+        return self._desk.page(session, "message.html", **await self._told(request, session), view="story")
+
+    async def live(self, request: Request, session: Session) -> Response:
+        """The part of a message's page that changes while it is under way."""
+        told = await self._told(request, session)
+        return self._desk.renderer.page("message_story.html", **told)
+
+    async def _told(self, request: Request, session: Session) -> dict[str, Any]:
+        id = request.path_params["id"]
+        detail = await self._desk.platform.messages.get(session.actor, id)
+        explained = await self._desk.platform.messages.explain(session.actor, id)
+        events = await self._desk.platform.messages.events(session.actor, id)
+        return {"here": "messages", "m": detail, "explained": explained, "events": events.data, **_about(detail)}
+
+    async def content(self, request: Request, session: Session) -> Response:
+        """One reading of the content (each is audited): HTML in a frame, text, or the header fields."""
+        id, view = request.path_params["id"], request.path_params["view"]
+        if view not in _VIEWS:
+            raise NotFound("not_found", "There is no such page.")
+        detail = await self._desk.platform.messages.get(session.actor, id)
+        facts: dict[str, Any] = {"text": "", "attachments": [], "headers": "", "defects": []}
+        if view == "text":
+            content = await self._desk.platform.messages.content(session.actor, id)
+            facts |= {"text": content.text, "attachments": content.attachments, "defects": content.defects}
+        elif view == "headers":
+            raw = await self._desk.platform.messages.raw(session.actor, id)
+            facts["headers"] = raw.partition(b"\r\n\r\n")[0][:_HEADERS_SHOWN].decode("utf-8", "replace")
+        return self._desk.page(session, "message.html", here="messages", m=detail, view=view, **_about(detail), **facts)
+
+    async def frame(self, request: Request, session: Session) -> Response:
+        """The message's own HTML, inert, under a policy that lets it load and run nothing."""
+        content = await self._desk.platform.messages.content(session.actor, request.path_params["id"])
+        html = content.html or "<p><em>This message has no HTML part.</em></p>"
+        headers = {**SECURITY_HEADERS, "content-security-policy": FRAME_CSP, "x-frame-options": "SAMEORIGIN"}
+        return Response(mail_html.document(html), headers=headers, media_type="text/html")
+
+    async def raw(self, request: Request, session: Session) -> Response:
+        """The message as it was stored, as a file."""
+        id = request.path_params["id"]
+        raw = await self._desk.platform.messages.raw(session.actor, id)
+        name = "".join(c for c in id if c.isalnum() or c == "_")[:64]
+        headers = {**SECURITY_HEADERS, "content-disposition": f'attachment; filename="{name}.eml"'}
+        return Response(raw, headers=headers, media_type="message/rfc822")
+
+    async def cancel(self, request: Request, session: Session, form: Form) -> Response:
+        """Stop what still waits."""
+        id = request.path_params["id"]
+        await self._desk.platform.messages.cancel(session.actor, id)
+        return redirect(f"/messages/{id}")
+
+    async def resend(self, request: Request, session: Session, form: Form) -> Response:
+        """Send the same content once more, as a new message."""
+        accepted = await self._desk.platform.messages.resend(session.actor, request.path_params["id"])
+        return redirect(f"/messages/{accepted.id}")
+
+
+def _about(detail: MessageDetail) -> dict[str, Any]:
+    return {"open": detail.status in _OPEN, "cancellable": detail.status in ("queued", "scheduled", "held")}

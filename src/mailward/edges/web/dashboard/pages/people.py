@@ -1,0 +1,127 @@
+"""Coming in and leaving: the setup link, signing in, signing out."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from mailward.base.errors import Invalid, MailwardError, NotFound, Unauthenticated
+from mailward.base.secret import Secret
+from mailward.edges.web.dashboard import guard
+from mailward.edges.web.dashboard.desk import Desk, Form, client_ip, read_form
+from mailward.edges.web.dashboard.ports import Session
+from mailward.edges.web.dashboard.render import redirect
+from mailward.edges.web.problems import status_of
+
+
+class People:
+    """Pages for who is not signed in yet."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._secure = desk.surroundings.secure
+
+    def routes(self) -> list[BaseRoute]:
+        """Setup, sign-in and sign-out."""
+        return [
+            Route("/setup/{token}", self.setup_page, methods=["GET"]),
+            Route("/setup/{token}", self.setup, methods=["POST"]),
+            Route("/sign-in", self.sign_in_page, methods=["GET"]),
+            Route("/sign-in", self.sign_in, methods=["POST"]),
+            Route("/sign-out", self._desk.acts(self.sign_out), methods=["POST"]),
+        ]
+
+    async def setup_page(self, request: Request) -> Response:
+        """The form behind the single-use link."""
+        try:
+            await self._desk.platform.sessions.setup_open(request.path_params["token"])
+        except MailwardError as e:
+            return self._stranger(request, "setup_used.html", status_of(e))
+        return self._stranger(request, "setup.html", error="", field="", email="", workspace_name="")
+
+    async def setup(self, request: Request) -> Response:
+        """Create the first person and workspace, and sign them in."""
+        form = Form([])
+        try:
+            form = await self._own_form(request)
+            if form.exact("password") != form.exact("again"):
+                raise Invalid("passwords_differ", "The two passwords are not the same.", field="again")
+            token = await self._desk.platform.sessions.setup(
+                request.path_params["token"],
+                email=form.text("email", 320),
+                password=form.exact("password"),
+                workspace_name=form.text("workspace_name", 100),
+                ip=client_ip(request),
+                user_agent=request.headers.get("user-agent", "")[:300],
+            )
+        except NotFound as e:
+            return self._stranger(request, "setup_used.html", status_of(e))
+        except MailwardError as e:
+            field = e.field if isinstance(e, Invalid) else ""
+            return self._stranger(
+                request,
+                "setup.html",
+                status_of(e),
+                error=e.public,
+                field=field,
+                **_typed(form, "email", "workspace_name"),
+            )
+        return self._welcome(token)
+
+    async def sign_in_page(self, request: Request) -> Response:
+        """The form; whoever is signed in already goes on."""
+        try:
+            await self._desk.session(request)
+        except Unauthenticated:
+            return self._stranger(request, "sign_in.html", error="", email="")
+        return redirect("/")
+
+    async def sign_in(self, request: Request) -> Response:
+        """Check the password and start a session."""
+        form = Form([])
+        try:
+            form = await self._own_form(request)
+            token = await self._desk.platform.sessions.sign_in(
+                form.text("email", 320),
+                form.exact("password"),
+                ip=client_ip(request),
+                user_agent=request.headers.get("user-agent", "")[:300],
+            )
+        except MailwardError as e:
+            return self._stranger(request, "sign_in.html", status_of(e), error=e.public, **_typed(form, "email"))
+        return self._welcome(token)
+
+    async def sign_out(self, request: Request, session: Session, form: Form) -> Response:
+        """End the session, here and in the store."""
+        await self._desk.platform.sessions.sign_out(session)
+        response = redirect("/sign-in")
+        guard.drop_cookie(response, guard.SESSION, secure=self._secure)
+        return response
+
+    async def _own_form(self, request: Request) -> Form:
+        form = await read_form(request)
+        guard.require_own_form(
+            request, form.exact("csrf"), guard.read_cookie(request, guard.BEFORE, secure=self._secure)
+        )
+        return form
+
+    def _stranger(self, request: Request, template: str, status: int = 200, **facts: object) -> Response:
+        secret = guard.read_cookie(request, guard.BEFORE, secure=self._secure)
+        known = bool(secret)
+        secret = secret or guard.fresh(self._desk.entropy)
+        response = self._desk.renderer.page(template, status=status, csrf=guard.form_token(secret), **facts)
+        if not known:
+            guard.set_cookie(response, guard.BEFORE, secret, secure=self._secure)
+        return response
+
+    def _welcome(self, token: Secret[str]) -> Response:
+        response = redirect("/")
+        guard.set_cookie(response, guard.SESSION, token.reveal(), secure=self._secure)
+        # What a form was bound to before signing in is worth nothing afterwards.
+        guard.drop_cookie(response, guard.BEFORE, secure=self._secure)
+        return response
+
+
+def _typed(form: Form, *names: str) -> dict[str, str]:
+    return {name: "".join(form.all(name)[-1:])[:320] for name in names}

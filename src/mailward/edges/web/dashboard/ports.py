@@ -1,0 +1,75 @@
+"""What the dashboard needs beside the API's ports: people's sessions, and a replay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mailward.base.secret import Secret
+from mailward.edges.web.ports import Platform
+from mailward.policy.access import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in person. `token` is what the cookie carries; forms prove that they know it."""
+
+    token: Secret[str]
+    actor: Actor
+    email: str = field(repr=False)
+    workspace_name: str = ""
+
+
+class Sessions(Protocol):
+    """People signing in. Raises errors of `base/errors`; which part was wrong is never said."""
+
+    async def setup_open(self, token: str) -> None:
+        """Nothing, when the single-use setup link can still be used; else NotFound."""
+        ...
+
+    async def setup(
+        self, token: str, *, email: str, password: str, workspace_name: str, ip: str, user_agent: str
+    ) -> Secret[str]:
+        """Use the link up: the first person and workspace. The session token of the new person.
+
+        Raises Invalid with `field` set for a weak password or a bad address, NotFound for a used link.
+        """
+        ...
+
+    async def sign_in(self, email: str, password: str, *, ip: str, user_agent: str) -> Secret[str]:
+        """A new session's token. Raises Unauthenticated or LimitReached."""
+        ...
+
+    async def resolve(self, token: str, *, ip: str) -> Session:
+        """The session a cookie stands for. Raises Unauthenticated."""
+        ...
+
+    async def sign_out(self, session: Session) -> None: ...
+
+
+class Replays(Protocol):
+    """Telling an endpoint again."""
+
+    async def replay(self, actor: Actor, webhook: str, event: str) -> None: ...
+
+
+class DashboardPlatform(Platform, Protocol):
+    """Everything the dashboard reaches."""
+
+    @property
+    def sessions(self) -> Sessions: ...
+
+    @property
+    def replays(self) -> Replays: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Facts of the installation that pages show. `secure` is True when people reach it over TLS."""
+
+    public_url: str = "http://127.0.0.1:8080"
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 1587
+    capture: bool = True
+    demo_from: str = "hello@demo.mailward.test"
+    secure: bool = False
