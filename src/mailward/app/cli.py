@@ -1,0 +1,47 @@
+"""The `mailward` command: a table of contents. Each area's commands are in `app/commands`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+from mailward import __version__
+from mailward.app.commands import audit, config, doctor, domain, keys, message, people, smtp, up, verify
+from mailward.app.settings import SettingsError
+from mailward.app.supervisor import StartError
+from mailward.base.errors import MailwardError
+
+Config = Annotated[str | None, Parameter(name="--config", help="Settings file.")]
+
+app = cyclopts.App(
+    name="mailward",
+    help="Self-hosted, multi-tenant email platform.",
+    version=__version__,
+    result_action="return_value",
+)
+app.command(up.up)
+app.command(doctor.doctor)
+app.command(verify.verify)
+app.command(people.setup_link)
+app.command(config.app, name="config")
+app.command(domain.app, name="domain")
+app.command(keys.app, name="key")
+app.command(smtp.app, name="smtp")
+app.command(message.app, name="message")
+app.command(audit.app, name="audit")
+
+
+def main() -> None:
+    """Run a command. Exit codes: 0 fine, 1 the command's own 'no', 2 wrong use, 3 cannot start or reach the store."""
+    try:
+        code = app()
+    except (SettingsError, StartError) as e:
+        print(f"mailward: {e}", file=sys.stderr)
+        sys.exit(3)
+    except MailwardError as e:
+        print(f"mailward: {e.public}" + (f" ({e.detail})" if e.detail else ""), file=sys.stderr)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

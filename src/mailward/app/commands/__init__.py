@@ -1,0 +1,1 @@
+"""The commands of `mailward`, one file an area."""

@@ -1,0 +1,34 @@
+"""`mailward config`: what is in force, and whether it can be used."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import cyclopts
+import msgspec
+from cyclopts import Parameter
+
+from mailward.app.settings import find_config, load
+
+app = cyclopts.App(help="Settings.")
+
+Config = Annotated[str | None, Parameter(name="--config", help="Settings file.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+
+
+@app.command
+def check(*, config: Config = None, json: Json = False) -> int:
+    """Read the settings as `mailward up` would and say what is in force. Exits 3 when they cannot be used."""
+    settings = load(config, os.environ)
+    if json:
+        print(msgspec.json.format(msgspec.json.encode(settings), indent=2).decode())
+        return 0
+    path = find_config(config, os.environ)
+    print(f"settings: {path or 'defaults and environment'}")
+    print(f"mode: {'capture (nothing leaves this machine)' if settings.capture else settings.server.hostname}")
+    for section in msgspec.structs.fields(settings):
+        value = getattr(settings, section.name)
+        for key in msgspec.structs.fields(value):
+            print(f"{section.name}.{key.name} = {getattr(value, key.name)!r}")
+    return 0

@@ -1,0 +1,79 @@
+"""`mailward message`: what became of messages, on the command line."""
+
+from __future__ import annotations
+
+import sys
+
+import cyclopts
+
+from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
+from mailward.app.context import Context, run
+from mailward.edges.web.schema import messages as schema
+
+app = cyclopts.App(help="Messages.")
+
+
+@app.command(name="list")
+def list_(*, limit: int = 25, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+    """The newest messages of a workspace."""
+
+    async def act(context: Context) -> int:
+        page = await context.messages.find(context.actor, schema.MessageQuery(limit=limit))
+        if json:
+            print_json(page)
+        else:
+            rows = [(m.id, m.status, m.created_at.isoformat(timespec="seconds"), m.to, m.subject) for m in page.data]
+            print_table(rows, ("id", "status", "accepted", "to", "subject"))
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
+def explain(message: str, *, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+    """Why a message is where it is: every attempt, the MX and why, TLS, the dialogue, the class, the next try."""
+
+    async def act(context: Context) -> int:
+        why = await context.messages.explain(context.actor, message)
+        if json:
+            print_json(why)
+            return 0
+        print(f"{why.id}  {why.status}\n{why.summary}")
+        for delivery in why.deliveries:
+            print(f"\n{delivery.recipient}  {delivery.status}" + (f"  ({delivery.reason})" if delivery.reason else ""))
+            for attempt in delivery.attempts:
+                _print_attempt(attempt)
+        return 0
+
+    return run(config, workspace, act)
+
+
+def _print_attempt(attempt: schema.Attempt) -> None:
+    print(f"  try {attempt.number} at {attempt.at.isoformat(timespec='milliseconds')}: {attempt.outcome}")
+    facts = {
+        "    host": f"{attempt.host} [{attempt.ip}]" if attempt.host else "none",
+        "    why": attempt.why_host,
+        "    policy": attempt.policy,
+        "    tls": ", ".join(f"{k} {v}" for k, v in attempt.tls.items()) or "none",
+        "    signed": ", ".join(attempt.signed) or "no",
+        "    answer": f"{attempt.code or ''} {attempt.enhanced} {attempt.text}".strip(),
+        "    class": attempt.reason,
+        "    took": f"{attempt.elapsed_ms} ms",
+    }
+    if attempt.next_try_at is not None:
+        facts["    next try"] = attempt.next_try_at.isoformat(timespec="seconds")
+    print_facts({k: v for k, v in facts.items() if v})
+    for line in attempt.dialogue:
+        for text in line.line.splitlines():
+            print(f"      {line.at_ms:>5} ms {line.side}: {text}")
+
+
+@app.command
+def raw(message: str, *, config: Config = None, workspace: Workspace = None) -> int:
+    """The stored bytes of a message on standard output. The read is in the audit log."""
+
+    async def act(context: Context) -> int:
+        sys.stdout.buffer.write(await context.messages.raw(context.actor, message))
+        return 0
+
+    return run(config, workspace, act)

@@ -1,0 +1,207 @@
+"""The submission gate: what an SMTP session may do, answered from memory, and its messages handed to acceptance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from mailward.app.acceptance import Acceptance, Candidate
+from mailward.base import ids
+from mailward.base.errors import Forbidden, LimitReached, MailwardError, Unauthenticated
+from mailward.base.secret import Secret
+from mailward.base.sources import Clock, Entropy
+from mailward.policy.access import Actor, Permission, require
+from mailward.policy.gcra import Rate, decide
+from mailward.protocol.message.submission import for_submission
+from mailward.protocol.smtp.model import MailParams, Peer, SessionFacts, SmtpEnvelope
+
+
+class Credentials(Protocol):
+    """Who a credential stands for."""
+
+    async def smtp(self, username: str, password: Secret[str], ip: str) -> Actor:
+        """The actor, or Unauthenticated for whatever is wrong with it."""
+
+    def network(self, ip: str) -> Actor | None:
+        """The actor whose credential is this source network."""
+
+    async def revoked(self, actors: Iterable[str]) -> set[str]:
+        """Which of these credential ids no longer count."""
+
+
+class Gate:
+    """Implements `edges.smtpd.ports.SubmissionGate` for one worker."""
+
+    def __init__(
+        self,
+        acceptance: Acceptance,
+        credentials: Credentials,
+        *,
+        hostname: str,
+        clock: Clock,
+        entropy: Entropy,
+        max_connections_per_ip: int,
+        auth_failures: Rate,
+        connections: Rate | None,
+        counted: Callable[[str, str], None],
+        refused: Callable[[str], None],
+    ) -> None:
+        self._acceptance = acceptance
+        self._credentials = credentials
+        self._hostname = hostname
+        self._clock = clock
+        self._entropy = entropy
+        self._max_connections_per_ip = max_connections_per_ip
+        self._auth_failures = auth_failures
+        self._connections = connections
+        self._counted = counted
+        self._refused = refused
+        self._open: Counter[str] = Counter()
+        self._failures: dict[str, float] = {}
+        self._arrivals: dict[str, float] = {}
+        self._live: Counter[str] = Counter()
+        self._revoked: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- connections -----------------------------------------------------------------------------
+
+    def connection_opened(self, peer: Peer) -> None:
+        """Count it, or LimitReached."""
+        if self._open[peer.ip] >= self._max_connections_per_ip:
+            raise LimitReached("too_many_connections", "Too many connections from your address.", retry_after=60)
+        if self._connections is not None:
+            tat, decision = decide(self._connections, self._arrivals.get(peer.ip, 0.0), self._clock.monotonic())
+            self._arrivals[peer.ip] = tat
+            if not decision.allowed:
+                raise LimitReached(
+                    "too_many_connections", "Your address connects too often.", retry_after=decision.retry_after
+                )
+            _forget(self._arrivals, self._clock.monotonic())
+        self._open[peer.ip] += 1
+
+    def connection_closed(self, peer: Peer) -> None:
+        """One fewer."""
+        self._open[peer.ip] -= 1
+        if self._open[peer.ip] <= 0:
+            del self._open[peer.ip]
+
+    # -- credentials -----------------------------------------------------------------------------
+
+    async def authenticate(self, username: str, password: Secret[str], peer: Peer) -> Actor:
+        """The actor behind a user name and password; failures from one address are counted and slowed down."""
+        now = self._clock.monotonic()
+        tat, decision = decide(self._auth_failures, self._failures.get(peer.ip, 0.0), now)
+        if not decision.allowed:
+            self._counted("smtp", "limited")
+            raise LimitReached(
+                "too_many_failures", "Too many failed sign-ins from your address.", retry_after=decision.retry_after
+            )
+        try:
+            actor = await self._credentials.smtp(username, password, peer.ip)
+        except MailwardError as e:
+            if isinstance(e, Unauthenticated):
+                self._failures[peer.ip] = tat
+                _forget(self._failures, now)
+            self._counted("smtp", "failed")
+            raise
+        require(actor, Permission.MESSAGE_SEND)
+        self._counted("smtp", "ok")
+        self._live[actor.id] += 1
+        return actor
+
+    def network_principal(self, peer: Peer) -> Actor | None:
+        """The actor whose credential is the peer's network."""
+        return self._credentials.network(peer.ip)
+
+    def still_valid(self, principal: Actor) -> bool:
+        """False once the credential was revoked."""
+        return principal.id not in self._revoked
+
+    def credentials_changed(self) -> None:
+        """Credentials changed somewhere: look which of ours were revoked."""
+        task = asyncio.get_running_loop().create_task(self._look())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look(self) -> None:
+        if self._live:
+            self._revoked |= await self._credentials.revoked(list(self._live))
+
+    # -- the transaction -------------------------------------------------------------------------
+
+    def check_sender(self, principal: Actor, sender: str, params: MailParams) -> None:
+        """The envelope sender's domain must be a verified one of the workspace; "" is the null reverse path."""
+        if sender:
+            workspace = ids.decode("ws", principal.workspace)
+            self._acceptance.require_domain(principal, workspace, sender.rpartition("@")[2].lower())
+
+    def check_recipient(self, principal: Actor, recipient: str) -> None:
+        """Any address may be written to; what is suppressed is recorded as such when the message is accepted."""
+
+    def accept(self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> Awaitable[str]:
+        """The id of the message, once it is on disk."""
+        return self._accept(principal, envelope, content, session)
+
+    async def _accept(self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> str:
+        try:
+            if principal.id in self._revoked:
+                raise Unauthenticated("revoked", "This credential is no longer valid.")
+            candidate = self._candidate(principal, envelope, content, session)
+            receipt = await self._acceptance.accept(principal, candidate)
+        except MailwardError as e:
+            self._refused(e.code)
+            raise
+        return ids.encode("msg", receipt.id)
+
+    def _candidate(self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> Candidate:
+        if envelope.requiretls and not session.tls_version:
+            raise Forbidden("tls_required", "REQUIRETLS needs a session over TLS.")
+        prepared = for_submission(
+            content,
+            now=self._clock.now(),
+            entropy=self._entropy,
+            hostname=self._hostname,
+            protocol=_protocol(envelope, session, principal),
+        )
+        who = prepared.originators
+        tls = f"{session.tls_version} {session.tls_cipher}" if session.tls_version else ""
+        return Candidate(
+            content=prepared.content,
+            mail_from=envelope.sender,
+            recipients=[(r.address, _dsn(r.notify, r.orcpt)) for r in envelope.recipients],
+            header_from=_shown(who.author.name, who.author.address),
+            from_domain=who.author.domain,
+            domains=tuple(who.domains()),
+            to=prepared.to,
+            subject=prepared.subject,
+            message_id=prepared.message_id,
+            source="network" if principal.kind == "network" else "smtp",
+            tls=tls,
+            smtputf8=prepared.utf8_header or any(not r.address.isascii() for r in envelope.recipients),
+            requiretls=envelope.requiretls,
+            ret=envelope.ret,
+            envid=envelope.envid,
+        )
+
+
+def _shown(name: str, address: str) -> str:
+    return f"{name} <{address}>" if name else address
+
+
+def _dsn(notify: str, orcpt: str) -> str | None:
+    return f"{notify} {orcpt}".strip() or None if notify or orcpt else None
+
+
+def _protocol(envelope: SmtpEnvelope, session: SessionFacts, principal: Actor) -> str:
+    """The "with" word of the trace line (RFC 3848, RFC 6531)."""
+    word = "UTF8SMTP" if envelope.smtputf8 else "ESMTP"
+    return word + ("S" if session.tls_version else "") + ("" if principal.kind == "network" else "A")
+
+
+def _forget(table: dict[str, float], now: float) -> None:
+    """Keep a table of arrival times from growing: past ones mean nothing."""
+    if len(table) > 20_000:
+        for key in [k for k, tat in table.items() if tat <= now]:
+            del table[key]

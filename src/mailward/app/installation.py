@@ -1,0 +1,52 @@
+"""One process's hold on the installation: settings, clock, keys, store."""
+
+from __future__ import annotations
+
+from mailward.adapters.host.clock import SystemClock, SystemEntropy
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.vault.vault import Vault
+from mailward.app.settings import Settings
+from mailward.core.workspaces.data_keys import DataKeys
+
+# Worker numbers of processes that are not workers: they may append bodies of their own and must not share a segment.
+COMMAND_LINE = 9000
+
+
+class Installation:
+    """Open with `open()`; `close()` when done. The store's threads belong to the running loop."""
+
+    def __init__(self, settings: Settings, *, worker: int) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.entropy = SystemEntropy()
+        self.vault = Vault(settings.data / "keys", self.entropy, now=self.clock.now())
+        self.store = SqliteStore(settings.data, self.vault.database_key(), worker=worker, entropy=self.entropy)
+        self.data_keys = DataKeys(self.store, self.vault.service, self.entropy)
+
+    async def open(self) -> None:
+        """Start the store."""
+        await self.store.open()
+
+    async def close(self) -> None:
+        """Finish the store's work and stop it."""
+        await self.store.close()
+
+    def now_us(self) -> int:
+        """Microseconds UTC."""
+        return int(self.clock.now().timestamp() * 1_000_000)
+
+    def token_key(self, workspace: bytes) -> bytes:
+        """The key under which a workspace's addresses are listed (suppressions)."""
+        return self.vault.derive("address-token", workspace)
+
+    def search_key(self, workspace: bytes) -> bytes:
+        """The key of a workspace's search index."""
+        return self.vault.derive("search-token", workspace)
+
+    def seal_webhook(self, workspace: str, secret: bytes) -> bytes:
+        """A webhook secret for its row."""
+        return self.vault.seal("webhook", secret, workspace.encode())
+
+    def unseal_webhook(self, workspace: str, sealed: bytes) -> bytes:
+        """It again."""
+        return self.vault.unseal("webhook", sealed, workspace.encode())

@@ -1,0 +1,182 @@
+"""The messages area of the platform: sending, and reading what became of it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.storage.sqlite.segments import BodyRef
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.acceptance import Acceptance
+from mailward.app.bodies import Bodies
+from mailward.app.platform import views
+from mailward.base import ids
+from mailward.base.errors import Invalid, MailwardError, NotFound
+from mailward.core.messages import change, find
+from mailward.core.messages.find import Found, Query
+from mailward.core.messages.model import Attempt
+from mailward.edges.web.schema import messages as schema
+from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
+from mailward.policy import access
+from mailward.policy.access import Actor, Permission
+from mailward.protocol.message import structure
+
+
+class Messages:
+    """Implements `edges.web.ports.Messages` on the store."""
+
+    def __init__(
+        self, store: SqliteStore, acceptance: Acceptance, bodies: Bodies, *, now_us: Callable[[], int],
+        search_key: Callable[[bytes], bytes], wake: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._acceptance = acceptance
+        self._bodies = bodies
+        self._now_us = now_us
+        self._search_key = search_key
+        self._wake = wake
+
+    async def submit(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
+        """Accept a batch; see the port."""
+        return await self._acceptance.submit_api(actor, items, atomic=atomic)
+
+    async def find(self, actor: Actor, query: schema.MessageQuery) -> schema.MessagePage:
+        """One page of the list, or of a search."""
+        asked = Query(
+            limit=query.limit,
+            before=_cursor(query.cursor),
+            status=query.status,
+            stream=query.stream,
+            to=query.to,
+            sender=query.from_,
+            subject=query.subject,
+            tag=query.tag,
+            since=_us(query.since),
+            until=_us(query.until),
+        )
+        now = self._now_us()
+        key = self._search_key(ids.decode("ws", actor.workspace))
+        page = await self._store.read(actor.workspace, lambda tx: find.find(tx, actor, asked, key=key, now=now))
+        return schema.MessagePage(
+            data=[views.summary(f, now) for f in page.found],
+            next_cursor=base64.urlsafe_b64encode(page.next).decode() if page.next else None,
+        )
+
+    async def get(self, actor: Actor, message: str) -> schema.MessageDetail:
+        """One message with its copies."""
+        return views.detail(await self._found(actor, message), self._now_us())
+
+    async def events(self, actor: Actor, message: str) -> schema.EventPage:
+        """Its timeline."""
+        found, attempts, timeline = await self._whole(actor, message)
+        return schema.EventPage(data=views.events(found, attempts, timeline))
+
+    async def explain(self, actor: Actor, message: str) -> schema.Explanation:
+        """Every attempt of every copy."""
+        found, attempts, _ = await self._whole(actor, message)
+        return views.explanation(found, attempts, self._now_us())
+
+    async def raw(self, actor: Actor, message: str) -> bytes:
+        """The stored bytes. Reading content is audited."""
+        access.require(actor, Permission.MESSAGE_CONTENT)
+        found = await self._found(actor, message)
+        if found.message.body is None:
+            raise NotFound("content_gone", "The content of this message is no longer kept.")
+        now = views.at(self._now_us())
+
+        async def note(tx: SqliteTx) -> None:
+            await tx.audit.append(actor, "message.content_read", message, {}, now=now)
+
+        await self._store.write(actor.workspace, note)
+        raw_id = found.message.id
+        return await self._bodies.read(ids.decode("ws", actor.workspace), raw_id, BodyRef(*found.message.body))
+
+    async def content(self, actor: Actor, message: str) -> schema.Content:
+        """Text, sanitised HTML and the list of attachments."""
+        return structure_view(await self.raw(actor, message))
+
+    async def cancel(self, actor: Actor, message: str) -> schema.MessageDetail:
+        """Stop what waits."""
+        raw, now = ids.decode("msg", message), self._now_us()
+        await self._store.write(actor.workspace, lambda tx: change.cancel(tx, actor, raw, now=now))
+        return views.detail(await self._found(_as_reader(actor), message), now)
+
+    async def reschedule(self, actor: Actor, message: str, request: schema.Reschedule) -> schema.MessageDetail:
+        """Move the time of what waits."""
+        raw, now = ids.decode("msg", message), self._now_us()
+        due = _us(request.scheduled_at) or now
+        await self._store.write(actor.workspace, lambda tx: change.reschedule(tx, actor, raw, due=due, now=now))
+        self._wake()
+        return views.detail(await self._found(_as_reader(actor), message), now)
+
+    async def resend(self, actor: Actor, message: str) -> schema.Accepted:
+        """Send the stored bytes again to the same recipients, as a new message."""
+        access.require(actor, Permission.MESSAGE_SEND)
+        content = await self.raw(_as_reader(actor), message)
+        found = await self._found(_as_reader(actor), message)
+        facts = found.message.facts
+        outgoing = Outgoing(
+            content=content,
+            recipients=[d.recipient for d in found.deliveries],
+            header_from=facts.header_from,
+            message_id=facts.message_id,
+            mail_from=facts.mail_from,
+            to=facts.to,
+            subject=facts.subject,
+            stream=facts.stream,
+            tags=facts.tags,
+            metadata=facts.metadata,
+            test_mode=facts.test_mode,
+        )
+        (outcome,) = await self._acceptance.submit_api(actor, [outgoing], atomic=False)
+        if isinstance(outcome, MailwardError):
+            raise outcome
+        assert isinstance(outcome, Given)
+        return outcome.accepted
+
+    async def _found(self, actor: Actor, message: str) -> Found:
+        raw = ids.decode("msg", message)
+
+        async def verb(tx: SqliteTx) -> Found:
+            got = await change.get(tx, actor, raw)
+            return Found(got, (await tx.deliveries.of([raw]))[raw])
+
+        return await self._store.read(actor.workspace, verb)
+
+    async def _whole(self, actor: Actor, message: str) -> tuple[Found, list[Attempt], list[tuple[int, str, str]]]:
+        raw = ids.decode("msg", message)
+
+        async def verb(tx: SqliteTx) -> tuple[Found, list[Attempt], list[tuple[int, str, str]]]:
+            got = await change.get(tx, actor, raw)
+            found = Found(got, (await tx.deliveries.of([raw]))[raw])
+            return found, await tx.deliveries.attempts(raw), await tx.messages.timeline(raw)
+
+        return await self._store.read(actor.workspace, verb)
+
+
+def _us(moment: datetime | None) -> int | None:
+    return int(moment.timestamp() * 1e6) if moment is not None else None
+
+
+def _cursor(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != 16:
+        raise Invalid("invalid_cursor", "This cursor is not one of ours; start again without it.", field="cursor")
+    return raw
+
+
+def _as_reader(actor: Actor) -> Actor:
+    more = actor.permissions | {Permission.MESSAGE_READ, Permission.MESSAGE_CONTENT}
+    return Actor(actor.workspace, actor.kind, actor.id, more, actor.role)
+
+
+def structure_view(raw: bytes) -> schema.Content:
+    """A message for reading: HTML sanitised, nothing remote."""
+    raise NotImplementedError(structure)
