@@ -1,0 +1,219 @@
+"""The promises. Their states are not here: `verify` computes them."""
+
+from __future__ import annotations
+
+from mailward.core.evidence.model import Control
+
+CATALOGUE: tuple[Control, ...] = (
+    # In transit
+    Control(
+        "TRANSIT-1",
+        "Public listeners speak TLS 1.2 or 1.3 with strong suites only; one policy object sets them all.",
+        missing="an outside scanner's report kept as evidence",
+    ),
+    Control(
+        "TRANSIT-2",
+        "Submission takes neither a password nor mail before TLS, and forgets what was sent ahead of the handshake.",
+    ),
+    Control(
+        "TRANSIT-3",
+        "Certificates are obtained and renewed by ACME and served without a restart.",
+        missing="ACME; today certificates are files, or self-signed",
+    ),
+    Control("TRANSIT-4", "Received mail carries the TLS facts of its connection.", missing="receiving mail"),
+    Control(
+        "TRANSIT-5",
+        "Delivery uses TLS whenever it is offered, and every attempt keeps its TLS facts.",
+        missing="enforcing MTA-STS and DANE; TLS reports",
+    ),
+    Control(
+        "TRANSIT-6",
+        "Connections between our own parts are verified TLS, or stay on the machine.",
+        missing="parts on other machines",
+    ),
+    # At rest
+    Control(
+        "REST-1",
+        "Whatever is written to disk (state, bodies, queue) is AES-256 ciphertext.",
+        missing="exports and backups, which do not exist yet",
+        duty="encrypt the volume, and say so",
+    ),
+    Control(
+        "REST-2",
+        "Content is sealed under a data key per workspace and day, itself wrapped by a key that can be rotated "
+        "while mail flows; destroying the data keys destroys the content.",
+        missing="Vault and KMS adapters; erasure carried through backups",
+    ),
+    # Network
+    Control("NET-1", "Only the documented ports listen, and metrics answer on loopback alone."),
+    Control(
+        "NET-2",
+        "Hardened units, container and cluster recipes give each role the least it needs.",
+        missing="the deployment files",
+    ),
+    Control(
+        "NET-3",
+        "Strict limits on requests hold with or without a firewall in front.",
+        missing="the reference proxy with the OWASP rules",
+    ),
+    Control("NET-4", "Attacks on the platform raise a named alert.", missing="the detectors"),
+    # Availability
+    Control(
+        "AVAIL-1",
+        "A node may die at any instant without losing accepted mail.",
+        missing="several nodes on a shared store",
+    ),
+    Control("AVAIL-2", "Availability is measured and shown against its target.", missing="probes and the status page"),
+    Control("AVAIL-3", "The store can be restored to a chosen minute.", missing="replicas and point-in-time recovery"),
+    Control("AVAIL-4", "A domain's mail stays in the region it is pinned to.", missing="regions"),
+    Control("AVAIL-5", "Encrypted backups are made daily and removed after their term.", missing="backups"),
+    Control("AVAIL-6", "The newest backup is restored and checked on a schedule.", missing="backups"),
+    # Authentication
+    Control(
+        "AUTHN-1",
+        "Passwords are kept as Argon2id; common ones are refused.",
+        missing="the full list of breached passwords",
+    ),
+    Control(
+        "AUTHN-2",
+        "Sessions are random tokens stored as hashes, with idle and absolute ends, revocable at once.",
+        missing="listing them with device and place",
+    ),
+    Control("AUTHN-3", "A second factor can be used, and required.", missing="second factors"),
+    Control("AUTHN-4", "Sign-in through an outside identity provider.", missing="OpenID Connect, Google, GitHub"),
+    Control(
+        "AUTHN-5",
+        "Guessing passwords is slowed by source and account without locking the owner out.",
+        missing="account locks across nodes",
+    ),
+    Control("AUTHN-6", "Suspicious attempts are asked for a proof of work.", missing="challenges"),
+    Control("AUTHN-7", "Sign-in can be limited to listed networks, and is told to the owner.", missing="both"),
+    Control("AUTHN-8", "Unusual sign-ins wait for the owner's confirmation.", missing="the signals"),
+    Control(
+        "AUTHN-9",
+        "Taking access away works at the next request or SMTP command.",
+        missing="proof over several nodes",
+    ),
+    # API keys
+    Control("KEYS-1", "Keys and SMTP passwords are shown once, stored as hashes, and found by secret scanners."),
+    Control(
+        "KEYS-2",
+        "Keys carry scopes, networks and an expiry, and end at once.",
+        missing="rotation with overlap; restriction to domains everywhere",
+    ),
+    Control("KEYS-3", "A leaked key can be reported by anyone.", missing="the public endpoint"),
+    # Authorisation
+    Control(
+        "AUTHZ-1",
+        "One table says which role may do what; a route without a policy does not start.",
+        missing="the generated matrix over every door",
+    ),
+    Control("AUTHZ-2", "The database refuses any query that is not inside a tenant's scope."),
+    Control(
+        "AUTHZ-3",
+        "Operators have no standing access to content.",
+        missing="break-glass with approval",
+        duty="give people no shell on the machine that holds the key file",
+    ),
+    Control("AUTHZ-4", "Access is reviewed every quarter.", missing="reviews"),
+    # Input and abuse
+    Control(
+        "INPUT-1",
+        "Input is checked against a published schema, output escaped, pages run no inline script, and message HTML "
+        "is shown in a sealed frame.",
+    ),
+    Control("INPUT-2", "A hardened parser reads mail and keeps the raw bytes.", missing="parsing received mail"),
+    Control(
+        "INPUT-3",
+        "Every limit on what is submitted has its own answer, and a sender address that is not yours is refused.",
+        missing="the receiving direction",
+    ),
+    Control("INPUT-4", "Mail is scanned for malware both ways.", missing="scanners"),
+    Control(
+        "RATE-1",
+        "Each workspace has its own rate on every endpoint, told in RateLimit headers.",
+        missing="limits shared by several nodes",
+    ),
+    Control(
+        "RATE-2",
+        "Submission is limited by source and sender domain; credentials can be bound to networks.",
+        missing="pausing a credential on a burst",
+    ),
+    # Email authentication
+    Control("EMAIL-1", "Each domain signs all its mail with RSA-2048 and Ed25519 under rotating selectors, never l=."),
+    Control(
+        "EMAIL-2",
+        "A domain's records are generated, looked up in live DNS and watched; unverified domains send nothing.",
+        missing="MTA-STS and TLS-RPT records",
+    ),
+    Control("EMAIL-3", "Received mail is judged by SPF, DKIM, DMARC and ARC.", missing="receiving mail"),
+    Control("EMAIL-4", "DMARC reports are read and, where wanted, written.", missing="reports"),
+    Control("EMAIL-5", "MTA-STS policies are hosted for receiving domains.", missing="hosting"),
+    Control(
+        "EMAIL-6",
+        "Hard bounces put the address on the workspace's suppression list.",
+        missing="asynchronous bounces and complaints",
+    ),
+    Control(
+        "EMAIL-7",
+        "Broadcast mail carries one-click unsubscribe headers under the signature.",
+        missing="the hosted page, topics and consent",
+    ),
+    Control("EMAIL-8", "Without tracking a body leaves as it came.", missing="tracking, should anyone want it"),
+    Control("EMAIL-9", "Received mail becomes a signed HTTP request.", missing="receiving mail"),
+    # Logging and detection
+    Control(
+        "LOG-1",
+        "Acts on access, keys, configuration and content are leaves of a signed Merkle tree that anyone can verify.",
+        missing="witnesses outside the installation",
+    ),
+    Control(
+        "LOG-2",
+        "Logs and metrics are structured and hold no content, address or secret.",
+        missing="syslog, OpenTelemetry and traces",
+    ),
+    Control("LOG-3", "Anomalies are found and explained.", missing="the detectors"),
+    Control("LOG-4", "Alerts reach whoever is on call.", missing="alerts and rotations"),
+    # Incidents
+    Control("INCIDENT-1", "Incidents run as a guided record with its deadlines.", missing="the register"),
+    Control(
+        "INCIDENT-2",
+        "Anyone can report a weakness and gets an answer in time.",
+        missing="the intake and its deadlines",
+    ),
+    # Privacy
+    Control(
+        "PRIVACY-1",
+        "Messages and what is known of them are erased when their retention ends, 60 days by default.",
+        missing="periods per field; received mail; backups",
+    ),
+    Control("PRIVACY-2", "Fields can be redacted or never stored.", missing="redaction"),
+    Control("PRIVACY-3", "Everything about a person can be exported and erased.", missing="both"),
+    Control("PRIVACY-4", "Registers of subprocessors, regions and requests are public.", missing="the registers"),
+    Control("PRIVACY-5", "Every stored field has a declared purpose.", missing="the catalogue of fields"),
+    Control("BILLING-1", "No card data ever reaches the platform.", missing="metering into plans, hosted checkout"),
+    Control(
+        "PEOPLE-1",
+        "Whoever operates the installation is vetted, bound and trained, and that is dated.",
+        duty="keep the dates until the register exists",
+        missing="the register that blocks lapsed operators",
+    ),
+    # Supply chain
+    Control(
+        "SUPPLY-1",
+        "Every dependency is pinned by hash, and what runs is what was pinned.",
+        missing="scanning for advisories, a bill of materials, reproducible releases",
+    ),
+    Control(
+        "SUPPLY-2",
+        "None of our code is native; each native library underneath is listed with the bytes that reach it.",
+        missing="confining the parser in a process of its own",
+    ),
+    # Trust
+    Control(
+        "TRUST-1",
+        "Each promise is a control with a check, and a broken control shows at the next run.",
+        missing="the public page; checks for every promise",
+    ),
+    Control("TRUST-2", "An auditor can take the evidence home and verify it.", missing="the bundle"),
+)

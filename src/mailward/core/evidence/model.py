@@ -1,0 +1,76 @@
+"""Nouns of evidence: controls, findings, states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a promise stands. Computed at each run, never stored as a wish."""
+
+    PROVED = "proved"
+    PARTLY = "partly_proved"
+    FAILING = "failing"
+    NOT_CONFIGURED = "not_configured"
+    OPERATOR_DUTY = "operator_duty"
+    PLANNED = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A promise as the product makes it.
+
+    `missing` names what the software does not do yet, so that a passing check never claims it;
+    `duty` is what only the operator can do or state.
+    """
+
+    id: str
+    claim: str
+    missing: str = ""
+    duty: str = ""
+
+
+class Result(StrEnum):
+    """What a check found."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CONFIGURED = "not_configured"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check's answer. `evidence` says what was looked at and seen, without content, addresses or secrets."""
+
+    result: Result
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One control with its state, the evidence of each of its checks, and when they ran."""
+
+    id: str
+    state: State
+    claim: str
+    evidence: tuple[str, ...]
+    missing: str
+    duty: str
+    at: datetime
+
+
+def passed(evidence: str) -> Finding:
+    """The control holds."""
+    return Finding(Result.PASSED, evidence)
+
+
+def failed(evidence: str) -> Finding:
+    """It does not."""
+    return Finding(Result.FAILED, evidence)
+
+
+def not_configured(evidence: str) -> Finding:
+    """Nothing here to check, and why."""
+    return Finding(Result.NOT_CONFIGURED, evidence)

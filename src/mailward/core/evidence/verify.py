@@ -1,0 +1,50 @@
+"""Run every check and say where each promise stands."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from mailward.core.evidence.model import Control, Finding, Line, Result, State
+
+S = TypeVar("S")
+Check = Callable[[S], Awaitable[Finding]]
+
+
+async def verify(
+    controls: Sequence[Control], checks: Mapping[str, Sequence[Check[S]]], subject: S, *, now: datetime
+) -> list[Line]:
+    """One line a control, in catalogue order. A check that raises counts as failing; the others still run.
+
+    ValueError when a check names a promise the catalogue does not have.
+    """
+    if strangers := set(checks) - {c.id for c in controls}:
+        raise ValueError(f"checks for promises that are not in the catalogue: {', '.join(sorted(strangers))}")
+    lines = []
+    for control in controls:
+        findings = [await _run(check, subject) for check in checks.get(control.id, ())]
+        state = state_of(control, findings)
+        evidence = tuple(f.evidence for f in findings)
+        lines.append(Line(control.id, state, control.claim, evidence, control.missing, control.duty, now))
+    return lines
+
+
+def state_of(control: Control, findings: Sequence[Finding]) -> State:
+    """The worst finding decides; without one, whether it is the operator's to do."""
+    if not findings:
+        return State.OPERATOR_DUTY if control.duty and not control.missing else State.PLANNED
+    results = {f.result for f in findings}
+    if Result.FAILED in results:
+        return State.FAILING
+    if Result.PASSED not in results:
+        return State.NOT_CONFIGURED
+    return State.PARTLY if control.missing or Result.NOT_CONFIGURED in results else State.PROVED
+
+
+async def _run(check: Check[S], subject: S) -> Finding:
+    try:
+        return await check(subject)
+    except Exception as e:
+        # The class tells the operator where to look; its text could hold anything.
+        return Finding(Result.FAILED, f"the check itself broke ({type(e).__name__})")
