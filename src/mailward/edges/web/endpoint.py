@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from mailward.base.errors import Forbidden, MailwardError, Unauthenticated, Unavailable
-from mailward.base.sources import Clock
+from mailward.base.sources import Clock, Entropy
 from mailward.edges.web import problems
 from mailward.edges.web.auth import Origin, token_of
 from mailward.edges.web.decoding import QueryReader, decode
@@ -47,12 +47,14 @@ _NOBODY = Actor(workspace="", kind="public", id="")  # type: ignore[arg-type]  #
 
 @dataclass(slots=True)
 class Services:
-    """What every endpoint uses; built once by the wiring."""
+    """What every endpoint uses; built once by the wiring. `hostname` is ours in Received fields."""
 
     platform: Platform
     authenticator: Authenticator
     limiter: Limiter
     clock: Clock
+    entropy: Entropy
+    hostname: str = "mailward.invalid"
     limits: WebLimits = field(default_factory=WebLimits)
     origin: Origin = field(default_factory=Origin)
     in_flight: InFlight = field(init=False)
@@ -74,7 +76,9 @@ class Endpoint:
         self._allow = ", ".join(sorted(self._operations)).encode()
         self._queries = {m: QueryReader(op.query) for m, op in self._operations.items()}
         self._decoders = {
-            m: msgspec.json.Decoder(op.request) for m, op in self._operations.items() if op.request is not None
+            m: msgspec.json.Decoder(op.request)
+            for m, op in self._operations.items()
+            if op.request is not None and not op.undecoded
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,20 +124,24 @@ class Endpoint:
         media = ""
         length = declared_length(scope["headers"])
         if operation.takes_body:
+            if length is None:
+                raise Answer("length_required")
             media = media_type(scope["headers"], operation)
             raw = await read_body(
                 receive, length, operation.body_limit, services.limits.body_seconds, services.in_flight
             )
-            if media == JSON:
+            if media == JSON and not operation.undecoded:
                 body = decode(self._decoders[method], raw)
             elif not raw:
-                raise Answer("missing_body", "This operation needs a body.")
+                raise Answer("missing_body")
         elif length:
             raise Answer("unexpected_body")
         call: Call[Any, Any] = Call(
             actor,
             services.platform,
             services.clock,
+            services.entropy,
+            services.hostname,
             request_id,
             scope["path"],
             scope.get("path_params", {}),

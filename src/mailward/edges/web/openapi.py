@@ -24,7 +24,7 @@ ID_PREFIXES = {
 }
 _EVERY = (400, 422, 429, 431, 500, 503)
 _WITH_CREDENTIAL = (401, 403)
-_WITH_BODY = (408, 413, 415)
+_WITH_BODY = (408, 411, 413, 415)
 
 _HEADERS: dict[str, Any] = {
     "X-Request-Id": {"description": "Quote it when you ask about a request.", "schema": {"type": "string"}},
@@ -174,15 +174,18 @@ def _refusals(op: Operation) -> list[int]:
         statuses.update(_WITH_BODY)
     if _PARAMETER.search(op.path):
         statuses.add(404)
-    return sorted(statuses - {op.status, *(s for s, _ in op.answers)})
+    return sorted(statuses - {op.status})
 
 
 def _responses(op: Operation) -> dict[str, Any]:
     told: dict[str, Any] = {str(op.status): _success(op.response, op.response_media)}
-    for status, answer in op.answers:
-        told[str(status)] = _success(answer, JSON)
     for status in _refusals(op):
         told[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    for status, answer in op.answers:
+        plain = _success(answer, JSON)
+        if str(status) in told:  # a refusal that also comes with results
+            plain["content"] |= _problem(status)["content"]
+        told[str(status)] = plain
     return told
 
 

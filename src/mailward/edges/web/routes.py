@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from mailward.base.sources import Clock
+from mailward.base.sources import Clock, Entropy
 from mailward.edges.web.limits import BODY, RateClass
 from mailward.edges.web.ports import Platform
 from mailward.edges.web.schema.common import NoQuery
@@ -37,7 +37,9 @@ class Call(Generic[Q, B]):
         "actor",
         "body",
         "clock",
+        "entropy",
         "headers",
+        "hostname",
         "media",
         "params",
         "path",
@@ -52,6 +54,8 @@ class Call(Generic[Q, B]):
         actor: Actor,
         platform: Platform,
         clock: Clock,
+        entropy: Entropy,
+        hostname: str,
         request_id: str,
         path: str,
         params: dict[str, str],
@@ -64,6 +68,8 @@ class Call(Generic[Q, B]):
         self.actor = actor
         self.platform = platform
         self.clock = clock
+        self.entropy = entropy
+        self.hostname = hostname
         self.request_id = request_id
         self.path = path
         self.params = params
@@ -105,7 +111,8 @@ class Operation:
 
     `permission` is what the actor must hold, or PUBLIC. `answers` lists further statuses
     with their types beside `status` and `response`; `errors` the codes it may refuse with
-    beyond those every operation has. `raw_media` are request types handed over undecoded.
+    beyond those every operation has. `raw_media` are request types handed over undecoded,
+    as JSON is with `undecoded`.
     """
 
     method: str
@@ -123,6 +130,7 @@ class Operation:
     status: int = 200
     response_media: str = JSON
     raw_media: tuple[str, ...] = ()
+    undecoded: bool = False
     errors: tuple[str, ...] = ()
     body_limit: int = BODY
     answers: tuple[tuple[int, type[msgspec.Struct]], ...] = ()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from mailward.edges.web.api import audit, domains, keys, messages, suppressions, webhooks, workspace
+from mailward.edges.web.api import audit, domains, keys, messages, send, suppressions, webhooks, workspace
 from mailward.edges.web.routes import Operation
 
 
 def operations() -> list[Operation]:
     """Every operation of the API."""
     return [
+        *send.OPERATIONS,
         *messages.OPERATIONS,
         *suppressions.OPERATIONS,
         *domains.OPERATIONS,

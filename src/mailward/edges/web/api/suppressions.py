@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
-
-import msgspec
-
-from mailward.base.errors import Invalid, NotFound
+from mailward.base.errors import NotFound
 from mailward.edges.web.limits import MB, RateClass
 from mailward.edges.web.problems import Answer
 from mailward.edges.web.routes import Call, Operation, Reply
 from mailward.edges.web.schema import suppressions as types
 from mailward.edges.web.schema.common import NoQuery
 from mailward.policy.access import Permission
-
-COLUMNS = ("address", "reason", "stream", "created_at")
-MAX_ROWS = 100_000
-# What a spreadsheet takes for a formula. OWASP: prefix with an apostrophe, also after white space.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 async def find(call: Call[types.SuppressionQuery, None]) -> types.SuppressionPage:
@@ -34,70 +23,25 @@ async def add(call: Call[NoQuery, types.AddSuppression]) -> types.Suppression:
 
 async def remove(call: Call[types.RemoveQuery, None]) -> None:
     """Allow writing to an address again."""
-    await call.platform.suppressions.remove(call.actor, call.query.address, call.query.stream)
+    await call.platform.suppressions.remove(call.actor, call.query.address)
 
 
 async def import_csv(call: Call[NoQuery, None]) -> types.Imported:
     """Add what a CSV lists."""
-    return await call.platform.suppressions.import_many(call.actor, read_csv(call.raw))
+    try:
+        text = call.raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Answer("invalid_encoding", "The CSV is not UTF-8.") from None
+    return await call.platform.suppressions.import_csv(call.actor, text)
 
 
 async def export_csv(call: Call[NoQuery, None]) -> Reply:
-    """The whole list."""
-    rows = await call.platform.suppressions.export(call.actor)
+    """The whole list; cells that a spreadsheet would run are made text."""
     return Reply(
-        write_csv(rows),
+        (await call.platform.suppressions.export_csv(call.actor)).encode(),
         media="text/csv; charset=utf-8",
         headers=((b"content-disposition", b'attachment; filename="suppressions.csv"'),),
     )
-
-
-def read_csv(raw: bytes) -> list[types.AddSuppression]:
-    """Rows of a CSV with a header line; `address` is needed, `reason` and `stream` may be there."""
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Answer("invalid_encoding") from None
-    if "\0" in text:
-        raise Invalid("invalid_csv", "The CSV holds NUL.", field="csv")
-    rows: list[types.AddSuppression] = []
-    try:
-        lines = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        if "address" not in (lines.fieldnames or ()):
-            raise Invalid("invalid_csv", "The first line must name the columns, 'address' among them.", field="csv")
-        for line in lines:
-            if len(rows) >= MAX_ROWS:
-                raise Invalid("too_many_rows", f"A file may have {MAX_ROWS} rows.", field="csv")
-            rows.append(_row(line, lines.line_num))
-    except csv.Error:
-        raise Invalid("invalid_csv", "The file is not CSV (RFC 4180).", field="csv") from None
-    return rows
-
-
-def _row(line: dict[str, str | None], number: int) -> types.AddSuppression:
-    values = {
-        "address": (line.get("address") or "").strip().removeprefix("'"),
-        "reason": (line.get("reason") or "").strip() or "imported",
-        "stream": (line.get("stream") or "").strip() or None,
-    }
-    try:
-        return msgspec.convert(values, types.AddSuppression)
-    except msgspec.ValidationError:
-        raise Invalid("invalid_csv", f"Line {number} is not a suppression.", field=f"csv[{number}]") from None
-
-
-def write_csv(rows: Iterable[types.Suppression]) -> bytes:
-    """CSV (RFC 4180) in which no cell starts a formula."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow(map(_tame, (row.address, row.reason, row.stream or "", row.created_at.isoformat())))
-    return out.getvalue().encode()
-
-
-def _tame(cell: str) -> str:
-    return "'" + cell if cell.lstrip(" ").startswith(_FORMULA) else cell
 
 
 async def check(call: Call[NoQuery, types.AddSuppression]) -> types.Suppression:

@@ -1,1 +1,1 @@
-"""What anyone may read: health, readiness, the schema, what a problem code means. And metrics, on a listener of its own."""
+"""What anyone may read: health, readiness, schema, the codes of problems. And metrics, on a listener of its own."""

@@ -53,6 +53,14 @@ class Attachment(Request):
     ) = None
 
 
+class Unsubscribe(Request):
+    """Where a recipient unsubscribes; broadcasts need it. With `one_click` the URL takes a POST (RFC 8058)."""
+
+    url: Annotated[str, Meta(min_length=10, max_length=900, pattern="^https://")] | None = None
+    mailto: Annotated[str, Meta(min_length=8, max_length=900, pattern="^mailto:")] | None = None
+    one_click: bool = True
+
+
 class SendRequest(Request, rename={"from_": "from"}):
     """One message. At least one recipient, and a text or an HTML part, are needed."""
 
@@ -72,6 +80,7 @@ class SendRequest(Request, rename={"from_": "from"}):
         Meta(max_length=50),
     ] = {}
     stream: Literal["transactional", "broadcast"] = "transactional"
+    list_unsubscribe: Unsubscribe | None = None
     scheduled_at: Instant | None = None
     test_mode: Annotated[bool, Meta(description="Everything runs but the last hop.")] = False
     dry_run: Annotated[bool, Meta(description="Nothing is kept or sent; the answer says what would be, and why.")] = (

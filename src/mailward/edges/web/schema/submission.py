@@ -23,13 +23,15 @@ class Outgoing:
     """One message to submit: `content` is ready to be signed (headers, blank line, body; CRLF line ends).
 
     `mail_from` is the envelope sender the caller asked for, None for the default; recipients are bare
-    addresses in RFC 5321 form, without duplicates.
+    addresses in RFC 5321 form, without duplicates. `domains` are those of From, Sender and Resent-*: each
+    must be the workspace's own.
     """
 
     content: bytes = field(repr=False)
     recipients: Sequence[str] = field(repr=False)
     header_from: str = field(repr=False)
     message_id: str
+    domains: tuple[str, ...] = ()
     mail_from: str | None = field(default=None, repr=False)
     to: str = field(default="", repr=False)
     subject: str = field(default="", repr=False)

@@ -19,6 +19,7 @@ class SuppressionQuery(Request):
     limit: Limit = 25
     cursor: Cursor | None = None
     address: Email | None = None
+    search: Annotated[str, Meta(min_length=1, max_length=100, description="A part of the address.")] | None = None
     reason: Reason | None = None
     stream: Literal["transactional", "broadcast"] | None = None
 
@@ -32,10 +33,9 @@ class AddSuppression(Request):
 
 
 class RemoveQuery(Request):
-    """Which entry."""
+    """Which address: every entry of it goes."""
 
     address: Email
-    stream: Literal["transactional", "broadcast"] | None = None
 
 
 class Suppression(View):
@@ -45,7 +45,8 @@ class Suppression(View):
     reason: str
     stream: str | None
     created_at: Instant
-    message: str | None = None
+    source: str = ""
+    id: str = ""
 
 
 class SuppressionPage(View):

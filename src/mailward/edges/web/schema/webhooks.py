@@ -1,3 +1,4 @@
+# ruff: noqa: RUF012 - msgspec copies an empty default for each instance
 """Webhook endpoints, their secrets and their attempts."""
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ EventType = Literal[
     "message.expired",
     "message.cancelled",
     "message.held",
+    "message.complained",
 ]
 Url = Annotated[
     str,
@@ -28,14 +30,16 @@ Url = Annotated[
         examples=["https://example.com/hooks/mail"],
     ),
 ]
-Types = Annotated[list[EventType], Meta(min_length=1, max_length=20, examples=[["message.delivered"]])]
+Types = Annotated[
+    list[EventType], Meta(max_length=20, description="Empty means every type.", examples=[["message.delivered"]])
+]
 
 
 class CreateWebhook(Request):
     """Where to tell what."""
 
     url: Url
-    events: Types
+    events: Types = []
     description: Annotated[str, Meta(max_length=200)] = ""
 
 

@@ -1,0 +1,161 @@
+"""From a request to a message ready to be signed: addresses parsed strictly, limits applied, bytes built."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from mailward.base.errors import Invalid, TooLarge
+from mailward.base.sources import Entropy
+from mailward.edges.web.api.messages import check_schedule
+from mailward.edges.web.limits import MB
+from mailward.edges.web.schema import messages as types
+from mailward.edges.web.schema.submission import Idempotency, Outgoing
+from mailward.protocol.message import build, headers, mailbox, submission
+from mailward.protocol.message.draft import Attachment, Draft, ListUnsubscribe
+from mailward.protocol.message.mailbox import Mailbox
+
+ATTACHMENT_BYTES = 25 * MB
+_CODE = "invalid_address"
+
+
+def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Idempotency | None) -> Outgoing:
+    """The message of a request. Raises Invalid with the field that is wrong."""
+    author = mailbox.parse_one(request.from_, code=_CODE, field="from")
+    to = mailboxes(request.to, "to")
+    cc = mailboxes(request.cc, "cc") if request.cc else []
+    bcc = mailboxes(request.bcc, "bcc") if request.bcc else []
+    reply_to = mailboxes(request.reply_to, "reply_to") if request.reply_to else []
+    recipients = envelope([*to, *cc, *bcc] if cc or bcc else to)
+    scheduled_at = check_schedule(request.scheduled_at, now)
+    message_id = f"<{entropy.bytes(16).hex()}@{author.domain}>"
+    draft = Draft(
+        author,
+        to,
+        message_id,
+        now if scheduled_at is None else scheduled_at.astimezone(UTC),
+        subject=request.subject,
+        text=request.text,
+        html=request.html,
+        cc=cc,
+        reply_to=reply_to,
+        attachments=_attachments(request) if request.attachments else (),
+        headers=list(request.headers.items()) if request.headers else (),
+        list_unsubscribe=_list_unsubscribe(request),
+    )
+    return Outgoing(
+        content=build.build(draft, entropy).content,
+        recipients=recipients,
+        header_from=author.address,
+        domains=(author.domain,),
+        message_id=message_id,
+        to=to[0].address if to else "",
+        subject=request.subject,
+        stream=request.stream,
+        tags=tuple(request.tags),
+        metadata=request.metadata,
+        scheduled_at=scheduled_at,
+        test_mode=request.test_mode,
+        dry_run=request.dry_run,
+        idempotency=key,
+    )
+
+
+def mailboxes(given: str | list[str | types.Address], field: str) -> list[Mailbox]:
+    """The mailboxes of a field: one string of addresses, or a list of strings and {email, name}."""
+    if isinstance(given, str):
+        try:
+            return mailbox.parse_list(given, code=_CODE)
+        except Invalid as error:
+            error.field = field
+            raise
+    found = []
+    for index, item in enumerate(given):
+        if isinstance(item, str):
+            found.append(mailbox.parse_one(item, code=_CODE, field=f"{field}[{index}]"))
+        else:
+            bare = mailbox.parse_one(item.email, code=_CODE, field=f"{field}[{index}].email")
+            if bare.name:
+                _refuse_name(f"{field}[{index}].email")
+            found.append(bare._replace(name=item.name))
+    return found
+
+
+def _refuse_name(field: str) -> NoReturn:
+    raise Invalid(_CODE, "Give the bare address here and the name in 'name'.", field=field)
+
+
+def envelope(boxes: list[Mailbox]) -> list[str]:
+    """Each address once, in order. Raises Invalid for none and for more than 50."""
+    recipients = list(dict.fromkeys([box.address for box in boxes]))
+    if not recipients:
+        raise Invalid("no_recipients", "Give at least one recipient in to, cc or bcc.", field="to")
+    if len(recipients) > types.MAX_RECIPIENTS:
+        raise Invalid(
+            "too_many_recipients",
+            f"A message may have {types.MAX_RECIPIENTS} recipients over to, cc and bcc.",
+            field="to",
+        )
+    return recipients
+
+
+def _list_unsubscribe(request: types.SendRequest) -> ListUnsubscribe | None:
+    given = request.list_unsubscribe
+    if given is not None:
+        return ListUnsubscribe(given.url, given.mailto, given.one_click and given.url is not None)
+    if request.stream == "broadcast" and not any(name.lower() == "list-unsubscribe" for name in request.headers):
+        # RFC 8058, and since 2024 a condition of the large mailbox providers for bulk mail.
+        raise Invalid("unsubscribe_required", "A broadcast needs list_unsubscribe.", field="list_unsubscribe")
+    return None
+
+
+def _attachments(request: types.SendRequest) -> list[Attachment]:
+    if sum(len(part.content) for part in request.attachments) > ATTACHMENT_BYTES:
+        raise TooLarge("attachment_too_large", "The attachments of a message together may have 25 MB.")
+    return [
+        Attachment(part.filename, part.content, part.content_type, part.content_id, part.content_id is not None)
+        for part in request.attachments
+    ]
+
+
+def compose_raw(
+    request: types.RawRequest, now: datetime, entropy: Entropy, key: Idempotency | None, hostname: str
+) -> Outgoing:
+    """A finished message with the envelope given, or with the one its header names.
+
+    Raises Invalid as `protocol.message.submission` does. A message whose lines all end with
+    a bare LF, as files on Unix do, is given CRLF; a mixture is refused.
+    """
+    content = request.raw if b"\r" in request.raw else request.raw.replace(b"\n", b"\r\n")
+    mail_from = mailbox.parse_one(request.from_, code=_CODE, field="from").address if request.from_ else None
+    ready = submission.for_submission(content, now=now, entropy=entropy, hostname=hostname, protocol="HTTP")
+    if request.to:
+        named = [mailbox.parse_one(item, code=_CODE, field=f"to[{i}]") for i, item in enumerate(request.to)]
+    else:
+        named = _named_in(content)
+    author = ready.originators.author
+    return Outgoing(
+        content=ready.content,
+        recipients=envelope(named),
+        header_from=author.address,
+        domains=tuple(ready.originators.domains()),
+        message_id=ready.message_id,
+        mail_from=mail_from,
+        to=ready.to,
+        subject=ready.subject,
+        stream=request.stream,
+        tags=tuple(request.tags),
+        metadata=request.metadata,
+        scheduled_at=check_schedule(request.scheduled_at, now),
+        test_mode=request.test_mode,
+        dry_run=request.dry_run,
+        idempotency=key,
+    )
+
+
+def _named_in(content: bytes) -> list[Mailbox]:
+    found: list[Mailbox] = []
+    for name, raw in headers.split(content).fields:
+        if name in (b"to", b"cc", b"bcc"):
+            found += mailbox.parse_list(headers.value(raw), code=_CODE)
+    return found

@@ -1,0 +1,373 @@
+"""A platform in memory, so that the edge is tested by itself: it keeps the promises of `ports`, and nothing else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from mailward.base import ids
+from mailward.base.errors import Conflict, Forbidden, MailwardError, NotFound, Unauthenticated
+from mailward.base.ids import WorkspaceId
+from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
+from mailward.edges.web.schema.common import PageQuery
+from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
+from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Scope
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+WORKSPACE = WorkspaceId(ids.encode("ws", bytes(15) + b"\x01"))
+ADMIN, SEND, READ = "mw_live_admin", "mw_live_send", "mw_live_read"
+_number = itertools.count(1)
+
+
+def new_id(prefix: str) -> str:
+    """An id nobody else has."""
+    return ids.encode(prefix, next(_number).to_bytes(16, "big"))
+
+
+class FixedClock:
+    """Time stands where the test puts it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class CountingEntropy:
+    """Bytes that differ each time."""
+
+    def __init__(self) -> None:
+        self._n = 0
+
+    def bytes(self, n: int) -> bytes:
+        self._n += 1
+        return self._n.to_bytes(n, "big")
+
+
+class FakeAuthenticator:
+    """Three keys, one a scope."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def authenticate(self, token: str, ip: str) -> Actor:
+        self.asked += 1
+        scope = {ADMIN: Scope.ADMIN, SEND: Scope.SEND, READ: Scope.READ}.get(token)
+        if scope is None:
+            raise Unauthenticated("unauthenticated", "Send a key that is not revoked.")
+        return Actor(WORKSPACE, "key", new_id("key"), SCOPE_PERMISSIONS[scope])
+
+
+class FakeReadiness:
+    """Ready unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.parts = {"storage": True, "keys": True}
+
+    async def check(self) -> dict[str, bool]:
+        return self.parts
+
+
+class FakeMessages:
+    """Accepts whatever comes from example.com or demo.mailward.test."""
+
+    def __init__(self) -> None:
+        self.submitted: list[Outgoing] = []
+        self.kept: dict[str, tuple[Outgoing, messages.Accepted]] = {}
+        self.answers: dict[str, tuple[bytes, messages.Accepted]] = {}
+        self.calls = 0
+
+    async def submit(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
+        self.calls += 1
+        decided = [self._one(item) for item in items]
+        if atomic and any(isinstance(outcome, MailwardError) for outcome in decided):
+            other = Conflict("batch_refused", "Another message of this batch was refused.")
+            return [o if isinstance(o, MailwardError) else other for o in decided]
+        return decided
+
+    def _one(self, item: Outgoing) -> Outcome:
+        if item.header_from.rpartition("@")[2] not in ("example.com", "demo.mailward.test"):
+            return Forbidden("domain_not_verified", "The domain is not verified in this workspace.")
+        if item.dry_run:
+            return messages.DryRun(
+                dry_run=True,
+                would="queue",
+                reasons=["the domain is verified"],
+                message_id=item.message_id,
+                size=len(item.content),
+                recipients=[messages.DryRunRecipient(recipient=r, status="queued") for r in item.recipients],
+                headers=[],
+            )
+        if item.idempotency and (earlier := self.answers.get(item.idempotency.key)):
+            if earlier[0] != item.idempotency.body_hash:
+                return Conflict("idempotency_key_reused", "This Idempotency-Key was used with another body.")
+            return Given(earlier[1], replayed=True)
+        message = new_id("msg")
+        accepted = messages.Accepted(
+            id=message,
+            message_id=item.message_id,
+            status="scheduled" if item.scheduled_at else "queued",
+            deliveries=[
+                messages.AcceptedDelivery(id=new_id("dlv"), recipient=r, status="queued") for r in item.recipients
+            ],
+        )
+        self.submitted.append(item)
+        self.kept[message] = (item, accepted)
+        if item.idempotency:
+            self.answers[item.idempotency.key] = (item.idempotency.body_hash, accepted)
+        return Given(accepted)
+
+    def _facts(self, message: str) -> dict[str, Any]:
+        if message not in self.kept:
+            raise NotFound("not_found", "There is no message with that id.")
+        item, accepted = self.kept[message]
+        return {
+            "id": message,
+            "message_id": accepted.message_id,
+            "status": accepted.status,
+            "from_": item.header_from,
+            "to": item.to,
+            "subject": item.subject,
+            "stream": item.stream,
+            "tags": list(item.tags),
+            "size": len(item.content),
+            "recipients": len(item.recipients),
+            "test_mode": item.test_mode,
+            "created_at": NOW,
+        }
+
+    async def find(self, actor: Actor, query: messages.MessageQuery) -> messages.MessagePage:
+        found = [messages.MessageSummary(**self._facts(m)) for m in list(self.kept)[-query.limit :]]
+        return messages.MessagePage(data=found)
+
+    async def get(self, actor: Actor, message: str) -> messages.MessageDetail:
+        return messages.MessageDetail(**self._facts(message))
+
+    async def events(self, actor: Actor, message: str) -> messages.EventPage:
+        self._facts(message)
+        return messages.EventPage(data=[messages.Event(id=new_id("evt"), type="accepted", at=NOW, message=message)])
+
+    async def explain(self, actor: Actor, message: str) -> messages.Explanation:
+        self._facts(message)
+        return messages.Explanation(id=message, status="queued", summary="It waits.", deliveries=[])
+
+    async def raw(self, actor: Actor, message: str) -> bytes:
+        self._facts(message)
+        return self.kept[message][0].content
+
+    async def content(self, actor: Actor, message: str) -> messages.Content:
+        return messages.Content(subject=self._facts(message)["subject"], text="", html="", attachments=[])
+
+    async def cancel(self, actor: Actor, message: str) -> messages.MessageDetail:
+        return await self.get(actor, message)
+
+    async def reschedule(self, actor: Actor, message: str, request: messages.Reschedule) -> messages.MessageDetail:
+        return await self.get(actor, message)
+
+    async def resend(self, actor: Actor, message: str) -> messages.Accepted:
+        self._facts(message)
+        return self.kept[message][1]
+
+
+class FakeSuppressions:
+    """A dict."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, suppressions.Suppression] = {}
+
+    async def find(self, actor: Actor, query: suppressions.SuppressionQuery) -> suppressions.SuppressionPage:
+        found = [s for a, s in self.kept.items() if query.address in (None, a)]
+        return suppressions.SuppressionPage(data=found[: query.limit])
+
+    async def add(self, actor: Actor, request: suppressions.AddSuppression) -> suppressions.Suppression:
+        entry = suppressions.Suppression(
+            address=request.address, reason=request.reason, stream=request.stream, created_at=NOW
+        )
+        self.kept[request.address] = entry
+        return entry
+
+    async def remove(self, actor: Actor, address: str) -> None:
+        if self.kept.pop(address, None) is None:
+            raise NotFound("not_found", "The address is not suppressed.")
+
+    async def import_csv(self, actor: Actor, text: str) -> suppressions.Imported:
+        return suppressions.Imported(added=len(text.splitlines()), known=0, refused=0, reasons=[])
+
+    async def export_csv(self, actor: Actor) -> str:
+        return "address\r\n" + "".join(f"{a}\r\n" for a in self.kept)
+
+
+class FakeDomains:
+    """A dict."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, domains.DomainDetail] = {}
+
+    async def add(self, actor: Actor, request: domains.AddDomain) -> domains.DomainDetail:
+        found = domains.DomainDetail(id=new_id("dom"), name=request.name, status="pending", created_at=NOW)
+        self.kept[found.id] = found
+        return found
+
+    async def list(self, actor: Actor, query: PageQuery) -> domains.DomainPage:
+        found = [
+            domains.DomainSummary(id=d.id, name=d.name, status=d.status, created_at=NOW) for d in self.kept.values()
+        ]
+        return domains.DomainPage(data=found[: query.limit])
+
+    async def get(self, actor: Actor, domain: str) -> domains.DomainDetail:
+        if domain not in self.kept:
+            raise NotFound("not_found", "There is no domain with that id.")
+        return self.kept[domain]
+
+    check = get
+    rotate = get
+
+    async def remove(self, actor: Actor, domain: str) -> None:
+        await self.get(actor, domain)
+        del self.kept[domain]
+
+
+class FakeKeys:
+    """Two dicts."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, keys.Key] = {}
+        self.credentials: dict[str, keys.Credential] = {}
+
+    async def create_key(self, actor: Actor, request: keys.CreateKey) -> keys.NewKey:
+        facts: dict[str, Any] = {
+            "id": new_id("key"),
+            "name": request.name,
+            "prefix": "mw_live_ab",
+            "scopes": list(request.scopes),
+            "networks": request.networks,
+            "created_at": NOW,
+        }
+        self.keys[facts["id"]] = keys.Key(**facts)
+        return keys.NewKey(**facts, secret="mw_live_abcdef")
+
+    async def list_keys(self, actor: Actor, query: PageQuery) -> keys.KeyPage:
+        return keys.KeyPage(data=list(self.keys.values())[: query.limit])
+
+    async def revoke_key(self, actor: Actor, key: str) -> None:
+        if self.keys.pop(key, None) is None:
+            raise NotFound("not_found", "There is no key with that id.")
+
+    async def create_credential(self, actor: Actor, request: keys.CreateCredential) -> keys.NewCredential:
+        facts: dict[str, Any] = {
+            "id": new_id("smtp"),
+            "name": request.name,
+            "username": "u1",
+            "networks": request.networks,
+            "created_at": NOW,
+        }
+        self.credentials[facts["id"]] = keys.Credential(**facts)
+        return keys.NewCredential(**facts, password="p")
+
+    async def list_credentials(self, actor: Actor, query: PageQuery) -> keys.CredentialPage:
+        return keys.CredentialPage(data=list(self.credentials.values())[: query.limit])
+
+    async def revoke_credential(self, actor: Actor, credential: str) -> None:
+        if self.credentials.pop(credential, None) is None:
+            raise NotFound("not_found", "There is no credential with that id.")
+
+
+class FakeWebhooks:
+    """A dict."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+
+    def _facts(self, webhook: str) -> dict[str, Any]:
+        if webhook not in self.kept:
+            raise NotFound("not_found", "There is no webhook with that id.")
+        return self.kept[webhook]
+
+    async def create(self, actor: Actor, request: webhooks.CreateWebhook) -> webhooks.NewWebhook:
+        facts: dict[str, Any] = {
+            "id": new_id("whk"),
+            "url": request.url,
+            "events": list(request.events),
+            "description": request.description,
+            "enabled": True,
+            "created_at": NOW,
+        }
+        self.kept[facts["id"]] = facts
+        return webhooks.NewWebhook(**facts, secret="whsec_x")
+
+    async def list(self, actor: Actor, query: PageQuery) -> webhooks.WebhookPage:
+        return webhooks.WebhookPage(data=[webhooks.Webhook(**f) for f in self.kept.values()][: query.limit])
+
+    async def get(self, actor: Actor, webhook: str) -> webhooks.Webhook:
+        return webhooks.Webhook(**self._facts(webhook))
+
+    async def change(self, actor: Actor, webhook: str, request: webhooks.ChangeWebhook) -> webhooks.Webhook:
+        return webhooks.Webhook(**self._facts(webhook))
+
+    async def remove(self, actor: Actor, webhook: str) -> None:
+        self._facts(webhook)
+        del self.kept[webhook]
+
+    async def test(self, actor: Actor, webhook: str) -> webhooks.TestQueued:
+        self._facts(webhook)
+        return webhooks.TestQueued(event=new_id("evt"))
+
+    async def attempts(self, actor: Actor, webhook: str, query: PageQuery) -> webhooks.AttemptPage:
+        self._facts(webhook)
+        return webhooks.AttemptPage(data=[])
+
+    async def rotate_secret(self, actor: Actor, webhook: str) -> webhooks.NewWebhook:
+        return webhooks.NewWebhook(**self._facts(webhook), secret="whsec_y")
+
+
+class FakeAudit:
+    """One entry."""
+
+    async def entries(self, actor: Actor, query: audit.AuditQuery) -> audit.AuditPage:
+        entry = audit.AuditEntry(
+            index=0, at=NOW, actor_kind="key", actor="key_x", act="domain.added", target="dom_x", facts={}, leaf_hash=""
+        )
+        return audit.AuditPage(data=[entry])
+
+    async def checkpoint(self, actor: Actor) -> audit.Checkpoint:
+        return audit.Checkpoint(note="mailward\n1\n\n", size=1, root_hash="")
+
+    async def proof(self, actor: Actor, query: audit.ProofQuery) -> audit.Proof:
+        if query.index:
+            raise NotFound("not_found", "The log has no such entry.")
+        return audit.Proof(kind="inclusion", size=1, hashes=[], index=query.index)
+
+    async def export(self, actor: Actor) -> bytes:
+        return b"log"
+
+
+class FakeWorkspace:
+    """One workspace."""
+
+    async def get(self, actor: Actor) -> workspace.WorkspaceDetail:
+        return workspace.WorkspaceDetail(id=actor.workspace, name="Demo", status="active", created_at=NOW)
+
+    async def usage(self, actor: Actor, query: workspace.UsageQuery) -> workspace.Usage:
+        return workspace.Usage(data=[workspace.UsageDay(date="2030-01-01", counts={"accepted": 1})])
+
+    async def events(self, actor: Actor, query: workspace.EventQuery) -> messages.EventPage:
+        return messages.EventPage(data=[])
+
+
+class FakePlatform:
+    """Everything at once."""
+
+    def __init__(self) -> None:
+        self.messages = FakeMessages()
+        self.suppressions = FakeSuppressions()
+        self.domains = FakeDomains()
+        self.keys = FakeKeys()
+        self.webhooks = FakeWebhooks()
+        self.audit = FakeAudit()
+        self.workspace = FakeWorkspace()

@@ -1,0 +1,219 @@
+"""Sending: one, many, raw; idempotency; what is handed to the platform."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.edges.web.conftest import SEND, Site, post
+
+
+async def test_accepted(site: Site, api: httpx.AsyncClient) -> None:
+    """A message is answered with 202, its ids, and one delivery a recipient, each address once."""
+    body = SEND | {"cc": ["Bob <bob@example.net>", "c@example.net"], "bcc": ["d@example.net"], "tags": ["x"]}
+    answer = await post(api, "/v1/messages", body)
+    assert answer.status_code == 202
+    told = answer.json()
+    assert told["id"].startswith("msg_")
+    assert told["status"] == "queued"
+    assert [d["recipient"] for d in told["deliveries"]] == ["bob@example.net", "c@example.net", "d@example.net"]
+    (item,) = site.platform.messages.submitted
+    assert item.header_from == "ada@example.com"
+    assert item.tags == ("x",)
+
+
+async def test_unverified_domain(api: httpx.AsyncClient) -> None:
+    """A sender whose domain is not verified is 403."""
+    answer = await post(api, "/v1/messages", SEND | {"from": "a@other.example"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "domain_not_verified")
+
+
+async def test_dry_run(site: Site, api: httpx.AsyncClient) -> None:
+    """A dry run is 200 with what would happen, and nothing is kept."""
+    answer = await post(api, "/v1/messages", SEND | {"dry_run": True})
+    assert (answer.status_code, answer.json()["would"]) == (200, "queue")
+    assert not site.platform.messages.submitted
+
+
+async def test_scheduled(site: Site, api: httpx.AsyncClient) -> None:
+    """A time within 30 days is kept; one that has passed means now."""
+    answer = await post(api, "/v1/messages", SEND | {"scheduled_at": "2030-01-31T11:59:59+00:00"})
+    assert (answer.status_code, answer.json()["status"]) == (202, "scheduled")
+    answer = await post(api, "/v1/messages", SEND | {"scheduled_at": "2020-01-01T00:00:00Z"})
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+
+
+async def test_idempotency(site: Site, api: httpx.AsyncClient) -> None:
+    """The same key with the same body repeats the answer and says so; with another body it is 409."""
+    first = await post(api, "/v1/messages", SEND, idempotency_key="k1")
+    again = await post(api, "/v1/messages", SEND, idempotency_key="k1")
+    other = await post(api, "/v1/messages", SEND | {"subject": "Other"}, idempotency_key="k1")
+    assert first.json() == again.json()
+    assert again.headers["idempotent-replayed"] == "true"
+    assert "idempotent-replayed" not in first.headers
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    assert len(site.platform.messages.submitted) == 1
+    for bad in ("", "x" * 256, "a b"):
+        answer = await post(api, "/v1/messages", SEND, idempotency_key=bad)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_idempotency_key")
+
+
+async def test_batch(site: Site, api: httpx.AsyncClient) -> None:
+    """Each message has its own result, in order; the whole batch is handed over in one call."""
+    messages = [SEND | {"subject": str(i)} for i in range(100)]
+    answer = await post(api, "/v1/messages/batch", {"messages": messages})
+    assert answer.status_code == 202
+    told = answer.json()
+    assert (told["accepted"], told["refused"], len(told["results"])) == (100, 0, 100)
+    assert site.platform.messages.calls == 1
+    assert [item.subject for item in site.platform.messages.submitted] == [str(i) for i in range(100)]
+
+
+async def test_one_bad_item_does_not_spoil_the_others(site: Site, api: httpx.AsyncClient) -> None:
+    """Wrong shape, wrong address, wrong domain: each is told at its index, the rest is accepted."""
+    messages = [
+        SEND,
+        SEND | {"tags": 5},
+        SEND | {"to": ["nobody"]},
+        SEND | {"from": "a@other.example"},
+        SEND,
+    ]
+    answer = await post(api, "/v1/messages/batch", {"messages": messages})
+    assert answer.status_code == 202
+    results = answer.json()["results"]
+    assert [r.get("error", {}).get("code") for r in results] == [
+        None,
+        "invalid_field",
+        "invalid_address",
+        "domain_not_verified",
+        None,
+    ]
+    assert results[1]["error"]["field"] == "messages[1].tags"
+    assert results[2]["error"]["field"] == "messages[2].to[0]"
+    assert len(site.platform.messages.submitted) == 2
+
+
+async def test_atomic_batch(site: Site, api: httpx.AsyncClient) -> None:
+    """With atomic, one bad item means that nothing is accepted, and the others say why."""
+    answer = await post(api, "/v1/messages/batch", {"messages": [SEND, SEND | {"to": []}], "atomic": True})
+    assert answer.status_code == 422
+    assert [r["error"]["code"] for r in answer.json()["results"]] == ["batch_refused", "no_recipients"]
+    assert not site.platform.messages.submitted
+
+
+async def test_batch_limits(api: httpx.AsyncClient) -> None:
+    """An empty batch, one of 501, and one with a field of its own that we do not know are refused as a whole."""
+    for body, code in (
+        ({"messages": []}, "invalid_field"),
+        ({"messages": [SEND] * 501}, "too_many_messages"),
+        ({"messages": [SEND | {"tags": 5}] * 501}, "too_many_messages"),
+        ({"messages": [SEND], "workspace": "ws_x"}, "unknown_field"),
+    ):
+        answer = await post(api, "/v1/messages/batch", body)
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+async def test_batch_is_idempotent_as_a_whole(site: Site, api: httpx.AsyncClient) -> None:
+    """A batch repeated under its key repeats every result."""
+    body = {"messages": [SEND, SEND | {"subject": "2"}]}
+    first = await post(api, "/v1/messages/batch", body, idempotency_key="b1")
+    again = await post(api, "/v1/messages/batch", body, idempotency_key="b1")
+    assert first.json() == again.json()
+    assert again.headers["idempotent-replayed"] == "true"
+    assert len(site.platform.messages.submitted) == 2
+
+
+RAW = b"From: Ada <ada@example.com>\r\nTo: bob@example.net\r\nSubject: Raw\r\nMessage-ID: <1@example.com>\r\n\r\nHi\r\n"
+
+
+async def test_raw_as_rfc822(site: Site, api: httpx.AsyncClient) -> None:
+    """message/rfc822 is taken as it is, with its envelope in headers."""
+    headers = {"content-type": "message/rfc822", "envelope-from": "ada@example.com", "envelope-to": "x@example.net"}
+    answer = await api.post("/v1/messages/raw", content=RAW, headers=headers)
+    assert answer.status_code == 202, answer.text
+    (item,) = site.platform.messages.submitted
+    assert item.content.endswith(RAW.partition(b"\r\n\r\n")[2])
+    assert b"\r\nSubject: Raw\r\n" in item.content
+    assert item.message_id == "<1@example.com>"
+    assert list(item.recipients) == ["x@example.net"]
+    assert item.header_from == "ada@example.com"
+
+
+async def test_raw_as_json(site: Site, api: httpx.AsyncClient) -> None:
+    """Base64 in JSON is the same message; without an envelope the recipients are those of the header."""
+    body = {"raw": base64.b64encode(RAW).decode(), "tags": ["r"]}
+    answer = await post(api, "/v1/messages/raw", body)
+    assert answer.status_code == 202, answer.text
+    (item,) = site.platform.messages.submitted
+    assert list(item.recipients) == ["bob@example.net"]
+    assert item.tags == ("r",)
+
+
+async def test_raw_without_carriage_returns(site: Site, api: httpx.AsyncClient) -> None:
+    """A file with Unix line ends is given CRLF; a mixture is refused, and Bcc never leaves."""
+    unix = RAW.replace(b"\r\n", b"\n").replace(b"Subject", b"Bcc: secret@example.net\nSubject")
+    answer = await api.post("/v1/messages/raw", content=unix, headers={"content-type": "message/rfc822"})
+    assert answer.status_code == 202
+    (item,) = site.platform.messages.submitted
+    assert item.content.count(b"\n") == item.content.count(b"\r\n")
+    assert list(item.recipients) == ["bob@example.net", "secret@example.net"]
+    assert b"secret" not in item.content
+    answer = await api.post("/v1/messages/raw", content=RAW + b"x\n", headers={"content-type": "message/rfc822"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "bare_newline")
+
+
+async def test_raw_names_every_domain_it_speaks_for(site: Site, api: httpx.AsyncClient) -> None:
+    """Sender and Resent-From are handed over too, so that none of them escapes the check of domains."""
+    raw = b"Sender: s@other.example\r\nResent-From: r@third.example\r\n" + RAW
+    await api.post("/v1/messages/raw", content=raw, headers={"content-type": "message/rfc822"})
+    (item,) = site.platform.messages.submitted
+    assert set(item.domains) == {"example.com", "other.example", "third.example"}
+
+
+async def test_broadcast_needs_a_way_out(site: Site, api: httpx.AsyncClient) -> None:
+    """A broadcast without List-Unsubscribe is refused; with a URL it carries the one-click pair of RFC 8058."""
+    answer = await post(api, "/v1/messages", SEND | {"stream": "broadcast"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unsubscribe_required")
+    way_out = {"url": "https://example.com/u/1"}
+    answer = await post(api, "/v1/messages", SEND | {"stream": "broadcast", "list_unsubscribe": way_out})
+    assert answer.status_code == 202
+    (item,) = site.platform.messages.submitted
+    assert b"List-Unsubscribe: <https://example.com/u/1>\r\n" in item.content
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in item.content
+
+
+EVIL = ["a\r\nBcc: x@y.example", "a\nb", "a\x00b", "=?UTF-8?Q?=0A?=Bcc: x@y.example", "a\u2028b", "a\u0085b"]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+@pytest.mark.parametrize("where", ["subject", "from", "to", "reply_to", "headers", "filename", "content_id"])
+async def test_header_injection(site: Site, api: httpx.AsyncClient, where: str, evil: str) -> None:
+    """CVE-2024-6923 and its kin: a value that could end a header line is 422 wherever it stands."""
+    changes: dict[str, dict[str, Any]] = {
+        "subject": {"subject": evil},
+        "from": {"from": f"{evil} <ada@example.com>"},
+        "to": {"to": [{"email": "bob@example.net", "name": evil}]},
+        "reply_to": {"reply_to": f'"{evil}" <x@example.net>'},
+        "headers": {"headers": {"X-Note": evil}},
+        "filename": {"attachments": [{"filename": evil, "content": "aGk="}]},
+        "content_id": {"attachments": [{"filename": "a", "content": "aGk=", "content_id": evil}]},
+    }
+    answer = await post(api, "/v1/messages", SEND | changes[where])
+    if answer.status_code == 202:  # an encoded word in a name is decoded, and shown as it was written
+        assert where in ("from", "reply_to")
+        (item,) = site.platform.messages.submitted
+        names = [line.partition(b":")[0].lower() for line in item.content.partition(b"\r\n\r\n")[0].split(b"\r\n")]
+        assert b"bcc" not in names
+    else:
+        assert answer.status_code == 422
+
+
+async def test_forbidden_headers(api: httpx.AsyncClient) -> None:
+    """Headers that say who vouches for a message are not the caller's to set."""
+    for name in ("From", "bcc", "DKIM-Signature", "Received", "Content-Type", "Resent-From", "X Y"):
+        answer = await post(api, "/v1/messages", SEND | {"headers": {name: "x"}})
+        assert answer.status_code == 422, name
+        assert answer.json()["field"].startswith("headers.")
