@@ -1,0 +1,194 @@
+"""What a server's refusal means: a named reason, whether to try again, whether the address is dead.
+
+Three tables are read in turn: the texts providers really send (enhanced codes are often
+wrong, texts rarely), then the enhanced status code (RFC 3463), then the bare code and
+stage. Only reasons that say *this mailbox or domain does not exist* are hard, that is, put
+the address on the suppression list: suppressing for a blocklist, a policy, spam or a full
+mailbox would silence people who can be reached again tomorrow.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from mailward.base.outcome import PermFail, TempFail
+from mailward.policy.bounce_texts import TEXTS
+
+HARD = frozenset(("bad_mailbox", "bad_domain", "inactive_mailbox"))
+
+# Every reason and its sentence for the tenant.
+SENTENCES: dict[str, str] = {
+    "bad_mailbox": "The mailbox does not exist.",
+    "bad_domain": "The recipient's domain does not exist or takes no mail.",
+    "inactive_mailbox": "The mailbox exists but is disabled or no longer used.",
+    "policy_rejected": "The receiving side refuses this mail by a policy of its own.",
+    "spam_content": "The receiving side took the message for spam.",
+    "auth_failure": "The message failed the receiver's SPF, DKIM or DMARC check.",
+    "blocklisted": "The sending address is on a blocklist the receiver uses.",
+    "message_too_large": "The message is larger than the receiver takes.",
+    "mailbox_full": "The mailbox is full.",
+    "relay_denied": "The server does not take mail for this recipient.",
+    "content_rejected": "The receiver refuses the message's content or format.",
+    "sender_rejected": "The receiver refuses the sender's address.",
+    "loop_detected": "The receiver says the message goes round in a loop.",
+    "eight_bit_unsupported": "The server takes only 7-bit content and the message needs 8 bits.",
+    "smtputf8_unsupported": "The server does not take internationalised addresses.",
+    "requiretls_unsupported": "The message requires TLS on every hop and this hop cannot keep that.",
+    "null_mx": "The domain says that it takes no mail.",
+    "rejected": "The server refused the recipient or message without a reason we know.",
+    "greylisted": "The server asks unknown senders to come back in a while.",
+    "rate_limited": "The receiver limits how much it takes from us.",
+    "too_many_recipients": "The server takes fewer recipients at once; the rest follow.",
+    "mailbox_busy": "The mailbox is locked or getting mail too fast.",
+    "server_busy": "The server is overloaded or being worked on.",
+    "storage": "The server has no room or cannot store mail now.",
+    "connection_failed": "No connection to the server could be made.",
+    "connection_lost": "The connection ended in the middle.",
+    "timeout": "The server did not answer in time.",
+    "dns_failure": "The recipient's domain could not be looked up just now.",
+    "tls_failure": "TLS is required and could not be set up.",
+    "auth_unavailable": "The relay does not offer a safe way to sign in.",
+    "auth_failed": "The relay did not accept our credentials.",
+    "protocol_error": "The server answered in a way that is not SMTP.",
+    "no_route": "No address of the recipient's servers may be used.",
+    "loop": "The recipient's domain points back to this platform.",
+    "deferred": "The server asked to try again later without a reason we know.",
+}
+
+# Enhanced status (class left out) -> reason for 5.x.x, reason for 4.x.x. RFC 3463, 7505, 7372, 8689.
+_ENHANCED: dict[str, tuple[str, str]] = {
+    "1.1": ("bad_mailbox", "deferred"),
+    "1.2": ("bad_domain", "dns_failure"),
+    "1.3": ("bad_mailbox", "deferred"),
+    "1.6": ("inactive_mailbox", "deferred"),
+    "1.7": ("sender_rejected", "deferred"),
+    "1.8": ("sender_rejected", "dns_failure"),
+    "1.10": ("null_mx", "deferred"),
+    "2.1": ("inactive_mailbox", "mailbox_busy"),
+    "2.2": ("mailbox_full", "mailbox_full"),
+    "2.3": ("message_too_large", "message_too_large"),
+    "3.1": ("storage", "storage"),
+    "3.2": ("policy_rejected", "server_busy"),
+    "3.4": ("message_too_large", "storage"),
+    "4.1": ("deferred", "connection_failed"),
+    "4.3": ("dns_failure", "dns_failure"),
+    "4.4": ("bad_domain", "dns_failure"),
+    "4.5": ("server_busy", "server_busy"),
+    "4.6": ("loop_detected", "loop_detected"),
+    "5.3": ("too_many_recipients", "too_many_recipients"),
+    "6.1": ("content_rejected", "deferred"),
+    "6.3": ("eight_bit_unsupported", "deferred"),
+    "6.7": ("smtputf8_unsupported", "deferred"),
+    "7.20": ("auth_failure", "auth_failure"),
+    "7.21": ("auth_failure", "auth_failure"),
+    "7.22": ("auth_failure", "auth_failure"),
+    "7.23": ("auth_failure", "auth_failure"),
+    "7.24": ("auth_failure", "auth_failure"),
+    "7.25": ("auth_failure", "auth_failure"),
+    "7.26": ("auth_failure", "auth_failure"),
+    "7.27": ("null_mx", "deferred"),
+    "7.30": ("requiretls_unsupported", "deferred"),
+    "7.1": ("policy_rejected", "greylisted"),
+    "7.0": ("policy_rejected", "deferred"),
+    "7.8": ("auth_failed", "auth_failed"),
+}
+_CODES: dict[int, str] = {
+    421: "server_busy",
+    450: "mailbox_busy",
+    451: "deferred",
+    452: "storage",
+    521: "bad_domain",
+    523: "message_too_large",
+    530: "auth_failed",
+    535: "auth_failed",
+    552: "mailbox_full",
+    556: "null_mx",
+}
+# What a reason is when the server spoke with the other class: these can pass whatever the server thinks.
+_ALWAYS_TEMPORARY = frozenset(("greylisted", "rate_limited", "server_busy", "too_many_recipients", "dns_failure"))
+_NEVER_FROM_4XX = frozenset(("bad_domain", "null_mx", "relay_denied", "rejected"))
+_WAIT = re.compile(
+    r"(?:again|retry|wait|come back|greylist\w*|deferred|delayed)\D{0,40}?(\d{1,6})\s{0,2}(s|m|h|second|minute|min|hour)",
+    re.IGNORECASE,
+)
+_CLOCK_WAIT = re.compile(r"(?:again|greylist\w*|wait)\D{0,40}?(\d{1,2}):(\d\d):(\d\d)", re.IGNORECASE)
+_MAX_TEXT = 600
+
+
+class Meaning(NamedTuple):
+    """A reply understood. `hard`: the address is dead, suppress it. `retry_after` in seconds, if the server said."""
+
+    reason: str
+    temporary: bool
+    hard: bool
+    retry_after: float | None
+    sentence: str
+
+
+def meaning(stage: str, code: int, enhanced: str, text: str) -> Meaning:
+    """Understand a 4xx or 5xx reply given at `stage` (see protocol/smtp/client)."""
+    shown = text[:_MAX_TEXT].lower()
+    reason, by_text = _by_text(shown), True
+    if not reason or (code < 500 and reason in _NEVER_FROM_4XX):
+        reason, by_text = _by_code(stage, code, enhanced), False
+    temporary = code < 500 or reason in _ALWAYS_TEMPORARY
+    if stage in ("connect", "ehlo", "starttls", "auth"):
+        temporary = True  # the session was refused, not this recipient: another day or host may differ
+        if reason in HARD or reason in ("rejected", "mailbox_full", "mailbox_busy", "null_mx"):
+            reason = "server_busy" if code < 500 else "policy_rejected"
+    elif stage == "mail" and reason in HARD:
+        reason = "sender_rejected"  # MAIL is about us, so nothing is known about the recipient
+    elif stage == "end_of_data" and reason in HARD and not by_text and not enhanced.startswith("5.1."):
+        reason = "rejected"
+    retry_after = wait_asked(shown) if temporary else None
+    return Meaning(reason, temporary, not temporary and reason in HARD, retry_after, SENTENCES[reason])
+
+
+def classify(stage: str, code: int, enhanced: str, text: str) -> TempFail | PermFail:
+    """`meaning()` as an outcome; what the SMTP client takes as its judge."""
+    found = meaning(stage, code, enhanced, text)
+    if found.temporary:
+        return TempFail(found.reason, text, code, enhanced, found.retry_after)
+    return PermFail(found.reason, text, code, enhanced)
+
+
+def is_hard(reason: str) -> bool:
+    """Whether a permanent failure for this reason means that the address is dead and is to be suppressed."""
+    return reason in HARD
+
+
+def explain(reason: str) -> str:
+    """The sentence a tenant reads."""
+    return SENTENCES.get(reason, "The delivery did not succeed.")
+
+
+def wait_asked(text: str) -> float | None:
+    """Seconds to wait, if the text names them ("try again in 5 minutes", "00:04:30"); at most a day."""
+    if match := _CLOCK_WAIT.search(text):
+        hours, minutes, seconds = (int(part) for part in match.groups())
+        return float(min(hours * 3600 + minutes * 60 + seconds, 86400))
+    if match := _WAIT.search(text):
+        unit = {"s": 1, "m": 60, "h": 3600}[match[2][0].lower()]
+        return float(min(int(match[1]) * unit, 86400))
+    return None
+
+
+def _by_text(text: str) -> str:
+    for pattern, reason in TEXTS:
+        if pattern.search(text):
+            return reason
+    return ""
+
+
+def _by_code(stage: str, code: int, enhanced: str) -> str:
+    pair = _ENHANCED.get(enhanced[2:]) if enhanced else None
+    if pair is not None:
+        return pair[code < 500]
+    if (reason := _CODES.get(code)) is not None:
+        return reason
+    if code < 500:
+        return "deferred"
+    if code in (550, 551) and stage == "rcpt" and not enhanced:
+        return "bad_mailbox"  # RFC 5321 section 4.2.3: 550 at RCPT means the mailbox is unavailable
+    return "rejected"
