@@ -1,0 +1,154 @@
+"""NET-1, INPUT-1 and LOG-2: what listens, and what the pages and the metrics say."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from mailward.app.checks.registry import check
+from mailward.app.context import Context
+from mailward.app.settings import is_loopback, split_address
+from mailward.core.evidence.model import Finding, failed, not_configured, passed
+
+_LISTEN = "0A"
+
+
+def processes_of(data: Path) -> set[int]:
+    """The supervisor that holds the data folder, and all that descend from it."""
+    try:
+        root = int((data / "mailward.lock").read_text().strip())
+    except (OSError, ValueError):
+        return set()
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found: set[int] = set()
+    todo = [root] if Path(f"/proc/{root}").exists() else []
+    while todo:
+        pid = todo.pop()
+        found.add(pid)
+        todo += children.get(pid, [])
+    return found
+
+
+def listening(pids: set[int]) -> set[tuple[str, int]]:
+    """(address, port) of every TCP socket in LISTEN that one of the processes holds."""
+    inodes = set()
+    for pid in pids:
+        try:
+            links = list(Path(f"/proc/{pid}/fd").iterdir())
+        except OSError:
+            continue
+        for link in links:
+            try:
+                target = str(link.readlink())
+            except OSError:
+                continue
+            if match := re.fullmatch(r"socket:\[(\d+)\]", target):
+                inodes.add(match[1])
+    out = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == _LISTEN and fields[9] in inodes:
+                host, _, port = fields[1].partition(":")
+                out.add((_address(host), int(port, 16)))
+    return out
+
+
+def _address(text: str) -> str:
+    """/proc/net writes addresses as 32-bit words in host order."""
+    words = [bytes.fromhex(text[i : i + 8])[::-1] for i in range(0, len(text), 8)]
+    return str(ipaddress.ip_address(b"".join(words)))
+
+
+@check("NET-1")
+async def only_documented_ports(context: Context) -> Finding:
+    """Every listening socket of our processes is one that the settings name; metrics are on loopback."""
+    settings = context.settings
+    pids = processes_of(settings.data)
+    if not pids:
+        return failed("the platform does not run on this data folder")
+    submission = settings.submission
+    named = [*settings.http.listen, *submission.starttls, *submission.implicit, *submission.private]
+    allowed = {(str(ipaddress.ip_address(host)), port) for host, port in map(split_address, named)}
+    if settings.http.metrics:
+        host, port = split_address(settings.http.metrics)
+        allowed |= {(str(ipaddress.ip_address(host)), port + n) for n in range(settings.workers)}
+    found = listening(pids)
+    if not found:
+        return not_configured("this system does not show who listens (/proc/net/tcp)")
+    if strangers := found - allowed:
+        return failed("also listening: " + ", ".join(f"{h}:{p}" for h, p in sorted(strangers)))
+    public = sorted(port for host, port in found if not is_loopback(host))
+    shown = ", ".join(map(str, public)) or "none"
+    return passed(f"{len(found)} listening sockets, all named in the settings; beyond loopback: {shown}")
+
+
+def fetch(url: str) -> tuple[int, dict[str, str], str]:
+    """Status, headers (lower case) and text of a page of our own."""
+    request = urllib.request.Request(url)  # noqa: S310  # http, built from our own settings
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
+            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode()
+    except urllib.error.HTTPError as e:
+        with e:
+            return e.code, {k.lower(): v for k, v in e.headers.items()}, e.read().decode("utf-8", "replace")
+
+
+@check("INPUT-1")
+async def strict_pages(context: Context) -> Finding:
+    """The sign-in page forbids inline script by policy and has none; an unknown path answers a problem document."""
+    listen = [a for a in context.settings.http.listen if is_loopback(split_address(a)[0])]
+    if not listen:
+        return not_configured("no HTTP listener on loopback to ask")
+    base = f"http://{listen[0]}"
+    try:
+        status, headers, page = await asyncio.to_thread(fetch, base + "/login")
+        _, problem, _ = await asyncio.to_thread(fetch, base + "/v1/no-such-thing")
+        _, _, document = await asyncio.to_thread(fetch, base + "/openapi.json")
+    except OSError:
+        return failed(f"{listen[0]} does not answer; is the platform running?")
+    policy = headers.get("content-security-policy", "")
+    directives = {p.split()[0]: p.split()[1:] for p in policy.split(";") if p.split()}
+    script = directives.get("script-src", directives.get("default-src", ["*"]))
+    if not policy or {"'unsafe-inline'", "'unsafe-eval'", "*"} & set(script):
+        return failed(f"the sign-in page (status {status}) has no strict content security policy")
+    if re.search(r"<script(?![^>]*\bsrc=)[^>]*>|\son[a-z]+\s*=", page, re.IGNORECASE):
+        return failed("the sign-in page has inline script")
+    if "application/problem+json" not in problem.get("content-type", ""):
+        return failed("an unknown path does not answer problem+json")
+    if '"openapi"' not in document:
+        return failed("the OpenAPI document is not served")
+    return passed("strict content security policy, no inline script, problem+json, OpenAPI document served")
+
+
+@check("LOG-2")
+async def metrics_tell_nothing(context: Context) -> Finding:
+    """The metrics of every worker hold no address."""
+    if not context.settings.http.metrics:
+        return not_configured("metrics are off")
+    host, port = split_address(context.settings.http.metrics)
+    size = 0
+    for number in range(context.settings.workers):
+        try:
+            _, _, text = await asyncio.to_thread(fetch, f"http://{host}:{port + number}/metrics")
+        except OSError:
+            return failed(f"metrics on port {port + number} do not answer; is the platform running?")
+        size += len(text)
+        if re.search(r"[^\s\"]@[^\s\"]", text):
+            return failed(f"something like an address is in the metrics on port {port + number}")
+    return passed(f"{size} bytes of metrics from {context.settings.workers} workers hold no address")

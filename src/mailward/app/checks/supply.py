@@ -1,0 +1,97 @@
+"""SUPPLY-1, SUPPLY-2 and TRUST-1: what runs is what was pinned, and what of it is native."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from pathlib import Path
+
+import mailward
+from mailward.app.checks.registry import CHECKS, check
+from mailward.app.context import Context
+from mailward.core.evidence.catalogue import CATALOGUE
+from mailward.core.evidence.model import Finding, failed, not_configured, passed
+
+# Distributions with compiled code, and the untrusted bytes that reach it. A new one fails until it is placed here.
+NATIVE: dict[str, str] = {
+    "aiohttp": "C: answers of webhook endpoints",
+    "apsw-sqlite3mc": "C: SQL of ours; stored values as bound parameters",
+    "cffi": "C: nothing from outside",
+    "cryptography": "Rust and OpenSSL: TLS, ciphertext, keys",
+    "fast-mail-parser": "Rust: messages",
+    "frozenlist": "C: nothing from outside",
+    "granian": "Rust: HTTP requests",
+    "markupsafe": "C: nothing from outside",
+    "minijinja": "Rust: values shown on pages",
+    "msgspec": "C: JSON of requests",
+    "multidict": "C: header names of webhook answers",
+    "nh3": "Rust: message HTML",
+    "propcache": "C: nothing from outside",
+    "uvloop": "C: bytes of sockets, not read by it",
+    "yarl": "C: URLs of webhook endpoints",
+    "zxcvbn-rs-py": "Rust: passwords being chosen",
+}
+
+
+def pins(folder: Path) -> dict[str, str]:
+    """Name and version of every line of requirements/runtime.txt; empty when it is not there."""
+    path = folder / "requirements" / "runtime.txt"
+    if not path.is_file():
+        return {}
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text("utf-8"), re.MULTILINE)
+    return {_normal(name): version for name, version in found}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@check("SUPPLY-1")
+async def what_runs_is_what_was_pinned(_: Context) -> Finding:
+    """Every pinned distribution is installed at exactly its version."""
+    wanted = pins(Path(mailward.__file__).parents[2])
+    if not wanted:
+        return not_configured("not run from a checkout: requirements/runtime.txt is not at hand")
+    different = []
+    for name, version in wanted.items():
+        try:
+            installed = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            installed = "absent"
+        if installed != version:
+            different.append(f"{name} {installed}, pinned {version}")
+    if different:
+        return failed("; ".join(different[:5]))
+    return passed(f"{len(wanted)} distributions, each at its pinned version")
+
+
+@check("SUPPLY-2")
+async def native_code_is_listed(_: Context) -> Finding:
+    """No compiled file is ours, and every pinned distribution that has one is in the table with what reaches it."""
+    ours = [p.name for p in Path(mailward.__file__).parent.rglob("*") if p.suffix in (".so", ".c", ".cpp", ".pyx")]
+    if ours:
+        return failed(f"native code of our own: {', '.join(ours[:5])}")
+    wanted = pins(Path(mailward.__file__).parents[2])
+    if not wanted:
+        return not_configured("not run from a checkout: requirements/runtime.txt is not at hand")
+    unlisted = sorted(name for name in wanted if _has_native(name) and name not in NATIVE)
+    if unlisted:
+        return failed(f"native and not in the table: {', '.join(unlisted)}")
+    return passed(f"none of our code is native; {sum(map(_has_native, wanted))} native distributions, each listed")
+
+
+def _has_native(name: str) -> bool:
+    try:
+        files = importlib.metadata.files(name) or []
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return any(f.suffix == ".so" for f in files)
+
+
+@check("TRUST-1")
+async def every_promise_has_a_line(_: Context) -> Finding:
+    """The catalogue names each promise once; how many have a check."""
+    ids = [c.id for c in CATALOGUE]
+    if len(ids) != len(set(ids)):
+        return failed("a promise is in the catalogue twice")
+    return passed(f"{len(ids)} controls in the catalogue, {len(CHECKS)} with a check that ran just now")
