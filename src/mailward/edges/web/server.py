@@ -77,6 +77,7 @@ class Server:
 
     def __init__(self, application: Application, listener: socket.socket, tls: Tls | None = None) -> None:
         """`listener` comes from `bind` and belongs to the server from now on.
+        Raises ssl.SSLError or OSError when the certificate cannot be read.
 
         With `tls`, 1.2 and newer are spoken and HTTP/2 is offered by ALPN. Without it only
         HTTP/1.1 is: HTTP/2 in clear (h2c) is a way past proxies that check what they forward.
@@ -86,27 +87,31 @@ class Server:
         self._idle = asyncio.Event()
         self._idle.set()
         self._application = application
-        self._server = _OnOurSocket(
-            listener,
-            target=self._counted,
-            address=self.address[0],
-            port=self.address[1],
-            interface=Interfaces.ASGINL,
-            runtime_threads=1,
-            backlog=BACKLOG,
-            backpressure=BACKLOG,
-            http=HTTPModes.auto if tls else HTTPModes.http1,
-            websockets=False,
-            http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS, max_buffer_size=256 * 1024),
-            http2_settings=HTTP2Settings(
-                max_concurrent_streams=100, max_headers_size=64 * 1024, keep_alive_interval=20_000
-            ),
-            log_enabled=False,
-            log_access=False,
-            ssl_cert=tls.certificate if tls else None,
-            ssl_key=tls.key if tls else None,
-            ssl_protocol_min=SSLProtocols.tls12,
-        )
+        try:
+            self._server = _OnOurSocket(
+                listener,
+                target=self._counted,
+                address=self.address[0],
+                port=self.address[1],
+                interface=Interfaces.ASGINL,
+                runtime_threads=1,
+                backlog=BACKLOG,
+                backpressure=BACKLOG,
+                http=HTTPModes.auto if tls else HTTPModes.http1,
+                websockets=False,
+                http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS, max_buffer_size=256 * 1024),
+                http2_settings=HTTP2Settings(
+                    max_concurrent_streams=100, max_headers_size=64 * 1024, keep_alive_interval=20_000
+                ),
+                log_enabled=False,
+                log_access=False,
+                ssl_cert=tls.certificate if tls else None,
+                ssl_key=tls.key if tls else None,
+                ssl_protocol_min=SSLProtocols.tls12,
+            )
+        except BaseException:
+            listener.close()
+            raise
         self._task: asyncio.Task[None] | None = None
 
     async def _counted(self, scope: Any, receive: Any, send: Any) -> None:
