@@ -1,0 +1,99 @@
+"""What the domain verbs need from outside: a store with these repositories, and DNS."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from mailward.base.ids import WorkspaceId
+from mailward.core.domains.model import Domain, KeyPair
+from mailward.policy.access import Actor
+from mailward.protocol.dns import Lookup
+
+T = TypeVar("T")
+Tx_co = TypeVar("Tx_co", covariant=True)
+
+
+class DomainsRepo(Protocol):
+    """Domains and their keys. Scoped to the transaction's workspace unless said otherwise."""
+
+    async def insert(self, domain: Domain) -> bool:
+        """Keep a new domain; False when the workspace has that name already."""
+
+    async def update(self, domain: Domain) -> bool:
+        """Store every changeable field; False when another workspace holds that name verified."""
+
+    async def get(self, id: str) -> Domain | None: ...
+
+    async def by_name(self, name: str) -> Domain | None: ...
+
+    async def page(self, *, before: str | None, limit: int) -> list[Domain]:
+        """Newest first."""
+
+    async def delete(self, id: str) -> bool:
+        """Remove the domain and its keys; used selectors stay remembered."""
+
+    async def take_selector(self, name: str, stem: str) -> bool:
+        """Mark a selector of a domain name as used, in any workspace; False when it was."""
+
+    async def insert_pair(self, domain: str, pair: KeyPair) -> None: ...
+
+    async def update_pair(self, pair: KeyPair) -> None: ...
+
+    async def pairs(self, domain: str) -> list[KeyPair]:
+        """Oldest first."""
+
+    async def due(self, now: datetime, limit: int) -> list[tuple[WorkspaceId, str]]:
+        """Domains whose next check has come. System scope."""
+
+    async def senders(self) -> list[tuple[bytes, Domain, list[KeyPair]]]:
+        """(workspace, domain, its active pairs) of every domain that may send. System scope."""
+
+
+class Counters(Protocol):
+    """Epochs."""
+
+    async def bump(self, name: str) -> int:
+        """One more. Any scope."""
+
+    async def value(self, name: str) -> int:
+        """The number now. Any scope."""
+
+
+class AuditLog(Protocol):
+    """Where acts are recorded, in the same transaction."""
+
+    async def append(
+        self, actor: Actor, act: str, target: str, facts: Mapping[str, str] | None = None, *, now: datetime
+    ) -> str: ...
+
+
+class DomainsTx(Protocol):
+    """A transaction with what these verbs use."""
+
+    @property
+    def domains(self) -> DomainsRepo: ...
+
+    @property
+    def counters(self) -> Counters: ...
+
+    @property
+    def audit(self) -> AuditLog: ...
+
+
+class DomainStore(Protocol):
+    """Transactions bound to one workspace."""
+
+    def write(self, workspace: str, verb: Callable[[Any], Awaitable[T]]) -> Awaitable[T]: ...
+
+    def read(self, workspace: str, verb: Callable[[Any], Awaitable[T]]) -> Awaitable[T]: ...
+
+
+class Dns(Protocol):
+    """Runs a computation that asks DNS. `fresh` passes by what is remembered."""
+
+    async def drive(self, lookup: Lookup[T], *, fresh: bool = False) -> T: ...
+
+
+Due = Sequence[tuple[WorkspaceId, str]]
