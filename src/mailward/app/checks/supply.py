@@ -21,7 +21,6 @@ NATIVE: dict[str, str] = {
     "fast-mail-parser": "Rust: messages",
     "frozenlist": "C: nothing from outside",
     "granian": "Rust: HTTP requests",
-    "markupsafe": "C: nothing from outside",
     "minijinja": "Rust: values shown on pages",
     "msgspec": "C: JSON of requests",
     "multidict": "C: header names of webhook answers",
