@@ -23,7 +23,7 @@ class AuditQuery(Request):
 
 
 class AuditEntry(View):
-    """Who did what, when; `leaf_hash` is the RFC 6962 hash of the leaf in base64."""
+    """Who did what, when. `facts` is null once erased; `leaf_hash` is the leaf's RFC 6962 hash in base64."""
 
     index: int
     at: Instant
@@ -31,8 +31,9 @@ class AuditEntry(View):
     actor: str
     act: str
     target: str
-    facts: dict[str, str]
+    facts: dict[str, str] | None
     leaf_hash: str
+    id: str = ""
 
 
 class AuditPage(View):

@@ -15,6 +15,7 @@ class AddDomain(Request):
     """A domain you hold. It sends nothing before its records are found."""
 
     name: Annotated[str, Meta(min_length=3, max_length=253, examples=["example.com"])]
+    subdomains: Annotated[bool, Meta(description="Addresses below the domain may be sent from, too.")] = False
 
 
 class DnsRecord(View):
@@ -26,6 +27,7 @@ class DnsRecord(View):
     value: str
     required: bool
     state: str
+    zone_line: str = ""
     found: list[str] = []
     hint: str = ""
 
