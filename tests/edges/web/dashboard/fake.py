@@ -1,0 +1,358 @@
+"""A platform in memory for the dashboard, with hostile text in every field a stranger can fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mailward.base import ids
+from mailward.base.errors import Invalid, NotFound, Unauthenticated
+from mailward.base.secret import Secret
+from mailward.edges.web.dashboard.ports import Session
+from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
+from mailward.policy.access import Actor, Permission
+
+T0 = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+CANARY = (
+    "\"'><script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">"
+    "<svg onload=document.title='pwned'>{{ 7*7 }}"
+)
+HOSTILE_HTML = """<p>Dear reader</p><script>parent.document.title='pwned'</script>
+<img src="http://canary.invalid/pixel.png" onerror="parent.document.title='pwned'">
+<img src="data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==">
+<style>@import url(http://canary.invalid/a.css); body{background:url(http://canary.invalid/b.png)}</style>
+<div style="background:url(http://canary.invalid/c.png);position:fixed;color:red">styled</div>
+<iframe src="http://canary.invalid/f" srcdoc="<script>top.document.title='pwned'</script>"></iframe>
+<form action="http://canary.invalid/form"><input name=q><button>Send</button></form><base href="http://canary.invalid/">
+<meta http-equiv="refresh" content="0;url=http://canary.invalid/meta"><link rel="stylesheet" href="http://canary.invalid/l">
+<svg><script>parent.document.title='pwned'</script><image href="http://canary.invalid/s"/></svg>
+<object data="http://canary.invalid/o"></object><embed src="http://canary.invalid/e"><video src="http://canary.invalid/v">
+<a href="javascript:parent.document.title='pwned'" ping="http://canary.invalid/ping">click</a>
+<a href="http://canary.invalid/link" target="_top">go</a><math><mi xlink:href="javascript:alert(1)">x</mi></math>"""
+
+
+def mid(n: int) -> str:
+    return ids.encode("msg", n.to_bytes(16, "big"))
+
+
+@dataclass
+class FakePlatform:
+    """Every area in one object; what acts did is kept in `done`."""
+
+    text: str = CANARY
+    done: list[tuple[Any, ...]] = field(default_factory=list)
+    kept: list[messages.MessageDetail] = field(default_factory=list)
+    people: dict[str, str] = field(default_factory=dict)
+    live: set[str] = field(default_factory=set)
+    permissions: frozenset[Permission] = frozenset(Permission)
+
+    messages: Any = None
+    suppressions: Any = None
+    domains: Any = None
+    keys: Any = None
+    webhooks: Any = None
+    audit: Any = None
+    workspace: Any = None
+    sessions: Any = None
+    replays: Any = None
+
+    def __post_init__(self) -> None:
+        parts: dict[str, Callable[[FakePlatform], Any]] = {
+            "messages": Messages, "suppressions": Suppressions, "domains": Domains, "keys": Keys,
+            "webhooks": Webhooks, "audit": Audit, "workspace": Workspace, "sessions": Sessions, "replays": Replays,
+        }  # fmt: skip
+        for name, part in parts.items():
+            setattr(self, name, part(self))
+
+    def arrive(self, subject: str = "", status: Any = "queued", **over: Any) -> str:
+        """A message comes in."""
+        n = len(self.kept) + 1
+        delivery = messages.Delivery(
+            id=f"dlv_{n}",
+            recipient=over.pop("to", self.text),
+            status=status,
+            attempts=1,
+            updated_at=T0,
+            reason=self.text,
+        )
+        self.kept.append(
+            messages.MessageDetail(
+                id=mid(n), message_id=f"<{n}@d.test>", status=status, from_=over.pop("from_", self.text),
+                to=delivery.recipient, subject=subject, stream="transactional", tags=over.pop("tags", [self.text]),
+                size=1234, recipients=1, test_mode=False, created_at=T0 + timedelta(seconds=n), source="api",
+                metadata=over.pop("metadata", {self.text: self.text}), deliveries=[delivery],
+            )
+        )  # fmt: skip
+        return mid(n)
+
+
+class Part:
+    def __init__(self, p: FakePlatform) -> None:
+        self.p = p
+
+
+class Sessions(Part):
+    async def setup_open(self, token: str) -> None:
+        if token != "good" or self.p.people:
+            raise NotFound("not_found", "This link no longer works.")
+
+    async def setup(self, token: str, *, email: str, password: str, workspace_name: str, **kw: Any) -> Secret[str]:
+        await self.setup_open(token)
+        if len(password) < 12:
+            raise Invalid("weak_password", "This password is too easy to guess.", field="password")
+        self.p.people[email] = password
+        return await self.sign_in(email, password, **kw)
+
+    async def sign_in(self, email: str, password: str, *, ip: str, user_agent: str) -> Secret[str]:
+        if self.p.people.get(email) != password:
+            raise Unauthenticated("unauthenticated", "The address or the password is wrong.")
+        token = f"session-{len(self.p.live)}-{email}"
+        self.p.live.add(token)
+        return Secret(token)
+
+    async def resolve(self, token: str, *, ip: str) -> Session:
+        if token not in self.p.live:
+            raise Unauthenticated("unauthenticated", "Sign in first.")
+        actor = Actor(ids.WorkspaceId(ids.encode("ws", b"\x01" * 16)), "session", "ses_1", self.p.permissions)
+        return Session(Secret(token), actor, token.split("-", 2)[2], "Acme")
+
+    async def sign_out(self, session: Session) -> None:
+        self.p.live.discard(session.token.reveal())
+
+
+class Messages(Part):
+    async def find(self, actor: Actor, query: messages.MessageQuery) -> messages.MessagePage:
+        found = [m for m in reversed(self.p.kept) if query.status in (None, m.status)]
+        if query.cursor:
+            found = [m for m in found if m.id < query.cursor]
+        more = found[query.limit - 1].id if len(found) > query.limit else None
+        return messages.MessagePage(data=list(found[: query.limit]), next_cursor=more)
+
+    async def get(self, actor: Actor, message: str) -> messages.MessageDetail:
+        for m in self.p.kept:
+            if m.id == message:
+                return m
+        raise NotFound("not_found", "There is no message with that id.")
+
+    async def events(self, actor: Actor, message: str) -> messages.EventPage:
+        t = self.p.text
+        return messages.EventPage(
+            data=[
+                messages.Event(id=f"evt_{i}", type=f"message.{w}", at=T0, message=message, recipient=t, facts={t: t})
+                for i, w in enumerate(("accepted", "deferred", "delivered"))
+            ]
+        )
+
+    async def explain(self, actor: Actor, message: str) -> messages.Explanation:
+        m = await self.get(actor, message)
+        t = self.p.text
+        tries = [
+            messages.Attempt(
+                number=n, at=T0 + timedelta(seconds=n), elapsed_ms=41 * n, outcome=outcome, reason=t, host=t,
+                ip="192.0.2.7", why_host=t, policy=t, tls={"version": "TLSv1.3", t: t}, code=code,
+                enhanced="4.7.0", text=t, signed=[t], next_try_at=T0 + timedelta(minutes=5),
+                dialogue=[
+                    messages.DialogueLine(at_ms=1, side="them", line="220 mx.example ESMTP"),
+                    messages.DialogueLine(at_ms=2, side="us", line="EHLO mail.example.com"),
+                    messages.DialogueLine(at_ms=9, side="them", line=t),
+                ],
+            )
+            for n, outcome, code in ((1, "deferred", 451), (2, "delivered", 250))
+        ]  # fmt: skip
+        deliveries = [
+            messages.ExplainedDelivery(id=d.id, recipient=d.recipient, status=d.status, reason=d.reason, attempts=tries)
+            for d in m.deliveries
+        ]
+        return messages.Explanation(id=m.id, status=m.status, summary=t, deliveries=deliveries)
+
+    async def raw(self, actor: Actor, message: str) -> bytes:
+        await self.get(actor, message)
+        return f"Subject: {self.p.text}\r\nFrom: a@d.test\r\n\r\nBody\r\n".encode()
+
+    async def content(self, actor: Actor, message: str) -> messages.Content:
+        await self.get(actor, message)
+        file = messages.ContentAttachment(filename=self.p.text, content_type="text/html", size=3)
+        return messages.Content(
+            subject="", text=self.p.text, html=HOSTILE_HTML, attachments=[file], defects=[self.p.text]
+        )
+
+    async def cancel(self, actor: Actor, message: str) -> messages.MessageDetail:
+        self.p.done.append(("cancel", message))
+        return await self.get(actor, message)
+
+    async def resend(self, actor: Actor, message: str) -> messages.Accepted:
+        self.p.done.append(("resend", message))
+        return messages.Accepted(id=message, message_id="<x>", status="queued", deliveries=[])
+
+
+class Suppressions(Part):
+    async def find(self, actor: Actor, query: Any) -> suppressions.SuppressionPage:
+        entry = suppressions.Suppression(
+            address=self.p.text, reason="hard_bounce", stream=None, created_at=T0, source=mid(1), id="sup_1"
+        )
+        return suppressions.SuppressionPage(data=[entry])
+
+    async def add(self, actor: Actor, request: suppressions.AddSuppression) -> suppressions.Suppression:
+        self.p.done.append(("suppress", request.address))
+        return (await self.find(actor, None)).data[0]
+
+    async def remove(self, actor: Actor, address: str) -> None:
+        self.p.done.append(("unsuppress", address))
+
+    async def import_csv(self, actor: Actor, text: str) -> suppressions.Imported:
+        self.p.done.append(("import", text))
+        return suppressions.Imported(added=1, known=2, refused=3, reasons=[self.p.text])
+
+    async def export_csv(self, actor: Actor) -> str:
+        return "address\r\n'=cmd@example.com\r\n"
+
+
+class Domains(Part):
+    def one(self) -> domains.DomainDetail:
+        t = self.p.text
+        records = [
+            domains.DnsRecord(
+                purpose="ownership", type="TXT", name="_mailward.example.com", value="mw=abc", required=True, state="found"
+            ),
+            domains.DnsRecord(
+                purpose="dkim", type="TXT", name="s1._domainkey.example.com", value="v=DKIM1; p=" + "A" * 300,
+                required=True, state="missing", found=[t], hint=t,
+            ),
+        ]  # fmt: skip
+        return domains.DomainDetail(
+            id="dom_1", name="example.com", status="pending", created_at=T0, checked_at=T0, records=records
+        )
+
+    async def list(self, actor: Actor, query: Any) -> domains.DomainPage:
+        return domains.DomainPage(data=[self.one()])
+
+    async def get(self, actor: Actor, domain: str) -> domains.DomainDetail:
+        return self.one()
+
+    async def add(self, actor: Actor, request: domains.AddDomain) -> domains.DomainDetail:
+        if "." not in request.name:
+            raise Invalid("invalid_domain", "This is not a domain name.", field="name")
+        self.p.done.append(("domain", request.name))
+        return self.one()
+
+    async def check(self, actor: Actor, domain: str) -> domains.DomainDetail:
+        self.p.done.append(("check", domain))
+        return self.one()
+
+    async def rotate(self, actor: Actor, domain: str) -> domains.DomainDetail:
+        self.p.done.append(("rotate", domain))
+        return self.one()
+
+    async def remove(self, actor: Actor, domain: str) -> None:
+        self.p.done.append(("remove domain", domain))
+
+
+class Keys(Part):
+    async def create_key(self, actor: Actor, request: keys.CreateKey) -> keys.NewKey:
+        self.p.done.append(("key", request.name, list(request.scopes)))
+        return keys.NewKey(
+            id="key_2", name=request.name, prefix="mw_abc", scopes=list(request.scopes), networks=[], created_at=T0,
+            secret="mw_the_secret_shown_once",
+        )  # fmt: skip
+
+    async def list_keys(self, actor: Actor, query: Any) -> keys.KeyPage:
+        key = keys.Key(id="key_1", name=self.p.text, prefix="mw_abc", scopes=["send"], networks=[], created_at=T0)
+        return keys.KeyPage(data=[key])
+
+    async def revoke_key(self, actor: Actor, key: str) -> None:
+        self.p.done.append(("revoke", key))
+
+    async def create_credential(self, actor: Actor, request: keys.CreateCredential) -> keys.NewCredential:
+        self.p.done.append(("credential", request.name))
+        return keys.NewCredential(
+            id="smtp_2", name=request.name, username="smtp_2", networks=[], created_at=T0, password="pw_shown_once"
+        )
+
+    async def list_credentials(self, actor: Actor, query: Any) -> keys.CredentialPage:
+        one = keys.Credential(id="smtp_1", name=self.p.text, username="smtp_1", networks=[], created_at=T0)
+        return keys.CredentialPage(data=[one])
+
+    async def revoke_credential(self, actor: Actor, credential: str) -> None:
+        self.p.done.append(("revoke", credential))
+
+
+class Webhooks(Part):
+    def one(self) -> webhooks.Webhook:
+        return webhooks.Webhook(
+            id="whk_1", url="https://hooks.example/mail", events=["message.delivered"], description=self.p.text,
+            enabled=True, created_at=T0, disabled_reason=self.p.text,
+        )  # fmt: skip
+
+    async def create(self, actor: Actor, request: webhooks.CreateWebhook) -> webhooks.NewWebhook:
+        return await self.rotate_secret(actor, "whk_1")
+
+    async def list(self, actor: Actor, query: Any) -> webhooks.WebhookPage:
+        return webhooks.WebhookPage(data=[self.one()])
+
+    async def get(self, actor: Actor, webhook: str) -> webhooks.Webhook:
+        return self.one()
+
+    async def change(self, actor: Actor, webhook: str, request: webhooks.ChangeWebhook) -> webhooks.Webhook:
+        self.p.done.append(("switch", request.enabled))
+        return self.one()
+
+    async def remove(self, actor: Actor, webhook: str) -> None:
+        self.p.done.append(("remove webhook", webhook))
+
+    async def test(self, actor: Actor, webhook: str) -> webhooks.TestQueued:
+        self.p.done.append(("test", webhook))
+        return webhooks.TestQueued(event="evt_1")
+
+    async def attempts(self, actor: Actor, webhook: str, query: Any) -> webhooks.AttemptPage:
+        tried = [
+            webhooks.WebhookAttempt(
+                id=f"att_{n}", event="evt_1", type="message.delivered", at=T0, number=n, outcome=outcome, status=status,
+                elapsed_ms=12, response=self.p.text,
+            )
+            for n, outcome, status in ((2, "delivered", 200), (1, "retry", 500))
+        ]  # fmt: skip
+        return webhooks.AttemptPage(data=tried)
+
+    async def rotate_secret(self, actor: Actor, webhook: str) -> webhooks.NewWebhook:
+        one = self.one()
+        return webhooks.NewWebhook(
+            id=one.id, url=one.url, events=one.events, description="", enabled=True, created_at=T0, secret="whsec_once"
+        )
+
+
+class Replays(Part):
+    async def replay(self, actor: Actor, webhook: str, event: str) -> None:
+        self.p.done.append(("replay", webhook, event))
+
+
+class Audit(Part):
+    async def entries(self, actor: Actor, query: Any) -> audit.AuditPage:
+        t = self.p.text
+        entry = audit.AuditEntry(
+            index=1,
+            at=T0,
+            actor_kind="session",
+            actor="usr_1",
+            act="domain.added",
+            target=t,
+            facts={t: t},
+            leaf_hash="aa",
+        )
+        return audit.AuditPage(data=[entry])
+
+    async def checkpoint(self, actor: Actor) -> audit.Checkpoint:
+        return audit.Checkpoint(note="mailward/ws\n1\nabc=\n\n— mailward sig\n", size=1, root_hash="abc=")
+
+    async def export(self, actor: Actor) -> bytes:
+        return b"\x00export"
+
+
+class Workspace(Part):
+    async def get(self, actor: Actor) -> workspace.WorkspaceDetail:
+        return workspace.WorkspaceDetail(id="ws_1", name="Acme", status="active", created_at=T0)
+
+    async def usage(self, actor: Actor, query: Any) -> workspace.Usage:
+        counts = {"accepted": 1284, "delivered": 1201, "deferred": 61, "bounced": 9}
+        return workspace.Usage(data=[workspace.UsageDay(date="2026-03-04", counts=counts)])

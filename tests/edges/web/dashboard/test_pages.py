@@ -1,0 +1,278 @@
+"""The dashboard's pages over a platform in memory: who may see them, what they escape, what they refuse."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from mailward.edges.web import dashboard
+from mailward.edges.web.dashboard.mail_html import sanitise
+from mailward.edges.web.dashboard.ports import Surroundings
+from mailward.edges.web.dashboard.site import routes
+from mailward.policy.access import Permission
+from tests.edges.web.dashboard.fake import HOSTILE_HTML, FakePlatform
+
+BASE = "http://127.0.0.1:8080"
+PAGES = (
+    *("/", "/messages", "/messages/{m}", "/messages/{m}/html", "/messages/{m}/text", "/messages/{m}/headers"),
+    *("/messages/rows", "/messages/{m}/live", "/domains", "/domains/dom_1", "/keys", "/suppressions"),
+    *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit"),
+)
+ACTS = (
+    *("/messages/{m}/cancel", "/messages/{m}/resend", "/domains", "/domains/dom_1/check", "/domains/dom_1/rotate"),
+    *("/domains/dom_1/remove", "/keys", "/keys/key_1/revoke", "/credentials", "/credentials/smtp_1/revoke"),
+    *("/suppressions", "/suppressions/remove", "/suppressions/import", "/suppressions/export", "/webhooks"),
+    *("/webhooks/whk_1/test", "/webhooks/whk_1/switch", "/webhooks/whk_1/rotate", "/webhooks/whk_1/replay"),
+    *("/webhooks/whk_1/remove", "/audit/export", "/sign-out"),
+)
+
+
+class Visitor:
+    """A browser without script, and the platform it looks at."""
+
+    def __init__(self, entropy: Any, secure: bool = False) -> None:
+        self.platform = FakePlatform()
+        self.message = self.platform.arrive(self.platform.text)
+        app = Starlette(routes=routes(self.platform, Surroundings(secure=secure), entropy))
+        base = BASE.replace("http:", "https:") if secure else BASE
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base)
+
+    async def get(self, path: str, **kw: Any) -> httpx.Response:
+        return await self.http.get(path.format(m=self.message), **kw)
+
+    async def token(self, path: str) -> str:
+        found = re.search(r'name="csrf" value="([^"]+)"', (await self.get(path)).text)
+        assert found is not None
+        return found[1]
+
+    async def post(self, path: str, data: dict[str, Any] | None = None, **kw: Any) -> httpx.Response:
+        return await self.http.post(path.format(m=self.message), data=data or {}, **kw)
+
+    async def arrive(self) -> httpx.Response:
+        """Come in by the setup link."""
+        password = "correct horse battery"
+        data = {"csrf": await self.token("/setup/good"), "email": "ann@example.com", "workspace_name": "Acme"}
+        return await self.post("/setup/good", {**data, "password": password, "again": password})
+
+
+@pytest.fixture
+async def visitor(entropy: Any) -> Visitor:
+    return Visitor(entropy)
+
+
+@pytest.fixture
+async def inside(visitor: Visitor) -> Visitor:
+    assert (await visitor.arrive()).status_code == 303
+    return visitor
+
+
+async def test_the_setup_link_signs_in_once(visitor: Visitor) -> None:
+    """The form creates the person, the cookie is HttpOnly and SameSite, and the link is used up."""
+    answer = await visitor.arrive()
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("mailward="))
+    assert "HttpOnly" in cookie and "SameSite=lax" in cookie
+    assert (await visitor.get("/")).status_code == 200
+    assert (await visitor.get("/setup/good")).status_code == 404
+
+
+async def test_over_tls_cookies_are_bound_to_the_host(entropy: Any) -> None:
+    """With TLS the cookie has the __Host- prefix and Secure."""
+    answer = await Visitor(entropy, secure=True).arrive()
+    cookies = [c for c in answer.headers.get_list("set-cookie") if c.startswith("__Host-mailward=")]
+    assert cookies and "Secure" in cookies[0] and "Path=/" in cookies[0] and "Domain" not in cookies[0]
+
+
+async def test_a_weak_password_is_explained_and_what_was_typed_stays(visitor: Visitor) -> None:
+    """The form comes back with the reason, the address and never the password."""
+    data = {"csrf": await visitor.token("/setup/good"), "email": "ann@example.com", "workspace_name": "Ac<me"}
+    answer = await visitor.post("/setup/good", {**data, "password": "short-pw", "again": "short-pw"})
+    assert answer.status_code == 422
+    assert "too easy to guess" in answer.text and "ann@example.com" in answer.text and "Ac&lt;me" in answer.text
+    assert "short-pw" not in answer.text
+
+
+async def test_wrong_and_unknown_sign_ins_look_alike(inside: Visitor) -> None:
+    """The same page for a wrong password and for an address nobody has."""
+    inside.http.cookies.clear()
+    pages = []
+    for email in ("ann@example.com", "bob@example.com"):
+        token = await inside.token("/sign-in")
+        answer = await inside.post("/sign-in", {"csrf": token, "email": email, "password": "wrong wrong wrong"})
+        assert answer.status_code == 401
+        pages.append(answer.text.replace(email, ""))
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/messages/{m}/frame", "/messages/{m}/raw"])
+async def test_a_stranger_is_sent_to_sign_in(visitor: Visitor, path: str) -> None:
+    """No page shows anything without a session; a fragment tells the script to leave."""
+    answer = await visitor.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    fragment = await visitor.get(path, headers={"hx-request": "true"})
+    assert fragment.headers["hx-redirect"] == "/sign-in" and not fragment.content
+
+
+@pytest.mark.claim("INPUT-1")
+@pytest.mark.parametrize("path", PAGES)
+async def test_every_page_escapes_and_forbids_inline_code(inside: Visitor, path: str) -> None:
+    """Hostile text in every field stays text; the policy allows no inline code; the page is small and not cached."""
+    answer = await inside.get(path)
+    assert answer.status_code == 200
+    text = answer.text
+    assert "<script>" not in text and "<img" not in text and 'onerror="' not in text and "<svg onload" not in text
+    assert not re.search(r"\son[a-z]+=|\sstyle=|<style|javascript:", re.sub(r"&[a-z#0-9]+;[^<]*", "", text))
+    assert "49" not in re.findall(r"svg onload[^<]{0,80}", text)
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy and policy.startswith("default-src 'none'")
+    assert answer.headers["cache-control"] == "no-store"
+    assert len(gzip.compress(answer.content)) < 100_000
+
+
+@pytest.mark.parametrize("path", ACTS)
+async def test_a_forged_form_does_nothing(inside: Visitor, path: str) -> None:
+    """Without the session's token, or from another site even with it, every act is refused."""
+    token = await inside.token("/keys")
+    for data, headers in (
+        ({}, {}),
+        ({"csrf": "wrong"}, {}),
+        ({"csrf": token}, {"origin": "https://evil.example"}),
+        ({"csrf": token}, {"origin": "null"}),
+        ({"csrf": token}, {"sec-fetch-site": "cross-site"}),
+    ):
+        answer = await inside.post(path, data, headers=headers)
+        assert answer.status_code == 403 or (not data and answer.status_code == 422), answer.status_code
+    as_json = await inside.http.post(path.format(m=inside.message), json={"csrf": token})
+    assert as_json.status_code == 422
+    assert inside.platform.done == []
+    assert (await inside.get("/")).status_code == 200
+
+
+async def test_a_token_of_another_session_is_refused(inside: Visitor) -> None:
+    """The token is bound to the session it was made for."""
+    old = await inside.token("/keys")
+    inside.http.cookies.clear()
+    data = {"csrf": await inside.token("/sign-in"), "email": "ann@example.com", "password": "correct horse battery"}
+    assert (await inside.post("/sign-in", data)).status_code == 303
+    assert (await inside.post("/keys/key_1/revoke", {"csrf": old})).status_code == 403
+
+
+async def test_signing_out_ends_the_session(inside: Visitor) -> None:
+    """A kept copy of the cookie is worth nothing afterwards."""
+    kept = dict(inside.http.cookies)
+    await inside.post("/sign-out", {"csrf": await inside.token("/")})
+    inside.http.cookies.update(kept)
+    assert (await inside.get("/")).status_code == 303
+
+
+async def test_acts_reach_the_platform(inside: Visitor) -> None:
+    """Each form does its one thing and sends the browser on, or shows a secret once."""
+    csrf = await inside.token("/keys")
+    for path, data in (
+        ("/messages/{m}/cancel", {}),
+        ("/domains", {"name": "example.com"}),
+        ("/domains/dom_1/check", {}),
+        ("/domains/dom_1/rotate", {}),
+        ("/domains/dom_1/remove", {"confirm": "example.com"}),
+        ("/keys/key_1/revoke", {}),
+        ("/suppressions", {"address": "a@example.com"}),
+        ("/suppressions/remove", {"address": "a@example.com"}),
+        ("/webhooks/whk_1/test", {}),
+        ("/webhooks/whk_1/switch", {"enabled": "no"}),
+        ("/webhooks/whk_1/replay", {"event": "evt_1"}),
+        ("/webhooks/whk_1/remove", {}),
+    ):
+        assert (await inside.post(path, {"csrf": csrf, **data})).status_code == 303, path
+    assert len(inside.platform.done) == 12
+    made = await inside.post("/keys", {"csrf": csrf, "name": "shop", "scopes": ["send", "read"]})
+    assert "mw_the_secret_shown_once" in made.text and ("key", "shop", ["send", "read"]) in inside.platform.done
+    assert "mw_the_secret_shown_once" not in (await inside.get("/keys")).text
+    assert "pw_shown_once" in (await inside.post("/credentials", {"csrf": csrf, "name": "x"})).text
+    hook = {"csrf": csrf, "url": "https://hooks.example/", "events": ["message.bounced"]}
+    assert "whsec_once" in (await inside.post("/webhooks", hook)).text
+    assert "1 added" in (await inside.post("/suppressions/import", {"csrf": csrf, "lines": "a@b.example"})).text
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("/keys", {"name": "x"}),
+        ("/keys", {"name": "x", "scopes": "root"}),
+        ("/domains", {"name": "nodots"}),
+        ("/domains/dom_1/remove", {"confirm": "other.example"}),
+        ("/suppressions", {"address": "a"}),
+        ("/webhooks", {"url": "ftp://x", "events": "message.bounced"}),
+        ("/webhooks", {"url": "https://hooks.example/"}),
+    ],
+)
+async def test_a_wrong_entry_is_explained(inside: Visitor, path: str, data: dict[str, str]) -> None:
+    """422 with a sentence on a page, nothing done."""
+    answer = await inside.post(path, {"csrf": await inside.token("/keys"), **data})
+    assert answer.status_code == 422 and 'role="alert"' in answer.text
+    assert inside.platform.done == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/messages?status=nope", "/messages?cursor=%00", "/audit?act='--", "/messages/x/zzz", "/domains?cursor=()"]
+)
+async def test_odd_addresses_are_refused_politely(inside: Visitor, path: str) -> None:
+    """A filter or path that cannot be is a 4xx page."""
+    assert 400 <= (await inside.get(path)).status_code < 500
+
+
+async def test_a_reader_sees_no_form(visitor: Visitor) -> None:
+    """Without the permission to change, the pages have no form beside sign-out and search."""
+    visitor.platform.permissions = frozenset(p for p in Permission if p.value.endswith(".read"))
+    await visitor.arrive()
+    for path in PAGES:
+        page = (await visitor.get(path)).text
+        assert set(re.findall(r'method="post" action="([^"]+)"', page)) <= {"/sign-out", "/audit/export"}, path
+    assert "/frame" not in (await visitor.get("/messages/{m}")).text
+
+
+@pytest.mark.claim("INPUT-1")
+async def test_message_html_is_inert(inside: Visitor) -> None:
+    """The frame's policy loads and runs nothing, and its markup names no other host."""
+    answer = await inside.get("/messages/{m}/frame")
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert "script-src" not in answer.headers["content-security-policy"]
+    assert "canary.invalid" not in answer.text and "<script" not in answer.text and "javascript" not in answer.text
+    assert "data:image/gif" in answer.text and "Dear reader" in answer.text
+    page = await inside.get("/messages/{m}/html")
+    assert 'sandbox=""' in page.text
+
+
+def test_sanitising_again_changes_nothing() -> None:
+    """The sanitiser is stable: what it lets through it lets through again."""
+    once = sanitise(HOSTILE_HTML)
+    assert sanitise(once) == once
+    assert "position" not in once
+
+
+async def test_the_raw_message_is_a_download(inside: Visitor) -> None:
+    """Never rendered: an attachment of type message/rfc822 that browsers do not sniff."""
+    answer = await inside.get("/messages/{m}/raw")
+    assert answer.headers["content-type"] == "message/rfc822"
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_static_files_and_their_sums(visitor: Visitor) -> None:
+    """Files are served by content hash; nothing else is; vendored files are the ones the table names."""
+    page = (await visitor.get("/sign-in")).text
+    for url in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
+        answer = await visitor.get(url)
+        assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
+    for path in ("/static/../ports.py", "/static/vendor/VENDORED.md", "/static/%2e%2e/ports.py", "/static/"):
+        assert (await visitor.get(path)).status_code == 404
+    folder = Path(dashboard.__file__).parent / "static" / "vendor"
+    table = (folder / "VENDORED.md").read_text()
+    for name, digest in re.findall(r"^\| (\S+\.js) \|.*\| ([0-9a-f]{64}) \|$", table, re.M):
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest

@@ -1,0 +1,349 @@
+"""From an event to a settled attempt: the queue, the courier and the verbs about endpoints, on the embedded store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from mailward.base import ids
+from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from mailward.core.webhooks import endpoints, enqueue, lease, settle
+from mailward.core.webhooks.model import SCHEDULE, Event
+from mailward.edges.workers.webhooks import WebhookWorker
+from mailward.policy.access import Actor, Permission
+
+WS = ids.WorkspaceId(ids.encode("ws", b"\x01" * 16))
+OTHER = ids.WorkspaceId(ids.encode("ws", b"\x02" * 16))
+URL = "https://hooks.example/mail"
+
+
+def seal(b: bytes) -> bytes:
+    return bytes(x ^ 0x55 for x in b)
+
+
+def unseal(workspace: str, b: bytes) -> bytes:
+    return seal(b)
+
+
+@dataclass
+class Answer:
+    status: int = 204
+    body: bytes = b""
+    elapsed_ms: int = 3
+    retry_after: float | None = None
+
+
+class Poster:
+    """Answers what it is told and remembers what it got."""
+
+    def __init__(self) -> None:
+        self.answer: Answer | Exception = Answer()
+        self.got: list[tuple[str, Mapping[str, str], bytes]] = []
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, deadline: float, max_response: int
+    ) -> Answer:
+        self.got.append((url, headers, body))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class Quiet:
+    def info(self, event: str, **fields: Any) -> None: ...
+
+    def warning(self, event: str, **fields: Any) -> None: ...
+
+
+class World:
+    """A store with one endpoint, a courier and a moving clock."""
+
+    def __init__(self, store: Any, clock: Any, entropy: Any) -> None:
+        self.store, self.clock, self.entropy = store, clock, entropy
+        self.poster = Poster()
+        self.actor = Actor(WS, "key", "key_1", frozenset(Permission))
+        self.worker = WebhookWorker(store, self.poster, unseal=unseal, clock=clock, entropy=entropy, log=Quiet())
+
+    async def write(self, verb: Any, *a: Any, ws: ids.WorkspaceId = WS, **kw: Any) -> Any:
+        actor = Actor(ws, "key", "key_1", frozenset(Permission))
+        return await self.store.write(ws, lambda tx: verb(tx, actor, *a, now=self.clock.now(), **kw))
+
+    async def endpoint(self, url: str = URL, ws: ids.WorkspaceId = WS, **kw: Any) -> tuple[str, str]:
+        made, secret = await self.write(endpoints.create, url, seal=seal, entropy=self.entropy, ws=ws, **kw)
+        return ids.encode("whk", made.id), secret.reveal()
+
+    async def event(self, type: str = "message.delivered", n: int = 1) -> int:
+        at = int(self.clock.now().timestamp() * 1e6)
+        events = [Event(ids.new_raw(at // 1000, self.entropy), type, at, {"message": f"msg_{i}"}) for i in range(n)]
+
+        async def verb(tx: Any) -> int:
+            return await enqueue.enqueue_events(tx, events, endpoints=await enqueue.snapshot(tx))
+
+        return int(await self.store.write(WS, verb))
+
+    async def run(self) -> int:
+        started = await self.worker.step()
+        await self.worker.settled()
+        return started
+
+    async def attempts(self, hook: str) -> list[Any]:
+        page = await self.store.read(WS, lambda tx: settle.attempts(tx, self.actor, hook))
+        return list(page.attempts)
+
+
+@pytest.fixture
+def world(store: Any, clock: Any, entropy: Any) -> World:
+    return World(store, clock, entropy)
+
+
+def verified(secret: str, got: tuple[str, Mapping[str, str], bytes], world: World) -> Any:
+    """Verify with the reference library, at the time of the test's clock."""
+    import datetime as real
+
+    from standardwebhooks import webhooks as library
+
+    class Frozen(real.datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return world.clock.now()
+
+    old = library.datetime
+    library.datetime = Frozen  # type: ignore[attr-defined,misc]
+    try:
+        return Webhook(secret).verify(got[2], dict(got[1]))
+    finally:
+        library.datetime = old  # type: ignore[attr-defined,misc]
+
+
+async def test_an_event_arrives_signed_and_is_recorded(world: World) -> None:
+    """The endpoint gets type, timestamp and data under a signature that verifies; the attempt is kept."""
+    hook, secret = await world.endpoint()
+    assert await world.event() == 1
+    assert await world.run() == 1
+    payload = verified(secret, world.poster.got[0], world)
+    assert payload["type"] == "message.delivered"
+    assert payload["data"] == {"message": "msg_0"}
+    assert payload["timestamp"] == "2026-03-04T05:06:07Z"
+    (attempt,) = await world.attempts(hook)
+    assert (attempt.outcome, attempt.status, attempt.number) == ("delivered", 204, 1)
+    assert await world.run() == 0
+
+
+async def test_only_wanted_types_are_queued(world: World) -> None:
+    """An endpoint that asked for bounces hears nothing of deliveries; no endpoint, no row."""
+    assert await world.event() == 0
+    await world.endpoint(types=["message.bounced"])
+    assert await world.event("message.delivered") == 0
+    assert await world.event("message.bounced") == 1
+
+
+async def test_failures_follow_the_schedule_and_end(world: World) -> None:
+    """Ten attempts, each signed afresh under the same event id, with the waits of the schedule; then it is failed."""
+    hook, secret = await world.endpoint()
+    await world.event()
+    world.poster.answer = Answer(500, b"<script>" + b"x" * 5000)
+    for wait in (*SCHEDULE[1:], None):
+        assert await world.run() == 1
+        verified(secret, world.poster.got[-1], world)
+        if wait is not None:
+            world.clock.move(seconds=wait - 0.5)
+            assert await world.run() == 0
+            world.clock.move(seconds=wait * 0.2 + 1)
+    world.clock.move(days=10)
+    assert await world.run() == 0
+    assert len({got[1]["webhook-id"] for got in world.poster.got}) == 1
+    assert len({got[1]["webhook-signature"] for got in world.poster.got}) == len(SCHEDULE)
+    attempts = await world.attempts(hook)
+    assert [a.outcome for a in attempts] == ["failed", *["retry"] * 9]
+    assert all(len(a.response) <= 1024 for a in attempts)
+
+
+async def test_retry_after_is_honoured_within_reason(world: World) -> None:
+    """A 429 with Retry-After waits that long, but never longer than a day."""
+    await world.endpoint()
+    await world.event()
+    world.poster.answer = Answer(429, retry_after=600.0)
+    await world.run()
+    world.clock.move(seconds=599)
+    assert await world.run() == 0
+    world.clock.move(seconds=2)
+    world.poster.answer = Answer(503, retry_after=1e12)
+    assert await world.run() == 1
+    world.clock.move(days=1, seconds=1)
+    assert await world.run() == 1
+
+
+async def test_gone_disables_the_endpoint_and_what_waits_ends(world: World) -> None:
+    """410 switches the endpoint off with a reason; nothing more is posted; a test event is refused."""
+    hook, _ = await world.endpoint()
+    await world.event(n=3)
+    world.poster.answer = Answer(410)
+    await world.run()
+    world.clock.move(days=1)
+    assert await world.run() == 0
+    found = await world.store.read(WS, lambda tx: endpoints.find(tx, world.actor, hook))
+    assert (found.enabled, found.disabled_reason) == (False, "it answered 410 Gone")
+    with pytest.raises(Conflict):
+        await world.write(enqueue.send_test, hook, entropy=world.entropy)
+    assert await world.event() == 0
+
+
+@pytest.mark.parametrize(
+    "error", [Unavailable("no_answer", "The endpoint did not answer."), TimeoutError(), OSError(), ValueError("odd")]
+)
+async def test_no_answer_is_tried_again(world: World, error: Exception) -> None:
+    """A refused target, a timeout, a broken connection, or a fault of ours: recorded and tried again."""
+    hook, _ = await world.endpoint()
+    await world.event()
+    world.poster.answer = error
+    await world.run()
+    (attempt,) = await world.attempts(hook)
+    assert (attempt.outcome, attempt.status) == ("retry", 0)
+    assert "odd" not in attempt.response
+    world.clock.move(seconds=7)
+    world.poster.answer = Answer()
+    assert await world.run() == 1
+
+
+async def test_a_lease_that_ran_out_is_taken_over_once(world: World) -> None:
+    """A worker that died is replaced after its lease; a late answer of the first changes nothing."""
+    hook, _ = await world.endpoint()
+    await world.event()
+    now = int(world.clock.now().timestamp() * 1e6)
+    (work,) = await world.store.system_write(lambda tx: lease.lease(tx, now=now, limit=9, turn=0, busy={}))
+    assert await world.run() == 0
+    world.clock.move(seconds=61)
+    assert await world.run() == 1
+    from mailward.core.webhooks.model import Result
+
+    late = [Result(work, 500, b"", 1)]
+    await world.store.write(WS, lambda tx: settle.settle(tx, late, now=world.clock.now(), entropy=world.entropy))
+    (attempt,) = await world.attempts(hook)
+    assert attempt.outcome == "delivered"
+
+
+async def test_one_endpoint_cannot_take_every_place(world: World) -> None:
+    """A crowd for one endpoint leaves room for another's event in the same lease."""
+    await world.endpoint("https://crowd.example/", types=["message.delivered"])
+    await world.event(n=200)
+    await world.endpoint("https://quiet.example/", types=["message.bounced"])
+    await world.event("message.bounced")
+    now = int(world.clock.now().timestamp() * 1e6)
+    works = await world.store.system_write(lambda tx: lease.lease(tx, now=now, limit=100, turn=0, busy={}))
+    urls = [w.url for w in works]
+    assert urls.count("https://crowd.example/") == lease.EACH
+    assert urls.count("https://quiet.example/") == 1
+
+
+async def test_rotation_overlaps_then_ends(world: World) -> None:
+    """Old and new secret both verify during the overlap; afterwards only the new one."""
+    hook, old = await world.endpoint()
+    world.clock.move(seconds=1)
+    _, secret = await world.write(
+        endpoints.rotate_secret, hook, seal=seal, entropy=world.entropy, overlap=timedelta(hours=1)
+    )
+    await world.event()
+    await world.run()
+    verified(old, world.poster.got[-1], world)
+    verified(secret.reveal(), world.poster.got[-1], world)
+    world.clock.move(hours=1, seconds=1)
+    await world.event()
+    await world.run()
+    verified(secret.reveal(), world.poster.got[-1], world)
+    with pytest.raises(WebhookVerificationError):
+        verified(old, world.poster.got[-1], world)
+
+
+async def test_replay_posts_the_same_bytes_under_the_same_id(world: World) -> None:
+    """By event, and by a span of time for what failed."""
+    hook, _ = await world.endpoint()
+    await world.event()
+    await world.run()
+    (attempt,) = await world.attempts(hook)
+    await world.write(enqueue.replay, hook, ids.encode("evt", attempt.event))
+    await world.run()
+    first, second = world.poster.got
+    assert first[2] == second[2]
+    assert first[1]["webhook-id"] == second[1]["webhook-id"]
+    span = {"since": world.clock.now() - timedelta(days=1), "until": world.clock.now() + timedelta(days=1)}
+    assert await world.write(enqueue.replay_range, hook, **span) == 0
+    assert await world.write(enqueue.replay_range, hook, failed_only=False, **span) == 1
+    with pytest.raises(NotFound):
+        await world.write(enqueue.replay, hook, ids.encode("evt", b"\x09" * 16))
+
+
+async def test_a_test_event_is_delivered(world: World) -> None:
+    """The test verb posts a webhook.test event whatever types the endpoint asked for."""
+    hook, secret = await world.endpoint(types=["message.bounced"])
+    await world.write(enqueue.send_test, hook, entropy=world.entropy)
+    await world.run()
+    assert verified(secret, world.poster.got[0], world)["type"] == "webhook.test"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example/",
+        "https://user:pw@hooks.example/",
+        "ftp://hooks.example/",
+        "https:///x",
+        "https://hooks.example/#f",
+        "https://hooks.example/a b",
+        "https://hooks.example:99999/",
+        "javascript:alert(1)",
+        "https://h\u00f6oks.example/",
+        "https://hooks.example\\@evil.example/",
+    ],
+)
+async def test_urls_that_are_no_place_for_a_webhook(world: World, url: str) -> None:
+    """Only https with a host; in capture mode http to this machine too."""
+    with pytest.raises(Invalid):
+        await world.endpoint(url)
+    with pytest.raises(Invalid):
+        await world.endpoint(url, allow_loopback_http=True)
+    await world.endpoint("http://127.0.0.1:9/x", allow_loopback_http=True)
+
+
+async def test_another_workspace_cannot_reach_an_endpoint(world: World) -> None:
+    """Every verb answers not found for another tenant's endpoint; its events go to its own only."""
+    hook, _ = await world.endpoint()
+    await world.endpoint("https://other.example/", ws=OTHER)
+    for verb, kw in (
+        (endpoints.change, {"enabled": False}),
+        (endpoints.remove, {}),
+        (enqueue.send_test, {"entropy": world.entropy}),
+    ):
+        with pytest.raises(NotFound):
+            await world.write(verb, hook, ws=OTHER, **kw)
+    await world.event()
+    await world.run()
+    assert [g[0] for g in world.poster.got] == [URL]
+
+
+async def test_a_reader_changes_nothing(world: World) -> None:
+    """Reading endpoints does not permit creating them."""
+    reader = Actor(WS, "key", "key_1", frozenset({Permission.WEBHOOK_READ}))
+    with pytest.raises(Forbidden):
+        await world.store.write(
+            WS,
+            lambda tx: endpoints.create(tx, reader, URL, seal=seal, now=world.clock.now(), entropy=world.entropy),
+        )
+
+
+async def test_old_events_are_forgotten_and_removal_is_complete(world: World) -> None:
+    """Prune forgets what is done; removing an endpoint takes its attempts along."""
+    hook, _ = await world.endpoint()
+    await world.event()
+    await world.run()
+    world.clock.move(days=15)
+    now = int(world.clock.now().timestamp() * 1e6)
+    assert await world.store.system_write(lambda tx: lease.prune(tx, now=now)) == 1
+    assert await world.attempts(hook) == []
+    await world.write(endpoints.remove, hook)
+    with pytest.raises(NotFound):
+        await world.attempts(hook)
