@@ -124,7 +124,7 @@ def _mailbox(box: Mailbox, field: str) -> list[str]:
 
 
 def parameter(name: str, text: str, field: str) -> list[str]:
-    """A MIME parameter as `; name=...` pieces: token, quoted string, or RFC 2231 beside an ASCII fallback."""
+    """A MIME parameter as `name=...` pieces: token, quoted string, or RFC 2231. Never two readings of one name."""
     check(text, field)
     if _PERCENT_CONTROL.search(text):
         raise Invalid("header_injection", "A file name holds an encoded control character.", field=field)
@@ -132,21 +132,24 @@ def parameter(name: str, text: str, field: str) -> list[str]:
         if _TOKEN.fullmatch(text):
             return [f"{name}={text}"]
         return [f'{name}="' + _QUOTE.sub(r"\\\1", text) + '"']
-    fallback = "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in text)[:120]
     encoded = "utf-8''" + quote(text, safe="!#$&+-.^_`|~")
     if len(encoded) <= 66:
-        return [f'{name}="{fallback}"', f"{name}*={encoded}"]
-    out = [f'{name}="{fallback}"']
-    number, position = 0, 0
+        return [f"{name}*={encoded}"]
+    out: list[str] = []
+    position = 0
     while position < len(encoded):
         end = position + 60
-        if end < len(encoded):  # never between the characters of one %XX
-            end -= 2 if encoded[end - 2] == "%" else 1 if encoded[end - 1] == "%" else 0
-            if encoded[end - 1] == "%":
-                end -= 1
-        out.append(f"{name}*{number}*={encoded[position:end]}")
-        position, number = end, number + 1
+        if "%" in encoded[end - 2 : end]:  # never between the characters of one %XX
+            end = encoded.rindex("%", end - 2, end)
+        out.append(f"{name}*{len(out)}*={encoded[position:end]}")
+        position = end
     return out
+
+
+def fallback_parameter(name: str, text: str) -> str:
+    """The same for readers older than RFC 2231: ASCII, shortened, in quotes."""
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in text)[:120]
+    return f'{name}="{plain}"'
 
 
 def date(moment: datetime) -> str:

@@ -77,7 +77,8 @@ def attachment(item: Attachment, index: int) -> Entity:
     where = f"attachments[{index}]"
     base, parameters = _content_type(fields.check(item.content_type, f"{where}.content_type"), f"{where}.content_type")
     names = fields.parameter("filename", item.filename, f"{where}.filename") if item.filename else []
-    parameters += ["name" + piece.removeprefix("filename") for piece in names[:1]]  # what old readers look at
+    if names:  # what readers older than RFC 2231 look at
+        parameters.append(fields.fallback_parameter("name", item.filename))
     lines = [_folded("Content-Type", base, parameters)]
     lines.append(_folded("Content-Disposition", "inline" if item.inline else "attachment", names))
     if item.content_id is not None:

@@ -46,16 +46,25 @@ class Prepared(NamedTuple):
 
 
 def for_submission(
-    content: bytes, *, now: datetime, entropy: Entropy, hostname: str, protocol: str = "ESMTPSA", queue_id: str = ""
+    content: bytes,
+    *,
+    now: datetime,
+    entropy: Entropy,
+    hostname: str,
+    protocol: str = "ESMTPSA",
+    queue_id: str = "",
+    canonical: bool = False,
 ) -> Prepared:
     """Prepare one submitted message. The client's address is not written into it.
+
+    `canonical`: the SMTP server has refused every bare CR and LF already.
 
     Raises Invalid: those of `headers.split` and `mailbox.originators`, `header_duplicate`, `bare_newline`,
     `nul_byte`, `line_too_long`, `mail_loop` (RFC 5321 section 6.3), `message_id_invalid`.
     """
     if b"\0" in content:
         raise Invalid("nul_byte", "The message holds a NUL byte.", field="content")
-    if headers.has_bare_newline(content):
+    if not canonical and headers.has_bare_newline(content):
         raise Invalid("bare_newline", "The message holds a CR or LF on its own.", field="content")
     if headers.has_long_line(content):
         raise Invalid("line_too_long", "A line of the message is longer than 998 bytes.", field="content")
