@@ -90,7 +90,7 @@ async def come_in(page: Any, served: Served) -> None:
         await page.keyboard.press("Tab")
         await page.keyboard.type(text)
     await page.keyboard.press("Enter")
-    await page.wait_for_url(f"{served.url}/")
+    await page.wait_for_url(f"{served.url}/", timeout=8000)
 
 
 @pytest.mark.claim("INPUT-1")
@@ -144,7 +144,8 @@ async def test_pages_fit_a_phone_and_both_lights(served: Served, browser: Any, t
     served.platform.text = "ok"
     for i, status in enumerate(("delivered", "bounced", "queued", "held")):
         served.platform.arrive(f"Invoice {i} for the month of March", status=status, to=f"customer{i}@example.org",
-                               from_="Acme Billing <billing@acme.example>", tags=["invoice"], metadata={"order": "A-17"})  # fmt: skip
+                               from_="Acme Billing <billing@acme.example>", tags=["invoice"],
+                               metadata={"order": "A-17"})  # fmt: skip
     papers = set()
     cookies: list[Any] = []
     for scheme, width in (("light", 1280), ("dark", 1280), ("light", 390)):

@@ -214,7 +214,8 @@ class Domains(Part):
         t = self.p.text
         records = [
             domains.DnsRecord(
-                purpose="ownership", type="TXT", name="_mailward.example.com", value="mw=abc", required=True, state="found"
+                purpose="ownership", type="TXT", name="_mailward.example.com", value="mw=abc", required=True,
+                state="found",
             ),
             domains.DnsRecord(
                 purpose="dkim", type="TXT", name="s1._domainkey.example.com", value="v=DKIM1; p=" + "A" * 300,

@@ -141,6 +141,8 @@ class Webhooks:
         url = form.text("url", 2000)
         asked = {"url": url, "events": form.all("events"), "description": form.text("description", 200)}
         try:
+            if not asked["events"]:
+                raise Invalid("invalid_field", "Tick at least one event.", field="events")
             new = await self._desk.platform.webhooks.create(session.actor, msgspec.convert(asked, CreateWebhook))
         except msgspec.ValidationError:
             return await self.list(

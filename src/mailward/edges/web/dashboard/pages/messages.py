@@ -143,7 +143,12 @@ class Messages:
         """The message's own HTML, inert, under a policy that lets it load and run nothing."""
         content = await self._desk.platform.messages.content(session.actor, request.path_params["id"])
         html = content.html or "<p><em>This message has no HTML part.</em></p>"
-        headers = {**SECURITY_HEADERS, "content-security-policy": FRAME_CSP, "x-frame-options": "SAMEORIGIN"}
+        headers = {
+            **SECURITY_HEADERS,
+            "content-security-policy": FRAME_CSP,
+            "x-frame-options": "SAMEORIGIN",
+            "referrer-policy": "no-referrer",
+        }
         return Response(mail_html.document(html), headers=headers, media_type="text/html")
 
     async def raw(self, request: Request, session: Session) -> Response:
