@@ -46,6 +46,10 @@ _STATUS_WORDS = {
     "scheduled": "Scheduled",
     "deferred": "Deferred",
     "accepted": "Accepted",
+    "dkim": "DKIM",
+    "spf": "SPF",
+    "dmarc": "DMARC",
+    "mx": "MX",
 }
 
 
