@@ -1,0 +1,50 @@
+"""How one listener behaves. Durations in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mailward.protocol.smtp.questions import ServerConfig
+
+
+class Mode(Enum):
+    """What a connection starts with."""
+
+    STARTTLS = "starttls"  # 587: in the clear, nothing but STARTTLS is taken
+    IMPLICIT = "implicit"  # 465: TLS from the first octet
+    PRIVATE = "private"  # the credential is the source network; loopback or a listed network only
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerConfig:
+    """The manners (`server`), the mode and the deadlines of a listener. `name` appears in facts, logs and metrics."""
+
+    name: str
+    mode: Mode
+    server: ServerConfig
+    command_idle: float = 300.0  # without a whole command; RFC 5321 section 4.5.3.2.7 asks for five minutes
+    login: float = 120.0  # for a session to authenticate: what an unauthenticated stranger may hold a connection for
+    content_idle: float = 180.0  # without an octet of content
+    content_grace: float = 300.0  # content must then have come at `content_rate` octets a second on average
+    content_rate: float = 1024.0
+    session: float = 3600.0  # a session that would last longer reconnects
+    handshake: float = 30.0
+    linger: float = 2.0  # after a refusal, to let the client read it before the connection is reset
+    tick: float = 1.0  # one sweep over all sessions instead of a timer for each read
+    backlog: int = 1024
+    held: int = 65_536  # octets of pipelined input held while an answer is awaited; past it reading stops
+
+
+def submission(name: str, hostname: str, mode: Mode, *, max_size: int, max_recipients: int = 1000) -> ListenerConfig:
+    """The three listeners of submission, each with what its mode implies."""
+    private = mode is Mode.PRIVATE
+    server = ServerConfig(
+        hostname,
+        max_size=max_size,
+        max_recipients=max_recipients,
+        tls_required=not private,
+        starttls=mode is Mode.STARTTLS,
+        auth=not private,
+    )
+    return ListenerConfig(name, mode, server)

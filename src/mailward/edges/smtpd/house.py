@@ -1,0 +1,70 @@
+"""What the sessions of one listener share: the gate, the manners, the certificate, and the list of who is in."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol
+
+from mailward.edges.smtpd.config import ListenerConfig
+from mailward.edges.smtpd.ports import P, SubmissionGate
+
+
+class Guest(Protocol):
+    """A session as the sweep and the drain see it."""
+
+    def check(self, now: float) -> None:
+        """End it if one of its deadlines has passed; `now` is the loop's clock in seconds."""
+        ...
+
+    def drain(self) -> None:
+        """Take nothing new; end when what is in hand is done."""
+        ...
+
+    def abort(self) -> None:
+        """End it without a word."""
+        ...
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the listener started, for the metrics."""
+
+    connections: int = 0
+    turned_away: int = 0
+    tls_failures: int = 0
+    auth_failures: int = 0
+    accepted: int = 0
+    refused: int = 0
+    timeouts: int = 0
+
+
+class House(Generic[P]):
+    """`tls` is asked for a context at each handshake, so that a renewed certificate serves the next connection."""
+
+    def __init__(
+        self, config: ListenerConfig, gate: SubmissionGate[P], tls: Callable[[], ssl.SSLContext] | None
+    ) -> None:
+        self.config = config
+        self.gate = gate
+        self.tls = tls
+        self.loop = asyncio.get_running_loop()
+        self.counters = Counters()
+        self.guests: set[Guest] = set()
+        self.draining = False
+        self.empty = asyncio.Event()
+        self.empty.set()
+
+    def enter(self, guest: Guest) -> None:
+        """A connection was made."""
+        self.guests.add(guest)
+        self.empty.clear()
+        self.counters.connections += 1
+
+    def leave(self, guest: Guest) -> None:
+        """A connection is gone; more than one call does no harm."""
+        self.guests.discard(guest)
+        if not self.guests:
+            self.empty.set()

@@ -1,0 +1,68 @@
+"""From errors to SMTP replies: the only place. A stranger reads `public`; `detail` and class names stay inside.
+
+Unavailable 451 4.3.0 | LimitReached 451 4.7.1 (421 4.7.0 for connections and AUTH) | Unauthenticated 535 5.7.8
+Forbidden 550 5.7.1   | TooLarge 552 5.3.4     | Invalid, Conflict, NotFound: by code, else 550 5.7.1 or 554 5.6.0
+anything else         | 451 4.3.0 "internal error"
+"""
+
+from __future__ import annotations
+
+from mailward.base import errors
+from mailward.protocol.smtp.replies import AUTH_REFUSED, reply
+
+# By error code, where the class alone says too little. 4yz only where the same message may pass later.
+_BY_CODE: dict[str, tuple[int, str]] = {
+    "invalid_address": (553, "5.1.3"),
+    "no_recipients": (554, "5.5.1"),
+    "recipient_suppressed": (550, "5.7.1"),
+    "too_many_recipients": (452, "4.5.3"),
+    "mail_loop": (554, "5.4.6"),
+    "smtputf8_required": (550, "5.6.7"),
+    "quota_exceeded": (452, "4.7.1"),
+}
+INTERNAL_ERROR = reply(451, "4.3.0", "Internal error; try again later")
+NO_ACCESS = reply(554, "5.7.1", "No access from this network")
+REVOKED = reply(421, "4.7.0", "The credential is no longer valid; closing")
+
+
+def translate(error: BaseException) -> bytes:
+    """The reply to MAIL, RCPT or content for an error raised by the gate."""
+    match error:
+        case errors.MailwardError(code=code, public=public) if code in _BY_CODE:
+            return reply(*_BY_CODE[code], public)
+        case errors.Unauthenticated():
+            return AUTH_REFUSED
+        case errors.LimitReached():
+            return reply(451, "4.7.1", error.public)
+        case errors.TooLarge():
+            return reply(552, "5.3.4", error.public)
+        case errors.Forbidden() | errors.NotFound():
+            return reply(550, "5.7.1", error.public)
+        case errors.Refused():  # Invalid, Conflict: the content is at fault, as addresses have codes of their own
+            return reply(554, "5.6.0", error.public)
+        case errors.Unavailable():
+            return reply(451, "4.3.0", error.public)
+        case _:  # Corrupt, and what nobody foresaw
+            return INTERNAL_ERROR
+
+
+def translate_auth(error: BaseException) -> bytes:
+    """The reply to AUTH. A refusal is always the same sentence, whatever the reason."""
+    match error:
+        case errors.LimitReached():
+            return reply(421, "4.7.0", error.public)
+        case errors.Refused():
+            return AUTH_REFUSED
+        case errors.Unavailable():
+            return reply(454, "4.7.0", error.public)  # RFC 4954 section 6
+        case _:
+            return reply(454, "4.7.0", "Internal error; try again later")
+
+
+def translate_connection(error: BaseException) -> bytes:
+    """The greeting that turns a connection away."""
+    match error:
+        case errors.LimitReached():
+            return reply(421, "4.7.0", error.public)
+        case _:
+            return reply(421, "4.3.0", "Service not available; try again later")

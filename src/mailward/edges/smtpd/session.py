@@ -1,0 +1,405 @@
+"""One connection on the event loop: octets between a transport and the machine, and questions between it and the gate.
+
+No task per command and no timer per read: data_received runs the machine and writes once; only AUTH, TLS upgrades and a
+message's acceptance wait for anything, and the listener's sweep watches the deadlines of all sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import IntEnum
+from typing import Generic, cast
+
+import structlog
+
+from mailward.base.errors import MailwardError
+from mailward.edges.smtpd.config import Mode
+from mailward.edges.smtpd.house import House
+from mailward.edges.smtpd.ports import MailParams, P, Peer, SessionFacts
+from mailward.edges.smtpd.replies import (
+    NO_ACCESS,
+    REVOKED,
+    translate,
+    translate_auth,
+    translate_connection,
+)
+from mailward.protocol.smtp.questions import Accept, Authenticate, Question
+from mailward.protocol.smtp.replies import BYE, SHUTTING_DOWN, TIMED_OUT, reply
+from mailward.protocol.smtp.server import Server
+
+log = structlog.get_logger()
+
+
+class Phase(IntEnum):
+    """What happens to octets that arrive."""
+
+    OPEN = 0  # the machine gets them
+    DEAF = 1  # dropped: plaintext ahead of a handshake, or input after the last word
+    HOLDING = 2  # kept: they are decrypted already, but the new transport is not in our hands yet
+    GONE = 3
+
+
+class Session(asyncio.Protocol, Generic[P]):
+    """An SMTP session; also the SessionPolicy of its machine, which it answers by asking the gate."""
+
+    def __init__(self, house: House[P]) -> None:
+        self._house = house
+        self._config = house.config
+        self._gate = house.gate
+        self._transport: asyncio.Transport | None = None
+        self._machine: Server | None = None
+        self._principal: P | None = None
+        self._phase = Phase.DEAF
+        self._peer = Peer("", 0, 0)
+        self._counted = False
+        self._asked: Question | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._early: list[bytes] = []
+        self._stalled = self._paused = False
+        self._tls = ("", "")
+        # Deadlines, all on the loop's clock; the sweep compares, nothing here starts a timer.
+        self._opened = self._progress = house.loop.time()
+        self._steps = 0
+        self._octets = 0
+        self._content: tuple[float, int] | None = None  # since when, and octets received before
+        self._ending: float | None = None
+
+    # ---------------------------------------------------------------- the transport's calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet, or turn away, or begin the handshake of an implicit TLS listener."""
+        self._transport = cast(asyncio.Transport, transport)
+        house = self._house
+        house.enter(self)
+        self._peer = _peer(self._transport)
+        implicit = self._config.mode is Mode.IMPLICIT
+        refusal: bytes | None = None
+        if house.draining:
+            refusal = SHUTTING_DOWN
+        else:
+            try:
+                self._gate.connection_opened(self._peer)
+                self._counted = True
+                if self._config.mode is Mode.PRIVATE:
+                    self._principal = self._gate.network_principal(self._peer)
+                    if self._principal is None:
+                        refusal = NO_ACCESS
+            except Exception as error:
+                _report(error)
+                refusal = translate_connection(error)
+        if refusal is not None:
+            house.counters.turned_away += 1
+            if implicit:  # nobody can read a reply before the handshake
+                self.abort()
+            else:
+                self._transport.write(refusal)
+                self._end()
+        elif implicit:
+            self._upgrade()
+        else:
+            self._greet(tls=False)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets from the client, decrypted if TLS is up."""
+        self._octets += len(data)
+        if self._phase is Phase.OPEN:
+            machine = self._machine
+            assert machine is not None
+            machine.receive(data)
+            self._turn(machine)
+        elif self._phase is Phase.HOLDING:
+            self._early.append(data)
+            if sum(map(len, self._early)) > self._config.held:
+                self.abort()
+
+    def eof_received(self) -> bool:
+        """The client will say no more, so nothing it was told to wait for matters any longer."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The client does not read its replies: stop making more of them."""
+        self._stalled = True
+        self._flow()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._stalled = False
+        self._flow()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone. A message being accepted stays accepted; a credential check is of no more use."""
+        if self._phase is Phase.GONE:
+            return
+        self._phase = Phase.GONE
+        self._machine = None
+        self._early.clear()
+        if self._task is not None:
+            self._task.cancel()
+        self._house.leave(self)
+        if self._counted:
+            self._counted = False
+            self._gate.connection_closed(self._peer)
+
+    # ---------------------------------------------------------------- running
+
+    def _greet(self, *, tls: bool) -> None:
+        self._machine = Server(self._config.server, self, tls=tls, known=self._principal is not None)
+        self._phase = Phase.OPEN
+        if self._house.draining:
+            self._machine.drain()
+        self._turn(self._machine)
+
+    def _turn(self, machine: Server) -> None:
+        """Write what the machine said, ask what it asks, until it needs more input or an answer that takes time."""
+        transport = self._transport
+        assert transport is not None
+        while True:
+            if machine.out:
+                transport.write(b"".join(machine.out))
+                last = machine.out[-1]
+                machine.out.clear()
+                if machine.closed:
+                    self._end(polite=last is BYE)
+                    return
+            question = machine.question
+            if question is None or question is self._asked:
+                break
+            self._asked = question
+            if type(question) is Accept:
+                self._accept(machine, question)
+            elif type(question) is Authenticate:
+                self._task = self._house.loop.create_task(self._authenticate(machine, question))
+            else:
+                self._upgrade()
+                return
+        if self._stalled or self._paused or machine.held > self._config.held:
+            self._flow()
+
+    def _flow(self) -> None:
+        """Read from the network only while there is room for what it brings."""
+        transport, machine = self._transport, self._machine
+        if transport is None or machine is None or self._phase is not Phase.OPEN or transport.is_closing():
+            return
+        wanted = self._stalled or machine.held > self._config.held
+        if wanted != self._paused:
+            self._paused = wanted
+            if wanted:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
+    def _end(self, *, polite: bool = False) -> None:
+        """Close after the last reply.
+
+        Closing a socket that has unread input resets it, and the reset can overtake the reply. So unless the client
+        said QUIT, its further input is read and dropped for `linger` seconds before the connection is closed.
+        """
+        transport = self._transport
+        assert transport is not None
+        self._phase = Phase.DEAF
+        if polite or transport.is_closing():
+            transport.close()
+        elif transport.can_write_eof():
+            transport.write_eof()
+        if self._paused:
+            self._paused = False
+            if not transport.is_closing():
+                transport.resume_reading()
+        self._ending = self._house.loop.time()
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+        else:
+            self.connection_lost(None)
+
+    # ---------------------------------------------------------------- what the sweep and the drain call
+
+    def check(self, now: float) -> None:
+        """End the session if one of its deadlines has passed."""
+        config, machine = self._config, self._machine
+        if self._ending is not None:
+            if now - self._ending > config.linger:
+                assert self._transport is not None
+                if now - self._ending > 5 * config.linger:
+                    self._transport.abort()
+                else:
+                    self._transport.close()
+            return
+        if machine is None or self._phase is not Phase.OPEN:
+            # A handshake has its own timeout; this is the net under it.
+            if now - self._progress > 2 * config.handshake:
+                self.abort()
+            return
+        if machine.steps != self._steps:
+            self._steps = machine.steps
+            self._progress = now
+        if machine.question is not None:  # the client waits for us
+            self._progress = now
+        elif self._late(machine, now):
+            self._house.counters.timeouts += 1
+            machine.close(TIMED_OUT)
+            self._turn(machine)
+
+    def _late(self, machine: Server, now: float) -> bool:
+        config = self._config
+        if now - self._opened > config.session:
+            return True
+        if not machine.in_content:
+            self._content = None
+            if self._principal is None and now - self._opened > config.login:
+                return True
+            return now - self._progress > config.command_idle
+        if self._content is None:
+            self._content = (now, self._octets)
+        since, before = self._content
+        earned = config.content_grace + (self._octets - before) / config.content_rate
+        return now - self._progress > config.content_idle or now - since > earned
+
+    def drain(self) -> None:
+        """Finish what is in hand, then 421 4.3.2."""
+        if self._machine is not None and self._phase is Phase.OPEN:
+            self._machine.drain()
+            self._turn(self._machine)
+
+    # ---------------------------------------------------------------- questions with answers that take time
+
+    async def _authenticate(self, machine: Server, question: Authenticate) -> None:
+        try:
+            self._principal = await self._gate.authenticate(question.username, question.password, self._peer)
+        except Exception as error:
+            _report(error)
+            self._house.counters.auth_failures += 1
+            machine.not_authenticated(translate_auth(error))
+        else:
+            machine.authenticated()
+        finally:
+            self._task = None
+        if self._phase is Phase.OPEN:
+            self._turn(machine)
+
+    def _accept(self, machine: Server, question: Accept) -> None:
+        version, cipher = self._tls
+        facts = SessionFacts(machine.helo, self._peer.ip, version, cipher, self._config.name)
+        try:
+            answer = self._gate.accept(cast(P, self._principal), question.envelope, question.content, facts)
+            future = asyncio.ensure_future(answer)
+        except Exception as error:
+            self._refused(machine, error)
+            return
+        future.add_done_callback(self._accepted)
+
+    def _accepted(self, future: asyncio.Future[str]) -> None:
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        machine = self._machine
+        if machine is None or self._phase is not Phase.OPEN or type(machine.question) is not Accept:
+            return  # the client left; what was accepted stays accepted
+        if error is not None:
+            self._refused(machine, error)
+        else:
+            self._house.counters.accepted += 1
+            machine.settled(reply(250, "2.0.0", f"Queued as {future.result()}"))
+        self._turn(machine)
+
+    def _refused(self, machine: Server, error: BaseException) -> None:
+        _report(error)
+        self._house.counters.refused += 1
+        machine.settled(translate(error))
+
+    # ---------------------------------------------------------------- TLS
+
+    def _upgrade(self) -> None:
+        """Stop reading before anything else: what the client sends from here on belongs to the handshake."""
+        assert self._transport is not None
+        self._phase = Phase.DEAF
+        self._progress = self._house.loop.time()
+        self._transport.pause_reading()
+        self._task = self._house.loop.create_task(self._handshake())
+
+    async def _handshake(self) -> None:
+        transport = self._transport
+        assert transport is not None
+        machine = self._machine
+        upgraded: asyncio.Transport | None = None
+        try:
+            assert self._house.tls is not None
+            context = self._house.tls()
+            # start_tls takes the old transport away from us before it first waits; from there on, what arrives here
+            # has come through TLS, and can do so before start_tls returns. It is held until the new transport is known,
+            # because an answer through the old one would leave in the clear.
+            self._phase = Phase.HOLDING
+            upgraded = await self._house.loop.start_tls(
+                transport, self, context, server_side=True, ssl_handshake_timeout=self._config.handshake
+            )
+        except OSError:  # ssl.SSLError and the handshake's timeout among them
+            self._house.counters.tls_failures += 1
+        except Exception as error:
+            _report(error)
+        finally:
+            self._task = None
+            if upgraded is None:
+                transport.abort()
+                self.connection_lost(None)  # after a failed handshake nobody else calls it
+        if upgraded is None or self._lost:
+            return
+        self._transport = upgraded
+        self._paused = False
+        ssl_object = upgraded.get_extra_info("ssl_object")
+        cipher = ssl_object.cipher()
+        self._tls = (ssl_object.version() or "", cipher[0] if cipher else "")
+        early, self._early = self._early, []
+        if machine is None:
+            self._greet(tls=True)
+        else:
+            self._phase = Phase.OPEN
+            machine.tls_started()
+            if self._house.draining:
+                machine.drain()
+            self._turn(machine)
+        for data in early:
+            if self._phase is Phase.OPEN:
+                self.data_received(data)
+
+    @property
+    def _lost(self) -> bool:
+        return self._phase is Phase.GONE
+
+    # ---------------------------------------------------------------- SessionPolicy, for the machine
+
+    def still_valid(self) -> bytes | None:
+        """Whether the session's credential still stands."""
+        return None if self._gate.still_valid(cast(P, self._principal)) else REVOKED
+
+    def sender(self, address: str, params: MailParams) -> bytes | None:
+        """The gate's word on MAIL FROM."""
+        try:
+            self._gate.check_sender(cast(P, self._principal), address, params)
+        except Exception as error:
+            _report(error)
+            return translate(error)
+        return None
+
+    def recipient(self, address: str) -> bytes | None:
+        """The gate's word on RCPT TO."""
+        try:
+            self._gate.check_recipient(cast(P, self._principal), address)
+        except Exception as error:
+            _report(error)
+            return translate(error)
+        return None
+
+
+def _peer(transport: asyncio.Transport) -> Peer:
+    name = transport.get_extra_info("peername") or ("", 0)
+    local = transport.get_extra_info("sockname") or ("", 0)
+    ip = str(name[0]).partition("%")[0]
+    if ip.startswith("::ffff:") and "." in ip:
+        ip = ip[7:]
+    return Peer(ip, name[1], local[1])
+
+
+def _report(error: BaseException) -> None:
+    """Errors of our own kind are answers; anything else is a fault of ours, logged without what the client sent."""
+    if not isinstance(error, MailwardError | asyncio.CancelledError):
+        log.error("smtp_internal_error", error=type(error).__name__)
