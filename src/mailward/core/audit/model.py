@@ -38,6 +38,7 @@ class LeafRow:
     seq: int
     id: bytes
     at: int
+    act: str
     leaf: bytes
     salt: bytes | None = None
     facts: str | None = None

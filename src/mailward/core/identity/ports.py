@@ -37,9 +37,6 @@ class CredentialsRepo(Protocol):
     async def by_token(self, token_hash: bytes) -> Credential | None:
         """The credential a token belongs to. System scope."""
 
-    async def by_username(self, id: str) -> tuple[Credential, bytes] | None:
-        """An SMTP credential and the hash of its password. System scope."""
-
     async def networks(self) -> list[Credential]:
         """Every live NETWORK credential. System scope."""
 

@@ -98,20 +98,24 @@ class RevocationsRepo(Protocol):
         """The epoch. Any scope."""
 
 
-class WorkspacesTx(Protocol):
-    """A transaction with what these verbs use."""
+class TenantTx(Protocol):
+    """A transaction with workspaces and the audit log."""
 
     @property
     def workspaces(self) -> WorkspacesRepo: ...
+
+    @property
+    def audit(self) -> AuditLog: ...
+
+
+class WorkspacesTx(TenantTx, Protocol):
+    """The same with data keys."""
 
     @property
     def data_keys(self) -> DataKeysRepo: ...
 
     @property
     def revocations(self) -> RevocationsRepo: ...
-
-    @property
-    def audit(self) -> AuditLog: ...
 
 
 class ScopedStore(Protocol[Tx_co]):

@@ -45,11 +45,11 @@ def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof
     """
     if not 0 < size1 <= size2 <= _MAX:
         raise ProofError("the sizes are not in order")
-    _check_hashes(root1, root2, *proof)
     if size1 == size2:
         if proof or not compare_digest(root1, root2):
             raise ProofError("two trees of one size differ")
         return
+    _check_hashes(root1, root2, *proof)
     if not proof:
         raise ProofError("the proof is empty")
     nodes = list(proof) if size1 & (size1 - 1) else [root1, *proof]

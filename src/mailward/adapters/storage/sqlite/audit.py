@@ -17,7 +17,7 @@ from mailward.policy.access import Actor
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.tx import Row, SqliteTx
 
-_LEAF = "a.seq, a.id, a.at, a.leaf, f.salt, f.facts"
+_LEAF = "a.seq, a.id, a.at, a.act, a.leaf, f.salt, f.facts"
 
 
 class SqliteAudit:

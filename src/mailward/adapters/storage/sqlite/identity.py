@@ -108,15 +108,6 @@ class SqliteCredentials:
         row = self._tx.row(f"SELECT {_CREDENTIAL} FROM t_credentials WHERE token_hash = ?", (token_hash,))  # noqa: S608
         return _credential(row) if row else None
 
-    async def by_username(self, id: str) -> tuple[Credential, bytes] | None:
-        """System scope."""
-        row = self._tx.row(
-            f"SELECT {_CREDENTIAL}, token_hash FROM t_credentials "  # noqa: S608
-            "WHERE id = ? AND kind = 'smtp' AND token_hash IS NOT NULL",
-            (ids.decode("smtp", id),),
-        )
-        return (_credential(row), row[13]) if row else None
-
     async def networks(self) -> list[Credential]:
         """System scope."""
         sql = f"SELECT {_CREDENTIAL} FROM t_credentials WHERE kind = 'network' AND revoked IS NULL"  # noqa: S608

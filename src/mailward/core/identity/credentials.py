@@ -1,0 +1,155 @@
+"""Create, list and revoke API keys and SMTP credentials."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailward.base import ids
+from mailward.base.errors import Forbidden, Invalid, NotFound
+from mailward.base.sources import Entropy
+from mailward.core.identity import tokens
+from mailward.core.identity.model import Credential, CredentialKind, Issued, Network
+from mailward.core.identity.ports import IdentityTx
+from mailward.core.workspaces.change import good_name
+from mailward.policy import access
+from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Permission, Scope
+
+_MOST_NETWORKS = 50
+_SMTP_KINDS = (CredentialKind.SMTP, CredentialKind.NETWORK)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a new credential should be. `domains` None: any of the workspace's; `networks` empty: from anywhere."""
+
+    name: str
+    scopes: frozenset[Scope] = frozenset({Scope.SEND})
+    domains: frozenset[str] | None = None
+    networks: tuple[Network, ...] = ()
+    expires: datetime | None = None
+
+
+async def create_key(tx: IdentityTx, actor: Actor, wish: Wish, *, now: datetime, entropy: Entropy) -> Issued:
+    """An API key. Its token is in the answer and nowhere else.
+
+    Nobody hands out more than they hold: Forbidden when a scope reaches beyond the actor's own permissions.
+    """
+    return await _create(tx, actor, CredentialKind.KEY, wish, now, entropy)
+
+
+async def create_smtp(tx: IdentityTx, actor: Actor, wish: Wish, *, now: datetime, entropy: Entropy) -> Issued:
+    """A user name (the credential's id) and password for SMTP submission; its scope is sending."""
+    return await _create(tx, actor, CredentialKind.SMTP, wish, now, entropy)
+
+
+async def create_network(tx: IdentityTx, actor: Actor, wish: Wish, *, now: datetime, entropy: Entropy) -> Issued:
+    """A credential for the private listener whose secret is to come from the listed networks. Invalid without any."""
+    if not wish.networks:
+        raise Invalid("networks_missing", "A network credential lists the networks it stands for.", field="networks")
+    return await _create(tx, actor, CredentialKind.NETWORK, wish, now, entropy)
+
+
+async def _create(
+    tx: IdentityTx, actor: Actor, kind: CredentialKind, wish: Wish, now: datetime, entropy: Entropy
+) -> Issued:
+    access.require(actor, Permission.KEY_CHANGE)
+    _check(actor, kind, wish, now)
+    secret = None
+    if kind is not CredentialKind.NETWORK:
+        prefix = tokens.API_KEY if kind is CredentialKind.KEY else tokens.SMTP_PASSWORD
+        secret = tokens.new_token(prefix, entropy)
+    credential = Credential(
+        id=ids.new("key" if kind is CredentialKind.KEY else "smtp", now, entropy),
+        workspace=actor.workspace,
+        kind=kind,
+        name=good_name(wish.name),
+        hint=secret.reveal()[: tokens.HINT] if secret else "",
+        scopes=wish.scopes,
+        domains=wish.domains,
+        networks=wish.networks,
+        created=now,
+        created_by=actor.id,
+        expires=wish.expires,
+    )
+    await tx.credentials.insert(credential, tokens.hash_token(secret.reveal(), prefix) if secret else None)
+    # A new NETWORK credential must reach every worker's list as a revoked one must leave it.
+    if kind is CredentialKind.NETWORK:
+        await tx.revocations.bump()
+    await tx.audit.append(actor, "credential.created", credential.id, _facts(credential), now=now)
+    return Issued(credential, secret)
+
+
+def _check(actor: Actor, kind: CredentialKind, wish: Wish, now: datetime) -> None:
+    if not wish.scopes:
+        raise Invalid("scopes_missing", "A key needs at least one scope.", field="scopes")
+    if kind is not CredentialKind.KEY and wish.scopes != {Scope.SEND}:
+        raise Invalid("bad_scope", "SMTP credentials have the scope 'send' only.", field="scopes")
+    for scope in wish.scopes:
+        if not SCOPE_PERMISSIONS[scope] <= actor.permissions:
+            raise Forbidden("forbidden", f"The scope '{scope.value}' reaches further than your own permissions.")
+    if actor.domains is not None and (wish.domains is None or not wish.domains <= actor.domains):
+        raise Forbidden("forbidden", "The key may not reach further than your own domains.")
+    if wish.domains is not None and not wish.domains:
+        raise Invalid("domains_missing", "List at least one domain, or leave the restriction out.", field="domains")
+    if len(wish.networks) > _MOST_NETWORKS:
+        raise Invalid("too_many_networks", f"At most {_MOST_NETWORKS} networks.", field="networks")
+    if wish.expires is not None and wish.expires <= now:
+        raise Invalid("expired_already", "The expiry lies in the past.", field="expires_at")
+
+
+def _facts(credential: Credential) -> dict[str, str]:
+    return {
+        "kind": credential.kind.value,
+        "name": credential.name,
+        "scopes": " ".join(sorted(credential.scopes)),
+        "domains": "any" if credential.domains is None else " ".join(sorted(credential.domains)),
+        "networks": " ".join(str(n) for n in credential.networks) or "any",
+        "expires": "never" if credential.expires is None else credential.expires.isoformat(),
+    }
+
+
+def parse_networks(texts: Iterable[str], *, field: str = "networks") -> tuple[Network, ...]:
+    """Networks in CIDR form, or single addresses. Invalid names the first that is neither."""
+    found: list[Network] = []
+    for i, text in enumerate(texts):
+        try:
+            network: Network = ipaddress.ip_network(text.strip())
+        except ValueError:
+            raise Invalid(
+                "bad_network", "Write networks as 192.0.2.0/24 or 2001:db8::/32.", field=f"{field}/{i}"
+            ) from None
+        if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
+            raise Invalid("bad_network", "Write IPv4 networks in their own form.", field=f"{field}/{i}")
+        found.append(network)
+    return tuple(found)
+
+
+async def list_keys(tx: IdentityTx, actor: Actor, *, before: str | None = None, limit: int = 50) -> list[Credential]:
+    """API keys, newest first, revoked ones included."""
+    access.require(actor, Permission.KEY_READ)
+    return await tx.credentials.page((CredentialKind.KEY,), before=before, limit=limit)
+
+
+async def list_smtp(tx: IdentityTx, actor: Actor, *, before: str | None = None, limit: int = 50) -> list[Credential]:
+    """SMTP and network credentials, newest first, revoked ones included."""
+    access.require(actor, Permission.KEY_READ)
+    return await tx.credentials.page(_SMTP_KINDS, before=before, limit=limit)
+
+
+async def revoke_key(tx: IdentityTx, actor: Actor, id: str, *, now: datetime) -> Credential:
+    """End a credential of any kind. From the commit on nothing is accepted on it; NotFound when there is none.
+
+    Revoking again is quiet: the answer is the same. Nothing is left of the secret's hash.
+    """
+    access.require(actor, Permission.KEY_CHANGE)
+    found = await tx.credentials.get(id)
+    if found is None:
+        raise NotFound("not_found", "There is no such key.")
+    if await tx.credentials.revoke(id, now):
+        await tx.revocations.bump()
+        facts = {"kind": found.kind.value, "name": found.name}
+        await tx.audit.append(actor, "credential.revoked", id, facts, now=now)
+    return found

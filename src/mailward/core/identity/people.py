@@ -1,0 +1,181 @@
+"""The first owner, workspaces people found, and who is a member of what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mailward.base import ids
+from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from mailward.base.ids import SessionId, UserId, WorkspaceId
+from mailward.base.secret import Secret
+from mailward.base.sources import Entropy
+from mailward.core.identity import tokens
+from mailward.core.identity.model import SETUP_LINK_LIFE, Member, User
+from mailward.core.identity.ports import IdentityTx
+from mailward.core.workspaces import change as workspaces
+from mailward.core.workspaces.model import Workspace
+from mailward.policy import access
+from mailward.policy.access import ROLE_PERMISSIONS, Actor, Permission, Role
+
+_RANK = {Role.MEMBER: 0, Role.ADMIN: 1, Role.MANAGER: 2}
+
+
+async def new_setup_link(tx: IdentityTx, *, now: datetime, entropy: Entropy) -> Secret[str] | None:
+    """The token of a link that makes the first owner; None once there is one. System scope.
+
+    A new link replaces an unused one. It lives for 24 hours and works once.
+    """
+    if await tx.people.any_user():
+        return None
+    token = tokens.new_token(tokens.SETUP_LINK, entropy)
+    digest = tokens.hash_token(token.reveal(), tokens.SETUP_LINK)
+    assert digest is not None
+    await tx.people.add_setup_link(digest, created=now, expires=now + SETUP_LINK_LIFE)
+    installation = Actor(WorkspaceId(""), "system", "start")
+    await tx.audit.append(installation, "setup_link.created", "installation", now=now)
+    return token
+
+
+def good_email(email: str) -> str:
+    """A sign-in address, trimmed; Invalid when it cannot be one. Whether mail reaches it is asked elsewhere."""
+    trimmed = email.strip()
+    local, at, domain = trimmed.rpartition("@")
+    if not at or not local or "." not in domain or len(trimmed) > 254 or not trimmed.isprintable() or " " in trimmed:
+        raise Invalid("bad_email", "This is not an email address.", field="email")
+    return trimmed
+
+
+async def use_setup_link(
+    tx: IdentityTx,
+    token: str,
+    *,
+    email: str,
+    name: str,
+    password_hash: str,
+    workspace: str,
+    now: datetime,
+    entropy: Entropy,
+) -> tuple[User, Workspace]:
+    """Use the link up: the owner and the first workspace. System scope.
+
+    The password was judged and hashed before. Raises Unauthenticated for a link that is
+    wrong, used, expired, or replaced alike.
+    """
+    digest = tokens.hash_token(token, tokens.SETUP_LINK)
+    if digest is None or await tx.people.any_user() or not await tx.people.take_setup_link(digest, now):
+        raise Unauthenticated(
+            "setup_link_invalid", "This setup link does not work (any more). Start the server again for a new one."
+        )
+    user = User(UserId(ids.new("usr", now, entropy)), good_email(email), workspaces.good_name(name), password_hash, now)
+    await tx.people.add_user(user)
+    made = await found_workspace(tx, user, workspace, now=now, entropy=entropy)
+    await tx.audit.append(_as(user.id, made.id), "setup_link.used", user.id, {"email": user.email}, now=now)
+    return user, made
+
+
+async def found_workspace(tx: IdentityTx, user: User, name: str, *, now: datetime, entropy: Entropy) -> Workspace:
+    """A new workspace with its founder as manager. System scope."""
+    id = workspaces.new_id(now, entropy)
+    actor = _as(user.id, id)
+    made = await workspaces.create(tx, actor, name, now=now, entropy=entropy, id=id)
+    await _join(tx, actor, user, Role.MANAGER, now)
+    return made
+
+
+async def add_member(tx: IdentityTx, actor: Actor, user: User, role: Role, *, now: datetime) -> Member:
+    """Give a known person a place in the actor's workspace. Conflict when they have one.
+
+    Nobody gives a role above their own, and SUPER_ADMIN is no role in a workspace.
+    """
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    _check_role(actor, role)
+    if await tx.people.member(actor.workspace, user.id) is not None:
+        raise Conflict("already_member", "This person is a member already.")
+    return await _join(tx, actor, user, role, now)
+
+
+async def change_role(tx: IdentityTx, actor: Actor, user: UserId, role: Role, *, now: datetime) -> Member:
+    """Another role; the person's sessions here end, so that it holds at once. The last manager keeps theirs."""
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    _check_role(actor, role)
+    member = await _member(tx, actor, user)
+    if member.role is Role.MANAGER and role is not Role.MANAGER:
+        await _not_the_last_manager(tx, actor)
+    await tx.people.set_role(actor.workspace, user, role)
+    await tx.people.revoke_sessions(user)
+    await tx.revocations.bump()
+    facts = {"from": member.role.value, "to": role.value}
+    await tx.audit.append(actor, "member.role_changed", user, facts, now=now)
+    return Member(member.user, member.email, member.name, role, member.joined)
+
+
+async def remove_member(tx: IdentityTx, actor: Actor, user: UserId, *, now: datetime) -> None:
+    """Take a person's place away, with their sessions here. The last manager stays."""
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    member = await _member(tx, actor, user)
+    if member.role is Role.MANAGER:
+        await _not_the_last_manager(tx, actor)
+    await tx.people.remove_member(actor.workspace, user)
+    await tx.people.revoke_sessions(user)
+    await tx.revocations.bump()
+    await tx.audit.append(actor, "member.removed", user, {"email": member.email, "role": member.role.value}, now=now)
+
+
+async def change_password(
+    tx: IdentityTx, user: User, password_hash: str, *, keep: SessionId | None, now: datetime
+) -> None:
+    """Set a new password, judged and hashed before; every session of the person but `keep` ends. System scope."""
+    await tx.people.set_password(user.id, password_hash)
+    await tx.people.revoke_sessions(user.id, keep=keep)
+    await tx.revocations.bump()
+    for workspace, role in await tx.people.memberships(user.id):
+        actor = Actor(workspace, "session", user.id, ROLE_PERMISSIONS[role], role)
+        await tx.audit.append(actor, "password.changed", user.id, now=now)
+
+
+async def disable_user(tx: IdentityTx, actor: Actor, user: UserId, *, now: datetime) -> None:
+    """End a person's access everywhere at once. System scope; NotFound when there is nobody to disable."""
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    if not await tx.people.disable_user(user, now):
+        raise NotFound("not_found", "There is no such person with access.")
+    await tx.people.revoke_sessions(user)
+    await tx.revocations.bump()
+    await tx.audit.append(actor, "user.disabled", user, now=now)
+
+
+async def list_members(tx: IdentityTx, actor: Actor) -> list[Member]:
+    """Who has a place in the actor's workspace."""
+    access.require(actor, Permission.WORKSPACE_READ)
+    return await tx.people.members(actor.workspace)
+
+
+async def _join(tx: IdentityTx, actor: Actor, user: User, role: Role, now: datetime) -> Member:
+    member = Member(user.id, user.email, user.name, role, now)
+    await tx.people.add_member(actor.workspace, member)
+    facts = {"email": user.email, "name": user.name, "role": role.value}
+    await tx.audit.append(actor, "member.added", user.id, facts, now=now)
+    return member
+
+
+async def _member(tx: IdentityTx, actor: Actor, user: UserId) -> Member:
+    member = await tx.people.member(actor.workspace, user)
+    if member is None:
+        raise NotFound("not_found", "There is no such member.")
+    return member
+
+
+async def _not_the_last_manager(tx: IdentityTx, actor: Actor) -> None:
+    members = await tx.people.members(actor.workspace)
+    if sum(m.role is Role.MANAGER for m in members) < 2:
+        raise Conflict("last_manager", "A workspace keeps at least one Workspace Manager.")
+
+
+def _check_role(actor: Actor, role: Role) -> None:
+    if role not in _RANK:
+        raise Invalid("bad_role", "This is not a role in a workspace.", field="role")
+    if actor.role is not None and _RANK.get(actor.role, -1) < _RANK[role]:
+        raise Forbidden("forbidden", "You cannot give a role above your own.")
+
+
+def _as(user: UserId, workspace: WorkspaceId) -> Actor:
+    return Actor(workspace, "session", user, ROLE_PERMISSIONS[Role.MANAGER], Role.MANAGER)

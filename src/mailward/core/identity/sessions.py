@@ -1,0 +1,80 @@
+"""Sessions: begin, list, end. A session belongs to one workspace; going to another begins a new one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mailward.base import ids
+from mailward.base.errors import NotFound
+from mailward.base.ids import SessionId, UserId, WorkspaceId
+from mailward.base.secret import Secret
+from mailward.base.sources import Entropy
+from mailward.core.identity import tokens
+from mailward.core.identity.model import Session
+from mailward.core.identity.ports import IdentityTx
+from mailward.policy.access import ROLE_PERMISSIONS, Actor, Role
+
+
+async def create_session(
+    tx: IdentityTx,
+    user: UserId,
+    workspace: WorkspaceId,
+    role: Role,
+    *,
+    device: str,
+    address: str,
+    now: datetime,
+    entropy: Entropy,
+) -> tuple[Session, Secret[str]]:
+    """Begin a session for a person who proved who they are; the token is shown to their browser only.
+
+    `device` is what the browser calls itself, `address` where it comes from; both are
+    shown in the list of sessions and kept as long as the session.
+    """
+    token = tokens.new_token(tokens.SESSION, entropy)
+    digest = tokens.hash_token(token.reveal(), tokens.SESSION)
+    assert digest is not None
+    id = SessionId(ids.new("ses", now, entropy))
+    session = Session(id, user, workspace, now, now, _printable(device)[:200], address)
+    await tx.people.add_session(session, digest)
+    facts = {"session": id, "device": session.device, "address": address}
+    await tx.audit.append(session_actor(session, role), "session.created", user, facts, now=now)
+    return session, token
+
+
+async def list_sessions(tx: IdentityTx, actor: Actor) -> list[Session]:
+    """The actor's own sessions in this workspace, newest first."""
+    return await tx.people.sessions(_user(actor))
+
+
+async def revoke_session(tx: IdentityTx, actor: Actor, id: SessionId, *, now: datetime) -> None:
+    """End one of the actor's own sessions (signing out ends the one in use). NotFound when it is not theirs."""
+    if id not in {s.id for s in await tx.people.sessions(_user(actor))}:
+        raise NotFound("not_found", "There is no such session.")
+    await tx.people.revoke_session(id)
+    await tx.revocations.bump()
+    await tx.audit.append(actor, "session.revoked", actor.id, {"session": id}, now=now)
+
+
+async def revoke_all_sessions(tx: IdentityTx, actor: Actor, *, keep: SessionId | None = None, now: datetime) -> int:
+    """End all of the actor's sessions but `keep`; how many ended."""
+    ended = await tx.people.revoke_sessions(_user(actor), keep=keep)
+    if ended:
+        await tx.revocations.bump()
+        await tx.audit.append(actor, "session.all_revoked", actor.id, {"ended": str(ended)}, now=now)
+    return ended
+
+
+def session_actor(session: Session, role: Role) -> Actor:
+    """Who acts in a session: the person, with the permissions of their role."""
+    return Actor(session.workspace, "session", session.user, ROLE_PERMISSIONS[role], role)
+
+
+def _user(actor: Actor) -> UserId:
+    if actor.kind != "session":
+        raise NotFound("not_found", "Only people have sessions.")
+    return UserId(actor.id)
+
+
+def _printable(text: str) -> str:
+    return "".join(c for c in text if c.isprintable())

@@ -1,0 +1,76 @@
+"""Create a workspace, rename it, change its settings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mailward.base import ids
+from mailward.base.errors import Invalid, NotFound
+from mailward.base.ids import WorkspaceId
+from mailward.base.sources import Entropy
+from mailward.core.workspaces.model import Workspace, WorkspaceSettings
+from mailward.core.workspaces.ports import TenantTx
+from mailward.policy import access
+from mailward.policy.access import Actor, Permission
+
+_LONGEST_NAME = 100
+
+
+async def create(
+    tx: TenantTx, actor: Actor, name: str, *, now: datetime, entropy: Entropy, id: WorkspaceId | None = None
+) -> Workspace:
+    """A new tenant with its settings row. System scope; `actor` acts in the workspace it is about to have."""
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    made = Workspace(id or new_id(now, entropy), good_name(name), now, WorkspaceSettings())
+    await tx.workspaces.insert(made)
+    await tx.audit.append(actor, "workspace.created", made.id, {"name": made.name}, now=now)
+    return made
+
+
+async def rename(tx: TenantTx, actor: Actor, name: str, *, now: datetime) -> Workspace:
+    """Another name for the actor's workspace."""
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    before = await _own(tx, actor)
+    after = Workspace(before.id, good_name(name), before.created, before.settings)
+    await tx.workspaces.rename(after.id, after.name)
+    await tx.audit.append(actor, "workspace.renamed", after.id, {"from": before.name, "to": after.name}, now=now)
+    return after
+
+
+async def change_settings(tx: TenantTx, actor: Actor, settings: WorkspaceSettings, *, now: datetime) -> Workspace:
+    """Replace the settings. Invalid when a period makes no sense."""
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    for field, days in (("messages_days", settings.messages_days), ("content_days", settings.content_days)):
+        if days is not None and not 1 <= days <= 3650:
+            raise Invalid("bad_period", "A period is from 1 to 3650 days.", field=field)
+    before = await _own(tx, actor)
+    await tx.workspaces.change_settings(before.id, settings)
+    facts = {"messages_days": str(settings.messages_days), "content_days": str(settings.content_days)}
+    await tx.audit.append(actor, "workspace.settings_changed", before.id, facts, now=now)
+    return Workspace(before.id, before.name, before.created, settings)
+
+
+async def show(tx: TenantTx, actor: Actor) -> Workspace:
+    """The actor's workspace."""
+    access.require(actor, Permission.WORKSPACE_READ)
+    return await _own(tx, actor)
+
+
+async def _own(tx: TenantTx, actor: Actor) -> Workspace:
+    found = await tx.workspaces.get(actor.workspace)
+    if found is None:
+        raise NotFound("not_found", "There is no such workspace.")
+    return found
+
+
+def new_id(now: datetime, entropy: Entropy) -> WorkspaceId:
+    """An id for a workspace to be."""
+    return WorkspaceId(ids.new("ws", now, entropy))
+
+
+def good_name(name: str, *, field: str = "name") -> str:
+    """A name people gave, trimmed; Invalid when it is empty, long, or holds control characters."""
+    trimmed = name.strip()
+    if not 0 < len(trimmed) <= _LONGEST_NAME or not trimmed.isprintable():
+        raise Invalid("bad_name", f"A name has 1 to {_LONGEST_NAME} printable characters.", field=field)
+    return trimmed
