@@ -80,7 +80,7 @@ def _verify(signature: bytes, fields: dict[bytes, bytes], keys: list[bytes]) -> 
         if raw := left.pop(name, None):
             data += name + b":" + raw.partition(b":")[2].strip() + b"\r\n"
     data += b"dkim-signature:" + re.sub(rb"(\bb=)[^;]*$", rb"\1", value)
-    algorithm, proof = tags[b"a"].decode(), base64.b64decode(tags[b"b"])
+    algorithm, proof = str(tags[b"a"], "ascii"), base64.b64decode(tags[b"b"])
     for key in keys:
         if _holds(algorithm, key, proof, data):
             return algorithm

@@ -10,7 +10,7 @@ from mailward.core.evidence.model import Finding, failed, passed
 
 @check("LOG-1")
 async def every_tree_recomputes(context: Context) -> Finding:
-    """Every tree is rebuilt from its leaves and compared with stored nodes, signed heads and the installation's tree."""
+    """Every tree is rebuilt from its leaves and compared with nodes, signed heads and the root tree."""
     signer = context.installation.vault.log_signer()
     faults = await context.store.system_read(lambda tx: verify_store(tx, signer.public_key, signer.log))
     if faults:
