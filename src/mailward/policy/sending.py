@@ -18,7 +18,6 @@ from mailward.policy.decision import Allow, Decision, Hold, Refuse
 ALLOW = Allow()
 ALLOW_TEST = Allow("test_mode", "This credential or message is in test mode: it is recorded and not sent.")
 
-Stream = Literal["transactional", "broadcast"]
 Standing = Literal["active", "paused", "suspended"]
 
 
@@ -126,7 +125,7 @@ def decide(f: SendFacts) -> Decision:
     if found.capture_only and not f.capture_mode:
         return Refuse(
             "capture_only_domain",
-            f"{f.from_domain} is reserved for capture mode; its mail never leaves. Add and verify a domain of your own.",
+            f"{f.from_domain} is reserved for capture mode; its mail never leaves. Add a domain of your own.",
         )
     if f.workspace == "paused":
         return Hold("workspace_paused", "Sending is paused for this workspace; the message is kept until it resumes.")
@@ -162,17 +161,15 @@ def _not_verified(where: str, name: str) -> Refuse:
     )
 
 
-# Reasons on the suppression list that stop every stream; the others stop broadcast only.
-_STOPS_ALL = frozenset({"hard_bounce", "complaint", "manual", "spam_complaint"})
+def decide_recipient(stream: str, entries: Mapping[str, str]) -> Decision:
+    """One recipient. `entries` are its suppressions: stream ("" for every stream) -> reason.
 
-
-def decide_recipient(stream: Stream, entries: Mapping[str, str]) -> Decision:
-    """One recipient. `entries` are its suppressions: stream ("" for every stream) -> reason."""
+    A hard bounce or a complaint is listed for every stream; an unsubscribe for the stream
+    it came from, so that it stops broadcasts and not receipts.
+    """
     if not entries:
         return ALLOW
     reason = entries.get("") or entries.get(stream)
     if reason is None:
-        reason = next((r for r in entries.values() if r in _STOPS_ALL and r != "manual"), None)
-    if reason is None or (stream == "transactional" and reason not in _STOPS_ALL and "transactional" not in entries):
         return ALLOW
     return Refuse("suppressed", f"The address is on the suppression list ({reason.replace('_', ' ')}).")

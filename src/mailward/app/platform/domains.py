@@ -110,12 +110,9 @@ class Domains:
 
 
 def _detail(domain: Domain, pairs: list[KeyPair], names: InstallationNames) -> schema.DomainDetail:
-    # Found records go by what they should be: a rotation adds records that no look has seen yet. Of the reserved
-    # domain nothing is published.
-    seen = {(c.record.type, c.record.name, c.record.value): c for c in domain.checks}
+    # Of the reserved domain nothing is published.
     capture = domain.state is DomainState.CAPTURE_ONLY
-    wanted = [] if capture else records.required_records(domain, pairs, names)
-    told = [seen.get((r.type, r.name, r.value), RecordCheck(r, "unchecked")) for r in wanted]
+    told = [] if capture else records.latest_checks(domain, pairs, names)
     return schema.DomainDetail(
         **_summary(domain), verified_at=domain.verified_at, records=[_record(check) for check in told]
     )

@@ -6,7 +6,7 @@ import ipaddress
 from base64 import b64encode
 from collections.abc import Iterable
 
-from mailward.core.domains.model import Domain, InstallationNames, KeyPair, KeyState, Record
+from mailward.core.domains.model import Domain, InstallationNames, KeyPair, KeyState, Record, RecordCheck
 
 
 def required_records(domain: Domain, pairs: Iterable[KeyPair], names: InstallationNames) -> list[Record]:
@@ -17,6 +17,25 @@ def required_records(domain: Domain, pairs: Iterable[KeyPair], names: Installati
             out += dkim_records(domain, pair, first=pair.state is KeyState.PUBLISHING and domain.verified_at is None)
     out += [spf_record(domain, names), return_path_record(domain, names), dmarc_record(domain, names)]
     return sorted(out, key=lambda r: not r.required)
+
+
+def latest_checks(domain: Domain, pairs: Iterable[KeyPair], names: InstallationNames) -> list[RecordCheck]:
+    """Each record to publish now with what the last look said of it; "unchecked" where no look has seen it yet.
+
+    A key record is matched with its value (revoking empties p=); SPF and DMARC are not, since
+    the check advises a value that respects what the owner has published already.
+    """
+    seen = {_identity(c.record): c for c in domain.checks}
+    advised = {(c.record.purpose, c.record.name): c for c in domain.checks if c.record.purpose in ("spf", "dmarc")}
+    out = []
+    for record in required_records(domain, pairs, names):
+        check = advised.get((record.purpose, record.name)) or seen.get(_identity(record))
+        out.append(check or RecordCheck(record, "unchecked"))
+    return out
+
+
+def _identity(record: Record) -> tuple[str, str, str]:
+    return record.type, record.name, record.value
 
 
 def ownership_record(domain: Domain, names: InstallationNames) -> Record:

@@ -1,0 +1,122 @@
+"""`mailward domain`: domains, the records to publish, and what DNS shows in their place."""
+
+from __future__ import annotations
+
+import asyncio
+
+import cyclopts
+
+from mailward.app.commands.output import Config, Json, Workspace, print_json, print_table
+from mailward.app.context import Context, run
+from mailward.app.naming import installation_names
+from mailward.app.platform.domains import Domains
+from mailward.app.signing import make_keys
+from mailward.base.ids import WorkspaceId
+from mailward.core.domains.keys import FreshKeys
+from mailward.core.domains.records import installation_records
+from mailward.edges.web.schema import domains as schema
+from mailward.edges.web.schema.common import PageQuery
+
+app = cyclopts.App(help="Sending domains.")
+
+_UNKNOWN_OR_GOOD = frozenset({"ok", "missing", "unchecked", "temporary"})
+
+
+def _domains(context: Context) -> Domains:
+    async def fresh(workspace: WorkspaceId) -> FreshKeys:
+        return await asyncio.to_thread(make_keys, context.installation.vault, workspace)
+
+    names = installation_names(context.settings)
+    return Domains(context.store, context.clock, context.entropy, context.resolver, names, fresh)
+
+
+def exit_code(detail: schema.DomainDetail) -> int:
+    """0 when the domain may send and no record is wrong; else 1. A recommended record that is missing is no error."""
+    may_send = detail.status in ("verified", "capture_only")
+    required = all(r.state == "ok" for r in detail.records if r.required)
+    return 0 if may_send and required and all(r.state in _UNKNOWN_OR_GOOD for r in detail.records) else 1
+
+
+def show(detail: schema.DomainDetail, *, json: bool) -> None:
+    """The domain, then each record with its zone-file line, what was found and what to do."""
+    if json:
+        print_json(detail)
+        return
+    print(f"{detail.name}  {detail.status}  {detail.id}")
+    for record in detail.records:
+        need = "required" if record.required else "recommended"
+        print(f"\n{record.state:<10} {record.purpose} ({need})\n  {record.zone_line}")
+        if record.state not in ("ok", "unchecked"):
+            for value in record.found:
+                print(f"  found: {value}")
+        if record.hint:
+            print(f"  {record.hint}")
+
+
+@app.command
+def add(
+    name: str, *, subdomains: bool = False, config: Config = None, workspace: Workspace = None, json: Json = False
+) -> int:
+    """Add a domain and print the records to publish. With --subdomains, names below it may send, too."""
+
+    async def act(context: Context) -> int:
+        request = schema.AddDomain(name=name, subdomains=subdomains)
+        show(await _domains(context).add(context.actor, request), json=json)
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command(name="list")
+def list_(*, limit: int = 100, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+    """The domains of a workspace, newest first."""
+
+    async def act(context: Context) -> int:
+        page = await _domains(context).list(context.actor, PageQuery(limit=limit))
+        if json:
+            print_json(page)
+        else:
+            rows = [(d.name, d.status, d.checked_at or "never", d.id) for d in page.data]
+            print_table(rows, ("domain", "status", "checked", "id"))
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
+def check(name: str, *, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+    """Look at DNS now and print each record found against expected. Exits 1 unless the domain may send as it is."""
+
+    async def act(context: Context) -> int:
+        detail = await _domains(context).check(context.actor, name)
+        show(detail, json=json)
+        return exit_code(detail)
+
+    return run(config, workspace, act)
+
+
+@app.command
+def rotate(name: str, *, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+    """Make new keys and print their records. The old ones sign until DNS shows the new, and verify a week longer."""
+
+    async def act(context: Context) -> int:
+        show(await _domains(context).rotate(context.actor, name), json=json)
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
+def installation(*, config: Config = None, json: Json = False) -> int:
+    """The records the operator publishes once, which every customer's SPF and return path point at."""
+
+    async def act(context: Context) -> int:
+        records = installation_records(installation_names(context.settings))
+        if json:
+            print_json(records)
+        else:
+            for record in records:
+                print(record.zone_line)
+        return 0
+
+    return run(config, None, act)
