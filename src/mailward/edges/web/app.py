@@ -29,6 +29,7 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"geolocation=(), camera=(), microphone=()"),
     (b"referrer-policy", b"no-referrer"),
+    (b"server", b"mailward"),
     (b"vary", b"Authorization, Cookie"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),

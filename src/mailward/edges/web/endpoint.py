@@ -177,6 +177,8 @@ class Endpoint:
 
     async def _count(self, rate_class: RateClass, key: str, headers: Headers) -> None:
         rate = self._services.limits.rates[rate_class]
+        if rate is None:
+            return
         decision = await self._services.limiter.take(key, rate)
         headers += rate_headers(rate, decision)
         if not decision.allowed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -31,7 +31,7 @@ class RateClass(StrEnum):
     AUTH_FAILURE = "auth-failure"
 
 
-def default_rates() -> dict[RateClass, Rate]:
+def default_rates() -> dict[RateClass, Rate | None]:
     """Reads are generous, writes strict, failed credentials (by source address) strictest."""
     return {
         RateClass.SEND: Rate("send", 60_000, 60),
@@ -44,12 +44,14 @@ def default_rates() -> dict[RateClass, Rate]:
 
 @dataclass(frozen=True, slots=True)
 class WebLimits:
-    """Times in seconds, sizes in bytes. `in_flight` bounds the request bodies held by one process together."""
+    """Times in seconds, sizes in bytes. `in_flight` bounds the request bodies held by one process together.
+    A rate of None is no limit.
+    """
 
     body_seconds: float = 60.0
     handler_seconds: float = 30.0
     in_flight: int = 256 * MB
-    rates: dict[RateClass, Rate] = field(default_factory=default_rates)
+    rates: Mapping[RateClass, Rate | None] = field(default_factory=default_rates)
 
 
 class Limiter(Protocol):

@@ -58,6 +58,7 @@ OPERATIONS = [
         name="listEvents",
         tag="events",
         summary="Events of all messages",
+        description="Grouped by message, the newest message first; `limit` counts messages.",
         query=types.EventQuery,
         response=EventPage,
         errors=("invalid_cursor",),

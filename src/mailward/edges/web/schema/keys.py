@@ -12,6 +12,10 @@ from mailward.edges.web.schema.messages import Instant
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Scope = Literal["send", "read", "admin"]
+Domains = Annotated[
+    list[Annotated[str, Meta(min_length=3, max_length=253, examples=["example.com"])]],
+    Meta(min_length=1, max_length=50),
+]
 Networks = Annotated[list[Annotated[str, Meta(max_length=64, examples=["192.0.2.0/24"])]], Meta(max_length=50)]
 
 
@@ -22,6 +26,7 @@ class CreateKey(Request):
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3, examples=[["send"]])]
     expires_at: Instant | None = None
     networks: Networks = []
+    domains: Domains | None = None
 
 
 class Key(View):
@@ -33,6 +38,7 @@ class Key(View):
     scopes: list[str]
     networks: list[str]
     created_at: Instant
+    domains: list[str] | None = None
     expires_at: Instant | None = None
     last_used_at: Instant | None = None
     revoked_at: Instant | None = None
@@ -52,11 +58,13 @@ class KeyPage(View):
 
 
 class CreateCredential(Request):
-    """A user name and password for SMTP submission."""
+    """For SMTP submission: a user name and password, or for the private listener the networks it stands for."""
 
     name: Name
+    kind: Literal["password", "network"] = "password"
     expires_at: Instant | None = None
     networks: Networks = []
+    domains: Domains | None = None
 
 
 class Credential(View):
@@ -67,15 +75,17 @@ class Credential(View):
     username: str
     networks: list[str]
     created_at: Instant
+    kind: str = "password"
+    domains: list[str] | None = None
     expires_at: Instant | None = None
     last_used_at: Instant | None = None
     revoked_at: Instant | None = None
 
 
 class NewCredential(Credential):
-    """An SMTP credential with its password, shown this once."""
+    """An SMTP credential with its password, shown this once; null for a network."""
 
-    password: str = ""
+    password: str | None = None
 
 
 class CredentialPage(View):

@@ -1,0 +1,89 @@
+"""The workspace area of the platform: the tenant, its usage, its feed of events."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.platform import views
+from mailward.base.errors import Invalid
+from mailward.base.sources import Clock
+from mailward.core.messages.find import Found
+from mailward.core.workspaces import change
+from mailward.edges.web.schema import messages, workspace
+from mailward.policy import access
+from mailward.policy.access import Actor, Permission
+
+_DAY_SECONDS = 86_400
+
+
+class Workspaces:
+    """Implements `edges.web.ports.Workspace`."""
+
+    def __init__(self, store: SqliteStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def get(self, actor: Actor) -> workspace.WorkspaceDetail:
+        """Whose key this is."""
+        found = await self._store.read(actor.workspace, lambda tx: change.show(tx, actor))
+        return workspace.WorkspaceDetail(id=found.id, name=found.name, status="active", created_at=found.created)
+
+    async def usage(self, actor: Actor, query: workspace.UsageQuery) -> workspace.Usage:
+        """Counts by UTC day, oldest first; days without any are left out."""
+        access.require(actor, Permission.WORKSPACE_READ)
+        first = int(self._clock.now().timestamp()) // _DAY_SECONDS - query.days + 1
+        rows = await self._store.read(actor.workspace, lambda tx: tx.messages.usage(first))
+        days: dict[int, dict[str, int]] = {}
+        for day, what, n in rows:
+            days.setdefault(day, {})[what] = n
+        return workspace.Usage(
+            data=[workspace.UsageDay(date=_date(day), counts=counts) for day, counts in sorted(days.items())]
+        )
+
+    async def events(self, actor: Actor, query: workspace.EventQuery) -> messages.EventPage:
+        """Events grouped by message, the newest message first; `limit` counts messages."""
+        access.require(actor, Permission.MESSAGE_READ)
+        before = _cursor(query.cursor)
+        since, until = _us(query.since), _us(query.until)
+
+        async def verb(tx: SqliteTx) -> tuple[list[messages.Event], bytes | None]:
+            page = await tx.messages.page(before=before, limit=query.limit + 1, since=since, until=until)
+            more = page[query.limit - 1].id if len(page) > query.limit else None
+            page = page[: query.limit]
+            copies = await tx.deliveries.of([m.id for m in page])
+            events: list[messages.Event] = []
+            for m in page:
+                attempts, timeline = await tx.deliveries.attempts(m.id), await tx.messages.timeline(m.id)
+                events += reversed(views.events(Found(m, copies.get(m.id, [])), attempts, timeline))
+            return events, more
+
+        events, more = await self._store.read(actor.workspace, verb)
+        if query.type is not None:
+            events = [event for event in events if event.type == query.type]
+        return messages.EventPage(
+            data=events, next_cursor=base64.urlsafe_b64encode(more).decode() if more is not None else None
+        )
+
+
+def _date(day: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date().isoformat()
+
+
+def _us(moment: datetime | None) -> int | None:
+    return int(moment.timestamp() * 1e6) if moment is not None else None
+
+
+def _cursor(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(text)
+    except (ValueError, binascii.Error):
+        raw = b""
+    if len(raw) != 16:
+        raise Invalid("invalid_cursor", "This cursor is not one of ours; start again without it.", field="cursor")
+    return raw
