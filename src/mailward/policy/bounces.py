@@ -109,7 +109,8 @@ _CODES: dict[int, str] = {
 _ALWAYS_TEMPORARY = frozenset(("greylisted", "rate_limited", "server_busy", "too_many_recipients", "dns_failure"))
 _NEVER_FROM_4XX = frozenset(("bad_domain", "null_mx", "relay_denied", "rejected"))
 _WAIT = re.compile(
-    r"(?:again|retry|wait|come back|greylist\w*|deferred|delayed)\D{0,40}?(\d{1,6})\s{0,2}(s|m|h|second|minute|min|hour)",
+    r"(?:again|retry|wait|come back|greylist\w*|deferred|delayed)\D{0,40}?(\d{1,6})\s{0,2}"
+    r"(s|m|h|sec|secs|seconds?|mins?|minutes?|hours?)\b",
     re.IGNORECASE,
 )
 _CLOCK_WAIT = re.compile(r"(?:again|greylist\w*|wait)\D{0,40}?(\d{1,2}):(\d\d):(\d\d)", re.IGNORECASE)

@@ -13,7 +13,7 @@ GREYLIST_STEPS = (2 * MINUTE, 5 * MINUTE, 10 * MINUTE)  # common greylists open 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Waits after the first, second, ... failed attempt; the last repeats until `max_age` seconds (RFC 5321: 4-5 days)."""
+    """Waits after the first, second,... failed attempt; the last repeats until `max_age` seconds.."""
 
     steps: tuple[float, ...] = DEFAULT_STEPS
     greylist_steps: tuple[float, ...] = GREYLIST_STEPS
@@ -132,7 +132,7 @@ _PAUSING = frozenset(("rate_limited", "blocklisted"))
 
 
 class DeadHosts:
-    """Addresses that did not answer, so that a thousand messages do not each wait for the same time-out."""
+    """Endpoints (address and port, as text) that did not answer: a thousand messages need not each wait for them."""
 
     __slots__ = ("_first", "_longest", "_until")
 

@@ -1,0 +1,47 @@
+"""What is handed to the courier, and what it brings back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mailward.base.outcome import Outcome
+from mailward.base.secret import Secret
+from mailward.policy.tls import TlsFacts, TlsPolicy
+from mailward.protocol.smtp.client import Exchange
+from mailward.protocol.smtp.client_mail import Dsn
+
+
+class CourierJob(NamedTuple):
+    """One message for one destination.
+
+    `hosts` are (name, address, port), tried in that order; they were judged by the egress policy.
+    Equal `route_key`s share connections and limits. `content` is canonical: CRLF only. `source` is
+    a local address to send from, or "". `auth` is (user, password) for a relay that asks for it.
+    `eight_bit` is informative: the courier looks at the bytes.
+    """
+
+    route_key: str
+    hosts: tuple[tuple[str, str, int], ...]
+    tls_policy: TlsPolicy
+    helo: str
+    mail_from: str
+    recipients: tuple[str, ...]
+    content: bytes | tuple[bytes, ...]
+    smtputf8: bool = False
+    eight_bit: bool = False
+    dsn: Dsn | None = None
+    requiretls: bool = False
+    source: str = ""
+    auth: tuple[str, Secret[str]] | None = None
+
+
+class CourierResult(NamedTuple):
+    """How it went: an outcome for each recipient, in order; `tls` is None when the hop was in clear."""
+
+    outcomes: tuple[Outcome, ...]
+    host: str
+    ip: str
+    why: str
+    tls: TlsFacts | None
+    dialogue: tuple[Exchange, ...]
+    elapsed_ms: int
