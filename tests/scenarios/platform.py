@@ -196,6 +196,17 @@ class Platform(Peer):
         if status >= 300 or domain["status"] != "verified":
             raise PeerFailed(f"checking {self.domain}: {status} {json.dumps(domain)[:3000]}")
 
+    def txt(self, host: str) -> bytes:
+        """The TXT strings published for a name by the platform's own resolver, joined."""
+        assert self._dns is not None
+        done = subprocess.run(
+            ["dig", "+short", "+tcp", "-p", str(self._dns.port), "@127.0.0.1", host, "TXT"],
+            capture_output=True,
+            timeout=20,
+            check=True,
+        )
+        return b"".join(done.stdout.strip().strip(b'"').split(b'" "'))
+
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Signal the whole process group, at once."""
         assert self._process is not None
