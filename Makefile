@@ -26,7 +26,7 @@ lint: $(VENV)/.dev ## ruff: style and formatting
 	@$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev ## mypy --strict
-	@$(BIN)/mypy
+	@$(BIN)/mypy --explicit-package-bases src/mailward tests bench demo
 
 contracts: $(VENV)/.dev ## import-linter: who may import whom
 	@$(BIN)/lint-imports --no-cache
