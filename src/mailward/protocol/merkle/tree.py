@@ -52,8 +52,14 @@ class CompactRange:
 
     def push(self, hash: bytes, grown: list[tuple[int, int, bytes]] | None = None) -> None:
         """Add the next leaf's hash."""
-        level, index = 0, self.end
-        self.end += 1
+        self.push_subtree(0, hash, grown)
+
+    def push_subtree(self, level: int, hash: bytes, grown: list[tuple[int, int, bytes]] | None = None) -> None:
+        """Add the next complete subtree of that level. ValueError when none can begin here."""
+        if self.end & ((1 << level) - 1):
+            raise ValueError("no subtree of this size begins here")
+        index = self.end >> level
+        self.end += 1 << level
         stack = self._stack
         # An odd index completes its parent when the left sibling is in the range as a whole.
         while index & 1 and stack and stack[-1][0] == level and stack[-1][1] == index - 1:
@@ -72,6 +78,11 @@ class CompactRange:
     def hashes(self) -> list[bytes]:
         """The hashes of `cover(begin, end)`."""
         return [h for _, _, h in self._stack]
+
+    @property
+    def levels(self) -> list[int]:
+        """The levels of `cover(begin, end)`."""
+        return [level for level, _, _ in self._stack]
 
     def root(self) -> bytes:
         """Root of the tree of `end` leaves. ValueError unless the range begins at 0."""
