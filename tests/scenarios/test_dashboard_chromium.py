@@ -55,7 +55,7 @@ async def served(entropy: Any) -> AsyncIterator[Served]:
         except OSError:
             await asyncio.sleep(0.05)
     yield Served(platform, around.public_url)
-    server.stop()
+    server.stop()  # type: ignore[no-untyped-call]
     await task
 
 
@@ -136,6 +136,22 @@ async def test_hostile_mail_runs_nothing_and_loads_nothing(served: Served, brows
     await page.get_by_text("Dear reader").wait_for()
     assert await page.title() == "Message"
     assert elsewhere == []
+
+
+async def test_what_a_reader_opened_stays_open(served: Served, browser: Any) -> None:
+    """A list that refreshes itself does not close what somebody is reading, nor move the focus."""
+    page, _, complaints = await watch(browser, served)
+    await come_in(page, served)
+    served.platform.text = "it said no"
+    await page.goto(f"{served.url}/webhooks/whk_1")
+    await page.get_by_text("what it said").first.click()
+    async with page.expect_response("**/attempts"):
+        pass
+    await asyncio.sleep(0.3)
+    assert await page.get_by_text("it said no").last.is_visible() is False
+    assert await page.locator("details[open]").count() == 1
+    assert await page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    assert complaints == []
 
 
 async def test_pages_fit_a_phone_and_both_lights(served: Served, browser: Any, tmp_path: Path) -> None:

@@ -112,12 +112,9 @@ def verified(secret: str, got: tuple[str, Mapping[str, str], bytes], world: Worl
         def now(cls, tz: Any = None) -> Any:
             return world.clock.now()
 
-    old = library.datetime
-    library.datetime = Frozen  # type: ignore[attr-defined,misc]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "datetime", Frozen)
         return Webhook(secret).verify(got[2], dict(got[1]))
-    finally:
-        library.datetime = old  # type: ignore[attr-defined,misc]
 
 
 async def test_an_event_arrives_signed_and_is_recorded(world: World) -> None:

@@ -18,6 +18,7 @@ class Session:
     actor: Actor
     email: str = field(repr=False)
     workspace_name: str = ""
+    id: str = ""
 
 
 class Sessions(Protocol):
