@@ -23,7 +23,10 @@ async def no_scope_no_rows(context: Context) -> Finding:
     """Raw SQL on the application's own kind of connection fails without a scope, and past one."""
     db = connect(context.settings.data / "state.db", context.installation.vault.database_key())
     try:
-        tables = [str(r[0]) for r in db.execute("SELECT name FROM sqlite_master WHERE name LIKE 't\\_%' ESCAPE '\\'")]
+        tables = [
+            str(r[0])
+            for r in db.execute("SELECT name FROM sqlite_master WHERE type='table' AND name LIKE 't\\_%' ESCAPE '\\'")
+        ]
         guard = ScopeGuard(db)
         guard.install(db)
         for where, workspace in (("outside any scope", None), ("around the scope's view", b"\xff" * 16)):

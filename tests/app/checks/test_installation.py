@@ -1,0 +1,91 @@
+"""Checks that need no running process, on a fresh installation: they hold, and they notice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mailward.adapters.host.clock import SystemClock
+from mailward.adapters.storage.sqlite.connection import connect
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.app.checks import access, log, privacy, storage
+from mailward.app.context import Context, cli_actor
+from mailward.app.installation import Installation
+from mailward.app.settings import Server, Settings
+from mailward.base import ids
+from mailward.core.evidence.model import Result
+
+
+@pytest.fixture
+async def context(tmp_path: Path) -> AsyncIterator[Context]:
+    """A migrated store with one audited act and no people."""
+    installation = Installation(Settings(server=Server(data=str(tmp_path))), worker=0)
+    SqliteStore.prepare(tmp_path, installation.vault.database_key(), SystemClock())
+    await installation.open()
+    workspace = ids.WorkspaceId(ids.new("ws", installation.clock.now(), installation.entropy))
+    yield Context(installation, cli_actor(workspace))
+    await installation.close()
+
+
+@pytest.mark.claim("REST-1")
+async def test_a_planted_marker_is_read_back_and_in_no_file(context: Context) -> None:
+    """The search is real: the marker opens with the key; and no file holds it."""
+    found = await storage.nothing_readable(context)
+    assert found.result is Result.PASSED, found.evidence
+
+
+@pytest.mark.claim("AUTHZ-2")
+async def test_sql_without_a_scope_is_refused(context: Context) -> None:
+    """On every tenant-owned table."""
+    found = await access.no_scope_no_rows(context)
+    assert found.result is Result.PASSED, found.evidence
+    assert "0 tables" not in found.evidence
+
+
+@pytest.mark.claim("LOG-1")
+async def test_the_log_recomputes_and_a_dropped_entry_is_found(context: Context) -> None:
+    """An entry removed behind the application's back turns the check red."""
+    await storage.nothing_readable(context)
+    await storage.nothing_readable(context)
+    assert (await log.every_tree_recomputes(context)).result is Result.PASSED
+    db = connect(context.settings.data / "state.db", context.installation.vault.database_key())
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        db.execute(f"DROP TRIGGER {name}")
+    db.execute("DELETE FROM t_audit WHERE seq = 0")
+    db.close()
+    assert (await log.every_tree_recomputes(context)).result is Result.FAILED
+
+
+@pytest.mark.claim("PRIVACY-1")
+async def test_a_message_past_its_term_is_noticed(context: Context) -> None:
+    """A message of 59 days is fine; one of 62 days is not."""
+    for days, result in ((59, Result.PASSED), (62, Result.FAILED)):
+        created = int((context.clock.now() - timedelta(days=days)).timestamp() * 1_000_000)
+        db = connect(context.settings.data / "state.db", context.installation.vault.database_key())
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute(
+            "INSERT INTO t_messages(workspace, id, created, facts) VALUES (?, ?, ?, ?)",
+            (b"w" * 16, days.to_bytes(16, "big"), created, b""),
+        )
+        db.close()
+        assert (await privacy.nothing_past_its_term(context)).result is result
+
+
+@pytest.mark.claim("REST-2")
+async def test_a_key_file_others_can_read_fails(context: Context) -> None:
+    """Mode 0600 is shown as no key service; 0644 fails."""
+    path = context.settings.data / "keys" / "master.key"
+    assert (await storage.key_file(context)).result is Result.NOT_CONFIGURED
+    path.chmod(0o644)
+    assert (await storage.key_file(context)).result is Result.FAILED
+
+
+@pytest.mark.claim("KEYS-1")
+async def test_stores_without_secrets_pass(context: Context) -> None:
+    """Keys, passwords and sessions of a fresh installation."""
+    for check in (access.keys_are_hashes, access.passwords_are_argon2id, access.sessions_are_hashes):
+        assert (await check(context)).result is Result.PASSED
