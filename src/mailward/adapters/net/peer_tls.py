@@ -14,11 +14,14 @@ from ipaddress import ip_address
 from typing import Any
 
 from cryptography import x509
-from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from mailward.policy.tls import TlsFacts, TlsPolicy
 
 _MAX_NAMES = 20
+_CA = ExtensionPolicy.webpki_defaults_ca()
+# As on the web, but private authorities mark the names critical and nobody is harmed.
+_LEAF = ExtensionPolicy.webpki_defaults_ee().require_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
 
 
 def client_context(policy: TlsPolicy, *, cafile: str | None = None) -> ssl.SSLContext:
@@ -90,7 +93,8 @@ def _examine(chain: tuple[bytes, ...], host: str, store: Store | None) -> tuple[
         except ValueError:
             name = x509.DNSName(host)
         others = [x509.load_der_x509_certificate(der) for der in chain[1:]]
-        PolicyBuilder().store(store).build_server_verifier(name).verify(leaf, others)
+        builder = PolicyBuilder().store(store).extension_policies(ca_policy=_CA, ee_policy=_LEAF)
+        builder.build_server_verifier(name).verify(leaf, others)
     except (VerificationError, ValueError) as e:
         return subject, names, str(e)[:200] or "the certificate does not verify"
     return subject, names, ""

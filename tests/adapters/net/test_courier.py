@@ -1,0 +1,376 @@
+"""The courier against real servers: Postfix's smtp-sink, our sink, and servers that misbehave on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from mailward.adapters.net.courier import CourierJob, CourierResult, PoolOptions, SmtpCourier
+from mailward.adapters.net.sink import SmtpSink
+from mailward.base.outcome import Done, PermFail, TempFail
+from mailward.policy.tls import TlsPolicy
+
+SINK = shutil.which("smtp-sink", path="/usr/sbin:/usr/bin:/sbin")
+CONTENT = b"From: a@a.test\r\nTo: b@b.test\r\nSubject: x\r\n\r\n.dot\r\nbody\r\n..\r\n"
+
+
+def job(port: int, **changes: object) -> CourierJob:
+    base = CourierJob(
+        "b.test", (("mx.b.test", "127.0.0.1", port),), TlsPolicy.OPPORTUNISTIC, "mail.a.test",
+        "a@a.test", ("b@b.test",), CONTENT,
+    )  # fmt: skip
+    return base._replace(**changes)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def courier(**options: object) -> AsyncIterator[SmtpCourier]:
+    it = SmtpCourier(PoolOptions(**options))  # type: ignore[arg-type]
+    try:
+        yield it
+    finally:
+        await it.close(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@asynccontextmanager
+async def smtp_sink(*args: str) -> AsyncIterator[int]:
+    if SINK is None:
+        pytest.skip("smtp-sink is not installed")
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(SINK, "-u", "nobody", *args, f"127.0.0.1:{port}", "64")
+    try:
+        for _ in range(200):
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                await writer.wait_closed()
+                break
+            except OSError:
+                await asyncio.sleep(0.02)
+        yield port
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], "asyncio.Future[None] | object"]
+
+
+@asynccontextmanager
+async def scripted(*replies: bytes | None, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A server that answers the n-th thing it hears with the n-th reply; None closes. What it heard is listed."""
+    heard: list[bytes] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            for i, reply in enumerate(replies):
+                if i:
+                    data = await reader.read(65536)
+                    if not data:
+                        break
+                    heard.append(data)
+                if reply is None:
+                    break
+                writer.write(reply)
+                await writer.drain()
+                if tls is not None and heard and heard[-1] == b"STARTTLS\r\n":
+                    await writer.start_tls(tls)
+            else:
+                await reader.read(65536)
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], heard
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def once(port: int, **changes: object) -> CourierResult:
+    async with courier() as it:
+        return await asyncio.wait_for(it.deliver(job(port, **changes)), 10)
+
+
+async def test_sink_gets_the_bytes() -> None:
+    """What is delivered is what was given, dots and all, and a second message uses the same connection."""
+    got: list[tuple[str, tuple[str, ...], bytes]] = []
+    sink = SmtpSink(on_message=lambda *m: got.append(m))
+    port = await sink.listen()
+    async with courier() as it:
+        first = await it.deliver(job(port))
+        second = await it.deliver(job(port, content=(b".", b"\r\n.\r", b"\n..x")))
+    await sink.close()
+    assert isinstance(first.outcomes[0], Done)
+    assert "open connection" in second.why
+    assert got == [
+        ("a@a.test", ("b@b.test",), CONTENT),
+        ("a@a.test", ("b@b.test",), b".\r\n.\r\n..x\r\n"),
+    ]
+    assert (first.ip, first.host, first.tls) == ("127.0.0.1", "mx.b.test", None)
+    assert any(who == "C" and text == f"<{len(CONTENT)} bytes>" for _, who, text in first.dialogue)
+    assert not any("body" in text for _, _, text in first.dialogue)
+
+
+@pytest.mark.parametrize("args", [(), ("-p",), ("-e",), ("-8",), ("-E",), ("-P",)])
+async def test_smtp_sink_variants(args: tuple[str, ...]) -> None:
+    """Postfix's sink takes the message with and without pipelining, ESMTP, 8BITMIME, behind a PIX."""
+    async with smtp_sink(*args) as port:
+        result = await once(port, recipients=("b@b.test", "c@b.test"))
+    assert [type(o) for o in result.outcomes] == [Done, Done]
+
+
+async def test_many_messages_share_few_connections() -> None:
+    """Waiting messages flow onto freed connections; the limit of connections is kept."""
+    async with smtp_sink("-c") as port, courier(start_connections=3.0, max_connections=3.0) as it:
+        results = await asyncio.gather(*(it.deliver(job(port)) for _ in range(300)))
+        assert it._pool is not None
+        assert len(it._pool.connections) <= 3
+    assert all(isinstance(r.outcomes[0], Done) for r in results)
+
+
+@pytest.mark.parametrize("stage", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."])
+@pytest.mark.parametrize("flag", ["-q", "-Q", "-r", "-f"])
+async def test_failure_at_each_stage(flag: str, stage: str) -> None:
+    """A drop, a 421, a 4xx is tried again; a 5xx about the message is final, about the session it is not."""
+    async with smtp_sink(flag, f"{stage},HELO" if stage == "EHLO" else stage) as port:
+        result = await once(port)
+    expected = PermFail if flag == "-f" and stage not in ("CONNECT", "EHLO") else TempFail
+    assert isinstance(result.outcomes[0], expected), result
+
+
+async def test_lost_after_final_dot_is_not_sent_again() -> None:
+    """A drop between the final dot and its reply ends the attempt: no second copy, though another host exists."""
+    sink = SmtpSink()
+    other = await sink.listen()
+    async with smtp_sink("-q", ".") as port:
+        hosts = (("mx1.b.test", "127.0.0.1", port), ("mx2.b.test", "127.0.0.1", other))
+        result = await once(port, hosts=hosts)
+    await sink.close()
+    assert isinstance(result.outcomes[0], TempFail)
+    assert result.outcomes[0].reason == "connection_lost"
+    assert sink.messages == 0
+
+
+@pytest.mark.parametrize("flag", ["-q", "-Q"])
+async def test_next_host(flag: str) -> None:
+    """A host that fails before the content leads to the next one, and the record says so."""
+    sink = SmtpSink()
+    other = await sink.listen()
+    async with smtp_sink(flag, "MAIL") as port:
+        hosts = (
+            ("mx0.b.test", "127.0.0.1", free_port()),
+            ("mx1.b.test", "127.0.0.1", port),
+            ("mx2.b.test", "127.0.0.1", other),
+        )
+        result = await once(port, hosts=hosts)
+    await sink.close()
+    assert isinstance(result.outcomes[0], Done)
+    assert result.host == "mx2.b.test"
+    assert "mx0.b.test" in result.why and "mx1.b.test" in result.why
+
+
+async def test_dead_host_is_remembered() -> None:
+    """A host that refused the connection is not tried for each message."""
+    async with courier() as it:
+        port = free_port()
+        first = await it.deliver(job(port))
+        second = await it.deliver(job(port))
+    assert isinstance(first.outcomes[0], TempFail) and first.outcomes[0].reason == "connection_failed"
+    assert isinstance(second.outcomes[0], TempFail)
+    assert "not tried" in second.why
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        (b"garbage\r\n",),
+        (b"999 what\r\n",),
+        (b"250 wrong greeting\r\n",),
+        (b"220-a\r\n250 b\r\n",),
+        (b"220 ok\r\n", b"250-" + b"x" * 5000 + b"\r\n"),
+        (b"220 ok\r\n", b"250-x\r\n" * 200),
+        (b"220 ok\r\n", b"250 mx\r\n", b"250 ok\r\n250 surplus\r\n250 again\r\n", b"250 ok\r\n"),
+        (b"220 ok\r\n", b"250 mx\r\n", b"250 ok\r\n", b"250 ok\r\n", b"200 not 354\r\n"),
+        (b"220 ok\r\n", b"250 mx\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"354 again\r\n"),
+    ],
+)
+async def test_malformed_replies(replies: tuple[bytes, ...]) -> None:
+    """Whatever is not SMTP is a protocol error that is tried again later."""
+    async with scripted(*replies) as (port, _):
+        result = await once(port)
+    outcome = result.outcomes[0]
+    assert isinstance(outcome, TempFail)
+    assert outcome.reason == "protocol_error"
+
+
+async def test_one_bad_recipient() -> None:
+    """Each recipient has its own outcome."""
+    replies = (
+        b"220 ok\r\n",
+        b"250-mx\r\n250 PIPELINING\r\n",
+        b"250 ok\r\n550 5.1.1 no such user\r\n250 ok\r\n354 go\r\n",
+    )
+    async with scripted(*replies, b"250 queued\r\n") as (port, heard):
+        result = await once(port, recipients=("x@b.test", "y@b.test"))
+    first, second = result.outcomes
+    assert isinstance(first, PermFail) and first.reason == "bad_mailbox"
+    assert isinstance(second, Done)
+    assert heard[1].count(b"\r\n") == 4
+
+
+async def test_pipelined_data_without_recipient() -> None:
+    """354 although no recipient was accepted: a lone dot and not one byte of content goes out."""
+    replies = (b"220 ok\r\n", b"250-mx\r\n250 PIPELINING\r\n", b"250 ok\r\n550 no\r\n354 go\r\n", b"554 nothing\r\n")
+    async with scripted(*replies) as (port, heard):
+        result = await once(port)
+    assert isinstance(result.outcomes[0], PermFail)
+    assert heard[2] == b".\r\n"
+
+
+async def test_stale_connection_is_replaced() -> None:
+    """A kept connection that the server dropped costs no attempt."""
+    ok = (b"220 ok\r\n", b"250 mx\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"250 queued\r\n")
+    async with scripted(*ok, None) as (port, _), courier() as it:
+        first = await it.deliver(job(port))
+        second = await it.deliver(job(port))
+    assert isinstance(first.outcomes[0], Done)
+    assert isinstance(second.outcomes[0], Done)
+
+
+async def test_silence_times_out() -> None:
+    """A server that says nothing is given up."""
+    async with scripted(b"") as (port, _), courier(timeout_scale=0.001) as it:
+        result = await asyncio.wait_for(it.deliver(job(port)), 10)
+    assert isinstance(result.outcomes[0], TempFail)
+    assert result.outcomes[0].reason == "timeout"
+
+
+@pytest.mark.parametrize("content", [b"a\nb\r\n", b"a\rb\r\n", b"a\0b\r\n", b"a\r\n.\n", (b"a\r", b"b")])
+async def test_bare_line_ends_are_refused(content: bytes | tuple[bytes, ...]) -> None:
+    """Content with a bare CR, LF or NUL raises before any connection."""
+    async with courier() as it:
+        with pytest.raises(ValueError):
+            it.start(job(1, content=content))
+
+
+TLS_SESSION = (
+    b"220 ok\r\n",
+    b"250-mx\r\n250 STARTTLS\r\n",
+    b"220 go\r\n",
+    b"250 mx\r\n",
+    b"250 ok\r\n",
+    b"250 ok\r\n",
+    b"354 go\r\n",
+    b"250 queued\r\n",
+)
+
+
+def authority(tmp_path: Path, name: str) -> tuple[ssl.SSLContext, str]:
+    ca = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert(name).configure_cert(context)
+    path = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return context, str(path)
+
+
+@pytest.mark.parametrize(("name", "verified"), [("mx.b.test", True), ("other.test", False)])
+async def test_opportunistic_tls_keeps_facts(tmp_path: Path, name: str, verified: bool) -> None:
+    """TLS is used when offered, whatever the certificate, and the facts say whether it was a good one."""
+    context, cafile = authority(tmp_path, name)
+    async with scripted(*TLS_SESSION, tls=context) as (port, _), courier(cafile=cafile) as it:
+        result = await asyncio.wait_for(it.deliver(job(port)), 10)
+    assert isinstance(result.outcomes[0], Done)
+    assert result.tls is not None
+    assert result.tls.version == "TLSv1.3"
+    assert result.tls.names == (name,)
+    assert result.tls.verified is verified, result.tls
+    assert bool(result.tls.reason) is not verified
+
+
+@pytest.mark.parametrize(("name", "kind"), [("mx.b.test", Done), ("other.test", TempFail)])
+async def test_verify(tmp_path: Path, name: str, kind: type) -> None:
+    """Under the policy verify only a certificate for the host's name will do."""
+    context, cafile = authority(tmp_path, name)
+    async with scripted(*TLS_SESSION, tls=context) as (port, _), courier(cafile=cafile) as it:
+        result = await asyncio.wait_for(it.deliver(job(port, tls_policy=TlsPolicy.VERIFY)), 10)
+    assert isinstance(result.outcomes[0], kind)
+    if kind is TempFail:
+        assert result.outcomes[0].reason == "tls_failure"  # type: ignore[union-attr]
+
+
+async def test_encrypt_never_falls_back() -> None:
+    """A server without STARTTLS gets nothing when encryption is required."""
+    async with scripted(b"220 ok\r\n", b"250 mx\r\n") as (port, heard):
+        result = await once(port, tls_policy=TlsPolicy.ENCRYPT)
+    assert isinstance(result.outcomes[0], TempFail) and result.outcomes[0].reason == "tls_failure"
+    assert heard == [b"EHLO mail.a.test\r\n"]
+
+
+@pytest.mark.parametrize(("policy", "kind"), [(TlsPolicy.OPPORTUNISTIC, Done), (TlsPolicy.ENCRYPT, TempFail)])
+async def test_failed_handshake(policy: TlsPolicy, kind: type) -> None:
+    """A handshake that fails is repeated in clear on a new connection only under the opportunistic policy."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(b"220 ok\r\n")
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            if verb == b"EHLO":
+                writer.write(b"250-mx\r\n250 STARTTLS\r\n")
+            elif verb == b"STAR":
+                writer.write(b"220 go\r\n")
+                await reader.read(10)
+                writer.write(b"not TLS at all\r\n")
+                break
+            elif verb == b"DATA":
+                writer.write(b"354 go\r\n")
+                await reader.readuntil(b"\r\n.\r\n")
+                writer.write(b"250 queued\r\n")
+            else:
+                writer.write(b"250 ok\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    result = await once(server.sockets[0].getsockname()[1], tls_policy=policy)
+    server.close()
+    assert isinstance(result.outcomes[0], kind), result
+    assert connections == (2 if kind is Done else 1)
+    assert result.tls is None
+
+
+async def test_response_injection() -> None:
+    """Replies sent in clear behind the 220 to STARTTLS are not taken for replies to what follows."""
+    async with scripted(
+        b"220 ok\r\n", b"250-mx\r\n250 STARTTLS\r\n", b"220 go\r\n250 mx\r\n250-injected\r\n", None
+    ) as (port, _):
+        result = await once(port, tls_policy=TlsPolicy.ENCRYPT)
+    assert isinstance(result.outcomes[0], TempFail)
+    assert result.outcomes[0].reason == "tls_failure"
