@@ -1,0 +1,193 @@
+"""`mailward audit`: read the log, export it, check the store, and verify an export offline."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import msgspec
+from cyclopts import Parameter
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
+from mailward.app.context import Context, run
+from mailward.core.audit import read
+from mailward.core.audit.advance import advance
+from mailward.core.audit.export import anchor, export
+from mailward.core.audit.ports import Signer
+from mailward.core.audit.verify_export import Report, parse_public_key, verify_export
+from mailward.core.audit.verify_store import verify_store
+from mailward.policy.access import Actor
+
+app = cyclopts.App(help="The audit log.")
+
+Kept = Annotated[Path | None, Parameter(name="--checkpoint", help="A checkpoint kept from before.")]
+Since = Annotated[datetime | None, Parameter(name="--since", help="From this time on (UTC).")]
+Until = Annotated[datetime | None, Parameter(name="--until", help="Up to this time, excluded (UTC).")]
+
+_LARGEST = 1 << 30
+
+
+async def export_bytes(
+    store: SqliteStore,
+    signer: Signer,
+    actor: Actor,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    since_size: int | None = None,
+) -> bytes:
+    """The file that `mailward audit verify` reads. The export is itself an entry, and the last one in a whole log."""
+    facts = {"since": str(since or "beginning"), "until": str(until or "now")}
+    await store.write(
+        actor.workspace, lambda tx: tx.audit.append(actor, "audit.exported", actor.workspace, facts, now=now)
+    )
+    await store.system_write(lambda tx: advance(tx, signer, now=now))
+    content = await store.read(
+        actor.workspace,
+        lambda tx: export(tx, actor, signer, now=now, since=since, until=until, since_size=since_size),
+    )
+    size = int(content["checkpoint"].split("\n")[1])
+    content["anchor"] = await store.system_read(lambda tx: anchor(tx, actor.workspace, size, signer))
+    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
+
+
+@app.command
+def verify(
+    export: Path,
+    *,
+    public_key: Annotated[str | None, Parameter(name="--public-key", help="The log's key, or a file with it.")] = None,
+    checkpoint: Kept = None,
+    json: Json = False,
+) -> int:
+    """Check an export offline: nothing changed, dropped, reordered, or cut since a kept checkpoint. Exits 1 if so."""
+    try:
+        if export.stat().st_size > _LARGEST:
+            raise ValueError("the file is larger than 1 GiB")
+        key = None if public_key is None else parse_public_key(_text_or_file(public_key))
+        kept = None if checkpoint is None else checkpoint.read_text("utf-8")
+        report = verify_export(export.read_bytes(), public_key=key, checkpoint=kept)
+    except (OSError, ValueError) as e:
+        print(f"mailward: {e}", file=sys.stderr)
+        return 2
+    if json:
+        print_json({"good": report.good, **asdict(report)})
+    else:
+        _print_report(report)
+    return 0 if report.good else 1
+
+
+def _text_or_file(value: str) -> str:
+    path = Path(value)
+    return path.read_text("utf-8") if len(value) < 4096 and path.is_file() else value
+
+
+def _print_report(report: Report) -> None:
+    last = report.first + report.entries - 1
+    print_facts(
+        {
+            "workspace": report.workspace,
+            "entries": f"{report.entries} ({report.first} to {last} of {report.size})",
+            "root": report.root,
+            "facts erased": report.erased,
+            "recorded by the installation": "yes" if report.anchored else "not in this file",
+            "key": "as given" if report.key_given else "from the file itself: compare it with the one you kept",
+        }
+    )
+    for fault in report.faults:
+        print(f"FAULT: {fault}")
+    print("verified" if report.good else "NOT verified")
+
+
+@app.command(name="export")
+def export_(
+    file: Path,
+    *,
+    since: Since = None,
+    until: Until = None,
+    since_size: Annotated[int | None, Parameter(name="--since-size", help="Size of a checkpoint you kept.")] = None,
+    config: Config = None,
+    workspace: Workspace = None,
+) -> int:
+    """Write the log of a workspace to a file that proves itself. The export is recorded."""
+
+    async def act(context: Context) -> int:
+        signer = context.installation.vault.log_signer()
+        data = await export_bytes(
+            context.store,
+            signer,
+            context.actor,
+            now=context.clock.now(),
+            since=_utc(since),
+            until=_utc(until),
+            since_size=since_size,
+        )
+        file.write_bytes(data)
+        print(f"{file}: {len(data)} bytes. Check it with: mailward audit verify {file}")
+        return 0
+
+    return run(config, workspace, act)
+
+
+def _utc(when: datetime | None) -> datetime | None:
+    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
+
+
+@app.command
+def checkpoint(*, config: Config = None, workspace: Workspace = None) -> int:
+    """Print the newest signed checkpoint. Keep it somewhere else: it finds a log that was cut or rewritten later."""
+
+    async def act(context: Context) -> int:
+        signer = context.installation.vault.log_signer()
+        await context.store.system_write(lambda tx: advance(tx, signer, now=context.clock.now()))
+        head = await context.store.read(context.actor.workspace, lambda tx: read.latest_head(tx, context.actor))
+        print(head.note, end="")
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command(name="list")
+def list_(*, limit: int = 25, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+    """The newest entries of a workspace."""
+
+    async def act(context: Context) -> int:
+        found = await context.store.read(
+            context.actor.workspace, lambda tx: read.list_entries(tx, context.actor, limit=limit)
+        )
+        if json:
+            print_json([{k: v for k, v in asdict(e).items() if k != "leaf"} for e in found])
+        else:
+            rows = [
+                (e.seq, e.at.isoformat(timespec="seconds"), f"{e.actor_kind} {e.actor}", e.act, e.target) for e in found
+            ]
+            print_table(rows, ("index", "at", "actor", "act", "target"))
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
+def check(*, checkpoint: Kept = None, config: Config = None, json: Json = False) -> int:
+    """Recompute every tree in the store and compare with what was signed. Exits 1 when anything was tampered with."""
+    kept = [] if checkpoint is None else [checkpoint.read_text("utf-8")]
+
+    async def act(context: Context) -> int:
+        signer = context.installation.vault.log_signer()
+        faults = await context.store.system_read(
+            lambda tx: verify_store(tx, signer.public_key, signer.log, checkpoints=kept)
+        )
+        if json:
+            print_json({"good": not faults, "faults": [asdict(f) for f in faults]})
+        else:
+            for fault in faults:
+                print(f"FAULT: {fault.workspace} {fault.seq}: {fault.what}")
+            print("the log is as it was written" if not faults else "the log was tampered with")
+        return 1 if faults else 0
+
+    return run(config, None, act)
