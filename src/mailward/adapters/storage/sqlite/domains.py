@@ -148,7 +148,7 @@ class SqliteDomains:
 
     async def pairs(self, domain: str) -> list[KeyPair]:
         """Oldest first."""
-        sql = f"SELECT {_PAIR} FROM dkim_pairs WHERE domain = ? ORDER BY id"  # noqa: S608
+        sql = f"SELECT {_PAIR} FROM dkim_pairs WHERE domain = ? ORDER BY created, stem"  # noqa: S608
         return [_pair(r) for r in self._tx.rows(sql, (ids.decode("dom", domain),))]
 
     async def due(self, now: datetime, limit: int) -> list[tuple[WorkspaceId, str]]:

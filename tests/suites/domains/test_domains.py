@@ -1,0 +1,269 @@
+"""The domain verbs on a store: what any adapter must do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dns_answers import Zone
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.base import ids
+from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound
+from mailward.base.ids import WorkspaceId
+from mailward.core.domains.add import add_domain, ensure_capture_domain, remove_domain
+from mailward.core.domains.keys import FreshKeys
+from mailward.core.domains.model import CAPTURE_DOMAIN, Domain, InstallationNames, KeyPair, SigningSnapshot
+from mailward.core.domains.read import get_domain, list_domains, signing_snapshot
+from mailward.core.domains.records import installation_records, latest_checks, required_records
+from mailward.core.domains.rotate import rotate
+from mailward.core.domains.watch import check_domain, watch
+from mailward.policy.access import Actor, Permission
+
+NAMES = InstallationNames("spf.mail.example.net", "bounce.mail.example.net", ("mail.example.net",), ("192.0.2.7",))
+KEYS = FreshKeys(b"R" * 294, b"E" * 32, b"sealed-rsa", b"sealed-ed25519")
+A = WorkspaceId(ids.encode("ws", b"a" * 16))
+B = WorkspaceId(ids.encode("ws", b"b" * 16))
+
+
+def acting(workspace: WorkspaceId) -> Actor:
+    return Actor(workspace, "cli", "cli", frozenset(Permission))
+
+
+class World:
+    """A store, a clock and a DNS that the test writes."""
+
+    def __init__(self, store: SqliteStore, clock: Any, entropy: Any) -> None:
+        self.store, self.clock, self.entropy = store, clock, entropy
+        self.zone = Zone()
+        self.zone.publish(r for r in installation_records(NAMES) if r.type == "TXT")
+
+    async def add(self, name: str, workspace: WorkspaceId = A) -> Domain:
+        return await self.store.write(
+            workspace,
+            lambda tx: add_domain(tx, acting(workspace), name, KEYS, now=self.clock.now(), entropy=self.entropy),
+        )
+
+    async def get(self, id: str, workspace: WorkspaceId = A) -> tuple[Domain, list[KeyPair]]:
+        return await self.store.read(workspace, lambda tx: get_domain(tx, acting(workspace), id))
+
+    async def publish(self, id: str, workspace: WorkspaceId = A) -> None:
+        self.zone.publish(required_records(*await self.get(id, workspace), NAMES))
+
+    async def check(self, id: str, workspace: WorkspaceId = A) -> Domain:
+        found, _ = await check_domain(self.store, self.zone, acting(workspace), id, names=NAMES, now=self.clock.now())
+        return found
+
+    async def verified(self, name: str, workspace: WorkspaceId = A) -> Domain:
+        domain = await self.add(name, workspace)
+        await self.publish(domain.id, workspace)
+        return await self.check(domain.id, workspace)
+
+    async def remove(self, id: str, workspace: WorkspaceId = A) -> None:
+        await self.store.write(workspace, lambda tx: remove_domain(tx, acting(workspace), id, now=self.clock.now()))
+
+    async def rotate(self, id: str) -> KeyPair:
+        return await self.store.write(
+            A, lambda tx: rotate(tx, acting(A), id, KEYS, now=self.clock.now(), entropy=self.entropy)
+        )
+
+    async def snapshot(self) -> SigningSnapshot:
+        return await self.store.system_read(lambda tx: signing_snapshot(tx, NAMES))
+
+    async def watch(self) -> int:
+        async def fresh(_: WorkspaceId) -> FreshKeys:
+            return KEYS
+
+        due = await self.store.system_read(lambda tx: tx.domains.due(self.clock.now(), 100))
+        return await watch(
+            self.store, self.zone, due, acting=acting, names=NAMES, fresh=fresh, now=self.clock.now(),
+            entropy=self.entropy,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def world(store: SqliteStore, clock: Any, entropy: Any) -> World:
+    return World(store, clock, entropy)
+
+
+async def test_a_domain_sends_only_once_proven(world: World) -> None:
+    """Added, it is in no snapshot; with its records published and seen, it is, with both keys."""
+    domain = await world.add("Shop.Example.com.")
+    assert (domain.name, domain.state) == ("shop.example.com", "pending")
+    assert (await world.check(domain.id)).state == "pending"
+    assert not (await world.snapshot()).workspaces
+    await world.publish(domain.id)
+    assert (await world.check("shop.example.com")).state == "verified"
+    snapshot = await world.snapshot()
+    sending = snapshot.workspaces[b"a" * 16]["shop.example.com"]
+    assert [(k.selector, k.algorithm) for k in sending.keys] == [
+        ("mw202603ar", "rsa-sha256"),
+        ("mw202603ae", "ed25519-sha256"),
+    ]
+    assert sending.return_path == "mw-bounce.shop.example.com"
+    assert snapshot.epoch > 0
+    found, pairs = await world.get(domain.id)
+    assert {c.state for c in latest_checks(found, pairs, NAMES)} == {"ok"}
+
+
+async def test_without_its_own_return_path_ours_is_used(world: World) -> None:
+    """The CNAME is recommended: until it is there, bounces go to the installation's own host."""
+    domain = await world.add("example.com")
+    await world.publish(domain.id)
+    del world.zone.data["mw-bounce.example.com", "CNAME"]
+    assert (await world.check(domain.id)).state == "verified"
+    sending = (await world.snapshot()).workspaces[b"a" * 16]["example.com"]
+    assert sending.return_path == NAMES.bounce_host
+
+
+async def test_a_name_is_verified_in_one_workspace(world: World) -> None:
+    """Another workspace with its own records published is refused, without a word about who has it."""
+    await world.verified("example.com")
+    other = await world.add("example.com", B)
+    await world.publish(other.id, B)
+    with pytest.raises(Conflict) as refusal:
+        await world.check(other.id, B)
+    assert refusal.value.code == "domain_taken"
+    assert A not in refusal.value.public
+    assert (await world.get(other.id, B))[0].state == "pending"
+
+
+async def test_removal_frees_the_name_and_nothing_else(world: World) -> None:
+    """After a removal another workspace may verify it, with a token and selectors of its own; old records prove nothing."""
+    first = await world.verified("example.com")
+    await world.remove(first.id)
+    assert not (await world.snapshot()).workspaces
+    again = await world.add("example.com", B)
+    assert again.token != first.token
+    assert (await world.check(again.id, B)).state == "pending"
+    await world.publish(again.id, B)
+    assert (await world.check(again.id, B)).state == "verified"
+    snapshot = await world.snapshot()
+    assert snapshot.workspaces.keys() == {b"b" * 16}
+    assert snapshot.workspaces[b"b" * 16]["example.com"].keys[0].selector == "mw202603br"
+
+
+async def test_domains_of_others_do_not_exist(world: World) -> None:
+    """Ids of another workspace answer as unknown ones do, in every verb."""
+    mine = await world.add("example.com")
+    for call in (world.get(mine.id, B), world.check(mine.id, B), world.remove(mine.id, B)):
+        with pytest.raises(NotFound):
+            await call
+    assert await world.store.read(B, lambda tx: list_domains(tx, acting(B))) == []
+    assert [d.id for d in await world.store.read(A, lambda tx: list_domains(tx, acting(A)))] == [mine.id]
+
+
+async def test_adding_is_checked(world: World) -> None:
+    """Twice the same name, a public suffix, or an actor without the permission are refused."""
+    await world.add("example.com")
+    with pytest.raises(Conflict):
+        await world.add("EXAMPLE.com")
+    with pytest.raises(Invalid):
+        await world.add("co.uk")
+    reader = Actor(A, "key", "key_x", frozenset({Permission.DOMAIN_READ}))
+    with pytest.raises(Forbidden):
+        await world.store.write(
+            A, lambda tx: add_domain(tx, reader, "b.example", KEYS, now=world.clock.now(), entropy=world.entropy)
+        )
+
+
+async def test_drift_needs_three_looks_over_three_days(world: World) -> None:
+    """A vanished key stops sending after three failed looks and 72 hours, and sending returns with it."""
+    domain = await world.verified("example.com")
+    key = ("mw202603ar._domainkey.example.com", "TXT")
+    kept = world.zone.data.pop(key)
+    for hours in (0, 24, 47):
+        world.clock.move(hours=hours)
+        assert (await world.check(domain.id)).state == "verified"
+    world.clock.move(hours=1)
+    failing = await world.check(domain.id)
+    assert (failing.state, failing.failures) == ("failing", 4)
+    assert not (await world.snapshot()).workspaces
+    world.zone.data[key] = kept
+    assert (await world.check(domain.id)).state == "verified"
+    assert (await world.snapshot()).workspaces
+
+
+async def test_unanswered_looks_never_count(world: World) -> None:
+    """A week of SERVFAIL leaves the domain verified."""
+    domain = await world.verified("example.com")
+    world.zone.data = dict.fromkeys(world.zone.data, "servfail")
+    for _ in range(7):
+        world.clock.move(hours=24)
+        found = await world.check(domain.id)
+        assert (found.state, found.failures) == ("verified", 0)
+        assert found.own_return_path
+
+
+async def test_rotation_through_the_store(world: World) -> None:
+    """New keys are shown, waited for, and sign; the old ones are revoked a week later; the epoch tells workers."""
+    domain = await world.verified("example.com")
+    pair = await world.rotate(domain.id)
+    assert pair.stem == "mw202603b"
+    with pytest.raises(Conflict):
+        await world.rotate(domain.id)
+    await world.check(domain.id)
+
+    async def selector() -> str:
+        return (await world.snapshot()).workspaces[b"a" * 16]["example.com"].keys[0].selector
+
+    assert await selector() == "mw202603ar"
+    epoch = (await world.snapshot()).epoch
+    await world.publish(domain.id)
+    await world.check(domain.id)
+    assert await selector() == "mw202603ar"
+    world.clock.move(hours=1)
+    await world.check(domain.id)
+    assert await selector() == "mw202603br"
+    assert (await world.snapshot()).epoch > epoch
+    world.clock.move(days=7)
+    await world.check(domain.id)
+    _, pairs = await world.get(domain.id)
+    assert [(p.state, p.rsa_sealed) for p in pairs] == [("revoked", b""), ("active", b"sealed-rsa")]
+
+
+async def test_the_watch_checks_what_is_due_and_rotates_on_schedule(world: World) -> None:
+    """Due domains are looked at once, then rest; after 180 days new keys are waiting to be published."""
+    domain = await world.verified("example.com")
+    assert await world.watch() == 0
+    world.clock.move(hours=6)
+    assert await world.watch() == 1
+    assert await world.watch() == 0
+    world.clock.move(days=180)
+    await world.watch()
+    _, pairs = await world.get(domain.id)
+    assert [p.state for p in pairs] == ["active", "publishing"]
+    assert pairs[1].stem == "mw202608a"
+
+
+async def test_the_watch_is_not_stopped_by_a_taken_name(world: World) -> None:
+    """A name verified elsewhere is looked at again a day later, not at every turn."""
+    await world.verified("example.com")
+    other = await world.add("example.com", B)
+    await world.publish(other.id, B)
+    assert await world.watch() == 0
+    assert (await world.get(other.id, B))[0].next_check > world.clock.now()
+
+
+async def test_the_reserved_domain(world: World) -> None:
+    """Each workspace has it, verified from the start, made once, not removable, never checked or rotated."""
+    for workspace in (A, B, A):
+        await world.store.write(
+            workspace,
+            lambda tx, w=workspace: ensure_capture_domain(
+                tx, acting(w), KEYS, now=world.clock.now(), entropy=world.entropy
+            ),
+        )
+    snapshot = await world.snapshot()
+    assert snapshot.workspaces.keys() == {b"a" * 16, b"b" * 16}
+    mine = snapshot.workspaces[b"a" * 16][CAPTURE_DOMAIN]
+    assert mine.capture_only
+    assert len(mine.keys) == 2
+    id = ids.encode("dom", mine.id)
+    world.clock.move(days=400)
+    assert await world.watch() == 0
+    assert (await world.check(id)).state == "capture_only"
+    with pytest.raises(Conflict):
+        await world.remove(id)
+    with pytest.raises(Conflict):
+        await world.rotate(id)
