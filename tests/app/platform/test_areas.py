@@ -1,0 +1,236 @@
+"""Keys, suppressions, webhooks, domains, audit, workspace: through HTTP onto the real store, two tenants at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.platform.audit import Audit
+from mailward.app.platform.domains import Domains
+from mailward.app.platform.keys import Keys
+from mailward.app.platform.suppressions import Suppressions
+from mailward.app.platform.webhooks import Webhooks
+from mailward.app.platform.workspace import Workspaces
+from mailward.base.ids import WorkspaceId
+from mailward.core.domains.keys import FreshKeys, fresh_keys
+from mailward.core.domains.model import InstallationNames
+from mailward.core.workspaces import change
+from mailward.edges.web import app
+from mailward.edges.web.endpoint import Services
+from mailward.edges.web.limits import LocalLimiter
+from mailward.policy.access import Actor, Permission
+from mailward.protocol.dns import DnsAnswer, Lookup
+from tests.conftest import MovingClock, SeededEntropy
+from tests.edges.web.fake_platform import FakeMessages, FakeReadiness
+
+NAMES = InstallationNames("spf.mail.test", "bounce.mail.test", ("mx.mail.test",), ("192.0.2.1",))
+
+
+class Nothing:
+    """A DNS in which nothing exists."""
+
+    async def drive(self, lookup: Lookup[Any], *, fresh: bool = False) -> Any:
+        try:
+            next(lookup)
+            while True:
+                lookup.send(DnsAnswer("nxdomain", (), 300))
+        except StopIteration as done:
+            return done.value
+
+
+class Two:
+    """Two tenants by their keys."""
+
+    def __init__(self, actors: dict[str, Actor]) -> None:
+        self._actors = actors
+
+    async def authenticate(self, token: str, ip: str) -> Actor:
+        return self._actors[token]
+
+
+class Areas:
+    """The platform with the areas under test."""
+
+    def __init__(self, store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, made: FreshKeys) -> None:
+        async def fresh(workspace: WorkspaceId) -> FreshKeys:
+            return made
+
+        async def export(actor: Actor) -> bytes:
+            return b"the log"
+
+        self.messages = FakeMessages()
+        self.suppressions = Suppressions(store, clock, entropy, lambda workspace: workspace * 2)
+        self.domains = Domains(store, clock, entropy, Nothing(), NAMES, fresh)
+        self.keys = Keys(store, clock, entropy)
+        self.webhooks = Webhooks(
+            store, clock, entropy, lambda workspace, raw: raw[::-1], wake=lambda: None, allow_loopback_http=True
+        )
+        self.audit = Audit(store, export)
+        self.workspace = Workspaces(store, clock)
+
+
+@pytest.fixture(scope="module")
+def made() -> FreshKeys:
+    """One pair of keys for the module: RSA takes its time."""
+    return fresh_keys(lambda raw: raw)
+
+
+@pytest.fixture
+async def clients(
+    store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, made: FreshKeys
+) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+    """A client of each of two tenants."""
+    actors = {}
+    for name in ("alpha", "beta"):
+        id = change.new_id(clock.now(), entropy)
+        actor = Actor(id, "key", "key_" + "0" * 26, frozenset(Permission))
+
+        async def found(tx: SqliteTx, actor: Actor = actor, name: str = name) -> None:
+            await change.create(tx, actor, name, now=clock.now(), entropy=entropy, id=actor.workspace)
+
+        await store.system_write(found)
+        actors[name] = actor
+    services = Services(
+        platform=Areas(store, clock, entropy, made),
+        authenticator=Two(actors),
+        limiter=LocalLimiter(clock.monotonic),
+        clock=clock,
+        entropy=entropy,
+    )
+    transport = httpx.ASGITransport(app.build(services, FakeReadiness()), client=("127.0.0.1", 1))
+
+    def client(name: str) -> httpx.AsyncClient:
+        headers = {"authorization": f"Bearer {name}"}
+        return httpx.AsyncClient(transport=transport, base_url="http://x", headers=headers)
+
+    async with client("alpha") as a, client("beta") as b:
+        yield a, b
+
+
+async def test_keys(clients: tuple[httpx.AsyncClient, httpx.AsyncClient], clock: MovingClock) -> None:
+    """A key's secret is shown once; lists turn pages; another tenant neither sees nor revokes it."""
+    a, b = clients
+    made = await a.post("/v1/keys", json={"name": "First", "scopes": ["send"], "networks": ["192.0.2.0/24"]})
+    assert made.status_code == 201, made.text
+    key = made.json()
+    assert key["secret"].startswith("mwk_")
+    assert key["networks"] == ["192.0.2.0/24"]
+    clock.move(seconds=1)
+    await a.post("/v1/keys", json={"name": "Second", "scopes": ["read"], "domains": ["example.com"]})
+    page = (await a.get("/v1/keys?limit=1")).json()
+    assert [k["name"] for k in page["data"]] == ["Second"]
+    assert "secret" not in page["data"][0]
+    page = (await a.get("/v1/keys", params={"limit": 1, "cursor": page["next_cursor"]})).json()
+    assert ([k["name"] for k in page["data"]], page["next_cursor"]) == (["First"], None)
+    assert (await b.get("/v1/keys")).json()["data"] == []
+    assert (await b.delete(f"/v1/keys/{key['id']}")).status_code == 404
+    assert (await a.delete(f"/v1/smtp-credentials/{key['id']}")).status_code == 404
+    assert (await a.delete(f"/v1/keys/{key['id']}")).status_code == 204
+    listed = (await a.get("/v1/keys")).json()["data"]
+    assert [k["revoked_at"] is not None for k in listed] == [False, True]
+    wrong = await a.get("/v1/keys?cursor=key_x")
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_cursor")
+
+
+async def test_smtp_credentials(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:
+    """One with a password shows it once; one for networks has none."""
+    a, _ = clients
+    made = (await a.post("/v1/smtp-credentials", json={"name": "Printer"})).json()
+    assert made["password"].startswith("mws_")
+    assert made["username"] == made["id"]
+    network = await a.post(
+        "/v1/smtp-credentials", json={"name": "Relay", "kind": "network", "networks": ["10.0.0.0/8"]}
+    )
+    assert (network.status_code, network.json()["password"]) == (201, None)
+    assert (await a.delete(f"/v1/smtp-credentials/{made['id']}")).status_code == 204
+
+
+async def test_suppressions(clients: tuple[httpx.AsyncClient, httpx.AsyncClient], clock: MovingClock) -> None:
+    """Added, found, imported, exported with formulas made text, removed; another tenant's list stays its own."""
+    a, b = clients
+    assert (await a.post("/v1/suppressions", json={"address": "Bob@Example.net"})).status_code == 201
+    clock.move(seconds=1)
+    assert (await a.post("/v1/suppressions/check", json={"address": "bob@example.net"})).json()["reason"] == "manual"
+    assert (await b.post("/v1/suppressions/check", json={"address": "bob@example.net"})).status_code == 404
+    table = "address,reason,stream\r\n=cmd|'/c'!a0@example.net,complaint,\r\nnobody,,\r\n"
+    done = await a.post("/v1/suppressions/import", content=table, headers={"content-type": "text/csv"})
+    assert (done.json()["added"], done.json()["refused"]) == (1, 1)
+    text = (await a.get("/v1/suppressions/export")).text
+    assert "\n'=cmd|" in text
+    assert "example.net" not in (await b.get("/v1/suppressions/export")).text
+    page = (await a.get("/v1/suppressions?limit=1")).json()
+    page = (await a.get("/v1/suppressions", params={"limit": 1, "cursor": page["next_cursor"]})).json()
+    assert (len(page["data"]), page["next_cursor"]) == (1, None)
+    assert (await a.delete("/v1/suppressions", params={"address": "bob@example.net"})).status_code == 204
+    assert (await a.delete("/v1/suppressions", params={"address": "bob@example.net"})).status_code == 404
+    for bad in ("\0", 'address\r\n"open', "reason\r\nx"):
+        answer = await a.post("/v1/suppressions/import", content=bad, headers={"content-type": "text/csv"})
+        assert answer.status_code in (200, 422), answer.text
+
+
+async def test_webhooks(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:
+    """Made with a secret shown once, changed, tested, rotated, removed; unknown to another tenant."""
+    a, b = clients
+    made = await a.post("/v1/webhooks", json={"url": "https://example.com/h?k=1", "events": ["message.bounced"]})
+    assert made.status_code == 201, made.text
+    hook = made.json()
+    assert hook["secret"].startswith("whsec_")
+    one = f"/v1/webhooks/{hook['id']}"
+    changed = await a.patch(one, json={"description": "Mine"})
+    assert (changed.json()["description"], changed.json()["events"]) == ("Mine", ["message.bounced"])
+    assert (await a.post(f"{one}/test")).status_code == 202
+    assert (await a.get(f"{one}/attempts")).json()["data"] == []
+    assert (await a.post(f"{one}/rotate-secret")).json()["secret"] != hook["secret"]
+    for method, path in (("GET", one), ("PATCH", one), ("DELETE", one), ("POST", f"{one}/test"),
+                         ("GET", f"{one}/attempts"), ("POST", f"{one}/rotate-secret")):  # fmt: skip
+        answer = await b.request(method, path, json={} if method == "PATCH" else None)
+        assert answer.status_code == 404, (method, path)
+    assert [h["id"] for h in (await a.get("/v1/webhooks")).json()["data"]] == [hook["id"]]
+    assert (await a.delete(one)).status_code == 204
+    assert (await a.get(one)).status_code == 404
+
+
+async def test_domains(clients: tuple[httpx.AsyncClient, httpx.AsyncClient], clock: MovingClock) -> None:
+    """Added with records to publish, checked against DNS, rotated only when one signs, removed; unknown to another."""
+    a, b = clients
+    made = await a.post("/v1/domains", json={"name": "Example.com"})
+    assert made.status_code == 201, made.text
+    domain = made.json()
+    assert (domain["name"], domain["status"]) == ("example.com", "pending")
+    assert {"ownership", "dkim-rsa", "dkim-ed25519", "spf", "dmarc"} <= {r["purpose"] for r in domain["records"]}
+    assert {r["state"] for r in domain["records"]} == {"unchecked"}
+    assert (await a.post("/v1/domains", json={"name": "example.com"})).status_code == 409
+    one = f"/v1/domains/{domain['id']}"
+    checked = (await a.post(f"{one}/check")).json()
+    assert checked["status"] == "pending"
+    assert {r["state"] for r in checked["records"] if r["purpose"] == "ownership"} == {"missing"}
+    again = await a.post(f"{one}/check")
+    assert (again.status_code, again.json()["code"]) == (429, "checked_just_now")
+    for method, path in (("GET", one), ("DELETE", one), ("POST", f"{one}/check"), ("POST", f"{one}/rotate")):
+        assert (await b.request(method, path)).status_code == 404
+    assert (await a.post(f"{one}/rotate")).status_code == 409
+    assert [d["id"] for d in (await a.get("/v1/domains")).json()["data"]] == [domain["id"]]
+    assert (await a.delete(one)).status_code == 204
+    assert (await a.get(one)).status_code == 404
+
+
+async def test_audit_and_workspace(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:
+    """Acts are listed newest first, one's own only; without a head there is no checkpoint yet."""
+    a, b = clients
+    await a.post("/v1/keys", json={"name": "First", "scopes": ["send"]})
+    await a.post("/v1/keys", json={"name": "Second", "scopes": ["send"]})
+    page = (await a.get("/v1/audit?limit=1&act=credential.created")).json()
+    assert page["data"][0]["facts"]["name"] == "Second"
+    page = (await a.get("/v1/audit", params={"limit": 1, "cursor": page["next_cursor"]})).json()
+    assert page["data"][0]["facts"]["name"] == "First"
+    assert all(entry["act"] != "credential.created" for entry in (await b.get("/v1/audit")).json()["data"])
+    assert (await a.get("/v1/audit/checkpoint")).status_code == 404
+    assert (await a.get("/v1/audit?cursor=x")).status_code == 422
+    assert (await a.get("/v1/workspace")).json()["name"] == "alpha"
+    assert (await a.get("/v1/usage")).json() == {"data": []}
+    assert (await a.get("/v1/events")).json() == {"data": [], "next_cursor": None}
