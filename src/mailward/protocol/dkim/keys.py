@@ -28,7 +28,7 @@ class SigningKey(Protocol):
 class RsaKey:
     """An RSA key in this process: PKCS #1 v1.5 over SHA-256."""
 
-    __slots__ = ("_key", "_padding", "_hash")
+    __slots__ = ("_hash", "_key", "_padding")
     algorithm: Algorithm = "rsa-sha256"
 
     def __init__(self, key: rsa.RSAPrivateKey) -> None:
@@ -66,7 +66,7 @@ def load(private: bytes) -> RsaKey | Ed25519Key:
 
 
 def generate(algorithm: Algorithm) -> tuple[bytes, str]:
-    """A fresh key: (private PKCS #8 DER, text of its DNS record). Randomness is OpenSSL's own; RSA takes 50 to 500 ms."""
+    """A fresh key: (private PKCS #8 DER, its DNS record). Randomness is OpenSSL's own; RSA takes 50 to 500 ms."""
     key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
     if algorithm == "rsa-sha256":
         key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
