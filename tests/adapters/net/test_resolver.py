@@ -9,11 +9,11 @@ from typing import Any
 
 import dns.message
 import pytest
-from scripted_dns import ScriptedServer, reply, scripted
 
 from mailward.adapters.net.dns_cache import AnswerCache
 from mailward.adapters.net.resolver import Resolver, ResolverOptions, Server, parse_server, system_servers
 from mailward.protocol.dns import DnsAnswer, DnsQuery, Lookup, Mx
+from tests.adapters.net.scripted_dns import ScriptedServer, reply, scripted
 
 QUICK = ResolverOptions(timeout=0.15, rounds=1)
 SOA = "example.com. 300 IN SOA ns.example.com. root.example.com. 1 2 3 4 60"

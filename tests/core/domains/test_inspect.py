@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from dns_answers import Zone
 
 from mailward.core.domains.inspect import inspect
 from mailward.core.domains.model import (
@@ -22,6 +21,7 @@ from mailward.core.domains.model import (
 )
 from mailward.core.domains.records import installation_records, required_records
 from mailward.core.domains.spf_cover import flatten
+from tests.core.domains.dns_answers import Zone
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 NAMES = InstallationNames("spf.mail.example.net", "bounce.mail.example.net", ("mail.example.net",), ("192.0.2.7",))

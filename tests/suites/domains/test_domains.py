@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dns_answers import Zone
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.base import ids
@@ -19,6 +18,7 @@ from mailward.core.domains.records import installation_records, latest_checks, r
 from mailward.core.domains.rotate import rotate
 from mailward.core.domains.watch import check_domain, watch
 from mailward.policy.access import Actor, Permission
+from tests.core.domains.dns_answers import Zone
 
 NAMES = InstallationNames("spf.mail.example.net", "bounce.mail.example.net", ("mail.example.net",), ("192.0.2.7",))
 KEYS = FreshKeys(b"R" * 294, b"E" * 32, b"sealed-rsa", b"sealed-ed25519")
@@ -129,7 +129,7 @@ async def test_a_name_is_verified_in_one_workspace(world: World) -> None:
 
 
 async def test_removal_frees_the_name_and_nothing_else(world: World) -> None:
-    """After a removal another workspace may verify it, with a token and selectors of its own; old records prove nothing."""
+    """After a removal another workspace may verify it with its own token and selectors; old records prove nothing."""
     first = await world.verified("example.com")
     await world.remove(first.id)
     assert not (await world.snapshot()).workspaces
@@ -247,13 +247,15 @@ async def test_the_watch_is_not_stopped_by_a_taken_name(world: World) -> None:
 
 async def test_the_reserved_domain(world: World) -> None:
     """Each workspace has it, verified from the start, made once, not removable, never checked or rotated."""
-    for workspace in (A, B, A):
-        await world.store.write(
-            workspace,
-            lambda tx, w=workspace: ensure_capture_domain(
-                tx, acting(w), KEYS, now=world.clock.now(), entropy=world.entropy
-            ),
+
+    async def ensure(w: WorkspaceId) -> Domain:
+        now = world.clock.now()
+        return await world.store.write(
+            w, lambda tx: ensure_capture_domain(tx, acting(w), KEYS, now=now, entropy=world.entropy)
         )
+
+    for workspace in (A, B, A):
+        await ensure(workspace)
     snapshot = await world.snapshot()
     assert snapshot.workspaces.keys() == {b"a" * 16, b"b" * 16}
     mine = snapshot.workspaces[b"a" * 16][CAPTURE_DOMAIN]

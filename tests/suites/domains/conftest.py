@@ -1,6 +1,0 @@
-"""Where the dictionary of DNS answers is found."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "core" / "domains"))
