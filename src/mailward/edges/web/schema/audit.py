@@ -17,7 +17,7 @@ class AuditQuery(Request):
 
     limit: Limit = 25
     cursor: Cursor | None = None
-    act: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z_.]+$")] | None = None
+    act: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z_.]+$(?!\n)")] | None = None
     since: Instant | None = None
     until: Instant | None = None
 

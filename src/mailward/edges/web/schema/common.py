@@ -35,7 +35,12 @@ class NoQuery(Request):
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
 Cursor = Annotated[
     str,
-    Meta(min_length=1, max_length=512, pattern="^[A-Za-z0-9_=-]+$", description="`next_cursor` of the page before."),
+    Meta(
+        min_length=1,
+        max_length=512,
+        pattern=r"^[A-Za-z0-9_=-]+$(?!\n)",
+        description="`next_cursor` of the page before.",
+    ),
 ]
 
 

@@ -23,9 +23,10 @@ Mailbox = Annotated[
         examples=["Ada Lovelace <ada@example.com>"],
     ),
 ]
-Word = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
+Word = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$(?!\n)")]
 MediaType = Annotated[
-    str, Meta(max_length=127, pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$", examples=["application/pdf"])
+    str,
+    Meta(max_length=127, pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$(?!\n)", examples=["application/pdf"]),
 ]
 Status = Literal[
     "queued", "sending", "held", "delivered", "bounced", "suppressed", "cancelled", "expired", "discarded", "scheduled"
@@ -48,9 +49,9 @@ class Attachment(Request):
     filename: Annotated[str, Meta(min_length=1, max_length=255)]
     content: Annotated[bytes, Meta(description="Base64 without line breaks.", examples=["aGVsbG8="])]
     content_type: MediaType = "application/octet-stream"
-    content_id: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+$")] | (
-        None
-    ) = None
+    content_id: Annotated[
+        str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+$(?!\n)")
+    ] | (None) = None
 
 
 class Unsubscribe(Request):

@@ -26,7 +26,7 @@ Url = Annotated[
     Meta(
         min_length=10,
         max_length=2000,
-        pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?$",
+        pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?$(?!\n)",
         examples=["https://example.com/hooks/mail"],
     ),
 ]
