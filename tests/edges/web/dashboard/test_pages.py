@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import ipaddress
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from starlette.applications import Starlette
 
 from mailward.edges.web import dashboard
+from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.mail_html import sanitise
 from mailward.edges.web.dashboard.ports import Surroundings
 from mailward.edges.web.dashboard.site import routes
@@ -276,3 +278,40 @@ async def test_static_files_and_their_sums(visitor: Visitor) -> None:
     table = (folder / "VENDORED.md").read_text()
     for name, digest in re.findall(r"^\| (\S+\.js) \|.*\| ([0-9a-f]{64}) \|$", table, re.M):
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+async def test_plain_http_from_elsewhere_is_refused(visitor: Visitor, entropy: Any) -> None:
+    """Passwords and sessions never cross a network in the clear; a listed proxy's TLS counts."""
+    app = Starlette(routes=routes(visitor.platform, Surroundings(), entropy))
+    remote = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, client=("192.0.2.9", 1)), base_url="http://mail.example"
+    )
+    forged = {"x-forwarded-proto": "https", "x-forwarded-for": "127.0.0.1"}
+    for headers in ({}, forged):
+        answer = await remote.get("/sign-in", headers=headers)
+        assert answer.status_code == 403 and "HTTPS" in answer.text
+    trusting = Origin([ipaddress.ip_network("192.0.2.0/24")])
+    app = Starlette(routes=routes(visitor.platform, Surroundings(), entropy, trusting))
+    remote = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, client=("192.0.2.9", 1)), base_url="http://mail.example"
+    )
+    assert (await remote.get("/sign-in", headers=forged)).status_code == 200
+
+
+async def test_a_fault_of_ours_shows_no_detail(inside: Visitor) -> None:
+    """An unforeseen error is a 500 page that names nothing of the inside."""
+
+    async def broken(*a: Any) -> Any:
+        raise RuntimeError("secret detail")
+
+    inside.platform.domains.list = broken
+    answer = await inside.get("/domains")
+    assert answer.status_code == 500
+    assert "RuntimeError" not in answer.text and "secret detail" not in answer.text
+
+
+async def test_an_endless_form_is_cut_off(inside: Visitor) -> None:
+    """Beyond 1 MB, or with thousands of fields, a form is refused."""
+    token = await inside.token("/keys")
+    assert (await inside.post("/suppressions/import", {"csrf": token, "lines": "x" * 1_100_000})).status_code == 413
+    assert (await inside.post("/keys", {"csrf": token, **{f"f{i}": "1" for i in range(1000)}})).status_code == 422

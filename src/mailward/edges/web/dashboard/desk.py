@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+import structlog
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from mailward.base.errors import Invalid, MailwardError, NotFound, TooLarge, Unauthenticated
@@ -21,7 +23,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 Page = Callable[[Request, Session], Awaitable[Response]]
 Act = Callable[[Request, Session, "Form"], Awaitable[Response]]
 FORM_MAX = 1_000_000
+FORM_SECONDS = 30
 _FIELDS_MAX = 64
+_INTERNAL = MailwardError("internal_error", "Something went wrong on our side. It has been recorded; please try again.")
+
+log = structlog.get_logger()
 
 
 class Form:
@@ -56,10 +62,14 @@ async def read_form(request: Request) -> Form:
     if kind != "application/x-www-form-urlencoded":
         raise Invalid("unsupported_form", "This is not a form of ours.")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_MAX:
-            raise TooLarge("form_too_large", "A form may hold 1 MB.")
+    try:
+        async with asyncio.timeout(FORM_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > FORM_MAX:
+                    raise TooLarge("form_too_large", "A form may hold 1 MB.")
+    except (TimeoutError, ClientDisconnect):
+        raise Invalid("invalid_form", "This form did not arrive whole.") from None
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
     except ValueError:
@@ -68,7 +78,7 @@ async def read_form(request: Request) -> Form:
 
 
 def client_ip(request: Request) -> str:
-    """Address of the other side; a listed proxy's word for it is put in place before the dashboard sees it."""
+    """Address of the other side; `Private` has put in place what a listed proxy says."""
     return request.client.host if request.client else ""
 
 
@@ -120,6 +130,9 @@ class Desk:
                 return await page(request, session)
             except MailwardError as e:
                 return self.problem(session, e)
+            except Exception:
+                log.exception("dashboard_failed", request=request.scope.get("mailward.request_id"))
+                return self.problem(session, _INTERNAL)
 
         return endpoint
 
@@ -137,6 +150,9 @@ class Desk:
                 return await act(request, session, form)
             except MailwardError as e:
                 return self.problem(session, e)
+            except Exception:
+                log.exception("dashboard_failed", request=request.scope.get("mailward.request_id"))
+                return self.problem(session, _INTERNAL)
 
         return endpoint
 

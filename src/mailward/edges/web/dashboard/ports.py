@@ -18,7 +18,6 @@ class Session:
     actor: Actor
     email: str = field(repr=False)
     workspace_name: str = ""
-    id: str = ""
 
 
 class Sessions(Protocol):

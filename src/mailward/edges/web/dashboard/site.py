@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mailward.base.sources import Entropy
+from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.desk import Desk
 from mailward.edges.web.dashboard.pages.delivery import Suppressions, Webhooks
 from mailward.edges.web.dashboard.pages.messages import Messages
 from mailward.edges.web.dashboard.pages.people import People
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.ports import DashboardPlatform, Surroundings
+from mailward.edges.web.dashboard.render import SECURITY_HEADERS
 from mailward.edges.web.dashboard.static_files import StaticFiles
 
 
-def routes(platform: DashboardPlatform, surroundings: Surroundings, entropy: Entropy) -> list[BaseRoute]:
+class Private:
+    """Lets a page through only over TLS or the loopback interface, with the client's address as a listed proxy saw it."""
+
+    def __init__(self, app: ASGIApp, origin: Origin) -> None:
+        self._app = app
+        self._origin = origin
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        peer = scope.get("client") or ("", 0)
+        ip, private = self._origin.of(peer[0], scope["scheme"], scope["headers"])
+        if not private:
+            text = "Use HTTPS. Plain HTTP is answered only on the loopback interface.\n"
+            await Response(text, 403, SECURITY_HEADERS, "text/plain")(scope, receive, send)
+            return
+        scope["client"] = (ip, peer[1])
+        scope["mailward.operation"] = "dashboard"
+        await self._app(scope, receive, send)
+
+
+def routes(
+    platform: DashboardPlatform, surroundings: Surroundings, entropy: Entropy, origin: Origin | None = None
+) -> list[BaseRoute]:
     """Every page, act and static file, each behind its own check of who asks."""
     static = StaticFiles()
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", static.serve, methods=["GET"])]
     for area in (People, Messages, Domains, Keys, Suppressions, Webhooks, AuditLog):
         found += area(desk).routes()
+    for route in found:
+        assert isinstance(route, Route)
+        route.app = Private(route.app, origin or Origin())
     return found

@@ -55,7 +55,7 @@ class People:
                 ip=client_ip(request),
                 user_agent=request.headers.get("user-agent", "")[:300],
             )
-        except NotFound as e:
+        except (NotFound, Unauthenticated) as e:
             return self._stranger(request, "setup_used.html", status_of(e))
         except MailwardError as e:
             field = e.field if isinstance(e, Invalid) else ""
