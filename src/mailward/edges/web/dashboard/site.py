@@ -19,7 +19,7 @@ from mailward.edges.web.dashboard.static_files import StaticFiles
 
 
 class Private:
-    """Lets a page through only over TLS or the loopback interface, with the client's address as a listed proxy saw it."""
+    """Lets a page through only over TLS or loopback, with the client's address as a listed proxy saw it."""
 
     def __init__(self, app: ASGIApp, origin: Origin) -> None:
         self._app = app
