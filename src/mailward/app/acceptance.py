@@ -31,8 +31,10 @@ from mailward.core.suppression.model import blocked, token
 from mailward.core.workspaces.data_keys import DataKeys
 from mailward.edges.web.schema import messages as schema
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
-from mailward.policy import access
+from mailward.policy import access, sending
 from mailward.policy.access import Actor, Permission
+from mailward.policy.decision import Allow, Hold, Refuse
+from mailward.policy.sending import SendFacts
 
 _DAY_US = 86_400_000_000
 _LEASE_US = 20 * 60 * 1_000_000
@@ -96,6 +98,7 @@ class Acceptance:
         metrics: Metrics,
         max_bytes: int,
         max_recipients: int,
+        capture: bool,
         allowance: Callable[[Actor, str, int], None],
         revalidate: Callable[[Actor], Awaitable[None]],
     ) -> None:
@@ -110,6 +113,7 @@ class Acceptance:
         self._metrics = metrics
         self._max_bytes = max_bytes
         self._max_recipients = max_recipients
+        self._capture = capture
         self._allowance = allowance
         self._revalidate = revalidate
         self._workspaces: dict[str, tuple[bytes, bytes]] = {}
@@ -150,39 +154,42 @@ class Acceptance:
     def judge(self, actor: Actor, c: Candidate) -> KnownDomain:
         """May this credential send this? The domain that signs, or the refusal with its reason."""
         access.require(actor, Permission.MESSAGE_SEND)
-        if not c.recipients:
-            raise Invalid("no_recipients", "A message needs at least one recipient.", field="to")
-        if len(c.recipients) > self._max_recipients:
-            raise Invalid(
-                "too_many_recipients", f"A message can have up to {self._max_recipients} recipients.", field="to"
-            )
-        if len(c.content) > self._max_bytes:
-            raise TooLarge("message_too_large", f"A message can be up to {self._max_bytes} bytes.")
         workspace, _ = self._workspace(actor)
-        known = self.require_domain(actor, workspace, c.from_domain)
-        for domain in c.domains:
-            if domain != c.from_domain:
-                self.require_domain(actor, workspace, domain)
-        if c.mail_from:
-            domain = c.mail_from.rpartition("@")[2].lower()
-            if domain != c.from_domain:
-                self.require_domain(actor, workspace, domain)
+        domains = self._knowledge.domains(workspace)
+        decision = sending.decide(
+            SendFacts(
+                domains=domains,
+                from_domain=c.from_domain,
+                others=c.domains,
+                mail_from=c.mail_from.rpartition("@")[2].lower(),
+                recipients=len(c.recipients),
+                size=len(c.content),
+                max_recipients=self._max_recipients,
+                max_size=self._max_bytes,
+                allowed_domains=actor.domains,
+                capture_mode=self._capture,
+                test_mode=c.test_mode,
+            )
+        )
+        if not isinstance(decision, Allow):
+            raise refusal(decision)
         if c.due > self._now_us() + MAX_AHEAD_US:
             raise Invalid("scheduled_too_far", "A message can be scheduled up to 30 days ahead.", field="scheduled_at")
+        known = sending.owner(domains, c.from_domain)
+        assert isinstance(known, KnownDomain)
         return known
 
-    def require_domain(self, actor: Actor, workspace: bytes, domain: str) -> KnownDomain:
-        """The verified domain of this workspace, or why it cannot be sent from."""
-        known = self._knowledge.domain(workspace, domain)
-        if known is None:
-            raise Forbidden(
-                "domain_not_verified",
-                f"{domain or 'This address'} is not a verified domain of this workspace. "
-                "Add it, publish its records and check it before sending from it.",
-            )
-        if actor.domains is not None and known.name not in actor.domains:
-            raise Forbidden("domain_not_allowed", "This credential may not send from that domain.")
-        return known
+    def require_domain(self, actor: Actor, workspace: bytes, domain: str) -> None:
+        """Refuse an address whose domain is not one of this workspace, or not one of this credential."""
+        domains = self._knowledge.domains(workspace)
+        known = sending.owner(domains, domain)
+        if known is None or (known.capture_only and not self._capture):
+            facts = SendFacts(domains=domains, from_domain=domain, capture_mode=self._capture)
+            decision = sending.decide(facts)
+            if not isinstance(decision, Allow):
+                raise refusal(decision)
+        if actor.domains is not None and domain not in actor.domains:
+            raise Forbidden("domain_not_allowed", f"This credential may not send from {domain}.")
 
     def _prepare(
         self, workspace: bytes, key: bytes, actor: Actor, known: KnownDomain, c: Candidate
@@ -340,6 +347,19 @@ class Acceptance:
             recipients=recipients,
             headers=head.split("\r\n"),
         )
+
+
+_SIZES = frozenset(("message_too_large",))
+_REQUEST = frozenset(("no_recipients", "too_many_recipients", "from_not_single"))
+
+
+def refusal(decision: Refuse | Hold) -> MailwardError:
+    """A decision against a message as the error its sender gets."""
+    if decision.code in _SIZES:
+        return TooLarge(decision.code, decision.sentence)
+    if decision.code in _REQUEST:
+        return Invalid(decision.code, decision.sentence, field="from" if "from" in decision.code else "to")
+    return Forbidden(decision.code, decision.sentence)
 
 
 def _candidate(item: Outgoing) -> Candidate | MailwardError:

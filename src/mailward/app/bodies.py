@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.segments import BodyRef, DataKey, open_record, read_record, record_key
-
-
-class DataKeys(Protocol):
-    """Where data keys come from. `current` answers from memory; `load` asks the store and the vault."""
-
-    def current(self, workspace: bytes, day: int) -> DataKey | None: ...
-
-    async def load(self, workspace: bytes, day: int) -> DataKey:
-        """The key to seal with on a day; made on first use."""
-
-    async def opening(self, workspace: bytes, day: int, version: int) -> DataKey:
-        """The key a record was sealed with; NotFound when it was destroyed."""
+from mailward.adapters.storage.sqlite.segments import BodyRef, open_record, read_record, record_key
+from mailward.core.workspaces.data_keys import DataKeys
 
 
 class Bodies:
@@ -31,4 +18,4 @@ class Bodies:
         """The content, byte for byte; Corrupt when it fails its check, NotFound when it is no longer kept."""
         record = await self._store.in_reader(lambda: read_record(self._store.segment_folder, ref))
         day, version = record_key(record)
-        return open_record(record, workspace, message, await self._keys.opening(workspace, day, version))
+        return open_record(record, workspace, message, await self._keys.open_key(workspace, day, version))

@@ -21,11 +21,13 @@ class KnownDomain:
     id: bytes
     name: str
     capture_only: bool
+    subdomains: bool
     return_path: str
     signers: tuple[Any, ...] = field(default=(), repr=False)
     selectors: tuple[str, ...] = ()
 
 
+_NONE: dict[str, KnownDomain] = {}
 Load = Callable[[], Awaitable[dict[bytes, dict[str, KnownDomain]]]]
 
 
@@ -39,10 +41,13 @@ class Knowledge:
         self._domains: dict[bytes, dict[str, KnownDomain]] = {}
         self.epochs: tuple[int, int] = (-1, -1)
 
+    def domains(self, workspace: bytes) -> dict[str, KnownDomain]:
+        """The domains a workspace may send from."""
+        return self._domains.get(workspace, _NONE)
+
     def domain(self, workspace: bytes, name: str) -> KnownDomain | None:
-        """The verified domain of that name in that workspace."""
-        names = self._domains.get(workspace)
-        return names.get(name) if names is not None else None
+        """The domain of exactly that name in that workspace."""
+        return self._domains.get(workspace, _NONE).get(name)
 
     async def refresh(self) -> bool:
         """Look whether anything changed and take it over; True when it did."""

@@ -127,11 +127,14 @@ def export_(
             until=_utc(until),
             since_size=since_size,
         )
-        file.write_bytes(data)
-        print(f"{file}: {len(data)} bytes. Check it with: mailward audit verify {file}")
+        made.append(data)
         return 0
 
-    return run(config, workspace, act)
+    made: list[bytes] = []
+    code = run(config, workspace, act)
+    file.write_bytes(made[0])
+    print(f"{file}: {len(made[0])} bytes. Check it with: mailward audit verify {file}")
+    return code
 
 
 def _utc(when: datetime | None) -> datetime | None:

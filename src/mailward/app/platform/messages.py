@@ -13,10 +13,11 @@ from mailward.app.acceptance import Acceptance
 from mailward.app.bodies import Bodies
 from mailward.app.platform import views
 from mailward.base import ids
-from mailward.base.errors import Invalid, MailwardError, NotFound
+from mailward.base.errors import Invalid, MailwardError, NotFound, Unavailable
 from mailward.core.messages import change, find
 from mailward.core.messages.find import Found, Query
 from mailward.core.messages.model import Attempt
+from mailward.edges.web.dashboard.mail_html import sanitise
 from mailward.edges.web.schema import messages as schema
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
 from mailward.policy import access
@@ -28,7 +29,7 @@ class Messages:
     """Implements `edges.web.ports.Messages` on the store."""
 
     def __init__(
-        self, store: SqliteStore, acceptance: Acceptance, bodies: Bodies, *, now_us: Callable[[], int],
+        self, store: SqliteStore, acceptance: Acceptance | None, bodies: Bodies, *, now_us: Callable[[], int],
         search_key: Callable[[bytes], bytes], wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self._store = store
@@ -40,6 +41,8 @@ class Messages:
 
     async def submit(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
         """Accept a batch; see the port."""
+        if self._acceptance is None:
+            raise Unavailable("not_accepting", "This process does not accept messages.")
         return await self._acceptance.submit_api(actor, items, atomic=atomic)
 
     async def find(self, actor: Actor, query: schema.MessageQuery) -> schema.MessagePage:
@@ -130,7 +133,7 @@ class Messages:
             metadata=facts.metadata,
             test_mode=facts.test_mode,
         )
-        (outcome,) = await self._acceptance.submit_api(actor, [outgoing], atomic=False)
+        (outcome,) = await self.submit(actor, [outgoing], atomic=False)
         if isinstance(outcome, MailwardError):
             raise outcome
         assert isinstance(outcome, Given)
@@ -179,4 +182,16 @@ def _as_reader(actor: Actor) -> Actor:
 
 def structure_view(raw: bytes) -> schema.Content:
     """A message for reading: HTML sanitised, nothing remote."""
-    raise NotImplementedError(structure)
+    found = structure.read(raw)
+    return schema.Content(
+        subject=found.subject,
+        text=found.text,
+        html=sanitise(found.html) if found.html else "",
+        attachments=[
+            schema.ContentAttachment(
+                filename=a.filename, content_type=a.content_type, size=a.size, content_id=a.content_id or None
+            )
+            for a in found.attachments
+        ],
+        defects=list(found.defects),
+    )

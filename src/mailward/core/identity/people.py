@@ -53,10 +53,14 @@ async def use_setup_link(
     name: str,
     password_hash: str,
     workspace: str,
+    into: WorkspaceId | None = None,
     now: datetime,
     entropy: Entropy,
 ) -> tuple[User, Workspace]:
     """Use the link up: the owner and the first workspace. System scope.
+
+    `into` is a workspace that exists already and has no people (the one made at the first
+    start): the owner takes it over and it gets the given name.
 
     The password was judged and hashed before. Raises Unauthenticated for a link that is
     wrong, used, expired, or replaced alike.
@@ -68,9 +72,24 @@ async def use_setup_link(
         )
     user = User(UserId(ids.new("usr", now, entropy)), good_email(email), workspaces.good_name(name), password_hash, now)
     await tx.people.add_user(user)
-    made = await found_workspace(tx, user, workspace, now=now, entropy=entropy)
+    if into is not None:
+        made = await _take_over(tx, user, into, workspace, now=now)
+    else:
+        made = await found_workspace(tx, user, workspace, now=now, entropy=entropy)
     await tx.audit.append(_as(user.id, made.id), "setup_link.used", user.id, {"email": user.email}, now=now)
     return user, made
+
+
+async def _take_over(tx: IdentityTx, user: User, id: WorkspaceId, name: str, *, now: datetime) -> Workspace:
+    if await tx.people.members(id):
+        raise Conflict("workspace_taken", "This workspace has people already.")
+    actor = _as(user.id, id)
+    await tx.workspaces.rename(id, workspaces.good_name(name))
+    await tx.audit.append(actor, "workspace.renamed", id, {"name": name}, now=now)
+    await _join(tx, actor, user, Role.MANAGER, now)
+    made = await tx.workspaces.get(id)
+    assert made is not None
+    return made
 
 
 async def found_workspace(tx: IdentityTx, user: User, name: str, *, now: datetime, entropy: Entropy) -> Workspace:

@@ -292,6 +292,11 @@ class SqlitePeople:
             (token_hash, to_us(created), to_us(expires)),
         )
 
+    async def setup_link_open(self, token_hash: bytes, now: datetime) -> bool:
+        """Whether it could be used now."""
+        sql = "SELECT 1 FROM setup_links WHERE token_hash = ? AND used IS NULL AND expires > ?"
+        return self._tx.row(sql, (token_hash, to_us(now))) is not None
+
     async def take_setup_link(self, token_hash: bytes, now: datetime) -> bool:
         """Once, and in time."""
         return (

@@ -1,0 +1,85 @@
+"""The courier as delivery knows it: shipments in, what was brought back out, over the SMTP pool."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mailward.adapters.net.courier import CourierJob, CourierResult, SmtpCourier
+from mailward.base.outcome import PermFail
+from mailward.core.delivery.attempt import Delivered, Shipment
+from mailward.policy.tls import TlsFacts, TlsPolicy
+from mailward.protocol.smtp.client_mail import Dsn
+
+
+class Carriage:
+    """Implements `core.delivery.attempt.Courier`."""
+
+    def __init__(self, courier: SmtpCourier, *, helo: str, sources: tuple[str, ...]) -> None:
+        self._courier = courier
+        self._helo = helo
+        self._sources = sources
+
+    async def deliver(self, shipment: Shipment) -> Delivered:
+        """One SMTP transaction; a shipment that cannot be put on the wire fails for good."""
+        route, facts = shipment.route, shipment.facts
+        job = CourierJob(
+            route_key=route.key,
+            hosts=route.hosts,
+            tls_policy=TlsPolicy(route.policy),
+            helo=self._helo,
+            mail_from=shipment.mail_from,
+            recipients=shipment.recipients,
+            content=shipment.content,
+            smtputf8=facts.smtputf8,
+            eight_bit=facts.eight_bit,
+            dsn=_dsn(shipment),
+            requiretls=facts.requiretls,
+            source=self._source(route.key),
+        )
+        try:
+            future: asyncio.Future[CourierResult] = self._courier.start(job)
+        except ValueError:
+            failure = PermFail("content_rejected", "The message cannot be written to SMTP as it is.")
+            return Delivered([failure] * len(shipment.recipients), "", "", route.why, {}, [], 0)
+        result = await future
+        why = f"{route.why} {result.why}".strip()
+        return Delivered(
+            result.outcomes,
+            result.host,
+            result.ip,
+            why,
+            _tls(result.tls) if result.tls is not None else {},
+            list(result.dialogue),
+            result.elapsed_ms,
+        )
+
+    def _source(self, key: str) -> str:
+        if not self._sources:
+            return ""
+        return self._sources[sum(key.encode()) % len(self._sources)]
+
+
+def _tls(facts: TlsFacts) -> dict[str, str]:
+    shown = {"version": facts.version, "cipher": facts.cipher, "verified": "yes" if facts.verified else "no"}
+    if facts.subject:
+        shown["subject"] = facts.subject
+    if facts.names:
+        shown["names"] = " ".join(facts.names[:20])
+    if facts.reason:
+        shown["reason"] = facts.reason
+    return shown
+
+
+def _dsn(shipment: Shipment) -> Dsn | None:
+    facts = shipment.facts
+    if not (facts.ret or facts.envid or any(shipment.dsn)):
+        return None
+    notify, orcpt = [], []
+    for text in shipment.dsn:
+        first, _, second = (text or "").partition(" ")
+        # Kept as "NOTIFY ORCPT"; either may be missing, and only ORCPT holds a semicolon.
+        if ";" in first:
+            first, second = "", first
+        notify.append(first)
+        orcpt.append(second)
+    return Dsn(facts.ret, facts.envid, tuple(notify), tuple(orcpt))

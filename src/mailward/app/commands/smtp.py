@@ -1,0 +1,64 @@
+"""`mailward smtp`: credentials for SMTP submission."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
+from mailward.app.context import Context, run
+from mailward.core.identity import credentials
+from mailward.core.identity.credentials import Wish
+
+app = cyclopts.App(help="SMTP credentials.")
+
+
+@app.command
+def create(
+    name: str,
+    *,
+    network: Annotated[list[str] | None, Parameter(help="Only from this network.")] = None,
+    without_password: Annotated[
+        bool, Parameter(negative="", help="The network is the credential (private listener only).")
+    ] = False,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """Make a credential and print its password, this once."""
+
+    async def act(context: Context) -> int:
+        wish = Wish(name, networks=credentials.parse_networks(network or []))
+        make = credentials.create_network if without_password else credentials.create_smtp
+        issued = await context.store.write(
+            context.actor.workspace,
+            lambda tx: make(tx, context.actor, wish, now=context.clock.now(), entropy=context.entropy),
+        )
+        facts = {"id": issued.credential.id, "name": issued.credential.name, "username": issued.credential.username}
+        if issued.secret is not None:
+            facts["password"] = issued.secret.reveal()
+        print_json(facts) if json else print_facts(facts)
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command(name="list")
+def list_(*, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+    """Credentials of a workspace, newest first."""
+
+    async def act(context: Context) -> int:
+        found = await context.store.read(
+            context.actor.workspace, lambda tx: credentials.list_smtp(tx, context.actor, limit=1000)
+        )
+        rows = [
+            (c.id, c.name, c.kind.value, " ".join(map(str, c.networks)) or "any", "revoked" if c.revoked else "live")
+            for c in found
+        ]
+        head = ("id", "name", "kind", "networks", "state")
+        print_json([dict(zip(head, r, strict=True)) for r in rows]) if json else print_table(rows, head)
+        return 0
+
+    return run(config, workspace, act)

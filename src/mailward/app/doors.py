@@ -1,0 +1,71 @@
+"""Who a presented credential stands for, as each edge asks: the API, SMTP, and the private listener."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore, step
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.base.errors import MailwardError, Unauthenticated
+from mailward.base.secret import Secret
+from mailward.base.sources import Clock
+from mailward.core.identity.lookup import Doorkeeper
+from mailward.policy.access import Actor
+
+
+class Doors:
+    """Implements `app.gate.Credentials` and `edges.web.ports.Authenticator` on the doorkeeper."""
+
+    def __init__(
+        self, store: SqliteStore, keeper: Doorkeeper, clock: Clock, counted: Callable[[str, str], None]
+    ) -> None:
+        self._store = store
+        self._keeper = keeper
+        self._clock = clock
+        self._counted = counted
+
+    async def authenticate(self, token: str, ip: str) -> Actor:
+        """The actor of an API key."""
+        try:
+            actor = await self._keeper.authenticate_key(token, ip, now=self._clock.now())
+        except MailwardError:
+            self._counted("api", "failed")
+            raise
+        return actor
+
+    async def smtp(self, username: str, password: Secret[str], ip: str) -> Actor:
+        """The actor of an SMTP credential."""
+        return await self._keeper.authenticate_smtp(username, password.reveal(), ip, now=self._clock.now())
+
+    def network(self, ip: str) -> Actor | None:
+        """The actor whose credential is this source network, from memory (see `load_networks`)."""
+        try:
+            return step(self._keeper.authenticate_network(ip, now=self._clock.now()))
+        except (MailwardError, RuntimeError):
+            return None
+
+    async def load_networks(self) -> None:
+        """Have the source networks at hand; again after every change of credentials."""
+        with contextlib.suppress(Unauthenticated):
+            await self._keeper.authenticate_network("127.0.0.1", now=self._clock.now())
+
+    async def revoked(self, actors: Iterable[str]) -> set[str]:
+        """Which of these credential ids no longer count."""
+        asked = list(actors)
+        now = self._clock.now()
+
+        async def look(tx: SqliteTx) -> set[str]:
+            gone = set()
+            for id in asked:
+                found = await tx.credentials.get(id)
+                if found is None or found.revoked is not None or (found.expires and found.expires <= now):
+                    gone.add(id)
+            return gone
+
+        return await self._store.system_read(look)
+
+    async def revalidate(self, actor: Actor) -> None:
+        """Unauthenticated when the credential was revoked meanwhile. Sessions and the shell have no credential."""
+        if actor.kind in ("key", "smtp_credential", "network") and await self.revoked([actor.id]):
+            raise Unauthenticated("unauthenticated", "This credential is not valid any more.")

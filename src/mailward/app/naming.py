@@ -1,0 +1,17 @@
+"""The names customers' DNS records point at, from the settings."""
+
+from __future__ import annotations
+
+from mailward.app.settings import Settings
+from mailward.core.domains.model import InstallationNames
+
+
+def installation_names(settings: Settings) -> InstallationNames:
+    """SPF include host, bounce host and MX of this installation; all below its host name."""
+    hostname = settings.hostname
+    return InstallationNames(
+        spf_host=f"spf.{hostname}",
+        bounce_host=f"bounce.{hostname}",
+        mx_hosts=(hostname,),
+        sources=tuple(settings.delivery.sources),
+    )

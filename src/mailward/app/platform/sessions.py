@@ -1,0 +1,128 @@
+"""People signing in to the dashboard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailward.adapters.host.hashing import HashingThreads
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.base.errors import LimitReached, NotFound, Unauthenticated
+from mailward.base.secret import Secret
+from mailward.base.sources import Clock, Entropy
+from mailward.core.identity import passwords, people, sessions, tokens
+from mailward.core.identity.lookup import Doorkeeper
+from mailward.edges.web.dashboard.ports import Session
+from mailward.policy.access import Role
+from mailward.policy.gcra import Rate, decide
+
+
+class Sessions:
+    """Implements `edges.web.dashboard.ports.Sessions`."""
+
+    def __init__(
+        self, store: SqliteStore, keeper: Doorkeeper, clock: Clock, entropy: Entropy, *, failures: Rate
+    ) -> None:
+        self._store = store
+        self._keeper = keeper
+        self._clock = clock
+        self._entropy = entropy
+        self._threads = HashingThreads()
+        self._failures = failures
+        self._tats: dict[str, float] = {}
+
+    async def setup_open(self, token: str) -> None:
+        """Nothing while the link can be used, else NotFound."""
+        digest = tokens.hash_token(token, tokens.SETUP_LINK)
+        now = self._clock.now()
+
+        async def look(tx: SqliteTx) -> bool:
+            return digest is not None and await tx.people.setup_link_open(digest, now)
+
+        if not await self._store.system_read(look):
+            raise NotFound(
+                "not_found", "This setup link does not work (any more). Run `mailward setup-link` for a new one."
+            )
+
+    async def setup(
+        self, token: str, *, email: str, password: str, workspace_name: str, ip: str, user_agent: str
+    ) -> Secret[str]:
+        """The owner, the first workspace, and a session in it."""
+        await self.setup_open(token)
+        good = people.good_email(email)
+        await self._threads.run(lambda: passwords.judge(password, about=(good, workspace_name)))
+        hashed = await self._threads.run(lambda: passwords.hash_password(password, self._entropy))
+        now = self._clock.now()
+
+        async def act(tx: SqliteTx) -> Secret[str]:
+            there = await tx.workspaces.all()
+            user, workspace = await people.use_setup_link(
+                tx, token, email=good, name=good.partition("@")[0], password_hash=hashed,
+                workspace=workspace_name, into=there[0].id if there else None, now=now, entropy=self._entropy,
+            )  # fmt: skip
+            _, secret = await sessions.create_session(
+                tx, user.id, workspace.id, Role.MANAGER, device=user_agent, address=ip, now=now, entropy=self._entropy
+            )
+            return secret
+
+        return await self._store.system_write(act)
+
+    async def sign_in(self, email: str, password: str, *, ip: str, user_agent: str) -> Secret[str]:
+        """A session, or Unauthenticated in equal time for an unknown address and a wrong password."""
+        keys = (f"ip:{ip}", f"account:{email.casefold()[:254]}")
+        steady = self._clock.monotonic()
+        for key in keys:
+            _, decision = decide(self._failures, self._tats.get(key, 0.0), steady)
+            if not decision.allowed:
+                raise LimitReached(
+                    "too_many_failures", "Too many failed sign-ins; try again later.", retry_after=decision.retry_after
+                )
+        found = await self._store.system_read(lambda tx: tx.people.user_by_email(email.strip()))
+        stored = found.password if found is not None else passwords.NOBODY
+        good = await self._threads.run(lambda: passwords.verify_password(password, stored))
+        now = self._clock.now()
+        places: list[Any] = []
+        if found is not None and good and found.disabled is None:
+            user = found
+            places = await self._store.system_read(lambda tx: tx.people.memberships(user.id))
+        if found is None or not places:
+            if len(self._tats) > 20_000:
+                self._tats = {k: t for k, t in self._tats.items() if t > steady}
+            for key in keys:
+                self._tats[key], _ = decide(self._failures, self._tats.get(key, 0.0), steady)
+            raise Unauthenticated("unauthenticated", "This address and password do not belong together.")
+        workspace, role = places[0]
+        person = found
+        fresh = None
+        if passwords.needs_rehash(person.password):
+            fresh = await self._threads.run(lambda: passwords.hash_password(password, self._entropy))
+
+        async def act(tx: SqliteTx) -> Secret[str]:
+            if fresh is not None:
+                await tx.people.set_password(person.id, fresh)
+            _, secret = await sessions.create_session(
+                tx, person.id, workspace, role, device=user_agent, address=ip, now=now, entropy=self._entropy
+            )
+            return secret
+
+        return await self._store.system_write(act)
+
+    async def resolve(self, token: str, *, ip: str) -> Session:
+        """Who is signed in; Unauthenticated otherwise."""
+        actor, held = await self._keeper.authenticate_session(token, now=self._clock.now())
+
+        async def look(tx: SqliteTx) -> tuple[str, str]:
+            user = await tx.people.user(held.user)
+            workspace = await tx.workspaces.get(held.workspace)
+            return (user.email if user else "", workspace.name if workspace else "")
+
+        email, name = await self._store.system_read(look)
+        return Session(Secret(token), actor, email, name)
+
+    async def sign_out(self, session: Session) -> None:
+        """End it."""
+        token = session.token.reveal()
+        _, held = await self._keeper.authenticate_session(token, now=self._clock.now())
+        await self._store.write(
+            held.workspace, lambda tx: sessions.revoke_session(tx, session.actor, held.id, now=self._clock.now())
+        )

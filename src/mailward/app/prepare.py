@@ -1,0 +1,139 @@
+"""What `mailward up` does before the workers start, and what it says once they have."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from mailward.adapters.host.clock import SystemClock, SystemEntropy
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.adapters.vault.vault import Vault
+from mailward.app.certificates import ensure_self_signed
+from mailward.app.installation import COMMAND_LINE, Installation
+from mailward.app.settings import Settings, split_address
+from mailward.app.signing import make_keys
+from mailward.base.ids import WorkspaceId
+from mailward.core.domains.add import ensure_capture_domain
+from mailward.core.domains.model import CAPTURE_DOMAIN
+from mailward.core.identity.credentials import Wish, create_key, create_smtp
+from mailward.core.identity.people import new_setup_link
+from mailward.core.workspaces import change
+from mailward.policy.access import Actor, Permission, Scope
+
+
+class First:
+    """Secrets made at this start, shown once on the console and kept nowhere."""
+
+    link: str | None = None
+    key: str | None = None
+    smtp: tuple[str, str] | None = None
+
+
+_first = First()
+
+
+def prepare(settings: Settings) -> None:
+    """Data folder, keys, schema, certificate, the first workspace, its capture domain; again and again harmless."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    clock = SystemClock()
+    vault = Vault(settings.data / "keys", SystemEntropy(), now=clock.now())
+    SqliteStore.prepare(settings.data, vault.database_key(), clock)
+    if not settings.tls.certificate:
+        ensure_self_signed(settings.data / "tls", settings.hostname, clock.now())
+    asyncio.run(_first_things(settings))
+
+
+async def _first_things(settings: Settings) -> None:
+    i = Installation(settings, worker=COMMAND_LINE + 999)
+    await i.open()
+    try:
+        now = i.clock.now()
+        workspaces = await i.store.system_read(lambda tx: tx.workspaces.all())
+        if not workspaces:
+            id = change.new_id(now, i.entropy)
+            actor = _system(id)
+            made = await i.store.system_write(
+                lambda tx: change.create(tx, actor, "My workspace", now=now, entropy=i.entropy, id=id)
+            )
+            workspaces = [made]
+            if settings.capture:
+                await _first_credentials(i, made.id)
+        for workspace in workspaces:
+            await _capture_domain(i, workspace.id)
+        link = await i.store.system_write(lambda tx: new_setup_link(tx, now=now, entropy=i.entropy))
+        _first.link = link.reveal() if link is not None else None
+        started = {"version": _version(), "mode": "capture" if settings.capture else "live"}
+        await i.store.system_write(
+            lambda tx: tx.audit.append(_system(WorkspaceId("")), "process.started", "installation", started, now=now)
+        )
+    finally:
+        await i.close()
+
+
+async def _first_credentials(i: Installation, workspace: WorkspaceId) -> None:
+    """In capture mode the console shows commands that work as they stand, so they need a key."""
+    actor, now = _system(workspace), i.clock.now()
+
+    async def act(tx: SqliteTx) -> None:
+        key = await create_key(
+            tx, actor, Wish("First key", frozenset({Scope.SEND, Scope.READ})), now=now, entropy=i.entropy
+        )
+        smtp = await create_smtp(tx, actor, Wish("First SMTP credential"), now=now, entropy=i.entropy)
+        assert key.secret is not None
+        assert smtp.secret is not None
+        _first.key = key.secret.reveal()
+        _first.smtp = (smtp.credential.username, smtp.secret.reveal())
+
+    await i.store.write(workspace, act)
+
+
+async def _capture_domain(i: Installation, workspace: WorkspaceId) -> None:
+    there = await i.store.read(workspace, lambda tx: tx.domains.by_name(CAPTURE_DOMAIN))
+    if there is None:
+        keys = await asyncio.to_thread(make_keys, i.vault, workspace)
+        actor, now = _system(workspace), i.clock.now()
+        await i.store.write(workspace, lambda tx: ensure_capture_domain(tx, actor, keys, now=now, entropy=i.entropy))
+
+
+def _system(workspace: WorkspaceId) -> Actor:
+    return Actor(workspace, "system", "start", frozenset(Permission))
+
+
+def _version() -> str:
+    from mailward import __version__
+
+    return __version__
+
+
+def welcome(settings: Settings) -> None:
+    """The console's words: where everything is, the setup link, one curl line and one SMTP block."""
+    url = settings.http.public_url
+    lines = ["", f"Mailward runs: {url}"]
+    if settings.capture:
+        lines.append(
+            "Capture mode: no hostname is set, so nothing leaves this machine; every message is kept and shown."
+        )
+    if _first.link is not None:
+        lines += ["", "Set up the owner (works once, for 24 hours):", f"  {url}/setup/{_first.link}"]
+    if _first.key is not None:
+        body = '{"from":"Me <me@demo.mailward.test>","to":["you@example.com"],"subject":"Hello","text":"It works."}'
+        lines += [
+            "",
+            "Send a message by API (this key is shown once):",
+            f"  curl -sS {url}/v1/messages -H 'Authorization: Bearer {_first.key}' \\",
+            f"    -H 'Content-Type: application/json' -d '{body}'",
+        ]
+    if _first.smtp is not None and settings.submission.starttls:
+        host, port = split_address(settings.submission.starttls[0])
+        lines += [
+            "",
+            "Or by SMTP:",
+            f"  host {host}  port {port}  STARTTLS",
+            f"  user {_first.smtp[0]}",
+            f"  password {_first.smtp[1]}",
+            f"  from anything@{CAPTURE_DOMAIN}",
+        ]
+    lines += ["", "Then: mailward message list; mailward message explain ID", ""]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

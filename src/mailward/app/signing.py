@@ -1,0 +1,72 @@
+"""Signing on the way out, and the load of what signs: domains with their keys unsealed once per change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mailward.adapters.vault.vault import Vault
+from mailward.app.installation import Installation
+from mailward.app.knowledge import Knowledge, KnownDomain
+from mailward.app.naming import installation_names
+from mailward.base import ids
+from mailward.base.errors import Unavailable
+from mailward.core.domains.keys import FreshKeys, fresh_keys
+from mailward.core.domains.model import DomainState
+from mailward.core.domains.read import signing_snapshot
+from mailward.protocol.dkim import keys as dkim_keys
+from mailward.protocol.dkim.sign import Signer
+from mailward.protocol.dkim.sign import sign as dkim_sign
+from mailward.protocol.message import headers
+
+_SENDS = frozenset({DomainState.VERIFIED, DomainState.CAPTURE_ONLY})
+
+
+def make_keys(vault: Vault, workspace: str) -> FreshKeys:
+    """A new pair of keys, sealed for one workspace. Blocks for a tenth of a second and more: call it in a thread."""
+    raw = ids.decode("ws", workspace)
+    return fresh_keys(lambda secret: vault.seal("dkim", secret, raw))
+
+
+async def load_domains(installation: Installation) -> dict[bytes, dict[str, KnownDomain]]:
+    """Every domain that may send, with its signers ready."""
+    settings, vault = installation.settings, installation.vault
+    names = installation_names(settings)
+    snapshot = await installation.store.system_read(lambda tx: signing_snapshot(tx, names))
+    out: dict[bytes, dict[str, KnownDomain]] = {}
+    for workspace, domains in snapshot.workspaces.items():
+        known = out[workspace] = {}
+        for name, domain in domains.items():
+            if domain.state not in _SENDS:
+                continue
+            signers = tuple(
+                Signer(name, key.selector, dkim_keys.load(vault.unseal("dkim", key.sealed, workspace)))
+                for key in domain.keys
+            )
+            known[name] = KnownDomain(
+                id=domain.id,
+                name=name,
+                capture_only=domain.capture_only,
+                subdomains=domain.subdomains,
+                return_path=domain.return_path,
+                signers=signers,
+                selectors=tuple(key.selector for key in domain.keys),
+            )
+    return out
+
+
+class Signing:
+    """Implements `core.delivery.attempt.Signing` from what the worker knows."""
+
+    def __init__(self, knowledge: Knowledge, *, on: bool) -> None:
+        self._knowledge = knowledge
+        self._on = on
+
+    def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
+        """Both signatures of the domain; Unavailable when the domain may no longer send."""
+        known = self._knowledge.domain(workspace, domain)
+        if known is None:
+            raise Unavailable("domain_not_verified", "The sending domain is not verified now.")
+        if not self._on or not known.signers:
+            return b"", ()
+        parsed = headers.split(content)
+        return dkim_sign(parsed.fields, content[parsed.body_offset :], known.signers, now), known.selectors

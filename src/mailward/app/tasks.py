@@ -1,0 +1,117 @@
+"""What upkeep does: on every worker its own housekeeping, on the first one the installation's."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from mailward.adapters.storage.sqlite.engine import Checkpointer
+from mailward.app.naming import installation_names
+from mailward.app.signing import make_keys
+from mailward.base import ids
+from mailward.base.ids import WorkspaceId
+from mailward.core.audit.advance import advance
+from mailward.core.domains.keys import FreshKeys
+from mailward.core.domains.watch import watch
+from mailward.core.messages.expire import expire
+from mailward.core.messages.find import index
+from mailward.edges.workers.upkeep import Task
+from mailward.policy.access import Actor, Permission
+
+if TYPE_CHECKING:
+    from mailward.app.wiring import Worker
+
+log = structlog.get_logger()
+
+_DAY_US = 86_400_000_000
+# The search index stays this far behind: two workers may commit ids out of order by less.
+_INDEX_LAG_US = 10_000_000
+_EVENTS_KEPT_DAYS = 60
+
+
+def system_actor(workspace: WorkspaceId) -> Actor:
+    """The platform itself, when it does what was asked of it earlier."""
+    return Actor(workspace, "system", "upkeep", frozenset(Permission))
+
+
+def upkeep_tasks(worker: Worker) -> list[Task]:
+    """The tasks of one worker; slot 0 of an installation with the upkeep role also keeps the store and the log."""
+    tasks = [Task("uses", 5.0, worker.keeper.note_uses), Task("certificates", 30.0, worker.certificates.reload)]
+    if worker.plan.slot != 0 or "upkeep" not in worker.roles:
+        return tasks
+    installation = worker.installation
+    store, clock = installation.store, installation.clock
+    signer = installation.vault.log_signer()
+    checkpointer = Checkpointer(installation.settings.data, installation.vault.database_key())
+    names = installation_names(worker.settings)
+
+    async def checkpoint() -> int:
+        await asyncio.to_thread(checkpointer.run)
+        return 0
+
+    async def audit() -> int:
+        done = await store.system_write(lambda tx: advance(tx, signer, now=clock.now()))
+        for fault in done.faults:
+            log.error("audit_fault", tree=fault.workspace, what=fault.what)
+            worker.metrics.errors.labels("audit").inc()
+        return 0
+
+    async def search() -> int:
+        below = ((installation.now_us() - _INDEX_LAG_US) // 1000).to_bytes(6, "big") + b"\x00" * 10
+        done = 0
+        for workspace in await store.system_read(lambda tx: tx.workspaces.all()):
+            key = installation.search_key(ids.decode("ws", workspace.id))
+            done += await store.write(workspace.id, partial(index, key=key, below=below, limit=200))
+        return done
+
+    async def retention() -> int:
+        done = 0
+        now = installation.now_us()
+        for workspace in await store.system_read(lambda tx: tx.workspaces.all()):
+            days = workspace.settings.messages_days or worker.settings.retention.messages_days
+            done += await store.write(workspace.id, partial(expire, now=now, keep_us=days * _DAY_US, limit=500))
+        return done
+
+    async def drift() -> int:
+        now = clock.now()
+        due = await store.system_read(lambda tx: tx.domains.due(now, 20))
+
+        async def fresh(workspace: WorkspaceId) -> FreshKeys:
+            return await asyncio.to_thread(make_keys, installation.vault, workspace)
+
+        return await watch(
+            store,
+            worker.resolver,
+            due,
+            acting=system_actor,
+            names=names,
+            fresh=fresh,
+            now=now,
+            entropy=installation.entropy,
+        )
+
+    async def events() -> int:
+        before = installation.now_us() - _EVENTS_KEPT_DAYS * _DAY_US
+        await store.system_write(lambda tx: tx.webhooks.prune(before))
+        return 0
+
+    async def room() -> int:
+        free = shutil.disk_usage(installation.settings.data).free
+        if free < 1 << 30:
+            log.error("disk_low", free_mib=free >> 20)
+        return 0
+
+    return [
+        *tasks,
+        Task("checkpoint", 1.0, checkpoint),
+        Task("audit", 1.0, audit),
+        Task("search", 1.0, search),
+        Task("retention", 600.0, retention),
+        Task("drift", 60.0, drift),
+        Task("events", 3600.0, events),
+        Task("room", 60.0, room),
+    ]

@@ -1,0 +1,177 @@
+"""The HTTP side of a worker: API, public part and dashboard over one set of platform objects."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.naming import installation_names
+from mailward.app.platform.audit import Audit
+from mailward.app.platform.domains import Domains
+from mailward.app.platform.keys import Keys
+from mailward.app.platform.messages import Messages
+from mailward.app.platform.sessions import Sessions
+from mailward.app.platform.suppressions import Suppressions
+from mailward.app.platform.webhooks import Webhooks
+from mailward.app.platform.workspace import Workspaces
+from mailward.app.settings import split_address
+from mailward.app.signing import make_keys
+from mailward.base.errors import MailwardError
+from mailward.base.ids import WorkspaceId
+from mailward.base.sources import Clock
+from mailward.core.audit.export import export
+from mailward.core.domains.keys import FreshKeys
+from mailward.core.webhooks.enqueue import replay
+from mailward.edges.web.app import Front, build
+from mailward.edges.web.auth import Origin
+from mailward.edges.web.dashboard.ports import Surroundings
+from mailward.edges.web.dashboard.site import routes
+from mailward.edges.web.endpoint import Services
+from mailward.edges.web.limits import LocalLimiter, RateClass, WebLimits, default_rates
+from mailward.edges.web.public.metrics import RequestMetrics
+from mailward.policy.access import Actor
+from mailward.policy.gcra import Rate
+
+if TYPE_CHECKING:
+    from mailward.app.wiring import Worker
+
+_MIN_FREE = 64 << 20
+
+
+@dataclass
+class Platform:
+    """Implements `edges.web.ports.Platform` and the dashboard's."""
+
+    messages: Messages
+    suppressions: Suppressions
+    domains: Domains
+    keys: Keys
+    webhooks: Webhooks
+    audit: Audit
+    workspace: Workspaces
+    sessions: Sessions
+
+    replays: Replays
+
+
+class Replays:
+    """Implements `edges.web.dashboard.ports.Replays`."""
+
+    def __init__(self, store: SqliteStore, clock: Clock, wake: Callable[[], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._wake = wake
+
+    async def replay(self, actor: Actor, webhook: str, event: str) -> None:
+        """Post an event again, now."""
+        await self._store.write(actor.workspace, lambda tx: replay(tx, actor, webhook, event, now=self._clock.now()))
+        self._wake()
+
+
+class Ready:
+    """Implements `edges.web.ports.Readiness`."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def check(self) -> dict[str, bool]:
+        """Store, keys, disk, and that we are not on our way out."""
+        worker = self._worker
+        storage = True
+        try:
+            await asyncio.wait_for(worker.installation.store.system_read(_nothing), 5)
+        except (MailwardError, TimeoutError):
+            storage = False
+        return {
+            "storage": storage,
+            "disk": shutil.disk_usage(worker.settings.data).free > _MIN_FREE,
+            "serving": not worker.draining,
+        }
+
+
+async def _nothing(tx: SqliteTx) -> None:
+    tx.rows("SELECT 1")
+
+
+def platform_of(worker: Worker) -> Platform:
+    """Every area, on this worker's store."""
+    i = worker.installation
+    wake = worker.sender.nudge if worker.sender is not None else _idle
+
+    async def fresh(workspace: WorkspaceId) -> FreshKeys:
+        return await asyncio.to_thread(make_keys, i.vault, workspace)
+
+    async def export_log(actor: Actor) -> bytes:
+        log = await i.store.read(actor.workspace, lambda tx: export(tx, actor, i.vault.log_signer(), now=i.clock.now()))
+        return msgspec.json.encode(log)
+
+    return Platform(
+        messages=Messages(
+            i.store, worker.acceptance, worker.bodies, now_us=i.now_us, search_key=i.search_key, wake=wake
+        ),
+        suppressions=Suppressions(i.store, i.clock, i.entropy, _by_id(worker)),
+        domains=Domains(i.store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings), fresh),
+        keys=Keys(i.store, i.clock, i.entropy, lambda id: worker.revoked()),
+        webhooks=Webhooks(
+            i.store,
+            i.clock,
+            i.entropy,
+            i.seal_webhook,
+            wake=worker.webhooks.wake,
+            allow_loopback_http=worker.settings.capture,
+        ),
+        audit=Audit(i.store, export_log),
+        workspace=Workspaces(i.store, i.clock),
+        replays=Replays(i.store, i.clock, worker.webhooks.wake),
+        sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=Rate("sign-in", 10, 600)),
+    )
+
+
+def _idle() -> None:
+    return None
+
+
+def _by_id(worker: Worker) -> Any:
+    from mailward.base import ids
+
+    return lambda workspace: worker.installation.token_key(ids.decode("ws", workspace))
+
+
+def web_application(worker: Worker) -> Front:
+    """The ASGI application of this worker."""
+    i, settings = worker.installation, worker.settings
+    platform = platform_of(worker)
+    rates = default_rates()
+    per_minute = settings.limits.api_per_minute
+    for kind in (RateClass.READ, RateClass.SEND, RateClass.WRITE):
+        quota = per_minute if kind is not RateClass.WRITE else max(1, per_minute // 10)
+        rates[kind] = Rate(kind.value, max(1, quota // settings.workers) if per_minute else 10**9, 60)
+    services = Services(
+        platform=platform,
+        authenticator=worker.doors,
+        limiter=LocalLimiter(i.clock.monotonic),
+        clock=i.clock,
+        entropy=i.entropy,
+        hostname=settings.hostname,
+        limits=WebLimits(rates=rates),
+        origin=Origin([ip_network(n) for n in settings.http.trusted_proxies]),
+    )
+    listens = settings.submission.starttls or settings.submission.implicit
+    host, port = split_address(listens[0]) if listens else ("127.0.0.1", 0)
+    surroundings = Surroundings(
+        public_url=settings.http.public_url,
+        smtp_host=settings.server.hostname or host,
+        smtp_port=port,
+        capture=settings.capture,
+        secure=settings.http.public_url.startswith("https:"),
+    )
+    mounts = routes(platform, surroundings, i.entropy)
+    return build(services, Ready(worker), mounts=mounts, metrics=RequestMetrics(worker.metrics.registry))

@@ -1,0 +1,421 @@
+"""Putting a worker together: every part, its ports, and the order in which they start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from mailward.adapters.net.courier import PoolOptions, SmtpCourier
+from mailward.adapters.net.egress import GuardedHttp
+from mailward.adapters.net.resolver import Resolver, parse_server, system_servers
+from mailward.adapters.net.sink import SmtpSink
+from mailward.adapters.storage.sqlite.segments import BodyRef
+from mailward.app.acceptance import Acceptance
+from mailward.app.bodies import Bodies
+from mailward.app.carriage import Carriage
+from mailward.app.certificates import ensure_self_signed, server_context
+from mailward.app.doors import Doors
+from mailward.app.gate import Gate
+from mailward.app.installation import Installation
+from mailward.app.knowledge import Knowledge
+from mailward.app.metrics import Metrics
+from mailward.app.plan import Plan
+from mailward.app.platform.messages import Messages
+from mailward.app.routing import Routes
+from mailward.app.settings import Settings
+from mailward.app.signing import Signing, load_domains
+from mailward.app.tasks import upkeep_tasks
+from mailward.app.web import web_application
+from mailward.base.errors import LimitReached, Unavailable
+from mailward.base.outcome import Outcome
+from mailward.core.delivery.attempt import Attempter, Verdict
+from mailward.core.delivery.judge import judge
+from mailward.core.delivery.lease import due_now, lease
+from mailward.core.delivery.model import Settled, Work
+from mailward.core.delivery.settle import Settling
+from mailward.core.identity.lookup import Doorkeeper
+from mailward.core.messages.model import MessageFacts
+from mailward.edges.smtpd.config import Mode, submission
+from mailward.edges.smtpd.listener import Listener, serve
+from mailward.edges.web.public.metrics import metrics_app
+from mailward.edges.web.server import Server, Tls
+from mailward.edges.workers.sender import Sender
+from mailward.edges.workers.upkeep import Upkeep
+from mailward.edges.workers.webhooks import WebhookWorker
+from mailward.policy.access import Actor
+from mailward.policy.egress import networks
+from mailward.policy.gcra import Rate, decide
+from mailward.policy.retry import Schedule
+from mailward.protocol import verp
+from mailward.protocol.dns import DnsQuery
+
+log = structlog.get_logger()
+
+_LEASE_US = 20 * 60 * 1_000_000
+_KNOW_SECONDS = 0.25
+
+
+def resolver(installation: Installation) -> Resolver:
+    """DNS by the servers in the settings, else the system's."""
+    texts = installation.settings.delivery.resolvers
+    servers = tuple(parse_server(t) for t in texts) or system_servers()
+    return Resolver(servers, clock=installation.clock, entropy=installation.entropy)
+
+
+def certificate(settings: Settings, now: datetime) -> tuple[Path, Path]:
+    """The certificate and key in force: the operator's, or the self-signed pair."""
+    if settings.tls.certificate:
+        return Path(settings.tls.certificate), Path(settings.tls.key)
+    return ensure_self_signed(settings.data / "tls", settings.hostname, now)
+
+
+def reading_messages(installation: Installation) -> Messages:
+    """The messages area for the command line: it reads and changes, it does not accept."""
+    return Messages(
+        installation.store,
+        None,
+        Bodies(installation.store, installation.data_keys),
+        now_us=installation.now_us,
+        search_key=installation.search_key,
+        wake=lambda: None,
+    )
+
+
+class Certificates:
+    """The TLS context of new handshakes; looks once in a while whether the files were replaced."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate, self._key = certificate, key
+        self._context = server_context(certificate, key)
+        self._seen = self._stamp()
+
+    def _stamp(self) -> tuple[int, int]:
+        return self._certificate.stat().st_mtime_ns, self._key.stat().st_mtime_ns
+
+    def context(self) -> ssl.SSLContext:
+        """For the next handshake."""
+        return self._context
+
+    async def reload(self) -> int:
+        """Take over replaced files; a pair that does not load is left alone and tried again."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._context = server_context(self._certificate, self._key)
+            self._seen = stamp
+            log.info("certificate_reloaded")
+        return 0
+
+
+class Worker:
+    """One worker process: `start`, then `drain`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.settings = plan.settings
+        self.roles = frozenset(plan.settings.server.roles)
+        self.installation = Installation(plan.settings, worker=plan.slot)
+        self.metrics = Metrics()
+        self.generation = 0
+        self.draining = False
+        self._stop = asyncio.Event()
+        self._listeners: list[Listener[Actor]] = []
+        self._servers: list[Server] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks_soon: set[asyncio.Task[None]] = set()
+        self.sender: Sender | None = None
+
+    async def start(self) -> None:
+        """Everything, in the order in which parts need each other; the doors open last."""
+        i, settings = self.installation, self.settings
+        await i.open()
+        now = i.now_us()
+        self.generation, returned = await i.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))
+        if returned:
+            log.info("leases_returned", copies=returned)
+        self.resolver = resolver(i)
+        self.keeper = Doorkeeper(i.store)
+        self._verp_key = i.vault.derive("verp")
+        self.doors = Doors(i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc())
+        self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed)
+        self.bodies = Bodies(i.store, i.data_keys)
+        self.certificates = Certificates(*certificate(settings, i.clock.now()))
+        self.sink = SmtpSink() if settings.capture else None
+        self.sink_port = await self.sink.listen() if self.sink is not None else 0
+        if "sender" in self.roles:
+            self.sender = self._make_sender()
+        self.acceptance = self._make_acceptance()
+        self.gate = self._make_gate()
+        await self.knowledge.refresh()
+        await self.doors.load_networks()
+        self.webhooks = WebhookWorker(
+            i.store,
+            GuardedHttp(
+                self._addresses, allow_networks=networks(["127.0.0.0/8", "::1/128"] if settings.capture else [])
+            ),
+            unseal=i.unseal_webhook,
+            clock=i.clock,
+            entropy=i.entropy,
+            log=log,
+        )
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._keep_knowing()))
+        if self.sender is not None:
+            self._tasks.append(loop.create_task(self.webhooks.run(self._stop)))
+            if not settings.delivery.paused:
+                self.sender.start()
+        self.upkeep = Upkeep(upkeep_tasks(self), failed=self._upkeep_failed)
+        self.upkeep.start()
+        self._gauges()
+        await self._open_doors()
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _make_sender(self) -> Sender:
+        i, settings, d = self.installation, self.settings, self.settings.delivery
+        schedule = Schedule(max_age=d.max_age_hours * 3600)
+        # Timers of RFC 5321 suit a slow world; a lease is twenty minutes, so an attempt must end well before.
+        self.courier = SmtpCourier(PoolOptions(timeout_scale=0.5, max_connections=float(d.per_destination)))
+        routes = Routes(
+            d,
+            self.resolver,
+            hostname=settings.hostname,
+            sink_port=self.sink_port,
+            clock=i.clock,
+            entropy=i.entropy,
+        )
+        attempter = Attempter(
+            router=routes,
+            courier=Carriage(self.courier, helo=settings.hostname, sources=tuple(d.sources)),
+            signing=Signing(self.knowledge, on=d.sign),
+            return_path=self._return_path,
+            judge=lambda o, r, n, created, now: _judge(o, n, created, now, schedule),
+            load=self._load,
+            lessee=self.generation,
+            now_us=i.now_us,
+        )
+        settling = Settling(i.token_key, i.entropy)
+
+        def settle(workspace: bytes, settled: list[Settled]) -> asyncio.Future[Any]:
+            return i.store.write_item(settling.settle, workspace, settled)
+
+        return Sender(
+            attempts=attempter,
+            lease=self._lease,
+            settle=settle,
+            concurrency=d.concurrency,
+            memory_messages=d.memory_messages,
+            memory_bytes=d.memory_bytes,
+            poll_seconds=1.0,
+            failed=self._sender_failed,
+            finished=self._finished,
+        )
+
+    def _make_acceptance(self) -> Acceptance:
+        i, settings = self.installation, self.settings
+        return Acceptance(
+            i.store,
+            i.data_keys,
+            self.knowledge,
+            outbox=None if settings.delivery.paused else self.sender,
+            lessee=self.generation,
+            entropy=i.entropy,
+            now_us=i.now_us,
+            token_key=i.token_key,
+            metrics=self.metrics,
+            max_bytes=settings.submission.max_message_bytes,
+            max_recipients=settings.submission.max_recipients,
+            capture=settings.capture,
+            allowance=Allowance(settings, i.clock.monotonic, settings.workers),
+            revalidate=self.doors.revalidate,
+        )
+
+    def _make_gate(self) -> Gate:
+        i, settings = self.installation, self.settings
+        limits = settings.limits
+        per_ip = limits.smtp_connections_per_minute_ip
+        share = settings.workers
+        return Gate(
+            self.acceptance,
+            self.doors,
+            hostname=settings.hostname,
+            clock=i.clock,
+            entropy=i.entropy,
+            max_connections_per_ip=settings.submission.max_connections_per_ip,
+            auth_failures=Rate("smtp-auth", max(1, limits.auth_failures_per_minute_ip // share), 60),
+            connections=Rate("smtp-connections", max(1, per_ip // share), 60) if per_ip else None,
+            counted=lambda door, result: self.metrics.logins.labels(door, result).inc(),
+            refused=lambda code: self.metrics.refused.labels(code).inc(),
+        )
+
+    async def _open_doors(self) -> None:
+        s, plan = self.settings.submission, self.plan
+        for name, mode, fds in (
+            ("submission", Mode.STARTTLS, plan.starttls),
+            ("submissions", Mode.IMPLICIT, plan.implicit),
+            ("private", Mode.PRIVATE, plan.private),
+        ):
+            if not fds:
+                continue
+            config = submission(
+                name, self.settings.hostname, mode, max_size=s.max_message_bytes, max_recipients=s.max_recipients
+            )
+            tls = None if mode is Mode.PRIVATE else self.certificates.context
+            self._listeners.append(await serve([os.dup(fd) for fd in fds], self.gate, config, tls))
+        if plan.http:
+            application = web_application(self)
+            for fd in plan.http:
+                await self._serve_http(application, fd)
+        if plan.metrics >= 0:
+            await self._serve_http(metrics_app(self.metrics.text), plan.metrics, clear=True)
+
+    async def _serve_http(self, application: Any, fd: int, *, clear: bool = False) -> None:
+        sock = socket.socket(fileno=os.dup(fd))
+        sock.setblocking(False)
+        address = sock.getsockname()[0]
+        private = clear or address.startswith("127.") or address == "::1"
+        pair = certificate(self.settings, self.installation.clock.now())
+        server = Server(application, sock, None if private else Tls(*pair))
+        await server.start()
+        self._servers.append(server)
+
+    def _gauges(self) -> None:
+        gauge = self.metrics.gauge
+        if (sender := self.sender) is not None:
+            gauge("sender_under_way", "Messages being sent now.", lambda: float(sender.under_way))
+            gauge("sender_in_memory", "Messages kept in memory until they are sent.", lambda: float(sender.in_memory))
+        gauge("smtp_sessions", "Open SMTP sessions.", lambda: float(sum(x.sessions for x in self._listeners)))
+
+    # -- small ports -----------------------------------------------------------------------------
+
+    def _return_path(self, workspace: bytes, facts: MessageFacts, message: bytes, n: int) -> str:
+        known = self.knowledge.domain(workspace, facts.domain)
+        host = known.return_path if known is not None else f"bounce.{self.settings.hostname}"
+        if not facts.mail_from:
+            return ""
+        return f"{verp.encode(message, n, self._verp_key)}@{host}"
+
+    async def _addresses(self, host: str) -> list[str]:
+        """Every address of a name; empty when there is none."""
+        found = await asyncio.gather(*(self.resolver.resolve(DnsQuery(host, kind)) for kind in ("A", "AAAA")))
+        return [str(address) for answer in found if answer.status == "ok" for address in answer.records]
+
+    async def _load(self, work: Work) -> bytes:
+        if work.body is None:
+            raise Unavailable("content_gone", "The content of this message is no longer kept.")
+        return await self.bodies.read(work.workspace, work.id, BodyRef(*work.body))
+
+    async def _lease(self, limit: int) -> list[Work]:
+        store, now = self.installation.store, self.installation.now_us()
+        if not await store.system_read(lambda tx: due_now(tx, now)):
+            return []
+        self._turn = getattr(self, "_turn", 0) + 1
+        turn = self._turn
+        return await store.system_write(
+            lambda tx: lease(tx, self.generation, now=now, until=now + _LEASE_US, limit=limit, turn=turn)
+        )
+
+    def _finished(self, settled: list[Settled]) -> None:
+        for s in settled:
+            self.metrics.attempts.labels(s.facts.outcome).inc()
+            self.metrics.attempt_seconds.observe(s.facts.elapsed_ms / 1000)
+
+    def _sender_failed(self, error: BaseException) -> None:
+        self.metrics.errors.labels("sender").inc()
+        log.error("sender_failed", error=type(error).__name__, code=getattr(error, "code", ""))
+
+    def _upkeep_failed(self, name: str, error: BaseException) -> None:
+        self.metrics.errors.labels("upkeep").inc()
+        log.error("upkeep_failed", task=name, error=type(error).__name__, code=getattr(error, "code", ""))
+
+    def _credentials_changed(self) -> None:
+        self.gate.credentials_changed()
+        self._networks_task = asyncio.get_running_loop().create_task(self._renew_credentials())
+
+    def revoked(self) -> None:
+        """A credential was revoked here: look at once instead of at the next tick."""
+        self._tasks_soon.add(task := asyncio.get_running_loop().create_task(self._look_soon()))
+        task.add_done_callback(self._tasks_soon.discard)
+
+    async def _look_soon(self) -> None:
+        await self.knowledge.refresh()
+
+    async def _renew_credentials(self) -> None:
+        await self.keeper.refresh()
+        self.installation.data_keys.forget()
+        await self.doors.load_networks()
+
+    async def _keep_knowing(self) -> None:
+        while True:
+            await asyncio.sleep(_KNOW_SECONDS)
+            try:
+                await self.knowledge.refresh()
+            except Unavailable as e:
+                log.warning("knowledge_stale", code=e.code)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Take nothing new, finish what is under way, give back what is not, and stop."""
+        self.draining = True
+        await asyncio.gather(*(x.drain(10.0) for x in self._listeners))
+        if self.sender is not None:
+            await self.sender.drain(15.0)
+        self._stop.set()
+        await self.upkeep.stop()
+        for task in self._tasks[:1]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(s.stop(5.0) for s in self._servers))
+        if self.sender is not None:
+            await self.courier.close()
+        if self.sink is not None:
+            await self.sink.close()
+        await self.resolver.close()
+        now = self.installation.now_us()
+        with contextlib.suppress(Unavailable):
+            await self.installation.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))
+        await self.installation.close()
+
+
+class Allowance:
+    """How much a workspace and a sender domain may submit a minute, in this worker's share."""
+
+    def __init__(self, settings: Settings, monotonic: Callable[[], float], workers: int) -> None:
+        limits = settings.limits
+        self._monotonic = monotonic
+        self._workspace = _rate("messages", limits.messages_per_minute, workers)
+        self._domain = _rate("sender-domain", limits.smtp_messages_per_minute_domain, workers)
+        self._tats: dict[tuple[str, str], float] = {}
+
+    def __call__(self, actor: Actor, domain: str, cost: int) -> None:
+        """LimitReached when there is no room now."""
+        for rate, key in ((self._workspace, actor.workspace), (self._domain, domain)):
+            if rate is not None:
+                self._take(rate, key, cost)
+
+    def _take(self, rate: Rate, key: str, cost: int) -> None:
+        place = (rate.name, key)
+        tat, decision = decide(rate, self._tats.get(place, 0.0), self._monotonic(), cost)
+        if not decision.allowed:
+            raise LimitReached(
+                "rate_limited", "Too many messages for now; try again later.", retry_after=decision.retry_after
+            )
+        self._tats[place] = tat
+
+
+def _rate(name: str, quota: int, workers: int) -> Rate | None:
+    return Rate(name, max(1, quota // workers), 60) if quota else None
+
+
+def _judge(outcome: Outcome, attempt: int, created: int, now: int, schedule: Schedule) -> Verdict:
+    jitter = int.from_bytes(os.urandom(4), "big") / 2**32
+    return judge(outcome, attempt, created=created, now=now, schedule=schedule, jitter=lambda: jitter)
