@@ -335,10 +335,14 @@ async def test_encrypt_never_falls_back() -> None:
 async def test_failed_handshake(policy: TlsPolicy, kind: type) -> None:
     """A handshake that fails is repeated in clear on a new connection only under the opportunistic policy."""
     connections = 0
+    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
         writer.write(b"220 ok\r\n")
         while line := await reader.readline():
             verb = line[:4].upper()
@@ -355,12 +359,14 @@ async def test_failed_handshake(policy: TlsPolicy, kind: type) -> None:
                 writer.write(b"250 queued\r\n")
             else:
                 writer.write(b"250 ok\r\n")
-        writer.close()
-        await writer.wait_closed()
+        writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     result = await once(server.sockets[0].getsockname()[1], tls_policy=policy)
     server.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(result.outcomes[0], kind), result
     assert connections == (2 if kind is Done else 1)
     assert result.tls is None

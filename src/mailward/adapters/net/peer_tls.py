@@ -14,14 +14,26 @@ from ipaddress import ip_address
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from mailward.policy.tls import TlsFacts, TlsPolicy
 
 _MAX_NAMES = 20
 _CA = ExtensionPolicy.webpki_defaults_ca()
-# As on the web, but private authorities mark the names critical and nobody is harmed.
-_LEAF = ExtensionPolicy.webpki_defaults_ee().require_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
+
+
+def _for_servers(_: object, __: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
+    if usage is not None and ExtendedKeyUsageOID.SERVER_AUTH not in usage:
+        raise ValueError("the certificate is not for servers")
+
+
+# As on the web, but whether an extension is marked critical is nobody's loss, and private authorities differ.
+_LEAF = (
+    ExtensionPolicy.webpki_defaults_ee()
+    .require_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
+    .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _for_servers)
+)
 
 
 def client_context(policy: TlsPolicy, *, cafile: str | None = None) -> ssl.SSLContext:

@@ -1,0 +1,214 @@
+"""The client machine by itself: replies, wire form, parameters, dialogue."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailward.base.outcome import Done, PermFail, TempFail
+from mailward.base.secret import Secret
+from mailward.protocol.smtp.client import TRANSITIONS, SmtpClient, State, Step, TlsWish
+from mailward.protocol.smtp.client_mail import Dsn, Mail, path, wire_content, xtext
+from mailward.protocol.smtp.client_replies import MAX_LINE, ReplyReader, enhanced_status
+
+
+def judge(stage: str, code: int, enhanced: str, text: str) -> TempFail | PermFail:
+    return TempFail(stage, text, code, enhanced) if code < 500 else PermFail(stage, text, code, enhanced)
+
+
+def ready(offers: bytes = b"250-mx\r\n250 PIPELINING\r\n", tls: TlsWish = "never") -> SmtpClient:
+    client = SmtpClient("a.test", judge, at=0.0, tls=tls)
+    client.receive(b"220 hi\r\n", 0.1)
+    assert client.receive(offers, 0.2) is Step.READY
+    client.out = []
+    return client
+
+
+def mail(content: bytes = b"x\r\n", *to: str, **more: object) -> Mail:
+    return Mail("s@a.test", to or ("r@b.test",), wire_content(content), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_replies_in_any_pieces(size: int) -> None:
+    """However a stream is cut, the same replies come out."""
+    stream = b"220 a\r\n250-b\r\n250-c\r\n250 d\r\n354\r\n550 5.1.1 e\n"
+    reader = ReplyReader()
+    found = [r for i in range(0, len(stream), size) for r in reader.feed(stream[i : i + size])]
+    assert found == [(220, b"a"), (250, b"b\nc\nd"), (354, b""), (550, b"5.1.1 e")]
+    assert not reader.bad and not reader.partial
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [b"999 x\r\n", b"199 x\r\n", b"260 x\r\n", b"25\r\n", b"\r\n", b"2500 x\r\n", b"250_x\r\n", b"250-a\r\n251 b\r\n",
+     b"250-a\r\n" * 101, b"250 " + b"x" * MAX_LINE + b"\r\n", b"x" * (MAX_LINE + 1), b"HTTP/1.1 400\r\n", b"\xb2\xb5\xb0 x\r\n"],
+)  # fmt: skip
+def test_malformed_replies(stream: bytes) -> None:
+    """Whatever RFC 5321 does not allow is bad, and nothing is read after it."""
+    reader = ReplyReader()
+    reader.feed(stream)
+    assert reader.bad
+    assert reader.feed(b"250 ok\r\n") == []
+
+
+def test_enhanced_status() -> None:
+    """An enhanced code counts only at the start and in the reply's class."""
+    assert enhanced_status(550, b"5.1.1 no") == "5.1.1"
+    assert enhanced_status(550, b"4.1.1 no") == ""
+    assert enhanced_status(550, b"see 5.1.1") == ""
+    assert enhanced_status(550, b"5.1.1.1 no") == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "wire"),
+    [
+        (b"", b".\r\n"),
+        (b"a", b"a\r\n.\r\n"),
+        (b".\r\n", b"..\r\n.\r\n"),
+        (b"a\r\n.\r\n.b\r\n", b"a\r\n..\r\n..b\r\n.\r\n"),
+        ((b"h\r\n", b".b\r\n"), b"h\r\n..b\r\n.\r\n"),
+        ((b"a\r", b"\n", b".\r\n"), b"a\r\n..\r\n.\r\n"),
+        ((b"a", b".b\r\n"), b"a.b\r\n.\r\n"),
+    ],
+)
+def test_wire_content(content: bytes | tuple[bytes, ...], wire: bytes) -> None:
+    """Dots are stuffed at line starts only, across chunks too, and the end is one dot."""
+    assert b"".join(wire_content(content).chunks) == wire
+
+
+@pytest.mark.parametrize("bad", [b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"a\r\r\n", b"\0", b"a\n\r\n", b"\r\n.\r"])
+def test_nothing_bare(bad: bytes) -> None:
+    """A bare CR, LF or NUL is refused wherever it stands (outbound smuggling)."""
+    for content in (bad, b"x\r\n" + bad, bad + b"x\r\n"):
+        with pytest.raises(ValueError):
+            wire_content(content)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["a@b\r\nRCPT TO:<c@d>", "a@b\n", "a\0@b", "a> SIZE=1", "a b@c", "\u2028@b", "\ud800@b", '"a"b" x>@c', '"a\\"@c >'],
+)
+def test_addresses_cannot_break_out(bad: str) -> None:
+    """An address with a line end, a control or a loose bracket never reaches the wire."""
+    with pytest.raises(ValueError):
+        path(bad)
+
+
+def test_quoted_local_part_and_null_path() -> None:
+    """Quoted local parts keep their spaces; the empty path is allowed."""
+    assert path('"a > b"@c.test') == b'<"a > b"@c.test>'
+    assert path("") == b"<>"
+    assert xtext("a+b=c d") == b"a+2Bb+3Dc+20d"
+
+
+def test_one_write_per_group() -> None:
+    """With PIPELINING the whole envelope is one write, with the parameters the peer offered."""
+    client = ready(b"250-mx\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8\r\n")
+    dsn = Dsn("HDRS", "e+1", ("FAILURE,DELAY",), ("rfc822;r@b.test",))
+    client.send(mail(b"\xc3\xa4\r\n", smtputf8=True, dsn=dsn), 1.0)
+    assert client.out == [
+        b"MAIL FROM:<s@a.test> SIZE=4 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=e+2B1\r\n"
+        b"RCPT TO:<r@b.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;r@b.test\r\nDATA\r\n"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("letter", "reason"),
+    [
+        (mail(b"\xff\r\n"), "eight_bit_unsupported"),
+        (mail(b"x\r\n", smtputf8=True), "smtputf8_unsupported"),
+        (mail(b"x\r\n", requiretls=True), "requiretls_unsupported"),
+        (mail(b"x" * 200), "message_too_large"),
+    ],
+)
+def test_what_the_peer_cannot_take_is_not_begun(letter: Mail, reason: str) -> None:
+    """8-bit content, internationalised mail, REQUIRETLS and size are checked before a word is said."""
+    client = ready(b"250-mx\r\n250 SIZE 100\r\n")
+    assert client.send(letter, 1.0) is Step.FINISHED
+    outcome = client.outcomes[0]
+    assert isinstance(outcome, PermFail) and outcome.reason == reason
+    assert client.out == [] and client.state is State.READY
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_reset_only_when_needed(pipelining: bool) -> None:
+    """After a message that ended before its content, RSET opens the next; after a complete one it does not."""
+    client = ready(b"250-mx\r\n250 PIPELINING\r\n" if pipelining else b"250 mx\r\n")
+    client.send(mail(), 1.0)
+    if pipelining:
+        step = client.receive(b"250 ok\r\n550 no\r\n503 no\r\n", 1.1)
+    else:
+        client.receive(b"250 ok\r\n", 1.1)
+        step = client.receive(b"550 no\r\n", 1.1)
+    assert step is Step.FINISHED
+    client.out = []
+    client.send(mail(), 2.0)
+    assert client.out[0].startswith(b"RSET\r\n")
+    for reply in (b"250 ok\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+        client.receive(reply, 2.1)
+    assert client.receive(b"250 queued as 1\r\n", 2.2) is Step.FINISHED
+    assert client.outcomes == [Done("queued as 1")]
+    client.out = []
+    client.send(mail(), 3.0)
+    assert client.out[0].startswith(b"MAIL")
+
+
+def test_421_between_recipients() -> None:
+    """A 421 ends the session; what was refused before stays refused, the rest is tried again."""
+    client = ready()
+    client.send(mail(b"x\r\n", "1@b", "2@b", "3@b"), 1.0)
+    assert client.receive(b"250 ok\r\n550 no\r\n250 ok\r\n421 bye\r\n", 1.1) is Step.CLOSED
+    assert [type(o) for o in client.outcomes] == [TempFail, PermFail, TempFail]
+
+
+def test_helo_fallback() -> None:
+    """A server without EHLO gets HELO, and no parameters."""
+    client = SmtpClient("a.test", judge, at=0.0)
+    client.receive(b"220 old\r\n", 0)
+    client.receive(b"502 what\r\n", 0)
+    assert client.out[-1] == b"HELO a.test\r\n"
+    assert client.receive(b"250 hello\r\n", 0) is Step.READY
+
+
+def test_starttls_forgets_what_was_said_in_clear() -> None:
+    """Bytes before the end of the handshake are dropped and the offers read anew (response injection)."""
+    client = SmtpClient("a.test", judge, at=0.0, tls="required")
+    client.receive(b"220 hi\r\n", 0)
+    client.receive(b"250-mx\r\n250-SIZE 5\r\n250 STARTTLS\r\n", 0)
+    assert client.receive(b"220 go\r\n250-mx\r\n250 AUTH PLAIN\r\n", 0) is Step.START_TLS
+    assert client.receive(b"250 injected\r\n", 0) is Step.WAIT
+    client.tls_started(0.5, verified=True)
+    assert client.out[-1] == b"EHLO a.test\r\n"
+    assert client.receive(b"250 mx\r\n", 0.6) is Step.READY
+    assert client.offered.names == frozenset()
+
+
+def test_credentials_never_travel_in_clear_nor_show() -> None:
+    """AUTH waits for TLS, and the dialogue shows stars."""
+    auth = ("user", Secret("hunter2"))
+    clear = SmtpClient("a.test", judge, at=0.0, tls="offered", auth=auth)
+    clear.receive(b"220 hi\r\n", 0)
+    assert clear.receive(b"250-mx\r\n250 AUTH PLAIN\r\n", 0) is Step.CLOSED
+    client = SmtpClient("a.test", judge, at=0.0, tls="required", auth=auth)
+    client.receive(b"220 hi\r\n", 0)
+    client.receive(b"250-mx\r\n250 STARTTLS\r\n", 0)
+    client.receive(b"220 go\r\n", 0)
+    client.tls_started(0, verified=True)
+    client.receive(b"250-mx\r\n250 AUTH PLAIN\r\n", 0)
+    assert client.out[-1] == b"AUTH PLAIN AHVzZXIAaHVudGVyMg==\r\n"
+    assert "AHVz" not in str(client.dialogue())
+    assert client.receive(b"235 ok\r\n", 0) is Step.READY
+
+
+def test_dialogue_is_bounded_and_clean() -> None:
+    """Control characters of a server do not reach the record, nor does more than a bounded part."""
+    client = SmtpClient("a.test", judge, at=0.0)
+    client.receive(b"550 \x1b[31mred\x00" + b"x" * 3500 + b"\r\n", 0.005)
+    ((at, who, text),) = client.dialogue()
+    assert (at, who) == (5, "S")
+    assert "\x1b" not in text and len(text) <= 2000
+
+
+def test_every_state_has_a_way_out() -> None:
+    """The table covers all states, and each but the last leads to the end."""
+    assert set(TRANSITIONS) == set(State)
+    assert all(State.CLOSED in ways for state, ways in TRANSITIONS.items() if state is not State.CLOSED)
