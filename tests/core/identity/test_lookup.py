@@ -1,0 +1,240 @@
+"""Credentials: made, shown once, found, refused, revoked."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.base.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from mailward.base.ids import WorkspaceId
+from mailward.core.identity import tokens
+from mailward.core.identity.credentials import (
+    Wish,
+    create_key,
+    create_network,
+    create_smtp,
+    list_keys,
+    list_smtp,
+    parse_networks,
+    revoke_key,
+)
+from mailward.core.identity.lookup import Doorkeeper
+from mailward.core.identity.model import Issued
+from mailward.policy.access import Actor, Permission, Scope
+
+WS = WorkspaceId("ws_" + "0" * 25 + "1")
+OTHER = WorkspaceId("ws_" + "0" * 25 + "2")
+MANAGER = Actor(WS, "session", "usr_" + "0" * 25 + "9", frozenset(Permission))
+
+
+async def _issue(store: SqliteStore, verb: Any, wish: Wish, clock: Any, entropy: Any, actor: Actor = MANAGER) -> Issued:
+    issued = await store.write(actor.workspace, lambda tx: verb(tx, actor, wish, now=clock.now(), entropy=entropy))
+    assert isinstance(issued, Issued)
+    return issued
+
+
+def _token(issued: Issued) -> str:
+    assert issued.secret is not None
+    return issued.secret.reveal()
+
+
+@pytest.mark.claim("KEYS-1")
+async def test_a_key_opens_its_workspace_with_its_scopes(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """The token proves an actor with the scope's permissions and the key's domains, and nothing more."""
+    wish = Wish("ci", frozenset({Scope.SEND}), domains=frozenset({"example.com"}))
+    issued = await _issue(store, create_key, wish, clock, entropy)
+    door = Doorkeeper(store)
+    actor = await door.authenticate_key(_token(issued), "192.0.2.1", now=clock.now())
+    assert (actor.workspace, actor.kind, actor.id) == (WS, "key", issued.credential.id)
+    assert actor.permissions == {Permission.MESSAGE_SEND}
+    assert actor.domains == {"example.com"}
+    again = await door.authenticate_key(_token(issued), "192.0.2.1", now=clock.now())
+    assert again is actor
+
+
+@pytest.mark.claim("KEYS-1")
+async def test_a_token_is_nowhere_in_the_store(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """No table holds a token, or more of it than its hint; the document pattern finds it, its checksum proves it."""
+    issued = await _issue(store, create_key, Wish("k"), clock, entropy)
+    smtp = await _issue(store, create_smtp, Wish("s"), clock, entropy)
+
+    async def dump(tx: Any) -> str:
+        names = [r[0] for r in tx.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return "\n".join(repr(tx.rows(f'SELECT * FROM "{name}"')) for name in names)
+
+    text = await store.system_read(dump)
+    for token in (_token(issued), _token(smtp)):
+        assert token[8:] not in text
+        assert re.fullmatch(tokens.TOKEN_PATTERN, token)
+        assert tokens.hash_token(token[:-1] + ("0" if token[-1] != "0" else "1"), token[:4]) is None
+        assert token not in repr(issued) + repr(smtp)
+
+
+async def test_smtp_needs_its_own_user_name(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """User name and password belong together, and a password is no API key."""
+    one = await _issue(store, create_smtp, Wish("one"), clock, entropy)
+    two = await _issue(store, create_smtp, Wish("two"), clock, entropy)
+    door = Doorkeeper(store)
+    actor = await door.authenticate_smtp(one.credential.username, _token(one), "::1", now=clock.now())
+    assert actor.kind == "smtp_credential"
+    with pytest.raises(Unauthenticated):
+        await door.authenticate_smtp(two.credential.username, _token(one), "::1", now=clock.now())
+    with pytest.raises(Unauthenticated):
+        await door.authenticate_key(_token(one), "::1", now=clock.now())
+
+
+@pytest.mark.claim("KEYS-2")
+async def test_revocation_is_seen_at_once_here_and_after_a_look_elsewhere(
+    store: SqliteStore, clock: Any, entropy: Any
+) -> None:
+    """The revoking process refuses at once, another one after its next look at the epoch."""
+    issued = await _issue(store, create_key, Wish("k"), clock, entropy)
+    here, elsewhere = Doorkeeper(store), Doorkeeper(store)
+    for door in (here, elsewhere):
+        await door.authenticate_key(_token(issued), "::1", now=clock.now())
+    before = elsewhere.epoch
+    await store.write(WS, lambda tx: revoke_key(tx, MANAGER, issued.credential.id, now=clock.now()))
+    for door in (here, elsewhere):
+        assert await door.refresh()
+        with pytest.raises(Unauthenticated):
+            await door.authenticate_key(_token(issued), "::1", now=clock.now())
+    assert elsewhere.epoch == before + 1
+    assert not await elsewhere.refresh()
+
+
+async def test_a_look_up_that_a_revocation_overtakes_is_done_again(
+    store: SqliteStore, clock: Any, entropy: Any
+) -> None:
+    """What was read before a revocation is never believed at the epoch after it."""
+    issued = await _issue(store, create_key, Wish("k"), clock, entropy)
+    door = Doorkeeper(store)
+    reads = 0
+
+    class Overtaken:
+        system_write = store.system_write
+
+        async def system_read(self, verb: Any) -> Any:
+            nonlocal reads
+            found = await store.system_read(verb)
+            reads += 1
+            if reads == 1:
+                await store.write(WS, lambda tx: revoke_key(tx, MANAGER, issued.credential.id, now=clock.now()))
+                door._adopt(await store.system_read(lambda tx: tx.revocations.current()))
+            return found
+
+    door._store = Overtaken()  # type: ignore[assignment]
+    with pytest.raises(Unauthenticated):
+        await door.authenticate_key(_token(issued), "::1", now=clock.now())
+    assert reads == 2
+
+
+@pytest.mark.claim("KEYS-2")
+async def test_an_unlisted_network_is_forbidden_and_audited(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """A good key from elsewhere gets Forbidden and one audit entry a minute; from a listed network it works."""
+    wish = Wish("k", networks=parse_networks(["192.0.2.0/24", "2001:db8::/32"]))
+    issued = await _issue(store, create_key, wish, clock, entropy)
+    door = Doorkeeper(store)
+    for good in ("192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1"):
+        await door.authenticate_key(_token(issued), good, now=clock.now())
+    for _ in range(3):
+        with pytest.raises(Forbidden):
+            await door.authenticate_key(_token(issued), "198.51.100.1", now=clock.now())
+    acts = await store.system_read(lambda tx: _acts(tx))
+    assert acts.count("credential.refused") == 1
+
+
+async def _acts(tx: Any) -> list[str]:
+    return [r[0] for r in tx.rows("SELECT act FROM t_audit ORDER BY seq")]
+
+
+async def test_an_expired_key_is_refused(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """Good until its expiry, refused from then on, cached or not."""
+    wish = Wish("k", expires=clock.now() + timedelta(hours=1))
+    issued = await _issue(store, create_key, wish, clock, entropy)
+    door = Doorkeeper(store)
+    await door.authenticate_key(_token(issued), "::1", now=clock.now())
+    with pytest.raises(Unauthenticated):
+        await door.authenticate_key(_token(issued), "::1", now=clock.move(hours=1))
+
+
+async def test_a_network_credential_stands_for_its_addresses(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """The narrowest network wins; outside of all there is nobody; a revoked one leaves the list."""
+    wide = await _issue(store, create_network, Wish("wide", networks=parse_networks(["10.0.0.0/8"])), clock, entropy)
+    thin = await _issue(store, create_network, Wish("thin", networks=parse_networks(["10.1.2.3"])), clock, entropy)
+    door = Doorkeeper(store)
+    assert (await door.authenticate_network("10.1.2.3", now=clock.now())).id == thin.credential.id
+    assert (await door.authenticate_network("10.1.2.4", now=clock.now())).id == wide.credential.id
+    with pytest.raises(Unauthenticated):
+        await door.authenticate_network("192.0.2.1", now=clock.now())
+    await store.write(WS, lambda tx: revoke_key(tx, MANAGER, thin.credential.id, now=clock.now()))
+    await door.refresh()
+    assert (await door.authenticate_network("10.1.2.3", now=clock.now())).id == wide.credential.id
+
+
+async def test_uses_are_noted_lazily(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """Last use is written when asked, in one go, and shows in the list."""
+    issued = await _issue(store, create_key, Wish("k"), clock, entropy)
+    door = Doorkeeper(store)
+    await door.authenticate_key(_token(issued), "::1", now=clock.now())
+    assert await door.note_uses() == 1
+    assert await door.note_uses() == 0
+    (listed,) = await store.read(WS, lambda tx: list_keys(tx, MANAGER))
+    assert listed.last_used == clock.now()
+
+
+@pytest.mark.claim("AUTHZ-2")
+async def test_another_workspaces_key_does_not_exist(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """Listing shows one's own; revoking another's answers NotFound and leaves it working."""
+    issued = await _issue(store, create_key, Wish("k"), clock, entropy)
+    stranger = Actor(OTHER, "session", "usr_x", frozenset(Permission))
+    assert await store.read(OTHER, lambda tx: list_keys(tx, stranger)) == []
+    with pytest.raises(NotFound):
+        await store.write(OTHER, lambda tx: revoke_key(tx, stranger, issued.credential.id, now=clock.now()))
+    await Doorkeeper(store).authenticate_key(_token(issued), "::1", now=clock.now())
+
+
+async def test_nobody_hands_out_more_than_they_hold(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """A key that may manage keys but is bound to a domain makes only keys bound to it; a read key makes none."""
+    bound = Actor(WS, "key", "key_x", frozenset(Permission), domains=frozenset({"a.test"}))
+    narrow = Actor(WS, "key", "key_y", frozenset({Permission.KEY_CHANGE}))
+    reader = Actor(WS, "key", "key_z", frozenset({Permission.MESSAGE_READ}))
+    good = Wish("k", domains=frozenset({"a.test"}))
+    await _issue(store, create_key, good, clock, entropy, bound)
+    for actor, wish in ((bound, Wish("k")), (narrow, good), (reader, good)):
+        with pytest.raises(Forbidden):
+            await _issue(store, create_key, wish, clock, entropy, actor)
+
+
+@pytest.mark.parametrize("text", ["", "example.com", "192.0.2.1/24", "::ffff:10.0.0.0/104", "10.0.0.0/33"])
+def test_bad_networks_are_refused(text: str) -> None:
+    """Host bits, names, mapped forms."""
+    with pytest.raises(Invalid):
+        parse_networks([text])
+
+
+async def test_smtp_credentials_are_listed_apart(store: SqliteStore, clock: Any, entropy: Any) -> None:
+    """Keys and SMTP credentials have a list each, newest first, and pages go on below the last id."""
+    made = []
+    for i in range(3):
+        clock.move(seconds=1)
+        made.append(await _issue(store, create_smtp, Wish(f"s{i}"), clock, entropy))
+    await _issue(store, create_key, Wish("k"), clock, entropy)
+    first = await store.read(WS, lambda tx: list_smtp(tx, MANAGER, limit=2))
+    assert [c.name for c in first] == ["s2", "s1"]
+    rest = await store.read(WS, lambda tx: list_smtp(tx, MANAGER, before=first[-1].id, limit=2))
+    assert [c.name for c in rest] == ["s0"]
+
+
+def test_no_module_of_identity_logs() -> None:
+    """A token cannot reach a log from where it is handled: nothing there writes one."""
+    import mailward.core.identity as package
+
+    for file in Path(package.__file__ or "").parent.glob("*.py"):
+        text = file.read_text()
+        assert "import logging" not in text
+        assert "print(" not in text
