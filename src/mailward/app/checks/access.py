@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
+import urllib.error
+import urllib.request
+from pathlib import Path
 
 import apsw
 
 from mailward.adapters.storage.sqlite.connection import connect
 from mailward.adapters.storage.sqlite.scope import ScopeGuard
 from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.checks.network import processes_of
 from mailward.app.checks.registry import check
+from mailward.app.checks.storage import search, spellings
 from mailward.app.context import Context
+from mailward.app.settings import is_loopback, split_address
 from mailward.core.evidence.model import Finding, failed, passed
+from mailward.core.identity.credentials import Wish, create_key, revoke_key
+from mailward.core.identity.tokens import TOKEN_PATTERN
+from mailward.policy.access import Scope
 
 _SHA256 = 32
 # OWASP's least for Argon2id: 19 MiB with two passes.
@@ -45,19 +56,85 @@ async def no_scope_no_rows(context: Context) -> Finding:
 
 @check("KEYS-1")
 async def keys_are_hashes(context: Context) -> Finding:
-    """Every live key and SMTP password in the store is a 32-byte hash; no column holds a token."""
-    rows = await context.store.system_read(_credentials)
-    wrong = [kind for kind, token_hash, *_ in rows if kind != "network" and len(token_hash or b"") != _SHA256]
+    """Make a key, use it, and look for it in every file, row and command line; every stored credential is a hash."""
+    now = context.clock.now()
+    wish = Wish("evidence: is a key kept anywhere?", frozenset({Scope.SEND}))
+    issued = await context.store.write(
+        context.actor.workspace,
+        lambda tx: create_key(tx, context.actor, wish, now=now, entropy=context.entropy),
+    )
+    assert issued.secret is not None
+    secret = issued.secret.reveal()
+    try:
+        if not re.fullmatch(TOKEN_PATTERN, secret):
+            return failed("a fresh key does not match the published pattern")
+        used = await _use(context, secret)
+        _, _, files = await asyncio.to_thread(search, context.settings.data, spellings(secret))
+        lines = await asyncio.to_thread(_command_lines, context.settings.data)
+        rows = await context.store.system_read(lambda tx: _rows_holding(tx, secret))
+    finally:
+        await context.store.write(
+            context.actor.workspace,
+            lambda tx: revoke_key(tx, context.actor, issued.credential.id, now=context.clock.now()),
+        )
+    if files or rows or secret in lines:
+        return failed("a key in use could be read in " + ", ".join([*files, *rows] or ["a command line"]))
+    stored = await context.store.system_read(_credentials)
+    wrong = [kind for kind, token_hash, *_ in stored if kind != "network" and len(token_hash or b"") != _SHA256]
     if wrong:
         return failed(f"{len(wrong)} credentials are not stored as a hash")
-    longest = max((len(str(hint)) for _, _, hint in rows), default=0)
-    if longest > 16:
-        return failed("a credential's hint is longer than a hint should be")
-    return passed(f"{len(rows)} credentials: hashes of 32 bytes, hints of {longest} characters at most")
+    return passed(
+        f"a fresh key{used} is in no file, row or command line; it matches the scanners' pattern; "
+        f"{len(stored)} credentials, each a hash"
+    )
+
+
+async def _use(context: Context, secret: str) -> str:
+    """Send one request with the key, where the platform answers on loopback; how that reads in the evidence."""
+    listen = [a for a in context.settings.http.listen if is_loopback(split_address(a)[0])]
+    if not listen:
+        return ""
+    request = urllib.request.Request(  # http on loopback, from our own settings
+        f"http://{listen[0]}/v1/workspace", headers={"Authorization": f"Bearer {secret}"}
+    )
+
+    def ask() -> int:
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
+                return int(answer.status)
+        except urllib.error.HTTPError as e:
+            e.close()
+            return e.code
+        except OSError:
+            return 0
+
+    return " that was used" if await asyncio.to_thread(ask) else ""
+
+
+def _command_lines(data: Path) -> str:
+    """What every process listing shows of our processes."""
+    out = ""
+    for pid in processes_of(data):
+        with contextlib.suppress(OSError):
+            out += Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
+    return out
+
+
+async def _rows_holding(tx: SqliteTx, secret: str) -> list[str]:
+    """Tables of credentials and acts in which any column holds the secret."""
+    found = []
+    for table in ("t_credentials", "t_audit", "t_audit_facts"):
+        for row in tx.rows(f"SELECT * FROM {table}"):  # noqa: S608  # fixed names
+            if any(secret in (v.decode("latin-1") if isinstance(v, bytes) else str(v)) for v in row):
+                found.append(table)
+                break
+    return found
 
 
 async def _credentials(tx: SqliteTx) -> list[tuple[str, bytes | None, str]]:
-    return [(r[0], r[1], r[2]) for r in tx.rows("SELECT kind, token_hash, hint FROM t_credentials")]
+    return [
+        (r[0], r[1], r[2]) for r in tx.rows("SELECT kind, token_hash, hint FROM t_credentials WHERE revoked IS NULL")
+    ]
 
 
 @check("AUTHN-1")
