@@ -237,6 +237,27 @@ async def test_tls(secure: tuple[int, ssl.SSLContext]) -> None:
         await _talk(port, context, b"GET /healthz HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
 
 
+async def test_stop_does_not_wait_for_the_idle() -> None:
+    """Half a header, and a connection kept alive, do not hold up the end; the port is free afterwards."""
+    server = Server(make_site().front, bind("127.0.0.1", 0))
+    await server.start()
+    kept, kept_writer = await asyncio.open_connection(*server.address)
+    kept_writer.write(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert (await kept.read(12)) == b"HTTP/1.1 200"
+    _, half_writer = await asyncio.open_connection(*server.address)
+    half_writer.write(b"GET /hea")
+    await half_writer.drain()
+    began = time.monotonic()
+    await server.stop()
+    assert time.monotonic() - began < 3
+    with pytest.raises(OSError, match=r"refused|Connect"):
+        await asyncio.open_connection(*server.address)
+    for writer in (kept_writer, half_writer):
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 async def test_bad_certificate_is_told_at_start(tmp_path: Path) -> None:
     """A certificate that cannot be read stops the start, with the listener closed."""
     bad = tmp_path / "bad.pem"

@@ -8,6 +8,7 @@ kernel spreads connections over them; a restart opens the new server before it s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,8 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 BACKLOG = 1024
 # A header has to arrive within this; a peer that trickles is cut. Bodies have their own deadline in `limits`.
 HEADER_MS = 10_000
+# Seconds that connections without a running request get to close by themselves at the end.
+LINGER = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +144,12 @@ class Server:
         if self._task is None:
             return
         self._server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is untyped
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._idle.wait()
-                await asyncio.shield(self._task)
-        except TimeoutError:
+        # What is left now are connections without a request, or with half a header: nobody waits for an answer.
+        done, _ = await asyncio.wait((self._task,), timeout=LINGER)
+        if not done:
             self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
