@@ -64,7 +64,7 @@ class Areas:
             return b"the log"
 
         self.messages = FakeMessages()
-        self.suppressions = Suppressions(store, clock, entropy, lambda workspace: workspace * 2)
+        self.suppressions = Suppressions(store, clock, entropy, lambda workspace: workspace.encode())
         self.domains = Domains(store, clock, entropy, Nothing(), NAMES, fresh)
         self.keys = Keys(store, clock, entropy)
         self.webhooks = Webhooks(

@@ -10,6 +10,7 @@ from mailward.app.platform import views
 from mailward.app.platform.pages import checked
 from mailward.base import ids
 from mailward.base.errors import Invalid, NotFound
+from mailward.base.ids import WorkspaceId
 from mailward.base.sources import Clock, Entropy
 from mailward.core.suppression import change, look, transfer
 from mailward.core.suppression.model import Entry, Reason
@@ -18,9 +19,9 @@ from mailward.policy.access import Actor
 
 
 class Suppressions:
-    """Implements `edges.web.ports.Suppressions`. `key` gives a raw workspace id's key for address tokens."""
+    """Implements `edges.web.ports.Suppressions`. `key` gives a workspace's key for address tokens."""
 
-    def __init__(self, store: SqliteStore, clock: Clock, entropy: Entropy, key: Callable[[bytes], bytes]) -> None:
+    def __init__(self, store: SqliteStore, clock: Clock, entropy: Entropy, key: Callable[[WorkspaceId], bytes]) -> None:
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -98,7 +99,7 @@ class Suppressions:
         return await self._store.write(actor.workspace, lambda tx: transfer.export(tx, actor, now=now))
 
     def _key(self, actor: Actor) -> bytes:
-        return self._key_of(ids.decode("ws", actor.workspace))
+        return self._key_of(actor.workspace)
 
 
 def _view(e: Entry) -> schema.Suppression:
