@@ -1,0 +1,201 @@
+"""An export proves itself offline; nothing in it can be changed without being found."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.vault.signer import LogSigner
+from mailward.app.commands.audit import export_bytes, verify
+from mailward.base import ids
+from mailward.base.ids import WorkspaceId
+from mailward.core.audit.advance import advance
+from mailward.core.audit.read import latest_head
+from mailward.core.audit.verify_export import parse_public_key, verify_export
+from mailward.policy.access import Actor, Permission
+from mailward.protocol.merkle.note import VerifierKey
+
+A = WorkspaceId(ids.encode("ws", b"a" * 16))
+ME = Actor(A, "session", "usr_" + "0" * 26, frozenset(Permission))
+SIGNER = LogSigner(b"s" * 32)
+
+
+async def _fill(store: SqliteStore, clock: Any, count: int) -> None:
+    for i in range(count):
+        clock.move(hours=1)
+        await store.write(
+            A, lambda tx: tx.audit.append(ME, "thing.done", "t", {"email": "p@example.com"}, now=clock.now())
+        )
+        if i % 3 == 0:
+            await store.system_write(lambda tx: advance(tx, SIGNER, now=clock.now()))
+
+
+async def _note(store: SqliteStore) -> str:
+    return (await store.read(A, lambda tx: latest_head(tx, ME))).note
+
+
+@pytest.mark.claim("LOG-1")
+async def test_a_whole_log_verifies_with_the_key_and_an_older_checkpoint(store: SqliteStore, clock: Any) -> None:
+    """Good with the key that was kept, bad with another; every older checkpoint is found to be contained."""
+    await _fill(store, clock, 10)
+    old = await _note(store)
+    await _fill(store, clock, 30)
+    data = await export_bytes(store, SIGNER, ME, now=clock.now())
+    report = verify_export(data, public_key=SIGNER.public_key, checkpoint=old)
+    assert (report.faults, report.entries, report.size, report.anchored) == ([], 41, 41, True)
+    assert verify_export(data).good
+    assert not verify_export(data, public_key=LogSigner(b"t" * 32).public_key).good
+
+
+def _drop(at: int) -> Callable[[dict[str, Any]], None]:
+    return lambda c: c["entries"].pop(at)
+
+
+def _renumbered_drop(c: dict[str, Any]) -> None:
+    c["entries"].pop(4)
+    for i, entry in enumerate(c["entries"]):
+        entry["seq"] = i
+
+
+def _swap(c: dict[str, Any]) -> None:
+    c["entries"][3], c["entries"][4] = c["entries"][4], c["entries"][3]
+
+
+def _leaf(c: dict[str, Any]) -> None:
+    c["entries"][3]["leaf"] = c["entries"][3]["leaf"].replace("thing.done", "thing.gone")
+
+
+def _facts(c: dict[str, Any]) -> None:
+    c["entries"][3]["facts"] = c["entries"][3]["facts"].replace("p@", "q@")
+
+
+def _no_facts(c: dict[str, Any]) -> None:
+    c["entries"][3]["facts"] = None
+
+
+def _inclusion(c: dict[str, Any]) -> None:
+    c["entries"][3]["inclusion"][0] = base64.b64encode(bytes(32)).decode()
+
+
+def _anchor(c: dict[str, Any]) -> None:
+    c["anchor"]["leaf"] = c["anchor"]["leaf"].replace('"size"', '"Size"')
+
+
+def _signature(c: dict[str, Any]) -> None:
+    c["checkpoint"] = c["checkpoint"][:-6] + "AAAA" + c["checkpoint"][-2:]
+
+
+def _size(c: dict[str, Any]) -> None:
+    lines = c["checkpoint"].split("\n")
+    lines[1] = str(int(lines[1]) - 1)
+    c["checkpoint"] = "\n".join(lines)
+    c["entries"].pop()
+
+
+@pytest.mark.claim("LOG-1")
+@pytest.mark.parametrize(
+    "change",
+    [
+        _drop(0),
+        _drop(5),
+        _drop(-1),
+        _renumbered_drop,
+        _swap,
+        _leaf,
+        _facts,
+        _no_facts,
+        _inclusion,
+        _anchor,
+        _signature,
+        _size,
+        lambda c: c.update(workspace=ids.encode("ws", b"b" * 16)),
+        lambda c: c.update(entries=[]),
+        lambda c: c.update(first=1),
+        lambda c: c.update(checkpoints="x"),
+        lambda c: c["checkpoints"][0]["consistency"].append(base64.b64encode(bytes(32)).decode()),
+        lambda c: c.pop("left"),
+    ],
+)
+async def test_a_changed_export_is_refused(store: SqliteStore, clock: Any, tmp_path: Path, change: Any) -> None:
+    """The command says 0 for the file as it was and 1 once anything in it was changed."""
+    await _fill(store, clock, 30)
+    content = json.loads(await export_bytes(store, SIGNER, ME, now=clock.now()))
+    assert content["checkpoints"]
+    changed = copy.deepcopy(content)
+    change(changed)
+    file = tmp_path / "export.json"
+    for value, code in ((content, 0), (changed, 1)):
+        file.write_text(json.dumps(value))
+        assert verify(file) == code
+        assert verify(file, public_key=base64.b64encode(SIGNER.public_key).decode(), json=True) == code
+
+
+@pytest.mark.claim("LOG-1")
+async def test_a_log_cut_and_signed_again_is_found_by_an_older_checkpoint(
+    store: SqliteStore, clock: Any, tmp_path: Path
+) -> None:
+    """Even the holder of the log's key cannot shorten or rewrite what a kept checkpoint covers."""
+    await _fill(store, clock, 8)
+    short = await export_bytes(store, SIGNER, ME, now=clock.now())
+    await _fill(store, clock, 8)
+    kept = tmp_path / "kept.txt"
+    kept.write_text(await _note(store))
+    file = tmp_path / "export.json"
+    file.write_bytes(short)
+    assert verify(file) == 0
+    assert verify(file, checkpoint=kept) == 1
+    file.write_bytes(await export_bytes(store, SIGNER, ME, now=clock.now()))
+    assert verify(file, checkpoint=kept) == 0
+
+
+@pytest.mark.claim("LOG-1")
+async def test_a_period_shows_that_its_ends_are_whole(store: SqliteStore, clock: Any) -> None:
+    """A period carries a neighbour on each side; without them, or narrowed, it is refused."""
+    start = clock.now()
+    await _fill(store, clock, 40)
+    since, until = start + timedelta(hours=10), start + timedelta(hours=20)
+    data = await export_bytes(store, SIGNER, ME, now=clock.now(), since=since, until=until)
+    report = verify_export(data, public_key=SIGNER.public_key)
+    assert (report.faults, report.first, report.entries) == ([], 8, 12)
+    content = json.loads(data)
+    for key, value in (("until", None), ("since", None), ("until", (until + timedelta(hours=2)).isoformat())):
+        assert not verify_export(json.dumps({**content, key: value}).encode()).good
+
+
+async def test_a_period_is_compared_with_a_checkpoint_before_it(store: SqliteStore, clock: Any) -> None:
+    """With the checkpoint's size named at export, its consistency proof is in the file; without it the answer is no."""
+    await _fill(store, clock, 4)
+    old = await _note(store)
+    size = int(old.split("\n")[1])
+    start = clock.now()
+    await _fill(store, clock, 30)
+    for named, good in ((size, True), (None, False)):
+        data = await export_bytes(
+            store, SIGNER, ME, now=clock.now(), since=start + timedelta(hours=20), since_size=named
+        )
+        assert verify_export(data, checkpoint=old).good is good
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b'{"format":1}', b"\xff", b"[" * 100_000, b'{"format":"mailward-audit-export/1"}']
+)
+def test_garbage_is_refused_not_raised(data: bytes) -> None:
+    """Whatever is given as an export, the answer is a report."""
+    assert not verify_export(data).good
+
+
+def test_public_keys_are_read_in_both_forms() -> None:
+    """As base64 of 32 bytes, and as a verifier key."""
+    assert parse_public_key(base64.b64encode(SIGNER.public_key).decode()) == SIGNER.public_key
+    assert parse_public_key(str(VerifierKey("x/y", SIGNER.public_key))) == SIGNER.public_key
+    for bad in ("", "AAAA", "x+y+z", "A" * 44):
+        with pytest.raises(ValueError):
+            parse_public_key(bad)
