@@ -8,14 +8,17 @@ import pytest
 
 from mailward.policy.egress import Allow, Refuse, judge, networks
 
-PRIVATE = ["127.0.0.1", "10.0.0.1", "172.16.5.5", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-           "255.255.255.255", "198.18.0.1", "192.0.2.1", "240.0.0.1", "168.63.129.16", "192.0.0.192"]  # fmt: skip
+PRIVATE = ["127.0.0.1", "10.0.0.1", "172.16.5.5", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
+           "224.0.0.1", "255.255.255.255", "198.18.0.1", "192.0.2.1", "240.0.0.1", "168.63.129.16", "192.0.0.192"]  # fmt: skip
 
 
 def spellings(ip: str) -> list[str]:
     """An IPv4 address in each IPv6 form that ends up at it."""
     value = int(IPv4Address(ip))
-    six = lambda number: str(IPv6Address(number))  # noqa: E731
+
+    def six(number: int) -> str:
+        return str(IPv6Address(number))
+
     return [
         ip,
         f"::ffff:{ip}",

@@ -343,6 +343,12 @@ async def test_failed_handshake(policy: TlsPolicy, kind: type) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
+        try:
+            await talk(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 ok\r\n")
         while line := await reader.readline():
             verb = line[:4].upper()
@@ -359,7 +365,6 @@ async def test_failed_handshake(policy: TlsPolicy, kind: type) -> None:
                 writer.write(b"250 queued\r\n")
             else:
                 writer.write(b"250 ok\r\n")
-        writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     result = await once(server.sockets[0].getsockname()[1], tls_policy=policy)

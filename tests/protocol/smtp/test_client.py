@@ -40,7 +40,8 @@ def test_replies_in_any_pieces(size: int) -> None:
 @pytest.mark.parametrize(
     "stream",
     [b"999 x\r\n", b"199 x\r\n", b"260 x\r\n", b"25\r\n", b"\r\n", b"2500 x\r\n", b"250_x\r\n", b"250-a\r\n251 b\r\n",
-     b"250-a\r\n" * 101, b"250 " + b"x" * MAX_LINE + b"\r\n", b"x" * (MAX_LINE + 1), b"HTTP/1.1 400\r\n", b"\xb2\xb5\xb0 x\r\n"],
+     b"250-a\r\n" * 101, b"250 " + b"x" * MAX_LINE + b"\r\n", b"x" * (MAX_LINE + 1), b"HTTP/1.1 400\r\n",
+     b"\xb2\xb5\xb0 x\r\n"],
 )  # fmt: skip
 def test_malformed_replies(stream: bytes) -> None:
     """Whatever RFC 5321 does not allow is bad, and nothing is read after it."""
