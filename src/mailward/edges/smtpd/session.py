@@ -1,12 +1,13 @@
 """One connection on the event loop: octets between a transport and the machine, and questions between it and the gate.
 
-No task per command and no timer per read: data_received runs the machine and writes once; only AUTH, TLS upgrades and a
-message's acceptance wait for anything, and the listener's sweep watches the deadlines of all sessions.
+No task per command and no timer per read: data_received runs the machine and writes once; only AUTH and a message's
+acceptance wait for anything, and the listener's sweep watches the deadlines of all sessions.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from enum import IntEnum
 from typing import Generic, cast
 
@@ -23,6 +24,7 @@ from mailward.edges.smtpd.replies import (
     translate_auth,
     translate_connection,
 )
+from mailward.edges.smtpd.tls import TlsLayer
 from mailward.protocol.smtp.questions import Accept, Authenticate, Question
 from mailward.protocol.smtp.replies import BYE, SHUTTING_DOWN, TIMED_OUT, reply
 from mailward.protocol.smtp.server import Server
@@ -33,10 +35,9 @@ log = structlog.get_logger()
 class Phase(IntEnum):
     """What happens to octets that arrive."""
 
-    OPEN = 0  # the machine gets them
-    DEAF = 1  # dropped: plaintext ahead of a handshake, or input after the last word
-    HOLDING = 2  # kept: they are decrypted already, but the new transport is not in our hands yet
-    GONE = 3
+    OPEN = 0  # the machine gets them, through TLS if it is up
+    DEAF = 1  # dropped: the last word is said
+    GONE = 2
 
 
 class Session(asyncio.Protocol, Generic[P]):
@@ -54,9 +55,8 @@ class Session(asyncio.Protocol, Generic[P]):
         self._counted = False
         self._asked: Question | None = None
         self._task: asyncio.Task[None] | None = None
-        self._early: list[bytes] = []
+        self._layer: TlsLayer | None = None
         self._stalled = self._paused = False
-        self._tls = ("", "")
         # Deadlines, all on the loop's clock; the sweep compares, nothing here starts a timer.
         self._opened = self._progress = house.loop.time()
         self._steps = 0
@@ -87,6 +87,7 @@ class Session(asyncio.Protocol, Generic[P]):
             except Exception as error:
                 _report(error)
                 refusal = translate_connection(error)
+        self._phase = Phase.OPEN
         if refusal is not None:
             house.counters.turned_away += 1
             if implicit:  # nobody can read a reply before the handshake
@@ -95,22 +96,20 @@ class Session(asyncio.Protocol, Generic[P]):
                 self._transport.write(refusal)
                 self._end()
         elif implicit:
-            self._upgrade()
+            self._start_tls()
         else:
             self._greet(tls=False)
 
     def data_received(self, data: bytes) -> None:
-        """Octets from the client, decrypted if TLS is up."""
+        """Octets from the client."""
+        if self._phase is not Phase.OPEN:
+            return
         self._octets += len(data)
-        if self._phase is Phase.OPEN:
-            machine = self._machine
-            assert machine is not None
-            machine.receive(data)
-            self._turn(machine)
-        elif self._phase is Phase.HOLDING:
-            self._early.append(data)
-            if sum(map(len, self._early)) > self._config.held:
-                self.abort()
+        if self._layer is not None:
+            data = self._decrypt(self._layer, data)
+        if data and self._machine is not None:
+            self._machine.receive(data)
+            self._turn(self._machine)
 
     def eof_received(self) -> bool:
         """The client will say no more, so nothing it was told to wait for matters any longer."""
@@ -132,7 +131,6 @@ class Session(asyncio.Protocol, Generic[P]):
             return
         self._phase = Phase.GONE
         self._machine = None
-        self._early.clear()
         if self._task is not None:
             self._task.cancel()
         self._house.leave(self)
@@ -144,18 +142,15 @@ class Session(asyncio.Protocol, Generic[P]):
 
     def _greet(self, *, tls: bool) -> None:
         self._machine = Server(self._config.server, self, tls=tls, known=self._principal is not None)
-        self._phase = Phase.OPEN
         if self._house.draining:
             self._machine.drain()
         self._turn(self._machine)
 
     def _turn(self, machine: Server) -> None:
         """Write what the machine said, ask what it asks, until it needs more input or an answer that takes time."""
-        transport = self._transport
-        assert transport is not None
         while True:
             if machine.out:
-                transport.write(b"".join(machine.out))
+                self._write(b"".join(machine.out))
                 last = machine.out[-1]
                 machine.out.clear()
                 if machine.closed:
@@ -169,11 +164,21 @@ class Session(asyncio.Protocol, Generic[P]):
                 self._accept(machine, question)
             elif type(question) is Authenticate:
                 self._task = self._house.loop.create_task(self._authenticate(machine, question))
-            else:
-                self._upgrade()
+            else:  # the 220 is written, in the clear; every octet after it belongs to the handshake
+                self._start_tls()
                 return
         if self._stalled or self._paused or machine.held > self._config.held:
             self._flow()
+
+    def _write(self, data: bytes) -> None:
+        assert self._transport is not None
+        if self._layer is not None:
+            try:
+                data = self._layer.seal(data)
+            except ssl.SSLError:
+                self.abort()
+                return
+        self._transport.write(data)
 
     def _flow(self) -> None:
         """Read from the network only while there is room for what it brings."""
@@ -196,10 +201,14 @@ class Session(asyncio.Protocol, Generic[P]):
         """
         transport = self._transport
         assert transport is not None
+        if self._phase is not Phase.OPEN:
+            return
         self._phase = Phase.DEAF
+        if self._layer is not None and self._layer.ready:
+            transport.write(self._layer.farewell())
         if polite or transport.is_closing():
             transport.close()
-        elif transport.can_write_eof():
+        else:
             transport.write_eof()
         if self._paused:
             self._paused = False
@@ -227,9 +236,9 @@ class Session(asyncio.Protocol, Generic[P]):
                 else:
                     self._transport.close()
             return
-        if machine is None or self._phase is not Phase.OPEN:
-            # A handshake has its own timeout; this is the net under it.
-            if now - self._progress > 2 * config.handshake:
+        if machine is None or (self._layer is not None and not self._layer.ready):
+            if now - self._progress > config.handshake:
+                self._house.counters.tls_failures += 1
                 self.abort()
             return
         if machine.steps != self._steps:
@@ -280,7 +289,7 @@ class Session(asyncio.Protocol, Generic[P]):
             self._turn(machine)
 
     def _accept(self, machine: Server, question: Accept) -> None:
-        version, cipher = self._tls
+        version, cipher = self._layer.facts() if self._layer is not None else ("", "")
         facts = SessionFacts(machine.helo, self._peer.ip, version, cipher, self._config.name)
         try:
             answer = self._gate.accept(cast(P, self._principal), question.envelope, question.content, facts)
@@ -309,61 +318,41 @@ class Session(asyncio.Protocol, Generic[P]):
 
     # ---------------------------------------------------------------- TLS
 
-    def _upgrade(self) -> None:
-        """Stop reading before anything else: what the client sends from here on belongs to the handshake."""
-        assert self._transport is not None
-        self._phase = Phase.DEAF
+    def _start_tls(self) -> None:
+        assert self._house.tls is not None
         self._progress = self._house.loop.time()
-        self._transport.pause_reading()
-        self._task = self._house.loop.create_task(self._handshake())
-
-    async def _handshake(self) -> None:
-        transport = self._transport
-        assert transport is not None
-        machine = self._machine
-        upgraded: asyncio.Transport | None = None
         try:
-            assert self._house.tls is not None
-            context = self._house.tls()
-            # start_tls takes the old transport away from us before it first waits; from there on, what arrives here
-            # has come through TLS, and can do so before start_tls returns. It is held until the new transport is known,
-            # because an answer through the old one would leave in the clear.
-            self._phase = Phase.HOLDING
-            upgraded = await self._house.loop.start_tls(
-                transport, self, context, server_side=True, ssl_handshake_timeout=self._config.handshake
-            )
-        except OSError:  # ssl.SSLError and the handshake's timeout among them
-            self._house.counters.tls_failures += 1
-        except Exception as error:
+            self._layer = TlsLayer(self._house.tls())
+        except Exception as error:  # a certificate that cannot be loaded must not end in a session without TLS
             _report(error)
-        finally:
-            self._task = None
-            if upgraded is None:
-                transport.abort()
-                self.connection_lost(None)  # after a failed handshake nobody else calls it
-        if upgraded is None or self._lost:
-            return
-        self._transport = upgraded
-        self._paused = False
-        ssl_object = upgraded.get_extra_info("ssl_object")
-        cipher = ssl_object.cipher()
-        self._tls = (ssl_object.version() or "", cipher[0] if cipher else "")
-        early, self._early = self._early, []
-        if machine is None:
-            self._greet(tls=True)
-        else:
-            self._phase = Phase.OPEN
-            machine.tls_started()
-            if self._house.draining:
-                machine.drain()
-            self._turn(machine)
-        for data in early:
-            if self._phase is Phase.OPEN:
-                self.data_received(data)
+            self.abort()
 
-    @property
-    def _lost(self) -> bool:
-        return self._phase is Phase.GONE
+    def _decrypt(self, layer: TlsLayer, data: bytes) -> bytes:
+        """Plaintext out of TLS; the session begins, or begins again, when the handshake is done."""
+        assert self._transport is not None
+        fresh = not layer.ready
+        try:
+            data = layer.feed(data)
+        except ssl.SSLZeroReturnError:
+            self._transport.close()
+            return b""
+        except ssl.SSLError:
+            self._house.counters.tls_failures += fresh
+            self._transport.write(layer.outgoing())  # the alert says why
+            self._transport.close()
+            self._phase = Phase.DEAF
+            self._ending = self._house.loop.time()
+            return b""
+        if out := layer.outgoing():
+            self._transport.write(out)
+        if fresh and layer.ready:
+            if self._machine is None:
+                self._greet(tls=True)
+            else:
+                self._machine.tls_started()
+                if self._house.draining:
+                    self.drain()
+        return data
 
     # ---------------------------------------------------------------- SessionPolicy, for the machine
 
