@@ -52,7 +52,7 @@ async def test_a_key_opens_its_workspace_with_its_scopes(store: SqliteStore, clo
     actor = await door.authenticate_key(_token(issued), "192.0.2.1", now=clock.now())
     assert (actor.workspace, actor.kind, actor.id) == (WS, "key", issued.credential.id)
     assert actor.permissions == {Permission.MESSAGE_SEND}
-    assert actor.domains == {"example.com"}
+    assert actor.domains == frozenset({"example.com"})
     again = await door.authenticate_key(_token(issued), "192.0.2.1", now=clock.now())
     assert again is actor
 
@@ -127,7 +127,7 @@ async def test_a_look_up_that_a_revocation_overtakes_is_done_again(
                 door._adopt(await store.system_read(lambda tx: tx.revocations.current()))
             return found
 
-    door._store = Overtaken()  # type: ignore[assignment]
+    door._store = Overtaken()
     with pytest.raises(Unauthenticated):
         await door.authenticate_key(_token(issued), "::1", now=clock.now())
     assert reads == 2
