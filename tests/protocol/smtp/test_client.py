@@ -158,7 +158,7 @@ def test_421_between_recipients() -> None:
     client = ready()
     client.send(mail(b"x\r\n", "1@b", "2@b", "3@b"), 1.0)
     assert client.receive(b"250 ok\r\n550 no\r\n250 ok\r\n421 bye\r\n", 1.1) is Step.CLOSED
-    assert [type(o) for o in client.outcomes] == [TempFail, PermFail, TempFail]
+    assert [type(o) for o in client.outcomes] == [PermFail, TempFail, TempFail]
 
 
 def test_helo_fallback() -> None:

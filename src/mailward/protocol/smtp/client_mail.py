@@ -52,7 +52,7 @@ def wire_content(content: bytes | tuple[bytes, ...]) -> WireContent:
 
     ValueError for a bare CR, a bare LF or a NUL. A missing CRLF at the end is added.
     """
-    chunks = (content,) if isinstance(content, bytes) else tuple(chunk for chunk in content if chunk)
+    chunks = tuple(chunk for chunk in ((content,) if isinstance(content, bytes) else content) if chunk)
     if len(chunks) > 1 and not all(chunk.endswith(b"\r\n") for chunk in chunks[:-1]):
         chunks = (b"".join(chunks),)  # a chunk that ends inside a line could hide CR | LF or CRLF | dot
     ready: list[bytes] = []
