@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import smtplib
 import subprocess
 import sys
 import time
@@ -195,6 +196,15 @@ class Platform(Peer):
         status, domain = self.api("POST", f"/v1/domains/{domain['id']}/check")
         if status >= 300 or domain["status"] != "verified":
             raise PeerFailed(f"checking {self.domain}: {status} {json.dumps(domain)[:3000]}")
+        # Each worker looks for changed domains a few times a second; a listener serves the worker that takes the call.
+        wait_until(lambda: all(self._may_send() for _ in range(12)), f"every worker to know {self.domain}", 10)
+
+    def _may_send(self) -> bool:
+        try:
+            with smtplib.SMTP("127.0.0.1", self.private_port, timeout=5) as session:
+                return session.ehlo()[0] == 250 and session.mail(f"probe@{self.domain}")[0] == 250
+        except (OSError, smtplib.SMTPException):
+            return False
 
     def txt(self, host: str) -> bytes:
         """The TXT strings published for a name by the platform's own resolver, joined."""
