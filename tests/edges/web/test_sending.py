@@ -61,6 +61,22 @@ async def test_idempotency(site: Site, api: httpx.AsyncClient) -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_idempotency_key")
 
 
+async def test_an_idempotent_request_is_built_alike(site: Site, api: httpx.AsyncClient) -> None:
+    """Whoever answers the repetition builds the same Message-ID; another key or body gets another one."""
+    for kept in ("k1", "k1", "k2"):
+        site.platform.messages.answers.clear()
+        await post(api, "/v1/messages", SEND, idempotency_key=kept)
+        site.platform.messages.answers.clear()
+        await api.post(
+            "/v1/messages/raw",
+            content=RAW.replace(b"Message-ID: <1@example.com>\r\n", b""),
+            headers={"content-type": "message/rfc822", "idempotency-key": kept},
+        )
+    first, raw, again, raw_again, other, raw_other = (item.message_id for item in site.platform.messages.submitted)
+    assert (first, raw) == (again, raw_again)
+    assert len({first, raw, other, raw_other}) == 4
+
+
 async def test_batch(site: Site, api: httpx.AsyncClient) -> None:
     """Each message has its own result, in order; the whole batch is handed over in one call."""
     messages = [SEND | {"subject": str(i)} for i in range(100)]

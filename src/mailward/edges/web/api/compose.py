@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -19,8 +20,25 @@ ATTACHMENT_BYTES = 25 * MB
 _CODE = "invalid_address"
 
 
+class Derived:
+    """Bytes that follow from an idempotent request: asked again, it gets the same Message-ID in the same answer."""
+
+    __slots__ = ("_n", "_seed")
+
+    def __init__(self, key: Idempotency) -> None:
+        self._seed = key.body_hash + key.key.encode()
+        self._n = 0
+
+    def bytes(self, n: int) -> bytes:
+        """The next `n` (up to 32) bytes."""
+        self._n += 1
+        return hashlib.sha256(b"%d\0" % self._n + self._seed).digest()[:n]
+
+
 def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Idempotency | None) -> Outgoing:
     """The message of a request. Raises Invalid with the field that is wrong."""
+    if key is not None:
+        entropy = Derived(key)
     author = mailbox.parse_one(request.from_, code=_CODE, field="from")
     to = mailboxes(request.to, "to")
     cc = mailboxes(request.cc, "cc") if request.cc else []
@@ -126,6 +144,8 @@ def compose_raw(
     Raises Invalid as `protocol.message.submission` does. A message whose lines all end with
     a bare LF, as files on Unix do, is given CRLF; a mixture is refused.
     """
+    if key is not None:
+        entropy = Derived(key)
     content = request.raw if b"\r" in request.raw else request.raw.replace(b"\n", b"\r\n")
     mail_from = mailbox.parse_one(request.from_, code=_CODE, field="from").address if request.from_ else None
     ready = submission.for_submission(content, now=now, entropy=entropy, hostname=hostname, protocol="HTTP")

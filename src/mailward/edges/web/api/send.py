@@ -128,7 +128,7 @@ def idempotency(call: Call[Any, Any]) -> Idempotency | None:
             "An Idempotency-Key has 1 to 255 visible ASCII characters.",
             field="Idempotency-Key",
         )
-    asked = hashlib.sha256(call.path.encode())
+    asked = hashlib.sha256(f"{call.actor.workspace}\0{call.path}".encode())
     for name in (b"envelope-from", b"envelope-to"):
         asked.update(b"\0" + (call.header(name) or b""))
     asked.update(b"\0" + call.raw)

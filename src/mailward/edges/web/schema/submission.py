@@ -12,7 +12,7 @@ from mailward.edges.web.schema.messages import Accepted, DryRun
 
 
 class Idempotency(NamedTuple):
-    """The caller's Idempotency-Key (with the item's index in a batch) and SHA-256 of method, path and body."""
+    """The caller's Idempotency-Key (with the item's index in a batch) and SHA-256 of workspace, path and body."""
 
     key: str
     body_hash: bytes
