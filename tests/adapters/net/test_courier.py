@@ -385,3 +385,23 @@ async def test_response_injection() -> None:
         result = await once(port, tls_policy=TlsPolicy.ENCRYPT)
     assert isinstance(result.outcomes[0], TempFail)
     assert result.outcomes[0].reason == "tls_failure"
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        (b"",),
+        (b"220 ok\r\n", b"250 mx\r\n", b""),
+        (b"220 ok\r\n", b"250-x\r\n250 STARTTLS\r\n", b"220 go\r\n"),
+    ],
+)
+async def test_closing_answers_everyone(replies: tuple[bytes, ...]) -> None:
+    """When the process drains, each message under way, waiting or still connecting gets its outcome."""
+    async with scripted(*replies) as (port, _):
+        it = SmtpCourier(PoolOptions(start_connections=1.0, max_connections=1.0))
+        futures = [it.start(job(port)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        futures.append(it.start(job(port, route_key="c.test")))
+        await it.close(0.05)
+        results = await asyncio.wait_for(asyncio.gather(*futures), 2)
+    assert all(isinstance(r.outcomes[0], TempFail) for r in results)

@@ -34,6 +34,7 @@ _WISHES: dict[TlsPolicy, TlsWish] = {
 }
 # Failures of a session, not of a message: another host may do better.
 _TRY_ELSEWHERE = frozenset(("connection_lost", "timeout", "server_busy", "tls_failure", "protocol_error"))
+_STOPPED = TempFail("connection_lost", "the sender is shutting down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +347,9 @@ class Destination:
     def dial(self, errand: Errand, now: float) -> None:
         """Open a connection to the first host of the errand that is worth trying."""
         hosts = errand.job.hosts
+        if self.pool.stopping:
+            self.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, now)
+            return
         while errand.next < len(hosts):
             host = hosts[errand.next]
             remaining = self.pool.dead.remaining(_endpoint(host), now)
@@ -376,6 +380,9 @@ class Destination:
         try:
             async with asyncio.timeout(pool.options.connect_timeout):
                 await pool.loop.create_connection(lambda: connection, host[1], host[2], local_addr=source)
+        except asyncio.CancelledError:
+            self.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, pool.loop.time())
+            raise
         except (OSError, ValueError) as e:
             now = pool.loop.time()
             self.release(connection)
@@ -475,6 +482,7 @@ class Pool:
     def __init__(self, options: PoolOptions) -> None:
         self.options = options
         self.loop = asyncio.get_running_loop()
+        self.stopping = False
         self.dead = DeadHosts()
         self.connections: set[Connection] = set()
         self.destinations: dict[tuple[object, ...], Destination] = {}
@@ -533,16 +541,16 @@ class Pool:
     async def close(self, grace: float) -> None:
         """Drain: idle connections say good-bye, messages under way get `grace` seconds, the rest fail for now."""
         now = self.loop.time()
-        stopped = TempFail("connection_lost", "the sender is shutting down")
+        self.stopping = True
         for destination in list(self.destinations.values()):
             while destination.waiting:
                 errand = destination.waiting.popleft()
-                destination.resolve(errand, (stopped,) * len(errand.job.recipients), None, now)
+                destination.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, now)
         until = now + grace
         while self.loop.time() < until and any(c.errand for c in self.connections):  # noqa: ASYNC110 (once, at the end of the process)
             await asyncio.sleep(0.02)
         for connection in list(self.connections):
-            connection.give_up(stopped) if connection.errand else connection.bid_farewell(self.loop.time())
+            connection.give_up(_STOPPED) if connection.errand else connection.bid_farewell(self.loop.time())
         for task in list(self._tasks):
             task.cancel()
         await asyncio.sleep(0)
