@@ -152,7 +152,8 @@ class SmtpSink(Peer):
             # smtp-sink adds a Received line of its own, folded over three lines.
             if m := re.match(rb"Received: from [^\n]*\n(?:[ \t][^\n]*\n)*", rest):
                 rest = rest[m.end() :]
-            out.append((head, rest))
+            # It ends each dump with an empty line of its own.
+            out.append((head, rest.removesuffix(b"\n")))
         return out
 
     def close(self) -> None:

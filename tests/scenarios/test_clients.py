@@ -70,7 +70,8 @@ def _smtplib(road: Road, content: bytes) -> None:
 
 def _swaks(road: Road, content: bytes) -> None:
     path = road.platform.folder / "swaks.eml"
-    path.write_bytes(content)
+    # swaks adds a line end of its own.
+    path.write_bytes(content.removesuffix(b"\r\n"))
     done = swaks(
         "--server", f"127.0.0.1:{road.platform.implicit_port}", "--tls-on-connect",
         "-au", road.platform.smtp_user, "-ap", road.platform.smtp_password,
