@@ -60,7 +60,7 @@ def mail(argument: bytes, *, tls: bool) -> tuple[str, MailParams]:
     """The sender ("" for the null reverse path) and the parameters of MAIL. Raises Rejected."""
     match = _MAIL.fullmatch(argument)
     if match is None:
-        raise Rejected(_misshapen(argument, replies.BAD_SENDER))
+        raise Rejected(_misshapen(argument, b"FROM:", replies.BAD_SENDER))
     params = NO_PARAMS if match[2] is None else _mail_params(match[2], tls=tls)
     if not match[1]:
         return "", params
@@ -74,7 +74,7 @@ def rcpt(argument: bytes, *, smtputf8: bool) -> EnvelopeRecipient:
     """One recipient with its delivery status wishes. Raises Rejected."""
     match = _RCPT.fullmatch(argument)
     if match is None:
-        raise Rejected(_misshapen(argument, replies.BAD_RECIPIENT))
+        raise Rejected(_misshapen(argument, b"TO:", replies.BAD_RECIPIENT))
     notify = orcpt = ""
     if match[2] is not None:
         notify, orcpt = _rcpt_params(match[2], smtputf8=smtputf8)
@@ -90,9 +90,9 @@ def bdat(argument: bytes) -> tuple[int, bool] | None:
     return None if match is None else (int(match[1]), match[2] is not None)
 
 
-def _misshapen(argument: bytes, address_reply: bytes) -> bytes:
-    """FROM: or TO: was there and the path is bad, or the command itself is not of the right shape."""
-    return address_reply if argument[:5].upper() == b"FROM:" or argument[:3].upper() == b"TO:" else replies.BAD_ARGUMENT
+def _misshapen(argument: bytes, keyword: bytes, address_reply: bytes) -> bytes:
+    """The reply when the keyword was there and the path is bad, or when the command has no right shape at all."""
+    return address_reply if argument[: len(keyword)].upper() == keyword else replies.BAD_ARGUMENT
 
 
 def _params(text: bytes) -> dict[str, bytes | None]:
