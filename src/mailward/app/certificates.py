@@ -7,10 +7,13 @@ import ssl
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+log = structlog.get_logger()
 
 # Mozilla's intermediate profile for TLS 1.2; 1.3 has no weak suites to exclude.
 _CIPHERS = (
@@ -68,3 +71,28 @@ def _write(path: Path, data: bytes) -> None:
         f.flush()
         os.fsync(f.fileno())
     part.replace(path)
+
+
+class Certificates:
+    """The TLS context of new handshakes; looks once in a while whether the files were replaced."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate, self._key = certificate, key
+        self._context = server_context(certificate, key)
+        self._seen = self._stamp()
+
+    def _stamp(self) -> tuple[int, int]:
+        return self._certificate.stat().st_mtime_ns, self._key.stat().st_mtime_ns
+
+    def context(self) -> ssl.SSLContext:
+        """For the next handshake."""
+        return self._context
+
+    async def reload(self) -> int:
+        """Take over replaced files; a pair that does not load is left alone and tried again."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._context = server_context(self._certificate, self._key)
+            self._seen = stamp
+            log.info("certificate_reloaded")
+        return 0

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-from mailward.app.acceptance import Acceptance, Candidate
+from mailward.app.platform.acceptance import Acceptance, Candidate
 from mailward.base import ids
 from mailward.base.errors import Forbidden, LimitReached, MailwardError, Unauthenticated
 from mailward.base.secret import Secret

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 from functools import partial
-from typing import TYPE_CHECKING
 
 import structlog
 
 from mailward.adapters.storage.sqlite.engine import Checkpointer
 from mailward.app.naming import installation_names
+from mailward.app.parts import Parts
 from mailward.app.signing import make_keys
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
@@ -19,18 +19,15 @@ from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.watch import watch
 from mailward.core.messages.expire import expire
 from mailward.core.messages.find import index
+from mailward.core.webhooks.lease import prune
 from mailward.edges.workers.upkeep import Task
 from mailward.policy.access import Actor, Permission
-
-if TYPE_CHECKING:
-    from mailward.app.wiring import Worker
 
 log = structlog.get_logger()
 
 _DAY_US = 86_400_000_000
 # The search index stays this far behind: two workers may commit ids out of order by less.
 _INDEX_LAG_US = 10_000_000
-_EVENTS_KEPT_DAYS = 60
 
 
 def system_actor(workspace: WorkspaceId) -> Actor:
@@ -38,10 +35,10 @@ def system_actor(workspace: WorkspaceId) -> Actor:
     return Actor(workspace, "system", "upkeep", frozenset(Permission))
 
 
-def upkeep_tasks(worker: Worker) -> list[Task]:
+def upkeep_tasks(worker: Parts) -> list[Task]:
     """The tasks of one worker; slot 0 of an installation with the upkeep role also keeps the store and the log."""
     tasks = [Task("uses", 5.0, worker.keeper.note_uses), Task("certificates", 30.0, worker.certificates.reload)]
-    if worker.plan.slot != 0 or "upkeep" not in worker.roles:
+    if worker.slot != 0 or "upkeep" not in worker.roles:
         return tasks
     installation = worker.installation
     store, clock = installation.store, installation.clock
@@ -95,8 +92,8 @@ def upkeep_tasks(worker: Worker) -> list[Task]:
         )
 
     async def events() -> int:
-        before = installation.now_us() - _EVENTS_KEPT_DAYS * _DAY_US
-        await store.system_write(lambda tx: tx.webhooks.prune(before))
+        now = installation.now_us()
+        await store.system_write(lambda tx: prune(tx, now=now))
         return 0
 
     async def room() -> int:

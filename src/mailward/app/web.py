@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.naming import installation_names
+from mailward.app.parts import Parts
 from mailward.app.platform.audit import Audit
 from mailward.app.platform.domains import Domains
 from mailward.app.platform.keys import Keys
@@ -39,9 +40,6 @@ from mailward.edges.web.limits import LocalLimiter, RateClass, WebLimits, defaul
 from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.policy.access import Actor
 from mailward.policy.gcra import Rate
-
-if TYPE_CHECKING:
-    from mailward.app.wiring import Worker
 
 _MIN_FREE = 64 << 20
 
@@ -79,7 +77,7 @@ class Replays:
 class Ready:
     """Implements `edges.web.ports.Readiness`."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Parts) -> None:
         self._worker = worker
 
     async def check(self) -> dict[str, bool]:
@@ -101,7 +99,7 @@ async def _nothing(tx: SqliteTx) -> None:
     tx.rows("SELECT 1")
 
 
-def platform_of(worker: Worker) -> Platform:
+def platform_of(worker: Parts) -> Platform:
     """Every area, on this worker's store."""
     i = worker.installation
     wake = worker.sender.nudge if worker.sender is not None else _idle
@@ -139,13 +137,13 @@ def _idle() -> None:
     return None
 
 
-def _by_id(worker: Worker) -> Any:
+def _by_id(worker: Parts) -> Any:
     from mailward.base import ids
 
     return lambda workspace: worker.installation.token_key(ids.decode("ws", workspace))
 
 
-def web_application(worker: Worker) -> Front:
+def web_application(worker: Parts) -> Front:
     """The ASGI application of this worker."""
     i, settings = worker.installation, worker.settings
     platform = platform_of(worker)
@@ -153,7 +151,9 @@ def web_application(worker: Worker) -> Front:
     per_minute = settings.limits.api_per_minute
     for kind in (RateClass.READ, RateClass.SEND, RateClass.WRITE):
         quota = per_minute if kind is not RateClass.WRITE else max(1, per_minute // 10)
-        rates[kind] = Rate(kind.value, max(1, quota // settings.workers) if per_minute else 10**9, 60)
+        rates[kind] = Rate(kind.value, max(1, quota // settings.workers), 60) if per_minute else None
+    failures = max(1, settings.limits.auth_failures_per_minute_ip // settings.workers)
+    rates[RateClass.AUTH_FAILURE] = Rate("auth-failure", failures, 60)
     services = Services(
         platform=platform,
         authenticator=worker.doors,
@@ -173,5 +173,5 @@ def web_application(worker: Worker) -> Front:
         capture=settings.capture,
         secure=settings.http.public_url.startswith("https:"),
     )
-    mounts = routes(platform, surroundings, i.entropy)
+    mounts = routes(platform, surroundings, i.entropy, services.origin)
     return build(services, Ready(worker), mounts=mounts, metrics=RequestMetrics(worker.metrics.registry))

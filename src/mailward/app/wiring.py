@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import ssl
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -19,16 +18,16 @@ from mailward.adapters.net.egress import GuardedHttp
 from mailward.adapters.net.resolver import Resolver, parse_server, system_servers
 from mailward.adapters.net.sink import SmtpSink
 from mailward.adapters.storage.sqlite.segments import BodyRef
-from mailward.app.acceptance import Acceptance
 from mailward.app.bodies import Bodies
 from mailward.app.carriage import Carriage
-from mailward.app.certificates import ensure_self_signed, server_context
+from mailward.app.certificates import Certificates, ensure_self_signed
 from mailward.app.doors import Doors
 from mailward.app.gate import Gate
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
 from mailward.app.metrics import Metrics
 from mailward.app.plan import Plan
+from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.messages import Messages
 from mailward.app.routing import Routes
 from mailward.app.settings import Settings
@@ -90,36 +89,12 @@ def reading_messages(installation: Installation) -> Messages:
     )
 
 
-class Certificates:
-    """The TLS context of new handshakes; looks once in a while whether the files were replaced."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self._certificate, self._key = certificate, key
-        self._context = server_context(certificate, key)
-        self._seen = self._stamp()
-
-    def _stamp(self) -> tuple[int, int]:
-        return self._certificate.stat().st_mtime_ns, self._key.stat().st_mtime_ns
-
-    def context(self) -> ssl.SSLContext:
-        """For the next handshake."""
-        return self._context
-
-    async def reload(self) -> int:
-        """Take over replaced files; a pair that does not load is left alone and tried again."""
-        stamp = self._stamp()
-        if stamp != self._seen:
-            self._context = server_context(self._certificate, self._key)
-            self._seen = stamp
-            log.info("certificate_reloaded")
-        return 0
-
-
 class Worker:
     """One worker process: `start`, then `drain`."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.slot = plan.slot
         self.settings = plan.settings
         self.roles = frozenset(plan.settings.server.roles)
         self.installation = Installation(plan.settings, worker=plan.slot)

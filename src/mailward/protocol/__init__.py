@@ -1,1 +1,1 @@
-"""Sans-I/O protocol cores: they eat values and return values; DNS is asked by `yield`. No socket, clock, randomness or log."""
+"""Sans-I/O protocol cores: values in, values out; DNS is asked by `yield`. No socket, clock, randomness or log."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import cyclopts
@@ -11,6 +12,8 @@ from mailward.app.commands.output import Config, Json, Workspace, print_facts, p
 from mailward.app.context import Context, run
 from mailward.core.identity import credentials
 from mailward.core.identity.credentials import Wish
+
+_IN_FORCE_SECONDS = 1.0
 
 app = cyclopts.App(help="SMTP credentials.")
 
@@ -36,6 +39,9 @@ def create(
             context.actor.workspace,
             lambda tx: make(tx, context.actor, wish, now=context.clock.now(), entropy=context.entropy),
         )
+        # Workers learn of a source network by looking four times a second; when this returns, it is in force.
+        if without_password:
+            await asyncio.sleep(_IN_FORCE_SECONDS)
         facts = {"id": issued.credential.id, "name": issued.credential.name, "username": issued.credential.username}
         if issued.secret is not None:
             facts["password"] = issued.secret.reveal()

@@ -9,9 +9,9 @@ from datetime import datetime
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.segments import BodyRef
 from mailward.adapters.storage.sqlite.tx import SqliteTx
-from mailward.app.acceptance import Acceptance
 from mailward.app.bodies import Bodies
 from mailward.app.platform import views
+from mailward.app.platform.acceptance import Acceptance
 from mailward.base import ids
 from mailward.base.errors import Invalid, MailwardError, NotFound, Unavailable
 from mailward.core.messages import change, find

@@ -16,7 +16,7 @@ _UNQUOTE = re.compile(r"\\(.)", re.DOTALL)
 
 
 def parse(raw: bytes) -> tuple[str, dict[str, str]]:
-    """(lower-case value, parameters by lower-case name). The first of two equal names counts; RFC 2231 wins over plain."""
+    """(lower-case value, parameters by lower-case name). The first of two equal names counts; RFC 2231 wins."""
     text = raw[:16384].decode("utf-8", "surrogateescape")
     value, _, _ = text.partition(";")
     plain: dict[str, str] = {}

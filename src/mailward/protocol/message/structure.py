@@ -27,7 +27,7 @@ _BASE64_JUNK = re.compile(rb"[^A-Za-z0-9+/]+")
 
 @dataclass(slots=True)
 class Leaf:
-    """A part that is no multipart. `content` is decoded; `filename` is safe to show and to save, "" when it has none."""
+    """A part that is no multipart. `content` is decoded; `filename` is safe to show and to save, or ""."""
 
     content_type: str
     charset: str

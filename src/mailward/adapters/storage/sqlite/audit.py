@@ -15,7 +15,7 @@ from mailward.core.audit.ports import Node
 from mailward.policy.access import Actor
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.tx import Row, SqliteTx
+    from mailward.adapters.storage.sqlite.sql import Row, Sql
 
 _LEAF = "a.seq, a.id, a.at, a.act, a.leaf, f.salt, f.facts"
 
@@ -23,7 +23,7 @@ _LEAF = "a.seq, a.id, a.at, a.act, a.leaf, f.salt, f.facts"
 class SqliteAudit:
     """The audit log on SQLite, whose single writer gives each entry its place in the order."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     # -- writing ------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ def connect(path: Path, key: bytes, *, cache_kib: int = 16384) -> apsw.Connectio
     db.pragma("synchronous", 2)
     db.pragma("wal_autocheckpoint", 0)
     db.pragma("temp_store", 2)
+    # A destroyed data key or an erased fact must leave nothing on a free page.
+    db.pragma("secure_delete", 1)
     db.pragma("cache_size", -cache_kib)
     db.set_busy_timeout(30_000)
     if mode != "wal" or db.pragma("synchronous") != 2 or db.pragma("cipher") != "sqlcipher":

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.tx import SqliteTx
+    from mailward.adapters.storage.sqlite.sql import Sql
 
 
 class SqliteCounters:
     """A counter only grows; whoever bumps it does so in the transaction of the change it announces."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def all(self) -> dict[str, int]:

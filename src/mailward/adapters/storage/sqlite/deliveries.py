@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from mailward.core.messages.model import ATTEMPT_DECODER, Attempt, Delivery, DeliveryState
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.tx import Row, SqliteTx
+    from mailward.adapters.storage.sqlite.sql import Row, Sql
     from mailward.core.messages.ports import DeliveryRow
 
 
 class SqliteDeliveries:
     """The deliveries repository on SQLite."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def insert(self, rows: Sequence[DeliveryRow]) -> None:

@@ -14,7 +14,7 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.domains.model import Domain, DomainState, KeyPair, KeyState, RecordCheck
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.tx import SqliteTx
+    from mailward.adapters.storage.sqlite.sql import Sql
 
 _DOMAIN = (
     "id, name, state, token, created, next_check, subdomains, verified_at, checked_at, failures, failing_since, "
@@ -60,7 +60,7 @@ def _pair(r: tuple[Any, ...]) -> KeyPair:
 class SqliteDomains:
     """The domains repository on SQLite."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def insert(self, d: Domain) -> bool:

@@ -15,7 +15,7 @@ from mailward.core.identity.model import Credential, CredentialKind, Member, Ses
 from mailward.policy.access import Role, Scope
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.tx import Row, SqliteTx
+    from mailward.adapters.storage.sqlite.sql import Row, Sql
 
 _CREDENTIAL = (
     "id, workspace, kind, name, hint, scopes, domains, networks, created, created_by, expires, last_used, revoked"
@@ -53,7 +53,7 @@ def _credential(row: Row) -> Credential:
 class SqliteCredentials:
     """The credentials repository on SQLite."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def insert(self, credential: Credential, token_hash: bytes | None) -> None:
@@ -144,7 +144,7 @@ def _session(row: Row) -> Session:
 class SqlitePeople:
     """Users, members, sessions and setup links on SQLite."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def add_user(self, user: User) -> None:

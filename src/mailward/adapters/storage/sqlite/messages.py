@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mailward.core.messages.model import FACTS_DECODER, Message
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.tx import Row, SqliteTx
+    from mailward.adapters.storage.sqlite.sql import Row, Sql
     from mailward.core.messages.ports import MessageRow
 
 _COLUMNS = "id, created, segment, seg_offset, seg_length, facts"
@@ -22,7 +22,7 @@ def _message(row: Row) -> Message:
 class SqliteMessages:
     """The messages repository on SQLite."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def insert(self, rows: Sequence[MessageRow]) -> None:

@@ -9,7 +9,7 @@ from mailward.base import ids
 from mailward.core.suppression.model import Entry, Reason
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.tx import SqliteTx
+    from mailward.adapters.storage.sqlite.sql import Sql
 
 _COLUMNS = "id, address, stream, reason, source, created"
 # Batches are padded to one of these sizes, so that a handful of statements serve every batch from the cache.
@@ -26,7 +26,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 class SqliteSuppressions:
     """The suppressions repository on SQLite."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def among(self, tokens: Sequence[bytes]) -> dict[bytes, dict[str, Reason]]:

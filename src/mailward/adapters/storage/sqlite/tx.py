@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import apsw
-
-from mailward.adapters.storage.sqlite.scope import SYSTEM_FLAGS, TENANT_FLAGS, ScopeGuard
+from mailward.adapters.storage.sqlite.sql import Row, Sql
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.audit import SqliteAudit
@@ -22,66 +18,11 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.webhooks import SqliteWebhooks
     from mailward.adapters.storage.sqlite.workspaces import SqliteDataKeys, SqliteRevocations, SqliteWorkspaces
 
-Row = tuple[Any, ...]
+__all__ = ["Row", "SqliteTx"]
 
 
-class SqliteTx:
-    """Runs SQL inside the current scope. One object a connection, reused for each transaction."""
-
-    def __init__(self, db: apsw.Connection, guard: ScopeGuard) -> None:
-        self._db = db
-        self._guard = guard
-        self._cursor = db.cursor()
-        self.epochs: tuple[int, int] = (0, 0)
-
-    @property
-    def workspace(self) -> bytes | None:
-        """Raw id of the workspace this transaction is bound to; None in the system scope."""
-        return self._guard.workspace
-
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        """All rows of a statement."""
-        guard = self._guard
-        guard.begin_statement()
-        flags = SYSTEM_FLAGS if guard.system else TENANT_FLAGS
-        return self._cursor.execute(sql, params, prepare_flags=flags).fetchall()
-
-    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
-        """The first row, or None."""
-        found = self.rows(sql, params)
-        return found[0] if found else None
-
-    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        """Execute; returns how many rows it changed."""
-        self.rows(sql, params)
-        return self._db.changes()
-
-    def outside(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        """Run one statement in the system scope from inside a workspace's: for epochs that announce a change."""
-        guard = self._guard
-        held = (guard.workspace, guard.system)
-        guard.enter(None, system=True)
-        try:
-            return self.rows(sql, params)
-        finally:
-            guard.enter(held[0], system=held[1])
-
-    def many(self, sql: str, params: Iterable[Sequence[Any]]) -> None:
-        """Execute once for each set of parameters."""
-        guard = self._guard
-        guard.begin_statement()
-        self._cursor.executemany(sql, params, prepare_flags=SYSTEM_FLAGS if guard.system else TENANT_FLAGS)
-
-    @contextlib.contextmanager
-    def installation(self) -> Iterator[None]:
-        """Step out of the workspace for a statement on the installation's own tables. For repositories only."""
-        guard = self._guard
-        workspace, system = guard.workspace, guard.system
-        guard.enter(None, system=True)
-        try:
-            yield
-        finally:
-            guard.enter(workspace, system=system)
+class SqliteTx(Sql):
+    """A transaction with every repository. One object a connection, reused for each transaction."""
 
     @cached_property
     def counters(self) -> SqliteCounters:

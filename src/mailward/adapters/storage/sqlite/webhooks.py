@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mailward.core.webhooks.model import Attempt, Endpoint, JobState, SealedSecret, Work
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.tx import SqliteTx
+    from mailward.adapters.storage.sqlite.sql import Sql
 
 _LAST = b"\xff" * 17  # sorts after every id
 _PENDING = int(JobState.PENDING)
@@ -21,7 +21,7 @@ def _endpoint(row: tuple[Any, ...]) -> Endpoint:
 class SqliteWebhooks:
     """The webhooks repository on SQLite; `lease`, `anything_due` and `prune` belong to the system scope."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     # -- endpoints ----------------------------------------------------------------------------

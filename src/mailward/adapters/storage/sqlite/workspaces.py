@@ -13,7 +13,8 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.workspaces.model import Workspace, WorkspaceSettings, WrappedKey
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.tx import Row, SqliteTx
+    from mailward.adapters.storage.sqlite.counters import SqliteCounters
+from mailward.adapters.storage.sqlite.sql import Row, Sql
 
 
 def _workspace(row: Row) -> Workspace:
@@ -24,7 +25,7 @@ def _workspace(row: Row) -> Workspace:
 class SqliteWorkspaces:
     """The workspaces repository on SQLite."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def insert(self, workspace: Workspace) -> None:
@@ -67,7 +68,7 @@ class SqliteWorkspaces:
 class SqliteDataKeys:
     """The data keys repository on SQLite."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def insert(self, key: WrappedKey) -> None:
@@ -115,13 +116,13 @@ class SqliteDataKeys:
 class SqliteRevocations:
     """The auth epoch: a counter of the installation that any scope may move forward, and do nothing else to."""
 
-    def __init__(self, tx: SqliteTx) -> None:
+    def __init__(self, tx: Sql) -> None:
         self._tx = tx
 
     async def bump(self) -> int:
         """One more."""
         with self._tx.installation():
-            return await self._tx.counters.bump("auth_epoch")
+            return await SqliteCounters(self._tx).bump("auth_epoch")
 
     async def current(self) -> int:
         """The committed epoch, or our own bump."""
@@ -130,6 +131,6 @@ class SqliteRevocations:
         return int(row[0]) if row else 0
 
 
-def table(tx: SqliteTx, name: str) -> str:
+def table(tx: Sql, name: str) -> str:
     """Where to read a tenant-owned table: its view in a workspace's scope, the table itself in the system scope."""
     return name if tx.workspace is not None else f"t_{name}"

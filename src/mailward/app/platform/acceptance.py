@@ -35,6 +35,7 @@ from mailward.policy import access, sending
 from mailward.policy.access import Actor, Permission
 from mailward.policy.decision import Allow, Hold, Refuse
 from mailward.policy.sending import SendFacts
+from mailward.protocol.message.mailbox import ascii_domain
 
 _DAY_US = 86_400_000_000
 _LEASE_US = 20 * 60 * 1_000_000
@@ -161,7 +162,7 @@ class Acceptance:
                 domains=domains,
                 from_domain=c.from_domain,
                 others=c.domains,
-                mail_from=c.mail_from.rpartition("@")[2].lower(),
+                mail_from=_a_label(c.mail_from.rpartition("@")[2]) if c.mail_from else "",
                 recipients=len(c.recipients),
                 size=len(c.content),
                 max_recipients=self._max_recipients,
@@ -368,7 +369,7 @@ def _candidate(item: Outgoing) -> Candidate | MailwardError:
         if item.header_from.endswith(">")
         else (item.header_from)
     )
-    domain = from_address.rpartition("@")[2].lower()
+    domain = _a_label(from_address.rpartition("@")[2])
     idempotency = None
     due = int(item.scheduled_at.timestamp() * 1e6) if item.scheduled_at is not None else 0
     if item.idempotency is not None:
@@ -379,7 +380,7 @@ def _candidate(item: Outgoing) -> Candidate | MailwardError:
         recipients=[(r, None) for r in item.recipients],
         header_from=item.header_from,
         from_domain=domain,
-        domains=(domain,),
+        domains=item.domains or (domain,),
         to=item.to,
         subject=item.subject,
         message_id=item.message_id,
@@ -392,3 +393,11 @@ def _candidate(item: Outgoing) -> Candidate | MailwardError:
         idempotency=idempotency,
         smtputf8=any(not r.isascii() for r in item.recipients) or not from_address.isascii(),
     )
+
+
+def _a_label(domain: str) -> str:
+    """Domains are compared in A-labels; one that has none is compared as it is, and matches nothing."""
+    try:
+        return ascii_domain(domain)
+    except ValueError:
+        return domain.lower()

@@ -1,0 +1,39 @@
+"""The parts of a worker, as those who use some of them see it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mailward.adapters.net.resolver import Resolver
+from mailward.app.bodies import Bodies
+from mailward.app.certificates import Certificates
+from mailward.app.doors import Doors
+from mailward.app.installation import Installation
+from mailward.app.metrics import Metrics
+from mailward.app.platform.acceptance import Acceptance
+from mailward.app.settings import Settings
+from mailward.core.identity.lookup import Doorkeeper
+from mailward.edges.workers.sender import Sender
+from mailward.edges.workers.webhooks import WebhookWorker
+
+
+class Parts(Protocol):
+    """What the web side and upkeep use of a worker."""
+
+    slot: int
+    settings: Settings
+    roles: frozenset[str]
+    installation: Installation
+    metrics: Metrics
+    draining: bool
+    resolver: Resolver
+    keeper: Doorkeeper
+    doors: Doors
+    bodies: Bodies
+    certificates: Certificates
+    acceptance: Acceptance
+    webhooks: WebhookWorker
+    sender: Sender | None
+
+    def revoked(self) -> None:
+        """A credential was revoked here: have every cache look at once."""
