@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.scenarios.peers import PeerFailed, SmtpSink
-
 from bench import load, meter
 from bench.servers import HarakaServer, MailwardServer, Mode, PostfixServer, installed
+from tests.scenarios.peers import PeerFailed, SmtpSink
 
 MAKERS: dict[str, Callable[[Mode, SmtpSink], Any]] = {
     "postfix": PostfixServer,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bench.load import SENDER, Login
 from tests.scenarios.peers import (
     REPOSITORY,
     OpenDkim,
@@ -26,8 +27,6 @@ from tests.scenarios.peers import (
     wait_until,
 )
 from tests.scenarios.platform import Platform
-
-from bench.load import SENDER, Login
 
 DOMAIN = SENDER.partition("@")[2]
 
