@@ -1,6 +1,8 @@
-"""Where the SMTP rig is found by the attacks on it."""
+"""The repository's root, from which tests import the SMTP rig as `tests.edges.smtpd.smtp_rig`."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "edges" / "smtpd"))
+_ROOT = str(Path(__file__).resolve().parents[2])
+if _ROOT not in sys.path:
+    sys.path.insert(0, _ROOT)

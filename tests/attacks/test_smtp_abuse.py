@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from smtp_rig import PLAIN, Rig, rig
 
 from mailward.edges.smtpd.config import Mode
+from tests.edges.smtpd.smtp_rig import PLAIN, Rig, rig
 
 
 @pytest.fixture

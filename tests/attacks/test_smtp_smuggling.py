@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from smtp_rig import PLAIN, Rig, rig
 
 from mailward.edges.smtpd.config import Mode
+from tests.edges.smtpd.smtp_rig import PLAIN, Rig, rig
 
 SECOND = b"MAIL FROM:<a@example.org>\r\nRCPT TO:<victim@example.net>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\n"
 # Spellings of the end of data that some server, somewhere, has taken for one.

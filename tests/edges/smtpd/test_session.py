@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import aiosmtplib
 import pytest
-from smtp_rig import Gate, client_context, config, rig, server_context
 
 from mailward.base.errors import Invalid, LimitReached, TooLarge, Unavailable
 from mailward.edges.smtpd.config import Mode
 from mailward.edges.smtpd.listener import serve
+from tests.edges.smtpd.smtp_rig import Gate, client_context, config, rig, server_context
 
 MESSAGE = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: x\r\n\r\nHello\r\n..dots\r\n.\r\n"
 
