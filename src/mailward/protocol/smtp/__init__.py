@@ -10,6 +10,6 @@ its last chunk; a bare CR, a bare LF or a NUL is refused and never repaired; an 
 RFC 5321 (and RFC 6531, when asked for) allows; nothing said before TLS is remembered after it; no input
 makes a session hold more than its stated limits.
 
-Files: `address` (mailboxes), `commands` (lines and parameters), `auth` (SASL), `data` (content),
-`replies` (every sentence the server says), `model` (values shared with the rest), `server`.
+Files: `address` (mailboxes), `commands` (arguments), `auth` (SASL), `reading` (octets to lines), `data` (content),
+`replies` (every sentence the server says), `questions` (what it asks), `model` (values for the rest), `server`.
 """

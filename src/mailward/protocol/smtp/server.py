@@ -15,14 +15,13 @@ from typing import TypeAlias
 
 from mailward.protocol.smtp import auth, commands, replies
 from mailward.protocol.smtp.commands import Rejected
-from mailward.protocol.smtp.data import ChunkContent, Discard, DotContent, Progress
+from mailward.protocol.smtp.data import ChunkContent, Discard, DotContent
 from mailward.protocol.smtp.model import NO_PARAMS, EnvelopeRecipient, MailParams, SmtpEnvelope
-from mailward.protocol.smtp.questions import Accept, Authenticate, Question, ServerConfig, SessionPolicy, StartTls
+from mailward.protocol.smtp.questions import Accept, Authenticate, ServerConfig, SessionPolicy, StartTls
+from mailward.protocol.smtp.reading import Reading
 
 _LINE_MAX = 512  # RFC 5321 section 4.5.3.1.4, with CRLF
 _LINE_MAXIMA = {b"MAIL": 2048, b"RCPT": 2048, b"AUTH": 12288}  # RFC 1870, 3461, 6531 and 4954 make these longer
-_LONGEST = 12288
-_SKIP_MAX = 4_194_304  # a line past this ends the session
 _RECIPIENT_OVERSHOOT = 100  # recipients past the limit that are only told 452; more count as faults
 # Without mail to show for it, these spend the budget for idle talk.
 _JUNK = frozenset((b"NOOP", b"RSET", b"HELP", b"VRFY", b"EXPN", b"EHLO", b"HELO"))
@@ -46,57 +45,38 @@ class State(IntEnum):
     HOME = 10
 
 
-class Server:
-    """One session. `out` is to be written by the edge and emptied; `steps` grows with every sign of life."""
+class Server(Reading):
+    """One session: what each verb does, and the answers of the platform."""
 
     __slots__ = (
         "_auth_failures",
-        "_buffer",
         "_chunks",
         "_config",
         "_draining",
         "_faults",
-        "_finish",
-        "_head",
         "_junk",
         "_known",
         "_params",
         "_policy",
-        "_reader",
         "_recipients",
         "_refusals",
         "_row",
-        "_sasl",
         "_sender",
-        "_skipped",
         "_tls",
-        "closed",
         "helo",
-        "out",
-        "question",
         "state",
-        "steps",
     )
 
     def __init__(self, config: ServerConfig, policy: SessionPolicy, *, tls: bool, known: bool) -> None:
         """`known`: nobody has to authenticate (a network credential is established, or this is an MX)."""
+        super().__init__(config.banner)
         self._config = config
         self._policy = policy
         self._tls = tls
         self._known = known
-        self.out: list[bytes] = [config.banner]
-        self.question: Question | None = None
-        self.closed = False
         self.helo = ""
-        self.steps = 0
-        self._buffer = b""
-        self._head = b""
-        self._skipped = 0
         self._draining = False
         self._faults = self._refusals = self._junk = self._auth_failures = 0
-        self._sasl: Callable[[bytes], bytes | None] | None = None
-        self._reader: DotContent | ChunkContent | Discard | None = None
-        self._finish: Callable[[], None] = self._content_done
         self._chunks: ChunkContent | None = None
         self._sender = ""
         self._params: MailParams = NO_PARAMS
@@ -104,30 +84,6 @@ class Server:
         self._enter(State.HOME)
 
     # ---------------------------------------------------------------- what the edge calls
-
-    def receive(self, data: bytes) -> None:
-        """Take octets from the network. While a question is open they are held, or dropped before a TLS handshake."""
-        if self.closed:
-            return
-        if self.question is not None:
-            # Plaintext sent ahead of the handshake is never executed (RFC 3207 section 4.2 and its injection attacks).
-            if type(self.question) is not StartTls:
-                self._buffer += data
-            return
-        if self._buffer:
-            data = self._buffer + data
-            self._buffer = b""
-        self._run(data)
-
-    @property
-    def held(self) -> int:
-        """Octets waiting for an answer; the edge stops reading when they are many."""
-        return len(self._buffer)
-
-    @property
-    def in_content(self) -> bool:
-        """Whether message octets are being read."""
-        return self._reader is not None
 
     def authenticated(self) -> None:
         """The answer to Authenticate: the credential verified."""
@@ -165,74 +121,13 @@ class Server:
         self._forget()
         self._enter(State.HOME)
 
-    def close(self, reply: bytes) -> None:
-        """Say a last word (a timeout, a limit) and end."""
-        self.out.append(reply)
-        self.closed = True
-        self._buffer = b""
-        self._forget()
-
     def drain(self) -> None:
         """End with 421 4.3.2: at once if nothing is under way, else when content in hand is answered."""
         self._draining = True
         if self.question is None and self._reader is None and self._sasl is None and self.state <= State.READY:
             self.close(replies.SHUTTING_DOWN)
 
-    # ---------------------------------------------------------------- reading
-
-    def _resume(self) -> None:
-        data, self._buffer = self._buffer, b""
-        if data and not self.closed:
-            self._run(data)
-
-    def _run(self, data: bytes) -> None:
-        pos, end = 0, len(data)
-        while pos < end and not self.closed:
-            if self.question is not None:
-                if type(self.question) is not StartTls:
-                    self._buffer = data[pos:]
-                return
-            if self._reader is not None:
-                pos = self._read(data, pos)
-                continue
-            feed = data.find(b"\n", pos)
-            if feed < 0:
-                self._partial(data[pos:] if pos else data)
-                return
-            # A lone LF never ends a command; what follows it must not become one either, so there is no going on.
-            if not feed or data[feed - 1] != 0x0D or feed == pos:
-                self.close(replies.BARE_LINE)
-                return
-            line = data[pos : feed - 1]
-            pos = feed + 1
-            if self._skipped or len(line) > _LONGEST - 2:
-                self._overlong(line)
-            else:
-                self._line(line)
-
-    def _partial(self, rest: bytes) -> None:
-        """Keep the beginning of a line; of one that is already too long keep only what the reply depends on."""
-        if self._skipped or len(rest) > _LONGEST:
-            if not self._skipped:
-                self._head = rest[:5]
-            self._skipped += len(rest) - 1
-            rest = rest[-1:]  # it may be the CR of the CRLF
-            if self._skipped > _SKIP_MAX:
-                self.close(replies.LONG_LINE)
-                return
-        self._buffer = rest
-
-    def _overlong(self, line: bytes) -> None:
-        head = self._head if self._skipped else line[:5]
-        total = self._skipped + len(line)
-        self._skipped = 0
-        if total > _SKIP_MAX:
-            self.close(replies.LONG_LINE)
-        elif self._sasl is not None or head.upper() == b"AUTH ":
-            self._sasl = None
-            self._fault(replies.LONG_SASL)
-        else:
-            self._fault(replies.LONG_LINE)
+    # ---------------------------------------------------------------- one command
 
     def _line(self, line: bytes) -> None:
         self.steps += 1
@@ -482,19 +377,6 @@ class Server:
         return None
 
     # ---------------------------------------------------------------- content
-
-    def _read(self, data: bytes, pos: int) -> int:
-        reader = self._reader
-        assert reader is not None
-        progress, pos = reader.feed(data, pos)
-        self.steps += 1
-        if progress is Progress.DONE:
-            self._finish()
-        elif progress is Progress.BARE:
-            self.close(replies.BARE_CONTENT)
-        elif progress is Progress.OVERRUN:
-            self.close(replies.TOO_LARGE_CLOSING)
-        return pos
 
     def _swallow(self, octets: int, reply: bytes) -> None:
         """Read past a chunk, then refuse it. Chunks pipelined behind it find no transaction and end the same way."""
