@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.conftest import SeededEntropy
-from tests.core.conftest import T0, TOKEN_KEY, WS, WS_ID, put, submission
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.tx import SqliteTx
@@ -12,6 +10,8 @@ from mailward.core.delivery.lease import due_now, lease
 from mailward.core.delivery.model import Settled, Work
 from mailward.core.delivery.settle import Settling
 from mailward.core.messages.model import AttemptFacts, DeliveryState
+from tests.conftest import SeededEntropy
+from tests.core.conftest import T0, TOKEN_KEY, WS, WS_ID, put, submission
 
 MINUTE = 60_000_000
 settle = Settling(lambda workspace: TOKEN_KEY, SeededEntropy()).settle

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.conftest import MovingClock, SeededEntropy
-from tests.core.conftest import T0, TOKEN_KEY, WS, WS_ID, put, submission
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.tx import SqliteTx
@@ -14,6 +12,8 @@ from mailward.base.errors import Conflict
 from mailward.core.messages.model import DeliveryState
 from mailward.core.submission.model import Idempotency, StaleJudgement
 from mailward.core.suppression.change import by_bounce
+from tests.conftest import MovingClock, SeededEntropy
+from tests.core.conftest import T0, TOKEN_KEY, WS, WS_ID, put, submission
 
 
 async def test_a_message_and_its_copies_are_recorded_together(store: SqliteStore) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.core.conftest import submission
-
 from mailward.base.errors import Unavailable
 from mailward.core.delivery.model import Copy, Settled, Work
 from mailward.edges.workers.sender import Sender
+from tests.core.conftest import submission
 
 
 def work(n: int, workspace: bytes = b"a" * 16) -> Work:

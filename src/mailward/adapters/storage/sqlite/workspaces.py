@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import msgspec
 
+from mailward.adapters.storage.sqlite.counters import SqliteCounters
+from mailward.adapters.storage.sqlite.sql import Row, Sql
 from mailward.adapters.storage.sqlite.times import from_us, to_us
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.workspaces.model import Workspace, WorkspaceSettings, WrappedKey
-
-if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.counters import SqliteCounters
-from mailward.adapters.storage.sqlite.sql import Row, Sql
 
 
 def _workspace(row: Row) -> Workspace:
