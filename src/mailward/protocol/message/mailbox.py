@@ -100,6 +100,8 @@ def _mailbox(name: str, local: str, domain: str, code: str) -> Mailbox:
             _refuse(code, "the quoted part before @ holds a character that reads as an address")
     elif not _DOT_ATOM.fullmatch(local):
         _refuse(code, "the part before @ is not a dot-separated word")
+    if not local.isprintable():  # separators, direction overrides, bytes that are no UTF-8
+        _refuse(code, "the part before @ holds an invisible character")
     if "=?" in local:
         _refuse(code, "an encoded word inside the address")
     try:
