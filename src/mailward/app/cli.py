@@ -9,7 +9,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from mailward import __version__
-from mailward.app.commands import audit, config, doctor, domain, keys, message, people, smtp, up, verify
+from mailward.app.commands import audit, config, doctor, domain, keys, message, people, smtp, up, vault, verify
 from mailward.app.settings import SettingsError
 from mailward.app.supervisor import StartError
 from mailward.base.errors import MailwardError
@@ -32,6 +32,7 @@ app.command(keys.app, name="key")
 app.command(smtp.app, name="smtp")
 app.command(message.app, name="message")
 app.command(audit.app, name="audit")
+app.command(vault.app, name="vault")
 
 
 def main() -> None:

@@ -113,7 +113,10 @@ class Gate:
 
     def network_principal(self, peer: Peer) -> Actor | None:
         """The actor whose credential is the peer's network."""
-        return self._credentials.network(peer.ip)
+        actor = self._credentials.network(peer.ip)
+        if actor is not None:
+            self._live[actor.id] += 1
+        return actor
 
     def still_valid(self, principal: Actor) -> bool:
         """False once the credential was revoked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ async def _insert(tx: SqliteTx, n: int) -> None:
         MessageFacts("api", "key", "d.test", "a@d.test", "a@d.test", "b@x.test", "s", "<m>", 1)
     )
     await tx.messages.insert([(bytes([n]) * 16, 1, None, None, None, facts)])
+
+
+async def _insert_n(n: int, tx: SqliteTx) -> None:
+    await _insert(tx, n)
 
 
 async def test_a_workspace_sees_only_its_rows(store: SqliteStore) -> None:
@@ -155,9 +160,9 @@ async def test_a_failing_verb_undoes_only_itself(store: SqliteStore) -> None:
         await _insert(tx, 9)
         raise ValueError("no")
 
-    good = [store.write(WS_A, lambda tx, n=n: _insert(tx, n)) for n in range(5)]
+    good = [store.write(WS_A, partial(_insert_n, n)) for n in range(5)]
     wrong = store.write(WS_A, bad)
-    more = [store.write(WS_A, lambda tx, n=n: _insert(tx, n)) for n in range(10, 15)]
+    more = [store.write(WS_A, partial(_insert_n, n)) for n in range(10, 15)]
     results = await asyncio.gather(*good, wrong, *more, return_exceptions=True)
     assert [type(r) for r in results] == [type(None)] * 5 + [ValueError] + [type(None)] * 5
     assert await store.read(WS_A, _count) == 10

@@ -274,7 +274,8 @@ class Acceptance:
             try:
                 self.judge(actor, c)
             except MailwardError as e:
-                outcomes[i] = e
+                # A domain may have been verified by another worker a moment ago: look again before saying no.
+                outcomes[i] = await self._second_look(actor, c) if e.code == "domain_not_verified" else e
         if atomic and any(o is not None for o in outcomes):
             refused = Conflict("batch_refused", "Another message of this batch was refused, so none was accepted.")
             return [o if o is not None else refused for o in outcomes]
@@ -291,6 +292,14 @@ class Acceptance:
                     raise result
             outcomes[i] = result
         return [o for o in outcomes if o is not None]
+
+    async def _second_look(self, actor: Actor, c: Candidate) -> MailwardError | None:
+        await self._knowledge.refresh()
+        try:
+            self.judge(actor, c)
+        except MailwardError as e:
+            return e
+        return None
 
     async def _given(self, actor: Actor, c: Candidate) -> Outcome:
         receipt = await self.accept(actor, c)

@@ -1,0 +1,76 @@
+"""`mailward vault`: the key-encryption key, rotated while mail flows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+from mailward.app.commands.output import Config, Json, print_facts, print_json
+from mailward.app.context import Context, run
+from mailward.base.ids import WorkspaceId
+from mailward.core.workspaces import rotate as rotation
+from mailward.policy.access import Actor, Permission
+
+app = cyclopts.App(help="The key-encryption key.")
+
+
+@app.command
+def status(*, config: Config = None, json: Json = False) -> int:
+    """Versions of the key-encryption key, and which of them the secret files still need."""
+
+    async def act(context: Context) -> int:
+        vault = context.installation.vault
+        facts = {
+            "current": vault.service.current,
+            "versions": vault.service.versions,
+            "in_use_by_secrets": sorted(vault.versions_in_use()),
+        }
+        print_json(facts) if json else print_facts(facts)
+        return 0
+
+    return run(config, None, act)
+
+
+@app.command
+def rotate(
+    *,
+    retire: Annotated[bool, Parameter(negative="", help="Destroy the versions that wrap nothing any more.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> int:
+    """Make a new version, wrap every data key and secret anew, and on request retire the old ones.
+
+    The platform goes on running: workers meet the new version by themselves. Keep a copy
+    of the key file apart from backups of the data before you retire anything.
+    """
+
+    async def act(context: Context) -> int:
+        i = context.installation
+        service, store = i.vault.service, i.store
+        actor = Actor(WorkspaceId(""), "cli", "cli", frozenset(Permission))
+        version = await store.system_write(lambda tx: rotation.rotate(tx, actor, service, now=context.clock.now()))
+        rewrapped = 0
+        after: tuple[bytes, int, int] | None = None
+        while True:
+            place = after
+            done, after = await store.system_write(
+                lambda tx, place=place: rotation.rewrap_page(tx, service, version, place)  # type: ignore[misc]
+            )
+            rewrapped += done
+            if after is None:
+                break
+        secrets = i.vault.rewrap()
+        retired = []
+        if retire:
+            for old in [v for v in service.versions if v != version and v not in i.vault.versions_in_use()]:
+                await store.system_write(
+                    lambda tx, old=old: rotation.retire(tx, actor, service, old, now=context.clock.now())  # type: ignore[misc]
+                )
+                retired.append(old)
+        facts = {"version": version, "data_keys_rewrapped": rewrapped, "secrets_rewrapped": secrets, "retired": retired}
+        print_json(facts) if json else print_facts(facts)
+        return 0
+
+    return run(config, None, act)
