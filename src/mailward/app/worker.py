@@ -30,6 +30,9 @@ async def run(plan: Plan) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    # The storage thread comes back from each sync needing the interpreter for a moment. At the default of 5 ms it
+    # would wait for most of another commit's time whenever the loop is busy.
+    sys.setswitchinterval(0.0005)
     log.info("ready", slot=plan.slot, generation=worker.generation)
     parent = os.getppid()
     while not stop.is_set():
