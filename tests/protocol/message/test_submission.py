@@ -1,0 +1,90 @@
+"""Preparing submitted messages."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+import pytest
+
+from mailward.base.errors import Invalid
+from mailward.protocol.message import headers, submission
+
+NOW = datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC)
+FULL = (
+    b"From: Alice <alice@example.com>\r\nTo: =?utf-8?q?J=C3=BCrgen?= <bob@example.net>\r\nBcc: secret@example.net,\r\n"
+    b" more@example.net\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nDate: x\r\nMessage-ID: <1@example.com>\r\nX-A: 1\r\n"
+    b"X-A: 2\r\n\r\nbody \r\n.\r\n\r\n"
+)
+
+
+class Random:
+    """Entropy of the system."""
+
+    def bytes(self, n: int) -> bytes:
+        return os.urandom(n)
+
+
+def prepare(content: bytes) -> submission.Prepared:
+    """The message prepared as submission does."""
+    return submission.for_submission(content, now=NOW, entropy=Random(), hostname="mx.example.com", queue_id="q1")
+
+
+def test_a_complete_message() -> None:
+    """Bcc goes, our Received comes, everything else keeps its bytes; facts are decoded."""
+    found = prepare(FULL)
+    received = b"Received: by mx.example.com with ESMTPSA id q1;\r\n Sun, 01 Mar 2026 09:05:07 +0000\r\n"
+    assert found.content == received + FULL.replace(b"Bcc: secret@example.net,\r\n more@example.net\r\n", b"")
+    assert headers.split(found.content) == found.parsed
+    assert (found.subject, found.to, found.message_id) == ("Grüße", "Jürgen <bob@example.net>", "<1@example.com>")
+    assert found.originators.author.domain == "example.com"
+    assert (found.eight_bit, found.utf8_header, found.received) == (False, False, 0)
+
+
+def test_what_is_missing_is_added() -> None:
+    """Message-ID and Date are added once, with the author's domain and the given time."""
+    found = prepare(b"From: a@example.com\r\n\r\nhi\r\n")
+    assert b"\r\nDate: Sun, 01 Mar 2026 09:05:07 +0000\r\n" in found.content
+    assert f"\r\nMessage-ID: {found.message_id}\r\n".encode() in found.content
+    assert found.message_id.endswith("@example.com>")
+    assert [name for name, _ in found.parsed.fields] == [b"received", b"from", b"message-id", b"date"]
+
+
+def test_every_blind_copy_field_goes() -> None:
+    """Bcc in any case, several of them, and Resent-Bcc leave no trace."""
+    found = prepare(
+        b"bCC: x@secret.example\r\nFrom: a@example.com\r\nResent-Bcc: y@secret.example\r\nBcc:\r\n\r\nhi\r\n"
+    )
+    assert b"secret" not in found.content and b"bcc" not in found.content.lower()
+
+
+def test_eight_bit_is_flagged() -> None:
+    """8-bit bodies and headers are told apart."""
+    assert prepare("From: a@example.com\r\n\r\nü\r\n".encode())[-3:] == (True, False, 0)
+    assert prepare("From: a@example.com\r\nSubject: ü\r\n\r\nu\r\n".encode())[-3:] == (False, True, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"From: a@example.com\r\nSubject: 1\r\nsubject: 2\r\n\r\n", "header_duplicate"),
+        (b"From: a@example.com\r\nFrom: b@example.com\r\n\r\n", "from_multiple_fields"),
+        (b"From: a@example.com\r\nTo: b@c.d\r\nTo: e@f.g\r\n\r\n", "header_duplicate"),
+        (b"From: a@example.com\r\nContent-Type: text/plain\r\ncontent-type: text/html\r\n\r\n", "header_duplicate"),
+        (b"From: a@example.com\r\n\r\nbare\nline\r\n", "bare_newline"),
+        (b"From: a@example.com\r\n\r\nbare\rline\r\n", "bare_newline"),
+        (b"From: a@example.com\r\n\r\nnul\0\r\n", "nul_byte"),
+        (b"From: a@example.com\r\n\r\n" + b"x" * 999 + b"\r\n", "line_too_long"),
+        (b"From: a@example.com\r\nMessage-ID: nonsense\r\n\r\n", "message_id_invalid"),
+        (b"From: a@example.com\r\n" + b"Received: x\r\n" * 51 + b"\r\n", "mail_loop"),
+        (b"From : a@example.com\r\n\r\n", "header_malformed"),
+        (b"\r\nno header\r\n", "from_missing"),
+        (b"", "from_missing"),
+        (b"To: a@example.com\r\n\r\n", "from_missing"),
+    ],
+)
+def test_each_refusal_has_its_code(content: bytes, code: str) -> None:
+    """What could be read in two ways, smuggled or looped is refused."""
+    with pytest.raises(Invalid) as caught:
+        prepare(content)
+    assert caught.value.code == code

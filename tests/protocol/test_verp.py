@@ -1,0 +1,32 @@
+"""Signed return-paths."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailward.protocol import verp
+
+KEY, OTHER = b"k" * 32, b"o" * 32
+
+
+@given(st.binary(min_size=16, max_size=16), st.integers(0, verp.MAX_INDEX))
+def test_round_trip(delivery: bytes, recipient: int) -> None:
+    """A return-path names its delivery, in any case of letters, under present and former keys, within 64 characters."""
+    local = verp.encode(delivery, recipient, KEY)
+    assert len(local) <= 64 and local.isascii() and local.startswith("b+")
+    assert verp.decode(local, KEY) == (delivery, recipient)
+    assert verp.decode(local.upper(), OTHER, KEY) == (delivery, recipient)
+    assert verp.decode(local, OTHER) is None
+
+
+def test_forgeries_are_refused() -> None:
+    """Each changed character, other lengths and other shapes name nothing."""
+    local = verp.encode(b"d" * 16, 3, KEY)
+    for position in range(len(local)):
+        for new in "b7-+":
+            if local[position] != new:
+                changed = local[:position] + new + local[position + 1 :]
+                assert verp.decode(changed, KEY) is None, changed
+    for other in ("", "b+", local + "a", local[:-1], "bounce", "é" * 48, "b+" + "1" * 46, "b+" + "-" * 46):
+        assert verp.decode(other, KEY) is None
