@@ -9,6 +9,6 @@ for name in build runtime dev; do
   "$compile" --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host \
     --no-emit-find-links --no-header --no-annotate "${upgrade[@]}" -o "$name.txt" "$name.in"
 done
-if grep -nE 'https?://|file:|--(extra-)?index-url|--find-links' ./*.txt; then
+if grep -nE 'https?://|file://|--(extra-)?index-url|--find-links' ./*.txt; then
   echo "A requirements file names where packages come from; remove that before committing." >&2; exit 1
 fi

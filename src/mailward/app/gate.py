@@ -145,13 +145,19 @@ class Gate:
 
     def accept(self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> Awaitable[str]:
         """The id of the message, once it is on disk."""
-        return self._accept(principal, envelope, content, session)
-
-    async def _accept(self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> str:
         try:
             if principal.id in self._revoked:
                 raise Unauthenticated("revoked", "This credential is no longer valid.")
             candidate = self._candidate(principal, envelope, content, session)
+            accepted = self._acceptance.accept_soon(principal, candidate)
+        except MailwardError as e:
+            self._refused(e.code)
+            raise
+        return accepted if accepted is not None else self._accept(principal, candidate)
+
+    async def _accept(self, principal: Actor, candidate: Candidate) -> str:
+        """The long way, for what the short one cannot settle: a key to be made, a judgement to be made again."""
+        try:
             receipt = await self._acceptance.accept(principal, candidate)
         except MailwardError as e:
             self._refused(e.code)
@@ -167,6 +173,7 @@ class Gate:
             entropy=self._entropy,
             hostname=self._hostname,
             protocol=_protocol(envelope, session, principal),
+            canonical=True,  # the machine let no bare CR, LF or NUL through
         )
         who = prepared.originators
         tls = f"{session.tls_version} {session.tls_cipher}" if session.tls_version else ""

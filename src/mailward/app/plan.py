@@ -11,6 +11,7 @@ class Plan(msgspec.Struct, kw_only=True):
     """Sent as JSON on the worker's standard input. Sockets are file descriptors inherited under the same numbers."""
 
     slot: int
+    supervisor: int
     settings: Settings
     starttls: list[int] = msgspec.field(default_factory=list)
     implicit: list[int] = msgspec.field(default_factory=list)

@@ -141,7 +141,13 @@ class Supervisor:
     def _spawn(self, slot: int, owner: tuple[int, int] | None) -> None:
         metrics = self._metrics_socket(slot)
         fds = {name: [s.fileno() for s in self._sockets[name]] for name in ("starttls", "implicit", "private", "http")}
-        plan = Plan(slot=slot, settings=self._settings, metrics=metrics.fileno() if metrics else -1, **fds)
+        plan = Plan(
+            slot=slot,
+            supervisor=os.getpid(),
+            settings=self._settings,
+            metrics=metrics.fileno() if metrics else -1,
+            **fds,
+        )
         inherited = [fd for group in fds.values() for fd in group] + ([metrics.fileno()] if metrics else [])
         worker = subprocess.Popen(
             [sys.executable, "-m", "mailward.app.worker"],

@@ -34,12 +34,11 @@ async def run(plan: Plan) -> int:
     # would wait for most of another commit's time whenever the loop is busy.
     sys.setswitchinterval(0.0005)
     log.info("ready", slot=plan.slot, generation=worker.generation)
-    parent = os.getppid()
     while not stop.is_set():
         try:
             await asyncio.wait_for(stop.wait(), 2.0)
         except TimeoutError:
-            if os.getppid() != parent:
+            if os.getppid() != plan.supervisor:
                 log.error("supervisor_gone")
                 break
     await worker.drain()

@@ -20,7 +20,7 @@ from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
 from mailward.app.platform.views import at, delivery_id
 from mailward.base import ids
-from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, MailwardError, TooLarge
+from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, MailwardError, TooLarge, Unavailable
 from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Copy, Work
 from mailward.core.messages.change import MAX_AHEAD_US
@@ -118,6 +118,7 @@ class Acceptance:
         self._allowance = allowance
         self._revalidate = revalidate
         self._workspaces: dict[str, tuple[bytes, bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._accept_seconds = metrics.accept_seconds.observe
         self._accepted = {s: metrics.accepted.labels(s).inc for s in ("api", "smtp", "network")}
 
@@ -151,6 +152,68 @@ class Acceptance:
         self._accept_seconds(time.perf_counter() - began)
         self._accepted[c.source]()
         return receipt
+
+    def accept_soon(self, actor: Actor, c: Candidate) -> asyncio.Future[str] | None:
+        """The id of the message as a future, without a task for it; None where only `accept` can go on.
+
+        The same judgement and the same record as `accept`: only what has to wait for
+        anything but the commit (a data key not at hand, a second look) is left to it.
+        """
+        began = time.perf_counter()
+        workspace, key = self._workspace(actor)
+        known = self.judge(actor, c)
+        data_key = self._data_keys.cached(workspace, self._now_us() // _DAY_US)
+        if data_key is None:
+            return None
+        self._allowance(actor, c.from_domain, 1)
+        submission, size = self._prepare(workspace, key, actor, known, c)
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        if submission.created // _DAY_US != data_key.day:
+            self._give_back(submission, size)
+            return None
+        recorded = self._store.write_item(record, workspace, submission, body=(submission.id, data_key, c.content))
+
+        def settled(future: asyncio.Future[Receipt]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if future.cancelled() or error is not None:
+                self._give_back(submission, size)
+                if isinstance(error, StaleJudgement):
+                    self._again(actor, c, answer)
+                elif not answer.done():
+                    answer.set_exception(error or Unavailable("stopping", "The server is stopping; try again."))
+                return
+            receipt = future.result()
+            self._hand_over(workspace, submission, receipt, c, size)
+            self._accept_seconds(time.perf_counter() - began)
+            self._accepted[c.source]()
+            if not answer.done():
+                answer.set_result(ids.encode("msg", receipt.id))
+
+        recorded.add_done_callback(settled)
+        return answer
+
+    def _again(self, actor: Actor, c: Candidate, answer: asyncio.Future[str]) -> None:
+        """Judge and record anew, the long way."""
+
+        async def again() -> None:
+            try:
+                await self._knowledge.refresh()
+                await self._revalidate(actor)
+                receipt = await self.accept(actor, c)
+            except BaseException as e:
+                if not answer.done():
+                    answer.set_exception(e)
+                return
+            if not answer.done():
+                answer.set_result(ids.encode("msg", receipt.id))
+
+        task = asyncio.get_running_loop().create_task(again())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _give_back(self, submission: Submission, size: int) -> None:
+        if submission.lessee:
+            self._release(size)
 
     def judge(self, actor: Actor, c: Candidate) -> KnownDomain:
         """May this credential send this? The domain that signs, or the refusal with its reason."""
