@@ -34,6 +34,7 @@ from mailward.app.settings import Settings
 from mailward.app.signing import Signing, load_domains
 from mailward.app.tasks import upkeep_tasks
 from mailward.app.web import web_application
+from mailward.base import ids
 from mailward.base.errors import LimitReached, Unavailable
 from mailward.base.outcome import Outcome
 from mailward.core.delivery.attempt import Attempter, Verdict
@@ -43,6 +44,7 @@ from mailward.core.delivery.model import Settled, Work
 from mailward.core.delivery.settle import Settling
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.messages.model import MessageFacts
+from mailward.core.suppression.model import blocked, token
 from mailward.edges.smtpd.config import Mode, submission
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.edges.web.public.metrics import metrics_app
@@ -174,6 +176,7 @@ class Worker:
             return_path=self._return_path,
             judge=lambda o, r, n, created, now: _judge(o, n, created, now, schedule),
             load=self._load,
+            listed=self._listed,
             lessee=self.generation,
             now_us=i.now_us,
         )
@@ -282,6 +285,15 @@ class Worker:
         """Every address of a name; empty when there is none."""
         found = await asyncio.gather(*(self.resolver.resolve(DnsQuery(host, kind)) for kind in ("A", "AAAA")))
         return [str(address) for answer in found if answer.status == "ok" for address in answer.records]
+
+    async def _listed(self, work: Work) -> dict[int, str]:
+        """The copies whose address is on the suppression list now, with the reason."""
+        key = self.installation.token_key(work.workspace)
+        tokens = {copy.n: token(key, copy.recipient) for copy in work.copies}
+        workspace = ids.encode("ws", work.workspace)
+        found = await self.installation.store.read(workspace, lambda tx: tx.suppressions.among(list(tokens.values())))
+        stream = work.facts.stream
+        return {n: why.value for n, t in tokens.items() if (why := blocked(found, t, stream)) is not None}
 
     async def _load(self, work: Work) -> bytes:
         if work.body is None:

@@ -86,6 +86,7 @@ class Signing(Protocol):
 ReturnPath = Callable[[bytes, MessageFacts, bytes, int], str]
 Judge = Callable[[Outcome, str, int, int, int], Verdict]
 Load = Callable[[Work], Awaitable[bytes]]
+Listed = Callable[[Work], Awaitable[dict[int, str]]]
 
 
 class Attempter:
@@ -100,6 +101,7 @@ class Attempter:
         return_path: ReturnPath,
         judge: Judge,
         load: Load,
+        listed: Listed,
         lessee: int,
         now_us: Callable[[], int],
     ) -> None:
@@ -109,23 +111,34 @@ class Attempter:
         self._return_path = return_path
         self._judge = judge
         self._load = load
+        self._listed = listed
         self._lessee = lessee
         self._now_us = now_us
 
     async def attempt(self, work: Work) -> list[Settled]:
-        """One try for every copy of the work; one SMTP transaction for each destination domain."""
+        """One try for every copy of the work; one SMTP transaction for each destination domain.
+
+        Work that waited in the store may be for an address that was listed meanwhile: such
+        a copy ends as suppressed. What was accepted this instant was looked up in its commit.
+        """
+        stopped: list[Settled] = []
         try:
+            if work.content is None and (listed := await self._listed(work)):
+                stopped = [self._suppressed(work, c, listed[c.n]) for c in work.copies if c.n in listed]
+                work.copies = [c for c in work.copies if c.n not in listed]
+                if not work.copies:
+                    return stopped
             content = work.content if work.content is not None else await self._load(work)
             now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
             header, signed = self._signing.sign(work.workspace, work.facts.domain, content, now)
         except MailwardError as e:
             failure = TempFail("internal", f"the message could not be prepared ({e.code})")
-            return [self._settled(work, copy, failure, _nowhere("", ()), "", ()) for copy in work.copies]
+            return stopped + [self._settled(work, copy, failure, _nowhere("", ()), "", ()) for copy in work.copies]
         chunks = (header, content) if header else (content,)
         groups: dict[str, list[Copy]] = {}
         for copy in work.copies:
             groups.setdefault(copy.recipient.rpartition("@")[2].lower(), []).append(copy)
-        out: list[Settled] = []
+        out = stopped
         for domain, copies in groups.items():
             out += await self._to_domain(work, domain, copies, chunks, signed)
         return out
@@ -150,6 +163,15 @@ class Attempter:
             self._settled(work, c, outcome, brought, route.policy, signed)
             for c, outcome in zip(copies, brought.outcomes, strict=True)
         ]
+
+    def _suppressed(self, work: Work, copy: Copy, reason: str) -> Settled:
+        text = f"The address is on the suppression list ({reason.replace('_', ' ')})."
+        why = f"suppressed:{reason}"
+        facts = AttemptFacts("suppressed", why, 0, "", text, "", "", "", "", {}, [], 0, ())
+        return Settled(
+            work.id, copy.n, copy.recipient, copy.attempts + 1, DeliveryState.SUPPRESSED, 0, self._now_us(),
+            self._lessee, why, facts, False, work.facts,
+        )  # fmt: skip
 
     def _settled(
         self,

@@ -8,7 +8,6 @@ import apsw
 
 from mailward.base.errors import Unavailable
 
-
 _PAGE_SIZE = 2048
 
 

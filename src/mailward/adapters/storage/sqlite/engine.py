@@ -187,8 +187,8 @@ class SqliteStore:
 
     # -- writer thread ------------------------------------------------------------------------
 
-    def _connect(self) -> tuple[apsw.Connection, ScopeGuard, SqliteTx]:
-        db = connect(self._path, self._key)
+    def _connect(self, cache_kib: int) -> tuple[apsw.Connection, ScopeGuard, SqliteTx]:
+        db = connect(self._path, self._key, cache_kib=cache_kib)
         guard = ScopeGuard(db)
         guard.install(db)
         return db, guard, SqliteTx(db, guard)
@@ -196,7 +196,7 @@ class SqliteStore:
     def _write_loop(self, ready: asyncio.Future[None]) -> None:
         assert self._loop is not None
         try:
-            db, guard, tx = self._connect()
+            db, guard, tx = self._connect(16_384)
         except BaseException as e:
             self._loop.call_soon_threadsafe(ready.set_exception, e)
             return
@@ -320,7 +320,7 @@ class SqliteStore:
     def _read_loop(self, ready: asyncio.Future[None]) -> None:
         assert self._loop is not None
         try:
-            db, guard, tx = self._connect()
+            db, guard, tx = self._connect(4_096)
         except BaseException as e:
             self._loop.call_soon_threadsafe(ready.set_exception, e)
             return
@@ -415,7 +415,7 @@ class Checkpointer:
     """Moves the WAL into the database file in the background, never inside a commit."""
 
     def __init__(self, folder: Path, key: bytes, *, truncate_above: int = 256 << 20) -> None:
-        self._db = connect(folder / "state.db", key)
+        self._db = connect(folder / "state.db", key, cache_kib=512)
         self._wal = folder / "state.db-wal"
         self._truncate_above = truncate_above
 
