@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -367,9 +368,19 @@ class Destination:
     def open_to(self, errand: Errand, host: Host, wish: TlsWish) -> None:
         """Start connecting; the errand goes out when the session is ready."""
         errand.host = host
+        if self.pool.stopping:
+            self.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, self.pool.loop.time())
+            return
         place = object()
         self.members.add(place)
-        self.pool.spawn(self._connect(errand, host, wish, place))
+        task = self.pool.spawn(self._connect(errand, host, wish, place))
+
+        def cut_off(done: asyncio.Task[None]) -> None:
+            # A task cancelled before its first step never reaches its own answer.
+            if done.cancelled():
+                self.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, self.pool.loop.time())
+
+        task.add_done_callback(cut_off)
 
     async def _connect(self, errand: Errand, host: Host, wish: TlsWish, place: object) -> None:
         pool = self.pool
@@ -517,11 +528,12 @@ class Pool:
             self._store_read = True
         return self._store
 
-    def spawn(self, coroutine: Any) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a step that must await: connecting and the TLS handshake, nothing else."""
         task = self.loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def watch(self) -> None:
         """Look after deadlines once a second while there are connections: cheaper than a timer a reply."""
