@@ -96,7 +96,11 @@ def attempt(a: Attempt) -> view.Attempt:
         enhanced=f.enhanced,
         text=f.text,
         signed=list(f.signed),
-        dialogue=[view.DialogueLine(at_ms=ms, side=side, line=line) for ms, side, line in f.dialogue],
+        dialogue=[
+            view.DialogueLine(at_ms=ms, side=side, line=line)
+            for ms, side, text in f.dialogue
+            for line in text.splitlines()
+        ],
         next_try_at=at(f.next_due) if f.next_due else None,
     )
 
