@@ -111,6 +111,8 @@ class Supervisor:
                 "implicit": [bind(t) for t in settings.submission.implicit] if "submission" in roles else [],
                 "private": [bind(t) for t in settings.submission.private] if "submission" in roles else [],
             }
+            for slot in range(settings.workers):
+                self._metrics_socket(slot)
             self._prepare(settings)
             owner = become(settings)
             if owner is not None:
@@ -135,8 +137,16 @@ class Supervisor:
         host = f"[{address}]" if ":" in address else address
         key = f"metrics{slot}"
         if key not in self._sockets:
-            self._sockets[key] = [bind(f"{host}:{port + slot if port else 0}")]
-        return self._sockets[key][0]
+            try:
+                self._sockets[key] = [bind(f"{host}:{port + slot if port else 0}")]
+            except StartError as e:
+                # The first worker's port is the one in the settings. A neighbour taken by somebody else costs that
+                # worker's metrics, not the platform.
+                if slot == 0:
+                    raise
+                log.warning("metrics_port_taken", slot=slot, detail=str(e))
+                self._sockets[key] = []
+        return self._sockets[key][0] if self._sockets[key] else None
 
     def _spawn(self, slot: int, owner: tuple[int, int] | None) -> None:
         metrics = self._metrics_socket(slot)
