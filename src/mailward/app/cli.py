@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -39,6 +40,10 @@ def main() -> None:
     """Run a command. Exit codes: 0 fine, 1 the command's own 'no', 2 wrong use, 3 cannot start or reach the store."""
     try:
         code = app()
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Nothing more can be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except (SettingsError, StartError) as e:
         print(f"mailward: {e}", file=sys.stderr)
         sys.exit(3)

@@ -48,7 +48,7 @@ def free_port() -> int:
 @asynccontextmanager
 async def smtp_sink(*args: str) -> AsyncIterator[int]:
     if SINK is None:
-        pytest.skip("smtp-sink is not installed")
+        raise FileNotFoundError("smtp-sink is not installed; run tools/install-test-deps.sh")
     port = free_port()
     process = await asyncio.create_subprocess_exec(SINK, "-u", "nobody", *args, f"127.0.0.1:{port}", "64")
     try:

@@ -85,9 +85,13 @@ def dkimpy(content: bytes, records: dict[str, str], index: int = 0) -> bool:
         return False
 
 
-def has_opendkim(port: int) -> bool:
-    """opendkim-testmsg reads /etc/resolv.conf: it needs port 53 and a mount namespace of its own."""
-    return port == 53 and bool(shutil.which("opendkim-testmsg")) and bool(shutil.which("unshare"))
+def require_opendkim(port: int) -> None:
+    """opendkim-testmsg reads /etc/resolv.conf: it needs port 53 and a mount namespace. Missing is an error."""
+    missing = [tool for tool in ("opendkim-testmsg", "unshare") if not shutil.which(tool)]
+    if missing or port != 53:
+        raise FileNotFoundError(
+            f"libopendkim cannot be asked: missing {missing}, name server on port {port} (needs 53)"
+        )
 
 
 def opendkim(content: bytes, folder: Path) -> bool:
