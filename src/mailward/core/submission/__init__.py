@@ -2,6 +2,7 @@
 
 What it guarantees: after `record` commits, the message, its deliveries, its usage and
 its idempotent answer are on disk together, with the body durable before them; only
-then does an edge say 250 or 202. Whoever may not send it hears so before. Verbs:
-`prepare` (pure: is it allowed, and what will be kept), `record` (a list at a time).
+then does an edge say 250 or 202. Whether a message may be sent at all is judged before
+(`policy/sending`), and what was judged by caches that a revocation overtook is refused
+inside the commit. Verb: `record`, for a list of messages at a time.
 """
