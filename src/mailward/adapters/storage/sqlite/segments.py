@@ -1,38 +1,23 @@
-"""Message bodies: AES-256-GCM records in append-only segment files.
+"""Message bodies in append-only segment files, as the sealed records of `storage/records.py`.
 
-A record is `MWS1 | length u32 | workspace 16 | message 16 | day u32 | version u16 |
-nonce 12 | ciphertext+tag`; all before the nonce is authenticated with it. Each worker
-has one open segment, preallocated so that fdatasync need not journal the file's size.
-A record is durable before the row that names it commits; what follows the last named
-record after a crash is garbage that nobody reads.
+Each worker has one open segment, preallocated so that fdatasync need not journal the
+file's size. A record is durable before the row that names it commits; what follows the
+last named record after a crash is garbage that nobody reads. A segment's id is
+worker << 32 | number.
 """
 
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-
-from mailward.base.errors import Corrupt, NotFound, Unavailable
+from mailward.adapters.storage.records import Body, BodyRef, open_record, record_key, seal_records
+from mailward.base.errors import NotFound, Unavailable
 from mailward.base.sources import Entropy
 from mailward.core.workspaces.model import DataKey
 
-_HEAD = struct.Struct(">4sI16s16sIH")
-_MAGIC = b"MWS1"
 _SEGMENT_BYTES = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class BodyRef:
-    """Where a body lies: segment id (worker << 32 | number), offset and length of its record."""
-
-    segment: int
-    offset: int
-    length: int
 
 
 class SegmentWriter:
@@ -77,28 +62,20 @@ class SegmentWriter:
             raise
         self._fd, self._offset, self._end = fd, 0, size
 
-    def append(self, bodies: Sequence[tuple[bytes, bytes, DataKey, bytes]]) -> list[BodyRef]:
+    def append(self, bodies: Sequence[Body]) -> list[BodyRef]:
         """Write (workspace, message, key, content) records and make them durable with one sync.
 
         Raises Unavailable when there is no room (nothing of it will be named by a row).
         Any failure of the sync itself propagates as OSError: the caller ends the process,
         since after a failed fsync the kernel may have dropped the pages.
         """
-        nonces = self._entropy.bytes(12 * len(bodies))
-        chunks: list[bytes] = []
-        lengths: list[int] = []
-        for i, (workspace, message, key, content) in enumerate(bodies):
-            nonce = nonces[12 * i : 12 * i + 12]
-            head = _HEAD.pack(_MAGIC, len(content) + 16, workspace, message, key.day, key.version)
-            sealed = key.aead.encrypt(nonce, content, head)
-            chunks += (head, nonce, sealed)
-            lengths.append(len(head) + 12 + len(sealed))
-        total = sum(lengths)
+        sealed, lengths = seal_records(bodies, self._entropy)
+        total = len(sealed)
         try:
             if self._fd < 0 or self._offset + total > self._end:
                 self._open(total)
             start = self._offset
-            view = memoryview(b"".join(chunks))
+            view = memoryview(sealed)
             written = 0
             while written < total:
                 written += os.pwrite(self._fd, view[written:], start + written)
@@ -135,26 +112,6 @@ def read_record(folder: Path, ref: BodyRef) -> bytes:
             return os.pread(f.fileno(), ref.length, ref.offset)
     except FileNotFoundError as e:
         raise NotFound("content_gone", "The content of this message is no longer kept.", detail=str(e)) from e
-
-
-def record_key(record: bytes) -> tuple[int, int]:
-    """(day, version) of the data key a record was sealed under."""
-    if len(record) < _HEAD.size:
-        raise Corrupt("content_corrupt", "The stored content failed its check.", detail="short record")
-    _, _, _, _, day, version = _HEAD.unpack_from(record)
-    return day, version
-
-
-def open_record(record: bytes, workspace: bytes, message: bytes, key: DataKey) -> bytes:
-    """Decrypt a record after checking that it is the one asked for; Corrupt when any byte is wrong."""
-    size = _HEAD.size
-    try:
-        magic, length, ws, msg, _, _ = _HEAD.unpack_from(record)
-        if magic != _MAGIC or ws != workspace or msg != message or len(record) != size + 12 + length:
-            raise InvalidTag
-        return key.aead.decrypt(record[size : size + 12], record[size + 12 :], record[:size])
-    except (InvalidTag, struct.error) as e:
-        raise Corrupt("content_corrupt", "The stored content failed its check.", detail="record") from e
 
 
 __all__ = ["BodyRef", "DataKey", "SegmentWriter", "open_record", "read_record", "record_key", "segment_path"]
