@@ -1,0 +1,128 @@
+"""Running SQL inside the current transaction and scope: what the repositories stand on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+import asyncpg
+
+# Roles a transaction takes on. The login role is a member of both and inherits from neither.
+TENANT_ROLE = "mailward_tenant"
+SYSTEM_ROLE = "mailward_system"
+# The setting that the row-level security policies read: the workspace's 16 octets in hex.
+SCOPE_SETTING = "mailward.workspace"
+
+Row = asyncpg.Record
+
+
+def scope_sql(workspace: bytes | None) -> str:
+    """Statements that bind the rest of the transaction to a workspace, or to the system's role when None.
+
+    They end with the transaction (`LOCAL`), so a connection given back carries no scope: right behind
+    pgbouncer's transaction mode too. The value is hex, never text from outside, so it may stand in the SQL.
+    """
+    if workspace is None:
+        return f"SET LOCAL ROLE {SYSTEM_ROLE}; SET LOCAL {SCOPE_SETTING} = ''"
+    return f"SET LOCAL ROLE {TENANT_ROLE}; SET LOCAL {SCOPE_SETTING} = '{workspace.hex()}'"
+
+
+class Sql:
+    """One connection inside a transaction, and the scope it is bound to. Used for one transaction after another.
+
+    Repositories write statements with `$1` parameters. Their errors are asyncpg's; the engine tells a lost
+    connection (Unavailable) from a fault of the statement.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._db = connection
+        self._workspace: bytes | None = None
+        self._bound = False
+        # (epoch of credentials, epoch of domains), read at the transaction's begin.
+        self.epochs: tuple[int, int] = (0, 0)
+
+    @property
+    def workspace(self) -> bytes | None:
+        """Raw id of the workspace this transaction is bound to; None in the system scope."""
+        return self._workspace
+
+    async def rows(self, sql: str, *params: Any) -> list[Row]:
+        """All rows of a statement."""
+        self._require_scope()
+        found: list[Row] = await self._db.fetch(sql, *params)
+        return found
+
+    async def row(self, sql: str, *params: Any) -> Row | None:
+        """The first row, or None."""
+        self._require_scope()
+        found: Row | None = await self._db.fetchrow(sql, *params)
+        return found
+
+    async def run(self, sql: str, *params: Any) -> int:
+        """Execute; returns how many rows it changed (0 for a statement that changes none by its nature)."""
+        self._require_scope()
+        # The command tag ends with the count: "UPDATE 3", "INSERT 0 3".
+        tag: str = await self._db.execute(sql, *params)
+        count = tag.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Execute once for each set of parameters, as one pipeline. For few rows or for upkeep.
+
+        Rows of the message path use `unnest($1::bytea[], ...)` through `run`, or `copy`, which cost one statement.
+        """
+        self._require_scope()
+        await self._db.executemany(sql, rows)
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Put many rows into a table by COPY.
+
+        PostgreSQL refuses COPY into a table with row-level security for whoever is subject to it, and every role
+        of ours is: copy into a temporary table (ON COMMIT DROP) and insert from there, which the policies judge.
+        """
+        self._require_scope()
+        await self._db.copy_records_to_table(table, columns=list(columns), records=rows)
+
+    async def outside(self, sql: str, *params: Any) -> list[Row]:
+        """Run one statement in the system scope from inside a workspace's: for epochs that announce a change."""
+        async with self.installation():
+            return await self.rows(sql, *params)
+
+    @contextlib.asynccontextmanager
+    async def installation(self) -> AsyncIterator[None]:
+        """Step out of the workspace for a statement on the installation's own tables. For repositories only."""
+        held = self._workspace
+        if held is None:
+            yield
+            return
+        await self.enter(None)
+        try:
+            yield
+        except asyncpg.PostgresError:
+            # The transaction is refused until its savepoint is rolled back, which restores the role as well.
+            self._workspace = held
+            raise
+        except BaseException:
+            await self.enter(held)
+            raise
+        await self.enter(held)
+
+    async def enter(self, workspace: bytes | None) -> None:
+        """Bind what follows in this transaction to a workspace, or to the system scope when None."""
+        await self._db.execute(scope_sql(workspace))
+        self.bound(workspace)
+
+    def bound(self, workspace: bytes | None) -> None:
+        """Note the scope that the engine has set itself, together with BEGIN or a savepoint."""
+        self._workspace = workspace
+        self._bound = True
+
+    def unbound(self) -> None:
+        """The transaction is over: no statement runs until the next scope."""
+        self._workspace = None
+        self._bound = False
+
+    def _require_scope(self) -> None:
+        if not self._bound:
+            raise PermissionError("no workspace scope")
