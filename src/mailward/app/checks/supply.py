@@ -16,6 +16,7 @@ from mailward.core.evidence.model import Finding, failed, not_configured, passed
 NATIVE: dict[str, str] = {
     "aiohttp": "C: answers of webhook endpoints",
     "apsw-sqlite3mc": "C: SQL of ours; stored values as bound parameters",
+    "asyncpg": "C: answers of our own database",
     "cffi": "C: nothing from outside",
     "cryptography": "Rust and OpenSSL: TLS, ciphertext, keys",
     "fast-mail-parser": "Rust: messages",
