@@ -14,7 +14,8 @@ SYSTEM_ROLE = "mailward_system"
 # The setting that the row-level security policies read: the workspace's 16 octets in hex.
 SCOPE_SETTING = "mailward.workspace"
 
-Row = asyncpg.Record
+# asyncpg's Record: read by position or name, and unpacked like the tuple it is declared as.
+Row = tuple[Any, ...]
 
 
 def scope_sql(workspace: bytes | None) -> str:
