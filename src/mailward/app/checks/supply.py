@@ -26,6 +26,7 @@ NATIVE: dict[str, str] = {
     "msgspec": "C: JSON of requests",
     "multidict": "C: header names of webhook answers",
     "nh3": "Rust: message HTML",
+    "obstore": "Rust: answers of the object store, over its own TLS (rustls)",
     "propcache": "C: nothing from outside",
     "uvloop": "C: bytes of sockets, not read by it",
     "yarl": "C: URLs of webhook endpoints",
