@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import Settings, load
+from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.errors import NotFound, Unavailable
 from mailward.base.ids import WorkspaceId
@@ -37,7 +37,7 @@ class Context:
         return self.installation.settings
 
     @property
-    def store(self) -> SqliteStore:
+    def store(self) -> Store:
         """The store."""
         return self.installation.store
 
@@ -71,12 +71,12 @@ def cli_actor(workspace: WorkspaceId) -> Actor:
     return Actor(workspace, "cli", "cli", frozenset(Permission))
 
 
-async def workspaces(store: SqliteStore) -> list[Workspace]:
+async def workspaces(store: Store) -> list[Workspace]:
     """Every workspace, oldest first."""
     return await store.system_read(lambda tx: tx.workspaces.all())
 
 
-async def choose(store: SqliteStore, wanted: str | None) -> WorkspaceId:
+async def choose(store: Store, wanted: str | None) -> WorkspaceId:
     """The workspace a command means: the named one, or the oldest."""
     found = await workspaces(store)
     if not found:

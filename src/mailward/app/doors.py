@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore, step
-from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.adapters.storage.sqlite.engine import step
+from mailward.app.store import Store, Tx
 from mailward.base.errors import MailwardError, Unauthenticated
 from mailward.base.secret import Secret
 from mailward.base.sources import Clock
@@ -18,7 +18,7 @@ class Doors:
     """Implements `app.gate.Credentials` and `edges.web.ports.Authenticator` on the doorkeeper."""
 
     def __init__(
-        self, store: SqliteStore, keeper: Doorkeeper, clock: Clock, counted: Callable[[str, str], None]
+        self, store: Store, keeper: Doorkeeper, clock: Clock, counted: Callable[[str, str], None]
     ) -> None:
         self._store = store
         self._keeper = keeper
@@ -55,7 +55,7 @@ class Doors:
         asked = list(actors)
         now = self._clock.now()
 
-        async def look(tx: SqliteTx) -> set[str]:
+        async def look(tx: Tx) -> set[str]:
             gone = set()
             for id in asked:
                 found = await tx.credentials.get(id)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.app.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ Load = Callable[[], Awaitable[dict[bytes, dict[str, KnownDomain]]]]
 class Knowledge:
     """The domains of all workspaces, as of an epoch."""
 
-    def __init__(self, store: SqliteStore, load: Load, on_auth: Callable[[], None]) -> None:
+    def __init__(self, store: Store, load: Load, on_auth: Callable[[], Awaitable[None]]) -> None:
         self._store = store
         self._load = load
         self._on_auth = on_auth

@@ -8,7 +8,6 @@ from functools import partial
 
 import structlog
 
-from mailward.adapters.storage.sqlite.engine import Checkpointer
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
 from mailward.app.signing import make_keys
@@ -43,12 +42,7 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
     installation = worker.installation
     store, clock = installation.store, installation.clock
     signer = installation.vault.log_signer()
-    checkpointer = Checkpointer(installation.settings.data, installation.vault.database_key())
     names = installation_names(worker.settings)
-
-    async def checkpoint() -> int:
-        await asyncio.to_thread(checkpointer.run)
-        return 0
 
     async def audit() -> int:
         done = await store.system_write(lambda tx: advance(tx, signer, now=clock.now()))
@@ -104,7 +98,7 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
 
     return [
         *tasks,
-        Task("checkpoint", 1.0, checkpoint),
+        *(Task(name, seconds, run) for name, seconds, run in store.chores()),
         Task("audit", 1.0, audit),
         Task("search", 1.0, search),
         Task("retention", 600.0, retention),

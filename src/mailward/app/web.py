@@ -11,8 +11,6 @@ from typing import Any
 
 import msgspec
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
 from mailward.app.platform.audit import Audit
@@ -25,6 +23,7 @@ from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
 from mailward.app.settings import split_address
 from mailward.app.signing import make_keys
+from mailward.app.store import Store, Tx
 from mailward.base.errors import MailwardError
 from mailward.base.ids import WorkspaceId
 from mailward.base.sources import Clock
@@ -63,7 +62,7 @@ class Platform:
 class Replays:
     """Implements `edges.web.dashboard.ports.Replays`."""
 
-    def __init__(self, store: SqliteStore, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(self, store: Store, clock: Clock, wake: Callable[[], None]) -> None:
         self._store = store
         self._clock = clock
         self._wake = wake
@@ -85,7 +84,7 @@ class Ready:
         worker = self._worker
         storage = True
         try:
-            await asyncio.wait_for(worker.installation.store.system_read(_nothing), 5)
+            await asyncio.wait_for(worker.installation.store.system_read(_anything), 5)
         except (MailwardError, TimeoutError):
             storage = False
         return {
@@ -95,8 +94,8 @@ class Ready:
         }
 
 
-async def _nothing(tx: SqliteTx) -> None:
-    tx.rows("SELECT 1")
+async def _anything(tx: Tx) -> None:
+    await tx.counters.all()
 
 
 def platform_of(worker: Parts) -> Platform:

@@ -13,7 +13,6 @@ import apsw
 
 from mailward.adapters.storage.sqlite.connection import connect
 from mailward.adapters.storage.sqlite.scope import ScopeGuard
-from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.checks.network import processes_of
 from mailward.app.checks.registry import check
 from mailward.app.checks.storage import search, spellings
@@ -71,7 +70,7 @@ async def keys_are_hashes(context: Context) -> Finding:
         used = await _use(context, secret)
         _, _, files = await asyncio.to_thread(search, context.settings.data, spellings(secret))
         lines = await asyncio.to_thread(_command_lines, context.settings.data)
-        rows = await context.store.system_read(lambda tx: _rows_holding(tx, secret))
+        rows = await context.store.system_read(lambda tx: tx.evidence.tables_holding(secret))
     finally:
         await context.store.write(
             context.actor.workspace,
@@ -79,8 +78,8 @@ async def keys_are_hashes(context: Context) -> Finding:
         )
     if files or rows or secret in lines:
         return failed("a key in use could be read in " + ", ".join([*files, *rows] or ["a command line"]))
-    stored = await context.store.system_read(_credentials)
-    wrong = [kind for kind, token_hash, *_ in stored if kind != "network" and len(token_hash or b"") != _SHA256]
+    stored = await context.store.system_read(lambda tx: tx.evidence.credential_hashes())
+    wrong = [kind for kind, token_hash in stored if kind != "network" and len(token_hash or b"") != _SHA256]
     if wrong:
         return failed(f"{len(wrong)} credentials are not stored as a hash")
     return passed(
@@ -120,27 +119,10 @@ def _command_lines(data: Path) -> str:
     return out
 
 
-async def _rows_holding(tx: SqliteTx, secret: str) -> list[str]:
-    """Tables of credentials and acts in which any column holds the secret."""
-    found = []
-    for table in ("t_credentials", "t_audit", "t_audit_facts"):
-        for row in tx.rows(f"SELECT * FROM {table}"):  # noqa: S608  # fixed names
-            if any(secret in (v.decode("latin-1") if isinstance(v, bytes) else str(v)) for v in row):
-                found.append(table)
-                break
-    return found
-
-
-async def _credentials(tx: SqliteTx) -> list[tuple[str, bytes | None, str]]:
-    return [
-        (r[0], r[1], r[2]) for r in tx.rows("SELECT kind, token_hash, hint FROM t_credentials WHERE revoked IS NULL")
-    ]
-
-
 @check("AUTHN-1")
 async def passwords_are_argon2id(context: Context) -> Finding:
     """Every stored password parses as Argon2id at OWASP's parameters or stronger."""
-    stored = await context.store.system_read(_passwords)
+    stored = await context.store.system_read(lambda tx: tx.evidence.passwords())
     for text in stored:
         match = re.match(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$[^$]{16,}\$[^$]{32,}$", text)
         if match is None or int(match[1]) < _LEAST_MEMORY_KIB or int(match[2]) < _LEAST_PASSES:
@@ -148,18 +130,10 @@ async def passwords_are_argon2id(context: Context) -> Finding:
     return passed(f"{len(stored)} stored passwords: Argon2id, at least {_LEAST_MEMORY_KIB} KiB and 2 passes")
 
 
-async def _passwords(tx: SqliteTx) -> list[str]:
-    return [str(r[0]) for r in tx.rows("SELECT password FROM users")]
-
-
 @check("AUTHN-2")
 async def sessions_are_hashes(context: Context) -> Finding:
     """Every stored session is a 32-byte hash of its token."""
-    sizes = await context.store.system_read(_sessions)
-    if any(size != _SHA256 for size in sizes):
+    stored = await context.store.system_read(lambda tx: tx.evidence.session_hashes())
+    if any(len(token_hash) != _SHA256 for token_hash in stored):
         return failed("a session is not stored as a hash")
-    return passed(f"{len(sizes)} sessions, each a hash of 32 bytes")
-
-
-async def _sessions(tx: SqliteTx) -> list[int]:
-    return [int(r[0]) for r in tx.rows("SELECT length(token_hash) FROM t_sessions")]
+    return passed(f"{len(stored)} sessions, each a hash of 32 bytes")

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
 from mailward.app.signing import load_domains
@@ -28,7 +27,7 @@ _RSA, _ED25519 = "rsa-sha256", "ed25519-sha256"
 async def both_signatures_hold(context: Context) -> Finding:
     """Sign a message for every sending domain with its real keys, and verify it apart from the code that signed."""
     now = context.clock.now()
-    publics = await context.store.system_read(_public_keys)
+    publics = await context.store.system_read(lambda tx: tx.evidence.signing_keys())
     domains = 0
     for workspace, known in (await load_domains(context.installation)).items():
         for name, domain in known.items():
@@ -48,17 +47,6 @@ async def both_signatures_hold(context: Context) -> Finding:
     if not domains:
         return not_configured("no domain may send yet")
     return passed(f"{domains} domains sign with RSA-2048 and Ed25519, and both verify; no l=")
-
-
-async def _public_keys(tx: SqliteTx) -> dict[tuple[bytes, str], list[bytes]]:
-    rows = tx.rows(
-        "SELECT d.workspace, d.name, p.rsa_public, p.ed25519_public FROM t_dkim_pairs p "
-        "JOIN t_domains d ON d.workspace = p.workspace AND d.id = p.domain"
-    )
-    out: dict[tuple[bytes, str], list[bytes]] = {}
-    for workspace, name, *keys in rows:
-        out.setdefault((workspace, name), []).extend(keys)
-    return out
 
 
 def _split(made: bytes) -> list[bytes]:
@@ -107,7 +95,7 @@ def _holds(algorithm: str, key: bytes, proof: bytes, data: bytes) -> bool:
 @check("EMAIL-2")
 async def records_are_in_dns(context: Context) -> Finding:
     """Every verified domain was looked up within the last two days and no required record failed since."""
-    rows = await context.store.system_read(_verified)
+    rows = await context.store.system_read(lambda tx: tx.evidence.verified_domains())
     if not rows:
         return not_configured("no verified domain")
     now = context.installation.now_us()
@@ -116,7 +104,3 @@ async def records_are_in_dns(context: Context) -> Finding:
     if stale or drifted:
         return failed(f"of {len(rows)} verified domains {drifted} have drifted and {stale} were not looked up lately")
     return passed(f"{len(rows)} verified domains, each found right in DNS within two days")
-
-
-async def _verified(tx: SqliteTx) -> list[tuple[int | None, int]]:
-    return [(r[0], r[1]) for r in tx.rows("SELECT checked_at, failures FROM t_domains WHERE state = 'verified'")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
 from mailward.core.evidence.model import Finding, failed, passed
@@ -18,15 +17,10 @@ async def nothing_past_its_term(context: Context) -> Finding:
     keep = context.settings.retention
     limit = keep.messages_days + _GRACE_DAYS
     now = context.installation.now_us()
-    oldest = await context.store.system_read(_oldest)
+    oldest = await context.store.system_read(lambda tx: tx.evidence.oldest_message())
     if oldest is None:
         return passed(f"no messages; retention is {keep.messages_days} days")
     age = (now - oldest) / _DAY_US
     if age > limit:
         return failed(f"the oldest message is {age:.1f} days old; retention is {keep.messages_days} days")
     return passed(f"the oldest message is {age:.1f} days old; retention is {keep.messages_days} days")
-
-
-async def _oldest(tx: SqliteTx) -> int | None:
-    row = tx.row("SELECT min(created) FROM t_messages")
-    return None if row is None or row[0] is None else int(row[0])

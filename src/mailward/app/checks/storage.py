@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mailward.adapters.storage.sqlite.connection import assert_encrypted
-from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
 from mailward.base.errors import Unavailable
@@ -18,6 +17,8 @@ from mailward.core.evidence.model import Finding, failed, not_configured, passed
 # A file is read in pieces that overlap by more than the longest spelling of a marker.
 _PIECE = 8 << 20
 _OVERLAP = 4096
+# A shorter address may stand in a file by chance.
+_TELLING = 12
 
 
 def spellings(marker: str) -> list[bytes]:
@@ -68,10 +69,11 @@ async def nothing_readable(context: Context) -> Finding:
         workspace,
         lambda tx: tx.audit.append(context.actor, "evidence.marker_planted", "evidence", {"marker": marker}, now=now),
     )
-    back = await context.store.system_read(lambda tx: _facts_holding(tx, marker))
+    back = await context.store.system_read(lambda tx: tx.evidence.acts_holding(marker))
     if not back:
         return failed(f"the marker of {entry} could not be read back with the key: the search would prove nothing")
-    recent = await context.store.system_read(_recent_recipients)
+    recent = await context.store.system_read(lambda tx: tx.evidence.recent_recipients(5))
+    recent = [address for address in recent if len(address) >= _TELLING]
     needles = [n for text in [marker, *recent] for n in spellings(text)]
     files, total, found = await asyncio.to_thread(search, context.settings.data, needles)
     if found:
@@ -86,17 +88,6 @@ async def nothing_readable(context: Context) -> Finding:
     )
 
 
-async def _facts_holding(tx: SqliteTx, marker: str) -> int:
-    row = tx.row("SELECT count(*) FROM t_audit_facts WHERE instr(facts, ?)", (marker,))
-    return int(row[0]) if row else 0
-
-
-async def _recent_recipients(tx: SqliteTx) -> list[str]:
-    """The newest recipients, which the store holds in clear under its own encryption."""
-    rows = tx.rows("SELECT recipient FROM t_deliveries ORDER BY message DESC LIMIT 5")
-    return [str(r[0]) for r in rows if len(str(r[0])) >= 12]
-
-
 @check("REST-2")
 async def key_file(context: Context) -> Finding:
     """The local key file is private to its owner; it is no key service, and this says so."""
@@ -104,10 +95,5 @@ async def key_file(context: Context) -> Finding:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         return failed(f"the key file can be read by others (mode {mode:04o})")
-    count = await context.store.system_read(_data_keys)
+    count = await context.store.system_read(lambda tx: tx.evidence.data_keys_in_force())
     return not_configured(f"no key service: a local key file, mode {mode:04o}, wraps {count} data keys")
-
-
-async def _data_keys(tx: SqliteTx) -> int:
-    row = tx.row("SELECT count(*) FROM t_data_keys WHERE wrapped IS NOT NULL")
-    return int(row[0]) if row else 0

@@ -12,9 +12,9 @@ import cyclopts
 import msgspec
 from cyclopts import Parameter
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
+from mailward.app.store import Store
 from mailward.core.audit import read
 from mailward.core.audit.advance import advance
 from mailward.core.audit.export import anchor, export
@@ -33,7 +33,7 @@ _LARGEST = 1 << 30
 
 
 async def export_bytes(
-    store: SqliteStore,
+    store: Store,
     signer: Signer,
     actor: Actor,
     *,

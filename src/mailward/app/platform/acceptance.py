@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
 from mailward.app.platform.views import at, delivery_id
+from mailward.app.standing import Standings
+from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, MailwardError, TooLarge, Unavailable
 from mailward.base.sources import Entropy
@@ -87,7 +87,7 @@ class Acceptance:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         data_keys: DataKeys,
         knowledge: Knowledge,
         *,
@@ -390,7 +390,7 @@ class Acceptance:
         known = self.judge(actor, c)
         tokens = [token(key, a) for a, _ in c.recipients]
 
-        async def look(tx: SqliteTx) -> dict[bytes, object]:
+        async def look(tx: Tx) -> dict[bytes, object]:
             found = await tx.suppressions.among(tokens)
             return {t: blocked(found, t, c.stream) for t in tokens}
 

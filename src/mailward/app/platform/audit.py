@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.app.store import Store
 from mailward.base.errors import Invalid
 from mailward.core.audit import read
 from mailward.core.audit.model import Entry
@@ -18,7 +18,7 @@ from mailward.protocol.merkle.tree import leaf_hash
 class Audit:
     """Implements `edges.web.ports.Audit`. `export` makes the file that `mailward audit verify` reads."""
 
-    def __init__(self, store: SqliteStore, export: Callable[[Actor], Awaitable[bytes]]) -> None:
+    def __init__(self, store: Store, export: Callable[[Actor], Awaitable[bytes]]) -> None:
         self._store = store
         self._export = export
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.platform.pages import checked
+from mailward.app.store import Store
 from mailward.base.errors import Conflict, LimitReached
 from mailward.base.ids import WorkspaceId
 from mailward.base.sources import Clock, Entropy
@@ -30,7 +30,7 @@ class Domains:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         clock: Clock,
         entropy: Entropy,
         dns: Dns,

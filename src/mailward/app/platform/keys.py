@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.platform.pages import checked
+from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.sources import Clock, Entropy
 from mailward.core.identity import credentials
@@ -21,7 +21,7 @@ class Keys:
     """Implements `edges.web.ports.Keys`. `revoked` tells this process at once; the epoch tells the others."""
 
     def __init__(
-        self, store: SqliteStore, clock: Clock, entropy: Entropy, revoked: Callable[[str], object] = lambda id: None
+        self, store: Store, clock: Clock, entropy: Entropy, changed: Callable[[str], object] = lambda id: None
     ) -> None:
         self._store = store
         self._clock = clock

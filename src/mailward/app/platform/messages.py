@@ -6,12 +6,11 @@ import base64
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.segments import BodyRef
-from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.adapters.storage.records import BodyRef
 from mailward.app.bodies import Bodies
 from mailward.app.platform import views
 from mailward.app.platform.acceptance import Acceptance
+from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Invalid, MailwardError, NotFound, Unavailable
 from mailward.core.messages import change, find
@@ -29,7 +28,7 @@ class Messages:
     """Implements `edges.web.ports.Messages` on the store."""
 
     def __init__(
-        self, store: SqliteStore, acceptance: Acceptance | None, bodies: Bodies, *, now_us: Callable[[], int],
+        self, store: Store, acceptance: Acceptance | None, bodies: Bodies, *, now_us: Callable[[], int],
         search_key: Callable[[bytes], bytes], wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self._store = store
@@ -89,7 +88,7 @@ class Messages:
             raise NotFound("content_gone", "The content of this message is no longer kept.")
         now = views.at(self._now_us())
 
-        async def note(tx: SqliteTx) -> None:
+        async def note(tx: Tx) -> None:
             await tx.audit.append(actor, "message.content_read", message, {}, now=now)
 
         await self._store.write(actor.workspace, note)
@@ -142,7 +141,7 @@ class Messages:
     async def _found(self, actor: Actor, message: str) -> Found:
         raw = ids.decode("msg", message)
 
-        async def verb(tx: SqliteTx) -> Found:
+        async def verb(tx: Tx) -> Found:
             got = await change.get(tx, actor, raw)
             return Found(got, (await tx.deliveries.of([raw]))[raw])
 
@@ -151,7 +150,7 @@ class Messages:
     async def _whole(self, actor: Actor, message: str) -> tuple[Found, list[Attempt], list[tuple[int, str, str]]]:
         raw = ids.decode("msg", message)
 
-        async def verb(tx: SqliteTx) -> tuple[Found, list[Attempt], list[tuple[int, str, str]]]:
+        async def verb(tx: Tx) -> tuple[Found, list[Attempt], list[tuple[int, str, str]]]:
             got = await change.get(tx, actor, raw)
             found = Found(got, (await tx.deliveries.of([raw]))[raw])
             return found, await tx.deliveries.attempts(raw), await tx.messages.timeline(raw)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mailward.adapters.host.hashing import HashingThreads
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.store import Store, Tx
 from mailward.base.errors import LimitReached, NotFound, Unauthenticated
 from mailward.base.secret import Secret
 from mailward.base.sources import Clock, Entropy
@@ -21,7 +20,7 @@ class Sessions:
     """Implements `edges.web.dashboard.ports.Sessions`."""
 
     def __init__(
-        self, store: SqliteStore, keeper: Doorkeeper, clock: Clock, entropy: Entropy, *, failures: Rate
+        self, store: Store, keeper: Doorkeeper, clock: Clock, entropy: Entropy, *, failures: Rate
     ) -> None:
         self._store = store
         self._keeper = keeper
@@ -36,7 +35,7 @@ class Sessions:
         digest = tokens.hash_token(token, tokens.SETUP_LINK)
         now = self._clock.now()
 
-        async def look(tx: SqliteTx) -> bool:
+        async def look(tx: Tx) -> bool:
             return digest is not None and await tx.people.setup_link_open(digest, now)
 
         if not await self._store.system_read(look):
@@ -54,7 +53,7 @@ class Sessions:
         hashed = await self._threads.run(lambda: passwords.hash_password(password, self._entropy))
         now = self._clock.now()
 
-        async def act(tx: SqliteTx) -> Secret[str]:
+        async def act(tx: Tx) -> Secret[str]:
             there = await tx.workspaces.all()
             user, workspace = await people.use_setup_link(
                 tx, token, email=good, name=good.partition("@")[0], password_hash=hashed,
@@ -97,7 +96,7 @@ class Sessions:
         if passwords.needs_rehash(person.password):
             fresh = await self._threads.run(lambda: passwords.hash_password(password, self._entropy))
 
-        async def act(tx: SqliteTx) -> Secret[str]:
+        async def act(tx: Tx) -> Secret[str]:
             if fresh is not None:
                 await tx.people.set_password(person.id, fresh)
             _, secret = await sessions.create_session(
@@ -111,7 +110,7 @@ class Sessions:
         """Who is signed in; Unauthenticated otherwise."""
         actor, held = await self._keeper.authenticate_session(token, now=self._clock.now())
 
-        async def look(tx: SqliteTx) -> tuple[str, str]:
+        async def look(tx: Tx) -> tuple[str, str]:
             user = await tx.people.user(held.user)
             workspace = await tx.workspaces.get(held.workspace)
             return (user.email if user else "", workspace.name if workspace else "")

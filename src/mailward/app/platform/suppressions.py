@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.platform import views
 from mailward.app.platform.pages import checked
+from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.errors import Invalid, NotFound
 from mailward.base.ids import WorkspaceId
@@ -21,7 +21,7 @@ from mailward.policy.access import Actor
 class Suppressions:
     """Implements `edges.web.ports.Suppressions`. `key` gives a workspace's key for address tokens."""
 
-    def __init__(self, store: SqliteStore, clock: Clock, entropy: Entropy, key: Callable[[WorkspaceId], bytes]) -> None:
+    def __init__(self, store: Store, clock: Clock, entropy: Entropy, key: Callable[[WorkspaceId], bytes]) -> None:
         self._store = store
         self._clock = clock
         self._entropy = entropy

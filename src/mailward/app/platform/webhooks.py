@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import UNSET
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.platform import views
 from mailward.app.platform.pages import checked
+from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.sources import Clock, Entropy
 from mailward.core.webhooks import endpoints, enqueue
@@ -26,7 +26,7 @@ class Webhooks:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         clock: Clock,
         entropy: Entropy,
         seal: Callable[[str, bytes], bytes],

@@ -6,9 +6,8 @@ import base64
 import binascii
 from datetime import UTC, datetime, timedelta
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.platform import views
+from mailward.app.store import Store, Tx
 from mailward.base.errors import Invalid
 from mailward.base.sources import Clock
 from mailward.core.messages.find import Found
@@ -23,7 +22,7 @@ _DAY_SECONDS = 86_400
 class Workspaces:
     """Implements `edges.web.ports.Workspace`."""
 
-    def __init__(self, store: SqliteStore, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
@@ -50,7 +49,7 @@ class Workspaces:
         before = _cursor(query.cursor)
         since, until = _us(query.since), _us(query.until)
 
-        async def verb(tx: SqliteTx) -> tuple[list[messages.Event], bytes | None]:
+        async def verb(tx: Tx) -> tuple[list[messages.Event], bytes | None]:
             page = await tx.messages.page(before=before, limit=query.limit + 1, since=since, until=until)
             more = page[query.limit - 1].id if len(page) > query.limit else None
             page = page[: query.limit]

@@ -96,6 +96,9 @@ class PeopleRepo(Protocol):
     async def add_setup_link(self, token_hash: bytes, *, created: datetime, expires: datetime) -> None:
         """Replaces unused ones. System scope."""
 
+    async def setup_link_open(self, token_hash: bytes, now: datetime) -> bool:
+        """Whether it could be used now. System scope."""
+
     async def take_setup_link(self, token_hash: bytes, now: datetime) -> bool:
         """Use it up: True once. System scope."""
 

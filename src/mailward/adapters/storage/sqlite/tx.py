@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.counters import SqliteCounters
     from mailward.adapters.storage.sqlite.deliveries import SqliteDeliveries
     from mailward.adapters.storage.sqlite.domains import SqliteDomains
+    from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
     from mailward.adapters.storage.sqlite.identity import SqliteCredentials, SqlitePeople
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
     from mailward.adapters.storage.sqlite.suppression import SqliteSuppressions
@@ -107,3 +108,10 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.identity import SqlitePeople
 
         return SqlitePeople(self)
+
+    @cached_property
+    def evidence(self) -> SqliteEvidence:
+        """What the checks ask."""
+        from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
+
+        return SqliteEvidence(self)

@@ -1,0 +1,164 @@
+"""The storage port: what the platform asks of the store it runs on.
+
+Two adapters satisfy it, `adapters/storage/sqlite` (one machine) and
+`adapters/storage/postgres` (any number of nodes), and `tests/suites/storage` holds each
+to the same behaviours. Nothing above this file knows which one it has; only
+`app/installation.py` chooses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from mailward.adapters.storage.records import BodyRef
+from mailward.core.audit.ports import AuditRepo
+from mailward.core.delivery.ports import LeaseRepo
+from mailward.core.domains.ports import Counters, DomainsRepo
+from mailward.core.evidence.ports import EvidenceRepo
+from mailward.core.identity.ports import CredentialsRepo, PeopleRepo
+from mailward.core.messages.expire import ExpiringMessages
+from mailward.core.messages.find import IndexedMessages
+from mailward.core.messages.ports import DeliveriesRepo
+from mailward.core.suppression.ports import SuppressionsRepo
+from mailward.core.webhooks.ports import WebhookQueue, WebhooksRepo
+from mailward.core.workspaces.model import DataKey
+from mailward.core.workspaces.ports import DataKeysRepo, RevocationsRepo, WorkspacesRepo
+
+T = TypeVar("T")
+
+EPOCHS = "epochs"
+WORK = "work"
+"""What a watcher is told of: epochs moved (credentials, domains), or something is due to be sent."""
+
+
+class CountersRepo(Counters, Protocol):
+    """Epochs, and all of them at once."""
+
+    async def all(self) -> dict[str, int]:
+        """Every counter. System scope."""
+
+
+class AllMessages(IndexedMessages, ExpiringMessages, Protocol):
+    """Messages as every verb sees them."""
+
+
+class AllDeliveries(DeliveriesRepo, LeaseRepo, Protocol):
+    """Deliveries as every verb sees them."""
+
+
+class AllWebhooks(WebhooksRepo, WebhookQueue, Protocol):
+    """Webhooks as every verb sees them."""
+
+
+class Tx(Protocol):
+    """One transaction, bound to a workspace or to the system scope, with every repository.
+
+    It satisfies the narrower transactions that each concept of `core` asks for.
+    """
+
+    @property
+    def workspace(self) -> bytes | None: ...
+
+    @property
+    def epochs(self) -> tuple[int, int]: ...
+
+    @property
+    def counters(self) -> CountersRepo: ...
+
+    @property
+    def messages(self) -> AllMessages: ...
+
+    @property
+    def deliveries(self) -> AllDeliveries: ...
+
+    @property
+    def audit(self) -> AuditRepo: ...
+
+    @property
+    def domains(self) -> DomainsRepo: ...
+
+    @property
+    def suppressions(self) -> SuppressionsRepo: ...
+
+    @property
+    def webhooks(self) -> AllWebhooks: ...
+
+    @property
+    def workspaces(self) -> WorkspacesRepo: ...
+
+    @property
+    def data_keys(self) -> DataKeysRepo: ...
+
+    @property
+    def revocations(self) -> RevocationsRepo: ...
+
+    @property
+    def credentials(self) -> CredentialsRepo: ...
+
+    @property
+    def people(self) -> PeopleRepo: ...
+
+    @property
+    def evidence(self) -> EvidenceRepo: ...
+
+
+Chore = tuple[str, float, Callable[[], Awaitable[int]]]
+"""(name, seconds, what to run): housekeeping that one worker of the installation does every so many seconds."""
+
+
+class Store(Protocol):
+    """Transactions and bodies. Every door raises Unavailable when the store is away or stopping.
+
+    A door returns a future of the running loop: it resolves when the transaction is durable.
+    What resolved with Unavailable has left nothing behind, not even half of it.
+    """
+
+    async def open(self) -> None:
+        """Start; the doors work from here on. Unavailable when the store cannot be used as it is."""
+
+    async def close(self) -> None:
+        """Finish what is queued, then stop."""
+
+    def write(self, workspace: str, verb: Callable[[Tx], Awaitable[T]]) -> asyncio.Future[T]:
+        """Run a verb in a transaction of one workspace."""
+        ...
+
+    def system_write(self, verb: Callable[[Tx], Awaitable[T]]) -> asyncio.Future[T]:
+        """Run a verb outside of any workspace. For `core/workspaces/system` and its importers only."""
+        ...
+
+    def write_item(
+        self,
+        verb: Callable[[Any, list[Any]], Awaitable[Sequence[Any]]],
+        workspace: bytes | None,
+        item: Any,
+        body: tuple[bytes, DataKey, bytes] | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue one item for a list verb; items that wait together run as one call.
+
+        `body` is (message id, data key, content): it is made durable first and the verb
+        receives the item as `(item, BodyRef)`. The verb returns a result for each item; a
+        result that is an exception is raised to that item's caller alone.
+        """
+        ...
+
+    def read(self, workspace: str, verb: Callable[[Tx], Awaitable[T]]) -> asyncio.Future[T]:
+        """Run a verb that only reads, on a snapshot of committed state."""
+        ...
+
+    def system_read(self, verb: Callable[[Tx], Awaitable[T]]) -> asyncio.Future[T]:
+        """Like `read`, outside of any workspace."""
+        ...
+
+    def read_body(self, ref: BodyRef) -> asyncio.Future[bytes]:
+        """The sealed record that a row names; NotFound when it is no longer kept."""
+        ...
+
+    def watch(self, notice: Callable[[str], None]) -> None:
+        """Have `notice(EPOCHS | WORK)` called on the loop when another process changed that. A hint: polling stays."""
+
+    def chores(self) -> Sequence[Chore]:
+        """Housekeeping of this store."""
+        ...
