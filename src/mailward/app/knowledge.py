@@ -34,7 +34,7 @@ Load = Callable[[], Awaitable[dict[bytes, dict[str, KnownDomain]]]]
 class Knowledge:
     """The domains of all workspaces, as of an epoch."""
 
-    def __init__(self, store: Store, load: Load, on_auth: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, store: Store, load: Load, on_auth: Callable[[], None]) -> None:
         self._store = store
         self._load = load
         self._on_auth = on_auth

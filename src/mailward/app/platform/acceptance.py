@@ -17,7 +17,6 @@ from typing import Protocol
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
 from mailward.app.platform.views import at, delivery_id
-from mailward.app.standing import Standings
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, MailwardError, TooLarge, Unavailable

@@ -21,7 +21,7 @@ class Keys:
     """Implements `edges.web.ports.Keys`. `revoked` tells this process at once; the epoch tells the others."""
 
     def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, changed: Callable[[str], object] = lambda id: None
+        self, store: Store, clock: Clock, entropy: Entropy, revoked: Callable[[str], object] = lambda id: None
     ) -> None:
         self._store = store
         self._clock = clock

@@ -1,0 +1,40 @@
+"""What the checks ask of a store beside the product's own repositories: they look at rows as an auditor would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+
+class EvidenceRepo(Protocol):
+    """Questions about what is stored, in the system scope. Nothing here changes anything."""
+
+    async def acts_holding(self, text: str) -> int:
+        """How many audit entries carry a text in their facts, opened with the key."""
+
+    async def recent_recipients(self, limit: int) -> list[str]:
+        """The addresses of the newest deliveries, opened with the key."""
+
+    async def data_keys_in_force(self) -> int:
+        """How many data keys are not destroyed."""
+
+    async def tables_holding(self, text: str) -> list[str]:
+        """Tables of credentials and acts in which any stored value holds a text, as it lies there."""
+
+    async def credential_hashes(self) -> Sequence[tuple[str, bytes | None]]:
+        """(kind, hash) of every credential not revoked."""
+
+    async def passwords(self) -> list[str]:
+        """Every stored password hash."""
+
+    async def session_hashes(self) -> list[bytes]:
+        """The hash of every session."""
+
+    async def oldest_message(self) -> int | None:
+        """When the oldest message was accepted, microseconds UTC; None without messages."""
+
+    async def signing_keys(self) -> Mapping[tuple[bytes, str], list[bytes]]:
+        """(workspace, domain name) -> its public keys: RSA as DER, Ed25519 as 32 octets."""
+
+    async def verified_domains(self) -> list[tuple[int | None, int]]:
+        """(last checked, failures since) of every verified domain."""

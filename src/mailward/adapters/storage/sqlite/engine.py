@@ -36,6 +36,8 @@ from mailward.base.errors import MailwardError, Unavailable
 from mailward.base.sources import Clock, Entropy
 
 T = TypeVar("T")
+Verb = Callable[[SqliteTx], Awaitable[T]]
+ListVerb = Callable[[SqliteTx, list[Any]], Awaitable[Sequence[Any]]]
 
 # Items of one commit at most: bounds how long a lone message waits behind a crowd.
 _MAX_GROUP = 1024
@@ -246,6 +248,89 @@ class SqliteStore:
                 return jobs, True
             jobs.append(job)
         return jobs, False
+
+    def _commit_group(self, db: apsw.Connection, guard: ScopeGuard, tx: SqliteTx, jobs: list[_Job]) -> None:
+        live = self._store_bodies(jobs)
+        if not live:
+            return
+        try:
+            guard.enter(None, system=True)
+            db.execute("BEGIN IMMEDIATE", prepare_flags=SYSTEM_FLAGS)
+            counters: dict[str, int] = dict(tx.rows("SELECT name, value FROM counters"))
+            tx.epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
+            for group in _groups(live):
+                self._run_group(db, guard, tx, group)
+            guard.enter(None, system=True)
+            guard.begin_statement()
+            db.execute("COMMIT", prepare_flags=SYSTEM_FLAGS)
+        except BaseException as e:
+            self._fail(db, guard, live, e)
+        finally:
+            guard.enter(None, system=False)
+
+    def _store_bodies(self, jobs: list[_Job]) -> list[_Job]:
+        """Seal and sync the bodies; returns the jobs that may go on."""
+        bodied = [j for j in jobs if j.body is not None]
+        if not bodied:
+            return jobs
+        try:
+            refs = self._segments.append([(j.workspace or b"", j.body[0], j.body[1], j.body[2]) for j in bodied])
+        except Unavailable as e:
+            for job in bodied:
+                job.error = e
+            return [j for j in jobs if j.body is None]
+        except OSError as e:
+            self._fatal(f"segment sync: {e.strerror}")
+            raise
+        for job, ref in zip(bodied, refs, strict=True):
+            job.item = (job.item, ref)
+        return jobs
+
+    def _run_group(self, db: apsw.Connection, guard: ScopeGuard, tx: SqliteTx, group: list[_Job]) -> None:
+        first = group[0]
+        guard.enter(first.workspace, system=first.workspace is None)
+        flags = SYSTEM_FLAGS
+        guard.begin_statement()
+        db.execute("SAVEPOINT verb", prepare_flags=flags)
+        try:
+            if first.verb is _SINGLE:
+                first.result = step(first.item(tx))
+            else:
+                results = step(first.verb(tx, [j.item for j in group]))
+                for job, result in zip(group, results, strict=True):
+                    if isinstance(result, BaseException):
+                        job.error = result
+                    else:
+                        job.result = result
+        except (apsw.FullError, apsw.IOError, apsw.CorruptError):
+            raise
+        except BaseException as e:
+            for job in group:
+                job.error = e
+            guard.begin_statement()
+            db.execute("ROLLBACK TO verb", prepare_flags=flags)
+        guard.begin_statement()
+        db.execute("RELEASE verb", prepare_flags=flags)
+
+    def _fail(self, db: apsw.Connection, guard: ScopeGuard, jobs: list[_Job], error: BaseException) -> None:
+        """The group did not commit: nothing of it happened, and each caller is told to try again."""
+        code = getattr(error, "extendedresult", 0)
+        if code in (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC):
+            self._fatal("database sync")
+        guard.enter(None, system=True)
+        guard.begin_statement()
+        if db.in_transaction:
+            with contextlib.suppress(apsw.Error):
+                db.execute("ROLLBACK", prepare_flags=SYSTEM_FLAGS)
+        refusal: BaseException = error
+        if isinstance(error, apsw.Error):
+            refusal = Unavailable(
+                "storage_unavailable",
+                "The message could not be stored now; please try again later.",
+                detail=f"{type(error).__name__} {code}",
+            )
+        for job in jobs:
+            job.error = refusal
 
     # -- reader thread ------------------------------------------------------------------------
 
