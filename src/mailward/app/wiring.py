@@ -18,7 +18,6 @@ from mailward.adapters.net.egress import GuardedHttp
 from mailward.adapters.net.resolver import Resolver, parse_server, system_servers
 from mailward.adapters.net.sink import SmtpSink
 from mailward.adapters.storage.records import BodyRef
-from mailward.app.allowance import Allowance, share
 from mailward.app.bodies import Bodies
 from mailward.app.carriage import Carriage
 from mailward.app.certificates import Certificates, ensure_self_signed
