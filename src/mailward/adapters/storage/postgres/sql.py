@@ -11,6 +11,8 @@ import asyncpg
 # Roles a transaction takes on. The login role is a member of both and inherits from neither.
 TENANT_ROLE = "mailward_tenant"
 SYSTEM_ROLE = "mailward_system"
+# Held shared by whoever accepts on what an epoch says, exclusively by whoever moves it, each until its commit.
+EPOCHS_LOCK = 0x4D57_4550_4F43_4853
 # The setting that the row-level security policies read: the workspace's 16 octets in hex.
 SCOPE_SETTING = "mailward.workspace"
 
@@ -40,8 +42,12 @@ class Sql:
         self._db = connection
         self._workspace: bytes | None = None
         self._bound = False
-        # (epoch of credentials, epoch of domains), read at the transaction's begin.
+        # (epoch of credentials, epoch of domains), and of webhooks, read at the transaction's begin.
         self.epochs: tuple[int, int] = (0, 0)
+        self.webhooks_epoch = 0
+        # One number a connection: rows that many transactions count in are split by it.
+        self.shard = 0
+        self.announced: set[str] = set()
 
     @property
     def workspace(self) -> bytes | None:
@@ -108,6 +114,27 @@ class Sql:
             await self.enter(held)
             raise
         await self.enter(held)
+
+    @contextlib.asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """A savepoint around statements that may fail: what they did is undone, their error is raised, the rest stays."""
+        held = (self._workspace, self._bound)
+        await self._db.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except BaseException:
+            await self._db.execute("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt")
+            self._workspace, self._bound = held
+            raise
+        await self._db.execute("RELEASE SAVEPOINT attempt")
+
+    async def lock_epochs(self) -> None:
+        """Before an epoch moves: wait for those who accept by the old one, and keep new ones waiting until we commit."""
+        await self.rows("SELECT pg_advisory_xact_lock($1)", EPOCHS_LOCK)
+
+    def announce(self, topic: str) -> None:
+        """Have the other processes told after the commit that something of this kind changed. A hint; they also poll."""
+        self.announced.add(topic)
 
     async def enter(self, workspace: bytes | None) -> None:
         """Bind what follows in this transaction to a workspace, or to the system scope when None."""
