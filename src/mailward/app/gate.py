@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from mailward.app.platform.acceptance import Acceptance, Candidate
+from mailward.app.standing import Standings
 from mailward.base import ids
 from mailward.base.errors import Forbidden, LimitReached, MailwardError, Unauthenticated
 from mailward.base.secret import Secret
@@ -27,9 +27,6 @@ class Credentials(Protocol):
     def network(self, ip: str) -> Actor | None:
         """The actor whose credential is this source network."""
 
-    async def revoked(self, actors: Iterable[str]) -> set[str]:
-        """Which of these credential ids no longer count."""
-
 
 class Gate:
     """Implements `edges.smtpd.ports.SubmissionGate` for one worker."""
@@ -45,6 +42,7 @@ class Gate:
         max_connections_per_ip: int,
         auth_failures: Rate,
         connections: Rate | None,
+        standings: Standings,
         counted: Callable[[str, str], None],
         refused: Callable[[str], None],
     ) -> None:
@@ -56,14 +54,12 @@ class Gate:
         self._max_connections_per_ip = max_connections_per_ip
         self._auth_failures = auth_failures
         self._connections = connections
+        self._standings = standings
         self._counted = counted
         self._refused = refused
         self._open: Counter[str] = Counter()
         self._failures: dict[str, float] = {}
         self._arrivals: dict[str, float] = {}
-        self._live: Counter[str] = Counter()
-        self._revoked: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     # -- connections -----------------------------------------------------------------------------
 
@@ -108,34 +104,24 @@ class Gate:
             raise
         require(actor, Permission.MESSAGE_SEND)
         self._counted("smtp", "ok")
-        self._live[actor.id] += 1
         return actor
 
     def network_principal(self, peer: Peer) -> Actor | None:
         """The actor whose credential is the peer's network."""
-        actor = self._credentials.network(peer.ip)
-        if actor is not None:
-            self._live[actor.id] += 1
-        return actor
+        return self._credentials.network(peer.ip)
 
     def still_valid(self, principal: Actor) -> bool:
-        """False once the credential was revoked."""
-        return principal.id not in self._revoked
+        """False once the credential was revoked or has expired; a paused one may stay and be told so."""
+        return not self._standings.ended(principal.id, self._now_us())
 
-    def credentials_changed(self) -> None:
-        """Credentials changed somewhere: look which of ours were revoked."""
-        task = asyncio.get_running_loop().create_task(self._look())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _look(self) -> None:
-        if self._live:
-            self._revoked |= await self._credentials.revoked(list(self._live))
+    def _now_us(self) -> int:
+        return int(self._clock.now().timestamp() * 1_000_000)
 
     # -- the transaction -------------------------------------------------------------------------
 
     def check_sender(self, principal: Actor, sender: str, params: MailParams) -> None:
         """The envelope sender's domain must be a verified one of the workspace; "" is the null reverse path."""
+        self._standings.require(principal.id, self._now_us())
         if sender:
             workspace = ids.decode("ws", principal.workspace)
             self._acceptance.require_domain(principal, workspace, sender.rpartition("@")[2].lower())
@@ -146,8 +132,6 @@ class Gate:
     def accept(self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> Awaitable[str]:
         """The id of the message, once it is on disk."""
         try:
-            if principal.id in self._revoked:
-                raise Unauthenticated("revoked", "This credential is no longer valid.")
             candidate = self._candidate(principal, envelope, content, session)
             accepted = self._acceptance.accept_soon(principal, candidate)
         except MailwardError as e:

@@ -7,6 +7,7 @@ message checks the epochs again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,10 +35,11 @@ Load = Callable[[], Awaitable[dict[bytes, dict[str, KnownDomain]]]]
 class Knowledge:
     """The domains of all workspaces, as of an epoch."""
 
-    def __init__(self, store: Store, load: Load, on_auth: Callable[[], None]) -> None:
+    def __init__(self, store: Store, load: Load, on_auth: Callable[[], Awaitable[None]]) -> None:
         self._store = store
         self._load = load
         self._on_auth = on_auth
+        self._one_at_a_time = asyncio.Lock()
         self._domains: dict[bytes, dict[str, KnownDomain]] = {}
         self.epochs: tuple[int, int] = (-1, -1)
 
@@ -50,7 +52,15 @@ class Knowledge:
         return self._domains.get(workspace, _NONE).get(name)
 
     async def refresh(self) -> bool:
-        """Look whether anything changed and take it over; True when it did."""
+        """Look whether anything changed and take it over; True when it did.
+
+        An epoch is adopted after everything that hangs on it was read, and never two at a
+        time: a judgement made in between carries the old epoch and fails at its commit.
+        """
+        async with self._one_at_a_time:
+            return await self._refresh()
+
+    async def _refresh(self) -> bool:
         counters = await self._store.system_read(lambda tx: tx.counters.all())
         epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
         if epochs == self.epochs:
@@ -58,6 +68,6 @@ class Knowledge:
         if epochs[1] != self.epochs[1]:
             self._domains = await self._load()
         if epochs[0] != self.epochs[0]:
-            self._on_auth()
+            await self._on_auth()
         self.epochs = epochs
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mailward.adapters.net.resolver import Resolver
+from mailward.app.allowance import Allowance
 from mailward.app.bodies import Bodies
 from mailward.app.certificates import Certificates
 from mailward.app.doors import Doors
@@ -32,6 +33,7 @@ class Parts(Protocol):
     bodies: Bodies
     certificates: Certificates
     acceptance: Acceptance
+    allowance: Allowance
     webhooks: WebhookWorker
     sender: Sender | None
 

@@ -95,9 +95,13 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     api_per_minute: int = 6000
     messages_per_minute: int = 0
     """For a workspace."""
-    smtp_connections_per_minute_ip: int = 0
-    smtp_messages_per_minute_domain: int = 0
+    smtp_connections_per_minute_ip: int = 6000
+    smtp_messages_per_minute_domain: int = 60_000
     auth_failures_per_minute_ip: int = 10
+    burst_factor: int = 10
+    """A credential is paused when it writes to more recipients in ten minutes than this many times its busiest
+    ten minutes of the four weeks before, and to more than `burst_floor`."""
+    burst_floor: int = 1000
 
 
 class Retention(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

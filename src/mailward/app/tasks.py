@@ -16,11 +16,13 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.audit.advance import advance
 from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.watch import watch
+from mailward.core.identity.bursts import note_traffic
 from mailward.core.messages.expire import expire
 from mailward.core.messages.find import index
 from mailward.core.webhooks.lease import prune
 from mailward.edges.workers.upkeep import Task
 from mailward.policy.access import Actor, Permission
+from mailward.policy.bursts import KEEP_SLOTS, BurstRule, slot_of
 
 log = structlog.get_logger()
 
@@ -36,7 +38,24 @@ def system_actor(workspace: WorkspaceId) -> Actor:
 
 def upkeep_tasks(worker: Parts) -> list[Task]:
     """The tasks of one worker; slot 0 of an installation with the upkeep role also keeps the store and the log."""
-    tasks = [Task("uses", 5.0, worker.keeper.note_uses), Task("certificates", 30.0, worker.certificates.reload)]
+
+    async def traffic() -> int:
+        """What this worker's credentials sent, into the history they are measured against."""
+        counts = worker.allowance.take_traffic()
+        if not counts:
+            return 0
+        limits, store, now = worker.settings.limits, worker.installation.store, worker.installation.clock.now()
+        rule = BurstRule(limits.burst_factor, limits.burst_floor)
+        paused = await store.system_write(lambda tx: note_traffic(tx, counts, rule, now=now))
+        for id in paused:
+            log.warning("credential_paused", credential=id)
+        return 0
+
+    tasks = [
+        Task("uses", 5.0, worker.keeper.note_uses),
+        Task("traffic", 5.0, traffic),
+        Task("certificates", 30.0, worker.certificates.reload),
+    ]
     if worker.slot != 0 or "upkeep" not in worker.roles:
         return tasks
     installation = worker.installation
@@ -88,6 +107,8 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
     async def events() -> int:
         now = installation.now_us()
         await store.system_write(lambda tx: prune(tx, now=now))
+        oldest = slot_of(now / 1e6) - KEEP_SLOTS
+        await store.system_write(lambda tx: tx.credentials.forget_traffic(oldest))
         return 0
 
     async def room() -> int:

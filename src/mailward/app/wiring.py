@@ -18,6 +18,7 @@ from mailward.adapters.net.egress import GuardedHttp
 from mailward.adapters.net.resolver import Resolver, parse_server, system_servers
 from mailward.adapters.net.sink import SmtpSink
 from mailward.adapters.storage.records import BodyRef
+from mailward.app.allowance import Allowance, share
 from mailward.app.bodies import Bodies
 from mailward.app.carriage import Carriage
 from mailward.app.certificates import Certificates, ensure_self_signed
@@ -32,10 +33,11 @@ from mailward.app.platform.messages import Messages
 from mailward.app.routing import Routes
 from mailward.app.settings import Settings
 from mailward.app.signing import Signing, load_domains
+from mailward.app.standing import Standings
 from mailward.app.tasks import upkeep_tasks
 from mailward.app.web import web_application
 from mailward.base import ids
-from mailward.base.errors import LimitReached, Unavailable
+from mailward.base.errors import Unavailable
 from mailward.base.outcome import Outcome
 from mailward.core.delivery.attempt import Attempter, Verdict
 from mailward.core.delivery.judge import judge
@@ -54,7 +56,7 @@ from mailward.edges.workers.upkeep import Upkeep
 from mailward.edges.workers.webhooks import WebhookWorker
 from mailward.policy.access import Actor
 from mailward.policy.egress import networks
-from mailward.policy.gcra import Rate, decide
+from mailward.policy.gcra import Rate
 from mailward.policy.retry import Schedule
 from mailward.protocol import verp
 from mailward.protocol.dns import DnsQuery
@@ -122,6 +124,8 @@ class Worker:
         self.keeper = Doorkeeper(i.store)
         self._verp_key = i.vault.derive("verp")
         self.doors = Doors(i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc())
+        self.standings = Standings(i.store, i.clock.now)
+        self.allowance = Allowance(settings.limits, i.clock.monotonic, settings.workers)
         self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed)
         self.bodies = Bodies(i.store, i.data_keys)
         self.certificates = Certificates(*certificate(settings, i.clock.now()))
@@ -212,15 +216,14 @@ class Worker:
             max_bytes=settings.submission.max_message_bytes,
             max_recipients=settings.submission.max_recipients,
             capture=settings.capture,
-            allowance=Allowance(settings, i.clock.monotonic, settings.workers),
+            allowance=self.allowance,
+            standings=self.standings,
             revalidate=self.doors.revalidate,
         )
 
     def _make_gate(self) -> Gate:
         i, settings = self.installation, self.settings
         limits = settings.limits
-        per_ip = limits.smtp_connections_per_minute_ip
-        share = settings.workers
         return Gate(
             self.acceptance,
             self.doors,
@@ -228,8 +231,9 @@ class Worker:
             clock=i.clock,
             entropy=i.entropy,
             max_connections_per_ip=settings.submission.max_connections_per_ip,
-            auth_failures=Rate("smtp-auth", max(1, limits.auth_failures_per_minute_ip // share), 60),
-            connections=Rate("smtp-connections", max(1, per_ip // share), 60) if per_ip else None,
+            auth_failures=Rate("smtp-auth", max(1, limits.auth_failures_per_minute_ip // settings.workers), 60),
+            connections=share("smtp-connections", limits.smtp_connections_per_minute_ip, settings.workers),
+            standings=self.standings,
             counted=lambda door, result: self.metrics.logins.labels(door, result).inc(),
             refused=lambda code: self.metrics.refused.labels(code).inc(),
         )
@@ -323,8 +327,8 @@ class Worker:
         self.metrics.errors.labels("upkeep").inc()
         log.error("upkeep_failed", task=name, error=type(error).__name__, code=getattr(error, "code", ""))
 
-    def _credentials_changed(self) -> None:
-        self.gate.credentials_changed()
+    async def _credentials_changed(self) -> None:
+        await self.standings.load()
         self._networks_task = asyncio.get_running_loop().create_task(self._renew_credentials())
 
     def revoked(self) -> None:
@@ -371,36 +375,6 @@ class Worker:
         with contextlib.suppress(Unavailable):
             await self.installation.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))
         await self.installation.close()
-
-
-class Allowance:
-    """How much a workspace and a sender domain may submit a minute, in this worker's share."""
-
-    def __init__(self, settings: Settings, monotonic: Callable[[], float], workers: int) -> None:
-        limits = settings.limits
-        self._monotonic = monotonic
-        self._workspace = _rate("messages", limits.messages_per_minute, workers)
-        self._domain = _rate("sender-domain", limits.smtp_messages_per_minute_domain, workers)
-        self._tats: dict[tuple[str, str], float] = {}
-
-    def __call__(self, actor: Actor, domain: str, cost: int) -> None:
-        """LimitReached when there is no room now."""
-        for rate, key in ((self._workspace, actor.workspace), (self._domain, domain)):
-            if rate is not None:
-                self._take(rate, key, cost)
-
-    def _take(self, rate: Rate, key: str, cost: int) -> None:
-        place = (rate.name, key)
-        tat, decision = decide(rate, self._tats.get(place, 0.0), self._monotonic(), cost)
-        if not decision.allowed:
-            raise LimitReached(
-                "rate_limited", "Too many messages for now; try again later.", retry_after=decision.retry_after
-            )
-        self._tats[place] = tat
-
-
-def _rate(name: str, quota: int, workers: int) -> Rate | None:
-    return Rate(name, max(1, quota // workers), 60) if quota else None
 
 
 def _judge(outcome: Outcome, attempt: int, created: int, now: int, schedule: Schedule) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -148,6 +149,46 @@ async def test_smtp_credentials(clients: tuple[httpx.AsyncClient, httpx.AsyncCli
     )
     assert (network.status_code, network.json()["password"]) == (201, None)
     assert (await a.delete(f"/v1/smtp-credentials/{made['id']}")).status_code == 204
+
+
+@pytest.mark.claim("KEYS-2")
+async def test_rotation(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:
+    """A successor is shown once and named by the old one, which now has an end; another tenant can do neither."""
+    a, b = clients
+    for area, secret, body in (
+        ("keys", "secret", {"name": "Ci", "scopes": ["send"], "networks": ["192.0.2.0/24"]}),
+        ("smtp-credentials", "password", {"name": "Printer"}),
+    ):
+        old = (await a.post(f"/v1/{area}", json=body)).json()
+        one = f"/v1/{area}/{old['id']}"
+        assert (await b.post(f"{one}/rotate", json={})).status_code == 404
+        assert (await a.post(f"{one}/rotate", json={"grace_hours": 721})).status_code == 422
+        new = await a.post(f"{one}/rotate", json={"grace_hours": 2})
+        assert new.status_code == 201, new.text
+        assert new.json()[secret] not in (None, "", old[secret])
+        assert new.json()["networks"] == old["networks"]
+        listed = {k["id"]: k for k in (await a.get(f"/v1/{area}")).json()["data"]}
+        assert listed[old["id"]]["successor"] == new.json()["id"]
+        assert listed[old["id"]]["expires_at"] is not None
+        again = await a.post(f"{one}/rotate", json={})
+        assert (again.status_code, again.json()["code"]) == (409, "rotated_already")
+
+
+@pytest.mark.claim("RATE-2")
+async def test_release(clients: tuple[httpx.AsyncClient, httpx.AsyncClient], store: SqliteStore) -> None:
+    """What is paused is shown with its reason and released by its owner alone."""
+    a, b = clients
+    made = (await a.post("/v1/smtp-credentials", json={"name": "Printer"})).json()
+    one = f"/v1/smtp-credentials/{made['id']}"
+    idle = await a.post(f"{one}/release")
+    assert (idle.status_code, idle.json()["code"]) == (409, "not_paused")
+    when = datetime(2026, 3, 4, tzinfo=UTC)
+    await store.system_write(lambda tx: tx.credentials.pause(made["id"], "Too much.", when))
+    (shown,) = (await a.get("/v1/smtp-credentials")).json()["data"]
+    assert (shown["paused_at"][:10], shown["pause_reason"]) == ("2026-03-04", "Too much.")
+    assert (await b.post(f"{one}/release")).status_code == 404
+    assert (await a.post(f"{one}/release")).status_code == 204
+    assert (await a.get("/v1/smtp-credentials")).json()["data"][0]["paused_at"] is None
 
 
 async def test_suppressions(clients: tuple[httpx.AsyncClient, httpx.AsyncClient], clock: MovingClock) -> None:

@@ -259,6 +259,27 @@ class FakeKeys:
         if self.keys.pop(key, None) is None:
             raise NotFound("not_found", "There is no key with that id.")
 
+    async def rotate_key(self, actor: Actor, key: str, request: keys.Rotate) -> keys.NewKey:
+        if key not in self.keys:
+            raise NotFound("not_found", "There is no key with that id.")
+        old = self.keys[key]
+        new = await self.create_key(actor, keys.CreateKey(name=old.name, scopes=["send"], networks=old.networks))
+        old.successor = new.id
+        return new
+
+    async def release_key(self, actor: Actor, key: str) -> None:
+        if key not in self.keys:
+            raise NotFound("not_found", "There is no key with that id.")
+        self.keys[key].paused_at = None
+
+    async def paused(self, actor: Actor) -> list[keys.Paused]:
+        found = [("keys", k) for k in self.keys.values()] + [("credentials", c) for c in self.credentials.values()]
+        return [
+            keys.Paused(area=area, id=c.id, name=c.name, paused_at=c.paused_at, reason=c.pause_reason)  # type: ignore[arg-type]
+            for area, c in found
+            if c.paused_at is not None
+        ]
+
     async def create_credential(self, actor: Actor, request: keys.CreateCredential) -> keys.NewCredential:
         facts: dict[str, Any] = {
             "id": new_id("smtp"),
@@ -276,6 +297,19 @@ class FakeKeys:
     async def revoke_credential(self, actor: Actor, credential: str) -> None:
         if self.credentials.pop(credential, None) is None:
             raise NotFound("not_found", "There is no credential with that id.")
+
+    async def rotate_credential(self, actor: Actor, credential: str, request: keys.Rotate) -> keys.NewCredential:
+        if credential not in self.credentials:
+            raise NotFound("not_found", "There is no credential with that id.")
+        old = self.credentials[credential]
+        new = await self.create_credential(actor, keys.CreateCredential(name=old.name, networks=old.networks))
+        old.successor = new.id
+        return new
+
+    async def release_credential(self, actor: Actor, credential: str) -> None:
+        if credential not in self.credentials:
+            raise NotFound("not_found", "There is no credential with that id.")
+        self.credentials[credential].paused_at = None
 
 
 class FakeWebhooks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import cyclopts
@@ -9,8 +11,10 @@ from cyclopts import Parameter
 
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
-from mailward.core.identity import credentials
+from mailward.base.errors import Invalid
+from mailward.core.identity import bursts, credentials, succession
 from mailward.core.identity.credentials import Wish
+from mailward.core.identity.model import Credential
 from mailward.policy.access import Scope
 
 app = cyclopts.App(help="API keys.")
@@ -57,7 +61,8 @@ def list_(*, config: Config = None, workspace: Workspace = None, json: Json = Fa
         found = await context.store.read(
             context.actor.workspace, lambda tx: credentials.list_keys(tx, context.actor, limit=1000)
         )
-        rows = [(c.id, c.name, c.hint, " ".join(sorted(c.scopes)), "revoked" if c.revoked else "live") for c in found]
+        now = context.clock.now()
+        rows = [(c.id, c.name, c.hint, " ".join(sorted(c.scopes)), state(c, now)) for c in found]
         head = ("id", "name", "hint", "scopes", "state")
         print_json([dict(zip(head, r, strict=True)) for r in rows]) if json else print_table(rows, head)
         return 0
@@ -78,3 +83,66 @@ def revoke(id: str, *, config: Config = None, workspace: Workspace = None) -> in
         return 0
 
     return run(config, workspace, act)
+
+
+@app.command
+def rotate(
+    id: str,
+    *,
+    grace: Annotated[str, Parameter(help="How long the old one goes on working: 24h, 90m, 7d, or 0.")] = "24h",
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """Make a successor of a key or an SMTP credential and print its secret, this once. Both work during the grace."""
+    overlap = duration(grace)
+
+    async def act(context: Context) -> int:
+        now = context.clock.now()
+        issued = await context.store.write(
+            context.actor.workspace,
+            lambda tx: succession.rotate(tx, context.actor, id, grace=overlap, now=now, entropy=context.entropy),
+        )
+        facts = {"id": issued.credential.id, "name": issued.credential.name, "replaces": id}
+        if issued.secret is not None:
+            facts["secret"] = issued.secret.reveal()
+        facts["the old one ends"] = (now + overlap).isoformat(timespec="seconds")
+        print_json(facts) if json else print_facts(facts)
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
+def release(id: str, *, config: Config = None, workspace: Workspace = None) -> int:
+    """Let a key or an SMTP credential that was paused after a burst send again."""
+
+    async def act(context: Context) -> int:
+        await context.store.write(
+            context.actor.workspace, lambda tx: bursts.release(tx, context.actor, id, now=context.clock.now())
+        )
+        print(f"{id} may send again.")
+        return 0
+
+    return run(config, workspace, act)
+
+
+def state(credential: Credential, now: datetime) -> str:
+    """One word or a few: live, paused, replaced, expired, revoked."""
+    if credential.revoked is not None:
+        return "revoked"
+    if credential.expires is not None and credential.expires <= now:
+        return "expired"
+    if credential.paused is not None:
+        return f"paused: {credential.pause_reason}"
+    return f"ends {credential.expires.isoformat(timespec='minutes')}" if credential.expires is not None else "live"
+
+
+def duration(text: str) -> timedelta:
+    """`90m`, `24h`, `7d` or `0`; Invalid otherwise."""
+    found = re.fullmatch(r"(\d{1,6})([smhd])|0", text.strip())
+    if found is None:
+        raise Invalid("bad_grace", "Write a time as 90m, 24h or 7d.", field="grace")
+    if found[1] is None:
+        return timedelta()
+    return timedelta(seconds=int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]])

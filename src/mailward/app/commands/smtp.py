@@ -8,6 +8,7 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
+from mailward.app.commands.keys import release, revoke, rotate, state
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.core.identity import credentials
@@ -59,12 +60,15 @@ def list_(*, config: Config = None, workspace: Workspace = None, json: Json = Fa
         found = await context.store.read(
             context.actor.workspace, lambda tx: credentials.list_smtp(tx, context.actor, limit=1000)
         )
-        rows = [
-            (c.id, c.name, c.kind.value, " ".join(map(str, c.networks)) or "any", "revoked" if c.revoked else "live")
-            for c in found
-        ]
+        now = context.clock.now()
+        rows = [(c.id, c.name, c.kind.value, " ".join(map(str, c.networks)) or "any", state(c, now)) for c in found]
         head = ("id", "name", "kind", "networks", "state")
         print_json([dict(zip(head, r, strict=True)) for r in rows]) if json else print_table(rows, head)
         return 0
 
     return run(config, workspace, act)
+
+
+app.command(revoke)
+app.command(rotate)
+app.command(release)

@@ -17,6 +17,7 @@ from typing import Protocol
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
 from mailward.app.platform.views import at, delivery_id
+from mailward.app.standing import Standings
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, MailwardError, TooLarge, Unavailable
@@ -100,6 +101,7 @@ class Acceptance:
         max_recipients: int,
         capture: bool,
         allowance: Callable[[Actor, str, int], None],
+        standings: Standings,
         revalidate: Callable[[Actor], Awaitable[None]],
     ) -> None:
         self._store = store
@@ -115,6 +117,7 @@ class Acceptance:
         self._max_recipients = max_recipients
         self._capture = capture
         self._allowance = allowance
+        self._standings = standings
         self._revalidate = revalidate
         self._workspaces: dict[str, tuple[bytes, bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -127,7 +130,7 @@ class Acceptance:
         """Judge, seal and record; returns after the commit."""
         began = time.perf_counter()
         workspace, key = self._workspace(actor)
-        self._allowance(actor, c.from_domain, 1)
+        self._allowance(actor, c.from_domain, len(c.recipients))
         for last in (False, False, True):
             known = self.judge(actor, c)
             submission, size = self._prepare(workspace, key, actor, known, c)
@@ -164,7 +167,7 @@ class Acceptance:
         data_key = self._data_keys.cached(workspace, self._now_us() // _DAY_US)
         if data_key is None:
             return None
-        self._allowance(actor, c.from_domain, 1)
+        self._allowance(actor, c.from_domain, len(c.recipients))
         submission, size = self._prepare(workspace, key, actor, known, c)
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         if submission.created // _DAY_US != data_key.day:
@@ -217,6 +220,7 @@ class Acceptance:
     def judge(self, actor: Actor, c: Candidate) -> KnownDomain:
         """May this credential send this? The domain that signs, or the refusal with its reason."""
         access.require(actor, Permission.MESSAGE_SEND)
+        self._standings.require(actor.id, self._now_us())
         workspace, _ = self._workspace(actor)
         domains = self._knowledge.domains(workspace)
         decision = sending.decide(

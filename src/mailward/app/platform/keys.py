@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from mailward.app.platform.pages import checked
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.sources import Clock, Entropy
-from mailward.core.identity import credentials
+from mailward.core.identity import bursts, credentials, succession
 from mailward.core.identity.credentials import Wish
-from mailward.core.identity.model import Credential, CredentialKind
+from mailward.core.identity.model import Credential, CredentialKind, Issued
 from mailward.edges.web.schema import keys as schema
 from mailward.edges.web.schema.common import PageQuery
 from mailward.policy.access import Actor, Scope
 
 
 class Keys:
-    """Implements `edges.web.ports.Keys`. `revoked` tells this process at once; the epoch tells the others."""
+    """Implements `edges.web.ports.Keys`. `changed` tells this process at once; the epoch tells the others."""
 
     def __init__(
-        self, store: Store, clock: Clock, entropy: Entropy, revoked: Callable[[str], object] = lambda id: None
+        self, store: Store, clock: Clock, entropy: Entropy, changed: Callable[[str], object] = lambda id: None
     ) -> None:
         self._store = store
         self._clock = clock
         self._entropy = entropy
-        self._revoked = revoked
+        self._changed = changed
 
     async def create_key(self, actor: Actor, request: schema.CreateKey) -> schema.NewKey:
         """A key with its secret."""
@@ -57,6 +58,16 @@ class Keys:
         """From now on it is unknown."""
         await self._revoke(actor, "key", key)
 
+    async def rotate_key(self, actor: Actor, key: str, request: schema.Rotate) -> schema.NewKey:
+        """The successor with its secret."""
+        issued = await self._rotate(actor, "key", key, request)
+        secret = issued.secret.reveal() if issued.secret is not None else ""
+        return schema.NewKey(**_key(issued.credential), secret=secret)
+
+    async def release_key(self, actor: Actor, key: str) -> None:
+        """It sends again."""
+        await self._release(actor, "key", key)
+
     async def create_credential(self, actor: Actor, request: schema.CreateCredential) -> schema.NewCredential:
         """A credential with its password, or for a network."""
         wish = Wish(
@@ -86,11 +97,52 @@ class Keys:
         """From now on it is unknown."""
         await self._revoke(actor, "smtp", credential)
 
+    async def rotate_credential(self, actor: Actor, credential: str, request: schema.Rotate) -> schema.NewCredential:
+        """The successor with its password."""
+        issued = await self._rotate(actor, "smtp", credential, request)
+        password = issued.secret.reveal() if issued.secret is not None else None
+        return schema.NewCredential(**_credential(issued.credential), password=password)
+
+    async def release_credential(self, actor: Actor, credential: str) -> None:
+        """It sends again."""
+        await self._release(actor, "smtp", credential)
+
+    async def paused(self, actor: Actor) -> list[schema.Paused]:
+        """The newest pause first."""
+        found = await self._store.read(actor.workspace, lambda tx: bursts.list_paused(tx, actor))
+        return [
+            schema.Paused(
+                area="keys" if c.kind is CredentialKind.KEY else "credentials",
+                id=c.id,
+                name=c.name,
+                paused_at=c.paused,
+                reason=c.pause_reason,
+            )
+            for c in found
+            if c.paused is not None
+        ]
+
+    async def _rotate(self, actor: Actor, prefix: str, id: str, request: schema.Rotate) -> Issued:
+        ids.decode(prefix, id)
+        now, grace = self._clock.now(), timedelta(hours=request.grace_hours)
+        issued = await self._store.write(
+            actor.workspace,
+            lambda tx: succession.rotate(tx, actor, id, grace=grace, now=now, entropy=self._entropy),
+        )
+        self._changed(id)
+        return issued
+
+    async def _release(self, actor: Actor, prefix: str, id: str) -> None:
+        ids.decode(prefix, id)
+        now = self._clock.now()
+        await self._store.write(actor.workspace, lambda tx: bursts.release(tx, actor, id, now=now))
+        self._changed(id)
+
     async def _revoke(self, actor: Actor, prefix: str, id: str) -> None:
         ids.decode(prefix, id)
         now = self._clock.now()
         await self._store.write(actor.workspace, lambda tx: credentials.revoke_key(tx, actor, id, now=now))
-        self._revoked(id)
+        self._changed(id)
 
 
 def _domains(given: list[str] | None) -> frozenset[str] | None:
@@ -112,6 +164,9 @@ def _common(c: Credential) -> dict[str, Any]:
         "expires_at": c.expires,
         "last_used_at": c.last_used,
         "revoked_at": c.revoked,
+        "paused_at": c.paused,
+        "pause_reason": c.pause_reason,
+        "successor": c.successor,
     }
 
 

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from mailward.base.ids import SessionId, UserId, WorkspaceId
 from mailward.base.secret import Secret
@@ -31,7 +32,8 @@ class Credential:
     """A key as we know it: never its secret. `hint` is the first characters, for people to recognise it.
 
     `domains` None means any of the workspace's; `networks` empty means from anywhere
-    (for a NETWORK credential they are the secret and never empty).
+    (for a NETWORK credential they are the secret and never empty). `paused`: sends nothing
+    until `released`; `successor` is the credential made to take its place.
     """
 
     id: str
@@ -47,11 +49,24 @@ class Credential:
     expires: datetime | None = None
     last_used: datetime | None = None
     revoked: datetime | None = None
+    paused: datetime | None = None
+    pause_reason: str = ""
+    released: datetime | None = None
+    successor: str | None = None
 
     @property
     def username(self) -> str:
         """What an SMTP client gives as user name."""
         return self.id
+
+
+class Standing(NamedTuple):
+    """What a process must know of a credential whose standing is not plainly good. `expires`: microseconds UTC or 0."""
+
+    id: str
+    revoked: bool
+    paused: bool
+    expires: int
 
 
 @dataclass(frozen=True, slots=True)

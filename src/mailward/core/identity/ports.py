@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from mailward.base.ids import SessionId, UserId, WorkspaceId
-from mailward.core.identity.model import Credential, CredentialKind, Member, Session, User
+from mailward.core.identity.model import Credential, CredentialKind, Member, Session, Standing, User
 from mailward.core.workspaces.ports import AuditLog, RevocationsRepo, WorkspacesRepo
 from mailward.policy.access import Role
 
@@ -33,6 +33,30 @@ class CredentialsRepo(Protocol):
 
     async def revoke(self, id: str, now: datetime) -> bool:
         """True when it was live."""
+
+    async def succeed(self, id: str, successor: str, ends: datetime) -> None:
+        """Name the successor and bring the expiry forward to `ends`, never back."""
+
+    async def pause(self, id: str, reason: str, now: datetime) -> bool:
+        """True when it was live and not paused."""
+
+    async def release(self, id: str, now: datetime) -> bool:
+        """True when it was paused."""
+
+    async def paused(self) -> list[Credential]:
+        """Live ones that are paused, the newest pause first, at most 100."""
+
+    async def exceptions(self, revoked_since: datetime) -> list[Standing]:
+        """Every credential that was revoked since, is paused, or ends some day. System scope."""
+
+    async def add_traffic(self, workspace: WorkspaceId, id: str, slot: int, recipients: int) -> int:
+        """Count recipients written to in a slot; the slot's sum. System scope."""
+
+    async def busiest(self, workspace: WorkspaceId, id: str, first: int, last: int) -> int | None:
+        """The largest slot among `first` to `last`; None when there is none. System scope."""
+
+    async def forget_traffic(self, before: int) -> int:
+        """Drop older slots. System scope."""
 
     async def by_token(self, token_hash: bytes) -> Credential | None:
         """The credential a token belongs to. System scope."""

@@ -112,11 +112,29 @@ class Keys(Protocol):
 
     async def revoke_key(self, actor: Actor, key: str) -> None: ...
 
+    async def rotate_key(self, actor: Actor, key: str, request: key_types.Rotate) -> key_types.NewKey:
+        """The successor; the old one ends after the grace."""
+        ...
+
+    async def release_key(self, actor: Actor, key: str) -> None:
+        """Let a paused one send again."""
+        ...
+
     async def create_credential(self, actor: Actor, request: key_types.CreateCredential) -> key_types.NewCredential: ...
 
     async def list_credentials(self, actor: Actor, query: PageQuery) -> key_types.CredentialPage: ...
 
     async def revoke_credential(self, actor: Actor, credential: str) -> None: ...
+
+    async def rotate_credential(
+        self, actor: Actor, credential: str, request: key_types.Rotate
+    ) -> key_types.NewCredential: ...
+
+    async def release_credential(self, actor: Actor, credential: str) -> None: ...
+
+    async def paused(self, actor: Actor) -> Sequence[key_types.Paused]:
+        """Credentials of both kinds that were paused after a burst."""
+        ...
 
 
 class Webhooks(Protocol):

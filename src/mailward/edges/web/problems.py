@@ -52,6 +52,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "busy": (503, "The server holds as much request data as it may. Try again in a moment."),
     "conflict": (409, "The thing is in a state that does not allow this."),
     "connection_not_private": (403, "Use HTTPS. Plain HTTP is answered only on the loopback interface."),
+    "credential_paused": (429, "It sent far more than ever before, and is paused until its owner releases it."),
     "deadline_passed": (503, "The request took too long inside the platform. Nothing of it is promised; ask again."),
     "domain_not_verified": (403, "Publish the records shown for the domain, then have it checked."),
     "duplicate_header": (400, "A header that may appear once appeared twice."),
@@ -92,6 +93,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "unexpected_body": (400, "This operation takes no body."),
     "unknown_field": (422, "The schema has no such field."),
     "unknown_parameter": (422, "The operation has no such query parameter."),
+    "webhook_not_answering": (409, "The endpoint did not take the test event, so it stays disabled. See its attempts."),
     "unsupported_media_type": (415, "Send the media type the operation names, mostly application/json in UTF-8."),
 }
 

@@ -265,6 +265,23 @@ class Keys(Part):
     async def revoke_key(self, actor: Actor, key: str) -> None:
         self.p.done.append(("revoke", key))
 
+    async def rotate_key(self, actor: Actor, key: str, request: keys.Rotate) -> keys.NewKey:
+        self.p.done.append(("rotate", key))
+        return await self.create_key(actor, keys.CreateKey(name=self.p.text, scopes=["send"]))
+
+    async def release_key(self, actor: Actor, key: str) -> None:
+        self.p.done.append(("release", key))
+
+    async def rotate_credential(self, actor: Actor, credential: str, request: keys.Rotate) -> keys.NewCredential:
+        self.p.done.append(("rotate", credential))
+        return await self.create_credential(actor, keys.CreateCredential(name=self.p.text))
+
+    async def release_credential(self, actor: Actor, credential: str) -> None:
+        self.p.done.append(("release", credential))
+
+    async def paused(self, actor: Actor) -> list[keys.Paused]:
+        return [keys.Paused(area="credentials", id="smtp_1", name=self.p.text, paused_at=T0, reason=self.p.text)]
+
     async def create_credential(self, actor: Actor, request: keys.CreateCredential) -> keys.NewCredential:
         self.p.done.append(("credential", request.name))
         return keys.NewCredential(

@@ -30,6 +30,7 @@ PAGES = (
 ACTS = (
     *("/messages/{m}/cancel", "/messages/{m}/resend", "/domains", "/domains/dom_1/check", "/domains/dom_1/rotate"),
     *("/domains/dom_1/remove", "/keys", "/keys/key_1/revoke", "/credentials", "/credentials/smtp_1/revoke"),
+    *("/keys/key_1/rotate", "/keys/key_1/release", "/credentials/smtp_1/rotate", "/credentials/smtp_1/release"),
     *("/suppressions", "/suppressions/remove", "/suppressions/import", "/suppressions/export", "/webhooks"),
     *("/webhooks/whk_1/test", "/webhooks/whk_1/switch", "/webhooks/whk_1/rotate", "/webhooks/whk_1/replay"),
     *("/webhooks/whk_1/remove", "/audit/export", "/sign-out"),
@@ -184,6 +185,8 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/domains/dom_1/rotate", {}),
         ("/domains/dom_1/remove", {"confirm": "example.com"}),
         ("/keys/key_1/revoke", {}),
+        ("/keys/key_1/release", {}),
+        ("/credentials/smtp_1/release", {}),
         ("/suppressions", {"address": "a@example.com"}),
         ("/suppressions/remove", {"address": "a@example.com"}),
         ("/webhooks/whk_1/test", {}),
@@ -192,11 +195,15 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/webhooks/whk_1/remove", {}),
     ):
         assert (await inside.post(path, {"csrf": csrf, **data})).status_code == 303, path
-    assert len(inside.platform.done) == 12
+    assert len(inside.platform.done) == 14
     made = await inside.post("/keys", {"csrf": csrf, "name": "shop", "scopes": ["send", "read"]})
     assert "mw_the_secret_shown_once" in made.text and ("key", "shop", ["send", "read"]) in inside.platform.done
     assert "mw_the_secret_shown_once" not in (await inside.get("/keys")).text
     assert "pw_shown_once" in (await inside.post("/credentials", {"csrf": csrf, "name": "x"})).text
+    assert "mw_the_secret_shown_once" in (await inside.post("/keys/key_1/rotate", {"csrf": csrf})).text
+    assert "pw_shown_once" in (await inside.post("/credentials/smtp_1/rotate", {"csrf": csrf})).text
+    for page in ("/", "/keys"):
+        assert 'action="/credentials/smtp_1/release"' in (await inside.get(page)).text
     hook = {"csrf": csrf, "url": "https://hooks.example/", "events": ["message.bounced"]}
     assert "whsec_once" in (await inside.post("/webhooks", hook)).text
     assert "1 added" in (await inside.post("/suppressions/import", {"csrf": csrf, "lines": "a@b.example"})).text

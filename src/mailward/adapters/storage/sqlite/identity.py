@@ -11,14 +11,15 @@ from mailward.adapters.storage.sqlite.times import from_us, maybe_from_us, to_us
 from mailward.adapters.storage.sqlite.workspaces import table
 from mailward.base import ids
 from mailward.base.ids import SessionId, UserId, WorkspaceId
-from mailward.core.identity.model import Credential, CredentialKind, Member, Session, User
+from mailward.core.identity.model import Credential, CredentialKind, Member, Session, Standing, User
 from mailward.policy.access import Role, Scope
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Row, Sql
 
 _CREDENTIAL = (
-    "id, workspace, kind, name, hint, scopes, domains, networks, created, created_by, expires, last_used, revoked"
+    "id, workspace, kind, name, hint, scopes, domains, networks, created, created_by, expires, last_used, revoked, "
+    "paused, pause_reason, released, successor"
 )
 _SESSION = "id, user, workspace, created, last_seen, device, address"
 
@@ -47,6 +48,10 @@ def _credential(row: Row) -> Credential:
         expires=maybe_from_us(row[10]),
         last_used=maybe_from_us(row[11]),
         revoked=maybe_from_us(row[12]),
+        paused=maybe_from_us(row[13]),
+        pause_reason=row[14],
+        released=maybe_from_us(row[15]),
+        successor=None if row[16] is None else ids.encode(_prefix(kind), row[16]),
     )
 
 
@@ -102,6 +107,76 @@ class SqliteCredentials:
         scoped = "" if self._tx.workspace is None else " AND workspace = scope()"
         sql = f"UPDATE t_credentials SET revoked = ?, token_hash = NULL WHERE id = ? AND revoked IS NULL{scoped}"  # noqa: S608
         return self._tx.run(sql, (to_us(now), _raw(id))) > 0
+
+    async def succeed(self, id: str, successor: str, ends: datetime) -> None:
+        """The old one ends at `ends` at the latest."""
+        self._tx.run(
+            "UPDATE t_credentials SET successor = ?, expires = min(coalesce(expires, ?2), ?2) "
+            "WHERE workspace = scope() AND id = ?3",
+            (_raw(successor), to_us(ends), _raw(id)),
+        )
+
+    async def pause(self, id: str, reason: str, now: datetime) -> bool:
+        """Live ones that are not paused yet."""
+        scoped = "" if self._tx.workspace is None else " AND workspace = scope()"
+        sql = (
+            "UPDATE t_credentials SET paused = ?, pause_reason = ? "
+            f"WHERE id = ? AND paused IS NULL AND revoked IS NULL{scoped}"
+        )
+        return self._tx.run(sql, (to_us(now), reason, _raw(id))) > 0
+
+    async def release(self, id: str, now: datetime) -> bool:
+        """Paused ones of this scope."""
+        sql = (
+            "UPDATE t_credentials SET paused = NULL, pause_reason = '', released = ? "
+            "WHERE workspace = scope() AND id = ? AND paused IS NOT NULL"
+        )
+        return self._tx.run(sql, (to_us(now), _raw(id))) > 0
+
+    async def paused(self) -> list[Credential]:
+        """Newest pause first."""
+        where = "paused IS NOT NULL AND revoked IS NULL ORDER BY paused DESC LIMIT 100"
+        sql = f"SELECT {_CREDENTIAL} FROM {table(self._tx, 'credentials')} WHERE {where}"  # noqa: S608
+        return [_credential(r) for r in self._tx.rows(sql)]
+
+    async def exceptions(self, revoked_since: datetime) -> list[Standing]:
+        """System scope."""
+        sql = (
+            "SELECT kind, id, revoked, paused, expires FROM t_credentials "
+            "WHERE revoked >= ? OR paused IS NOT NULL OR (expires IS NOT NULL AND revoked IS NULL)"
+        )
+        return [
+            Standing(
+                ids.encode(_prefix(CredentialKind(kind)), id), revoked is not None, paused is not None, expires or 0
+            )
+            for kind, id, revoked, paused, expires in self._tx.rows(sql, (to_us(revoked_since),))
+        ]
+
+    async def add_traffic(self, workspace: WorkspaceId, id: str, slot: int, recipients: int) -> int:
+        """System scope."""
+        where = (ids.decode("ws", workspace), _raw(id), slot)
+        self._tx.run(
+            "INSERT INTO t_credential_traffic(workspace, credential, slot, recipients) VALUES (?,?,?,?) "
+            "ON CONFLICT DO UPDATE SET recipients = recipients + excluded.recipients",
+            (*where, recipients),
+        )
+        row = self._tx.row(
+            "SELECT recipients FROM t_credential_traffic WHERE workspace = ? AND credential = ? AND slot = ?", where
+        )
+        return int(row[0]) if row else 0
+
+    async def busiest(self, workspace: WorkspaceId, id: str, first: int, last: int) -> int | None:
+        """System scope."""
+        row = self._tx.row(
+            "SELECT max(recipients) FROM t_credential_traffic "
+            "WHERE workspace = ? AND credential = ? AND slot BETWEEN ? AND ?",
+            (ids.decode("ws", workspace), _raw(id), first, last),
+        )
+        return None if row is None or row[0] is None else int(row[0])
+
+    async def forget_traffic(self, before: int) -> int:
+        """System scope."""
+        return self._tx.run("DELETE FROM t_credential_traffic WHERE slot < ?", (before,))
 
     async def by_token(self, token_hash: bytes) -> Credential | None:
         """System scope."""

@@ -24,6 +24,16 @@ async def revoke_key(call: Call[NoQuery, None]) -> None:
     await call.platform.keys.revoke_key(call.actor, call.params["key"])
 
 
+async def rotate_key(call: Call[NoQuery, types.Rotate]) -> types.NewKey:
+    """A successor with its secret."""
+    return await call.platform.keys.rotate_key(call.actor, call.params["key"], call.body)
+
+
+async def release_key(call: Call[NoQuery, None]) -> None:
+    """The pause is over."""
+    await call.platform.keys.release_key(call.actor, call.params["key"])
+
+
 async def create_credential(call: Call[NoQuery, types.CreateCredential]) -> types.NewCredential:
     """A credential with its password."""
     return await call.platform.keys.create_credential(call.actor, call.body)
@@ -38,6 +48,21 @@ async def revoke_credential(call: Call[NoQuery, None]) -> None:
     """From now on the credential is unknown."""
     await call.platform.keys.revoke_credential(call.actor, call.params["credential"])
 
+
+async def rotate_credential(call: Call[NoQuery, types.Rotate]) -> types.NewCredential:
+    """A successor with its password."""
+    return await call.platform.keys.rotate_credential(call.actor, call.params["credential"], call.body)
+
+
+async def release_credential(call: Call[NoQuery, None]) -> None:
+    """The pause is over."""
+    await call.platform.keys.release_credential(call.actor, call.params["credential"])
+
+
+_ROTATE = "The successor reaches what the old one reaches. Both work until the grace is over, then only the new one."
+_RELEASE = (
+    "For a credential that was paused because it sent far more than it ever did. A credential cannot release itself."
+)
 
 OPERATIONS = [
     Operation(
@@ -82,6 +107,34 @@ OPERATIONS = [
     ),
     Operation(
         method="POST",
+        path="/v1/keys/{key}/rotate",
+        handler=rotate_key,
+        permission=Permission.KEY_CHANGE,
+        rate=RateClass.WRITE,
+        name="rotateKey",
+        tag="keys",
+        summary="Replace an API key",
+        description=_ROTATE,
+        request=types.Rotate,
+        response=types.NewKey,
+        status=201,
+        errors=("conflict",),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/keys/{key}/release",
+        handler=release_key,
+        permission=Permission.KEY_CHANGE,
+        rate=RateClass.WRITE,
+        name="releaseKey",
+        tag="keys",
+        summary="Let an API key send again",
+        description=_RELEASE,
+        status=204,
+        errors=("conflict",),
+    ),
+    Operation(
+        method="POST",
         path="/v1/smtp-credentials",
         handler=create_credential,
         permission=Permission.KEY_CHANGE,
@@ -118,5 +171,33 @@ OPERATIONS = [
         tag="smtp-credentials",
         summary="Revoke an SMTP credential",
         status=204,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/smtp-credentials/{credential}/rotate",
+        handler=rotate_credential,
+        permission=Permission.KEY_CHANGE,
+        rate=RateClass.WRITE,
+        name="rotateSmtpCredential",
+        tag="smtp-credentials",
+        summary="Replace an SMTP credential",
+        description=_ROTATE,
+        request=types.Rotate,
+        response=types.NewCredential,
+        status=201,
+        errors=("conflict",),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/smtp-credentials/{credential}/release",
+        handler=release_credential,
+        permission=Permission.KEY_CHANGE,
+        rate=RateClass.WRITE,
+        name="releaseSmtpCredential",
+        tag="smtp-credentials",
+        summary="Let an SMTP credential send again",
+        description=_RELEASE,
+        status=204,
+        errors=("conflict",),
     ),
 ]

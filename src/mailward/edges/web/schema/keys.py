@@ -29,8 +29,14 @@ class CreateKey(Request):
     domains: Domains | None = None
 
 
+class Rotate(Request):
+    """How long the old one goes on working beside its successor."""
+
+    grace_hours: Annotated[int, Meta(ge=0, le=720)] = 24
+
+
 class Key(View):
-    """A key; only its prefix is known to us."""
+    """A key; only its prefix is known to us. `paused_at`: it sends nothing until it is released."""
 
     id: str
     name: str
@@ -42,6 +48,9 @@ class Key(View):
     expires_at: Instant | None = None
     last_used_at: Instant | None = None
     revoked_at: Instant | None = None
+    paused_at: Instant | None = None
+    pause_reason: str = ""
+    successor: str | None = None
 
 
 class NewKey(Key):
@@ -80,6 +89,9 @@ class Credential(View):
     expires_at: Instant | None = None
     last_used_at: Instant | None = None
     revoked_at: Instant | None = None
+    paused_at: Instant | None = None
+    pause_reason: str = ""
+    successor: str | None = None
 
 
 class NewCredential(Credential):
@@ -93,3 +105,13 @@ class CredentialPage(View):
 
     data: list[Credential]
     next_cursor: str | None = None
+
+
+class Paused(View):
+    """A credential that waits for its owner's word: "keys" or "credentials", and why it was paused."""
+
+    area: Literal["keys", "credentials"]
+    id: str
+    name: str
+    paused_at: Instant
+    reason: str

@@ -17,6 +17,7 @@ from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import FRAME_CSP, SECURITY_HEADERS, redirect
 from mailward.edges.web.schema.messages import MessageDetail, MessagePage, MessageQuery
 from mailward.edges.web.schema.workspace import UsageQuery
+from mailward.policy.access import Permission
 
 _FILTERS = ("status", "to", "from", "subject", "tag", "stream")
 STATUSES = (
@@ -59,10 +60,12 @@ class Messages:
             for what, count in day.counts.items():
                 totals[what] = totals.get(what, 0) + count
         page = await platform.messages.find(session.actor, MessageQuery(limit=10))
+        may_see = Permission.KEY_READ in session.actor.permissions
         return self._desk.page(
             session,
             "overview.html",
             here="overview",
+            paused=await platform.keys.paused(session.actor) if may_see else [],
             totals=totals,
             messages=page.data,
             around=self._desk.surroundings,

@@ -17,7 +17,7 @@ from mailward.edges.web.problems import status_of
 from mailward.edges.web.schema.audit import AuditQuery
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.domains import AddDomain
-from mailward.edges.web.schema.keys import CreateCredential, CreateKey
+from mailward.edges.web.schema.keys import CreateCredential, CreateKey, Rotate
 
 
 def page_query(request: Request) -> PageQuery:
@@ -112,8 +112,12 @@ class Keys:
             Route("/keys", shows(self.list), methods=["GET"]),
             Route("/keys", acts(self.create_key), methods=["POST"]),
             Route("/keys/{id}/revoke", acts(self.revoke_key), methods=["POST"]),
+            Route("/keys/{id}/rotate", acts(self.rotate_key), methods=["POST"]),
+            Route("/keys/{id}/release", acts(self.release_key), methods=["POST"]),
             Route("/credentials", acts(self.create_credential), methods=["POST"]),
             Route("/credentials/{id}/revoke", acts(self.revoke_credential), methods=["POST"]),
+            Route("/credentials/{id}/rotate", acts(self.rotate_credential), methods=["POST"]),
+            Route("/credentials/{id}/release", acts(self.release_credential), methods=["POST"]),
         ]
 
     async def list(self, request: Request, session: Session, code: int = 200, **facts: object) -> Response:
@@ -129,6 +133,7 @@ class Keys:
             here="keys",
             keys=keys.data,
             credentials=credentials.data,
+            paused=await self._desk.platform.keys.paused(session.actor),
             around=self._desk.surroundings,
             **shown,
         )
@@ -165,6 +170,29 @@ class Keys:
     async def revoke_credential(self, request: Request, session: Session, form: Form) -> Response:
         """End a credential at once."""
         await self._desk.platform.keys.revoke_credential(session.actor, request.path_params["id"])
+        return redirect("/keys")
+
+    async def rotate_key(self, request: Request, session: Session, form: Form) -> Response:
+        """A successor beside a key; its secret is on this page alone."""
+        id = request.path_params["id"]
+        return await self.list(
+            request, session, new_key=await self._desk.platform.keys.rotate_key(session.actor, id, Rotate())
+        )
+
+    async def rotate_credential(self, request: Request, session: Session, form: Form) -> Response:
+        """Likewise for an SMTP credential."""
+        id = request.path_params["id"]
+        new = await self._desk.platform.keys.rotate_credential(session.actor, id, Rotate())
+        return await self.list(request, session, new_credential=new)
+
+    async def release_key(self, request: Request, session: Session, form: Form) -> Response:
+        """End a pause."""
+        await self._desk.platform.keys.release_key(session.actor, request.path_params["id"])
+        return redirect("/keys")
+
+    async def release_credential(self, request: Request, session: Session, form: Form) -> Response:
+        """End a pause."""
+        await self._desk.platform.keys.release_credential(session.actor, request.path_params["id"])
         return redirect("/keys")
 
 
