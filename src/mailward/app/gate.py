@@ -177,6 +177,7 @@ class Gate:
             requiretls=envelope.requiretls,
             ret=envelope.ret,
             envid=envelope.envid,
+            rewritten=prepared.rewritten,
         )
 
 

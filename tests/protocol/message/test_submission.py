@@ -60,8 +60,21 @@ def test_every_blind_copy_field_goes() -> None:
 
 def test_eight_bit_is_flagged() -> None:
     """8-bit bodies and headers are told apart."""
-    assert prepare("From: a@example.com\r\n\r\nü\r\n".encode())[-3:] == (True, False, 0)
-    assert prepare("From: a@example.com\r\nSubject: ü\r\n\r\nu\r\n".encode())[-3:] == (False, True, 0)
+    body = prepare("From: a@example.com\r\n\r\nü\r\n".encode())
+    assert (body.eight_bit, body.utf8_header, body.received) == (True, False, 0)
+    header = prepare("From: a@example.com\r\nSubject: ü\r\n\r\nu\r\n".encode())
+    assert (header.eight_bit, header.utf8_header, header.received) == (False, True, 0)
+
+
+def test_a_long_line_is_rewritten_before_anything_is_signed() -> None:
+    """A body line of 999 bytes is encoded and a long header folded; the record says so; nothing else changes."""
+    content = b"From: a@example.com\r\nSubject: " + b"word " * 200 + b"end\r\n\r\n" + b"x" * 999 + b"\r\n"
+    found = prepare(content)
+    assert found.rewritten == ("Subject is folded", "text/plain is now quoted-printable")
+    assert not headers.has_long_line(found.content)
+    assert headers.split(found.content) == found.parsed
+    assert found.subject == ("word " * 200 + "end")[:1000]
+    assert prepare(FULL).rewritten == ()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +87,8 @@ def test_eight_bit_is_flagged() -> None:
         (b"From: a@example.com\r\n\r\nbare\nline\r\n", "bare_newline"),
         (b"From: a@example.com\r\n\r\nbare\rline\r\n", "bare_newline"),
         (b"From: a@example.com\r\n\r\nnul\0\r\n", "nul_byte"),
-        (b"From: a@example.com\r\n\r\n" + b"x" * 999 + b"\r\n", "line_too_long"),
+        (b"From: a@example.com\r\nX-A: " + b"x" * 999 + b"\r\n\r\n", "header_too_long"),
+        (b"From: a@example.com\r\nContent-Type: multipart/mixed\r\n\r\n" + b"x" * 999 + b"\r\n", "line_too_long"),
         (b"From: a@example.com\r\nMessage-ID: nonsense\r\n\r\n", "message_id_invalid"),
         (b"From: a@example.com\r\n" + b"Received: x\r\n" * 51 + b"\r\n", "mail_loop"),
         (b"From : a@example.com\r\n\r\n", "header_malformed"),

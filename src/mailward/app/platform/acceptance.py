@@ -70,6 +70,7 @@ class Candidate:
     requiretls: bool = False
     ret: str = ""
     envid: str = ""
+    rewritten: tuple[str, ...] = ()
 
 
 class Outbox(Protocol):
@@ -289,6 +290,7 @@ class Acceptance:
             envid=c.envid,
             due=c.due if scheduled else 0,
             recipients=len(c.recipients),
+            rewritten=c.rewritten,
         )
         submission = Submission(
             id=ids.new_raw(now // 1000, self._entropy),
@@ -466,7 +468,8 @@ def _candidate(item: Outgoing) -> Candidate | MailwardError:
         due=due,
         test_mode=item.test_mode,
         idempotency=idempotency,
-        smtputf8=any(not r.isascii() for r in item.recipients) or not from_address.isascii(),
+        smtputf8=item.utf8_header or any(not r.isascii() for r in item.recipients) or not from_address.isascii(),
+        rewritten=item.rewritten,
     )
 
 

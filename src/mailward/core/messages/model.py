@@ -40,7 +40,8 @@ class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
     """What is kept of a message beside its body. Encoded as one msgpack array in its row.
 
     `source` is "api", "smtp" or "network"; `actor` the id of the credential; `domain`
-    the verified domain that signs; `due` microseconds UTC when it was scheduled, else 0.
+    the verified domain that signs; `due` microseconds UTC when it was scheduled, else 0;
+    `rewritten` what was changed because lines were too long for SMTP.
     """
 
     source: str
@@ -64,13 +65,15 @@ class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
     envid: str = ""
     due: int = 0
     recipients: int = 1
+    rewritten: tuple[str, ...] = ()
 
 
 class AttemptFacts(msgspec.Struct, array_like=True, frozen=True):
     """One try, explained: who was asked and why, over which TLS, what was said, what it means, what follows.
 
     `outcome` is "delivered", "deferred", "bounced" or "discarded"; `dialogue` a list of
-    (offset in ms, direction, line), content replaced by its size; `next_due` microseconds UTC or 0.
+    (offset in ms, direction, line), content replaced by its size; `next_due` microseconds UTC or 0;
+    `rewritten` what of the content was changed so that it could travel, and why.
     """
 
     outcome: str
@@ -87,6 +90,7 @@ class AttemptFacts(msgspec.Struct, array_like=True, frozen=True):
     elapsed_ms: int
     signed: tuple[str, ...]
     next_due: int = 0
+    rewritten: tuple[str, ...] = ()
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -98,11 +98,14 @@ def assemble(prepend: bytes, fields: Iterable[tuple[bytes, bytes]], content: byt
     return b"".join((prepend, *[raw for _, raw in fields], b"\r\n", memoryview(content)[body_offset:]))
 
 
-def has_long_line(data: bytes, limit: int = 998) -> bool:
-    """Whether a line is longer than `limit` bytes without its line break. Looks at about one byte in a thousand."""
-    position, size = 0, len(data)
+def has_long_line(data: bytes, limit: int = 998, start: int = 0, end: int | None = None) -> bool:
+    """Whether a line of `data[start:end]` is longer than `limit` bytes without its line break.
+
+    Looks at about one byte in a thousand.
+    """
+    position, size = start, len(data) if end is None else end
     while size - position > limit:
-        newline = data.rfind(b"\n", position, position + limit + 2)
+        newline = data.rfind(b"\n", position, min(position + limit + 2, size))
         if newline < 0 or (newline - position == limit + 1 and data[newline - 1] != 13):
             return True
         position = newline + 1

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from typing import NamedTuple
 
 from mailward.base.errors import Invalid
 from mailward.base.sources import Entropy
-from mailward.protocol.message import fields
+from mailward.protocol.message import fields, transfer
 from mailward.protocol.message.draft import Attachment
 from mailward.protocol.message.headers import has_bare_newline, has_long_line
 
@@ -45,16 +44,12 @@ def text(content: str, subtype: str) -> Entity:
     head = b"Content-Type: text/%b; charset=utf-8\r\n" % subtype.encode()
     if (len(data) - len(content)) * 4 > len(data):  # about a third of non-ASCII characters: base64 is smaller
         return Entity(head + b"Content-Transfer-Encoding: base64\r\n", base64_lines(data))
-    encoded = binascii.b2a_qp(data, istext=True)
-    return Entity(head + b"Content-Transfer-Encoding: quoted-printable\r\n", encoded)
+    return Entity(head + b"Content-Transfer-Encoding: quoted-printable\r\n", transfer.quoted_printable(data))
 
 
 def base64_lines(data: bytes) -> bytes:
     """Base64 in CRLF-ended lines of 76 characters."""
-    encoded = binascii.b2a_base64(data, newline=False)
-    if not encoded:
-        return b"\r\n"
-    return b"\r\n".join([encoded[i : i + 76] for i in range(0, len(encoded), 76)]) + b"\r\n"
+    return transfer.base64(data) + b"\r\n"
 
 
 def _content_type(given: str, where: str) -> tuple[str, list[str]]:

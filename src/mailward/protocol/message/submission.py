@@ -1,4 +1,7 @@
-"""A message as a client handed it in, made ready to be signed: checked, Bcc taken out, what is missing put in."""
+"""A message as a client handed it in, made ready to be signed: checked, Bcc taken out, what is missing put in.
+
+Lines too long for SMTP are rewritten here (`transport`), because what is signed has to be what is sent.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import NamedTuple
 
 from mailward.base.errors import Invalid
 from mailward.base.sources import Entropy
-from mailward.protocol.message import fields, headers, mailbox, words
+from mailward.protocol.message import fields, headers, mailbox, transport, words
 from mailward.protocol.message.headers import Parsed
 from mailward.protocol.message.mailbox import Originators
 
@@ -31,7 +34,8 @@ class Prepared(NamedTuple):
     """`content` and its `parsed` header as they will be signed, and what was read on the way.
 
     `subject`, `to`: decoded for display, cut to 1,000 characters. `eight_bit`: the body holds 8-bit bytes;
-    `utf8_header`: the header does (SMTPUTF8 needed); `received`: how many relays it passed before us.
+    `utf8_header`: the header does (SMTPUTF8 needed); `received`: how many relays it passed before us;
+    `rewritten`: what was changed because a line was too long, for people, mostly nothing.
     """
 
     content: bytes
@@ -43,6 +47,7 @@ class Prepared(NamedTuple):
     eight_bit: bool
     utf8_header: bool
     received: int
+    rewritten: tuple[str, ...] = ()
 
 
 def for_submission(
@@ -60,14 +65,15 @@ def for_submission(
     `canonical`: the SMTP server has refused every bare CR and LF already.
 
     Raises Invalid: those of `headers.split` and `mailbox.originators`, `header_duplicate`, `bare_newline`,
-    `nul_byte`, `line_too_long`, `mail_loop` (RFC 5321 section 6.3), `message_id_invalid`.
+    `nul_byte`, `mail_loop` (RFC 5321 section 6.3), `message_id_invalid`, and those of `transport.shorten`.
     """
     if b"\0" in content:
         raise Invalid("nul_byte", "The message holds a NUL byte.", field="content")
     if not canonical and headers.has_bare_newline(content):
         raise Invalid("bare_newline", "The message holds a CR or LF on its own.", field="content")
+    rewritten: tuple[str, ...] = ()
     if headers.has_long_line(content):
-        raise Invalid("line_too_long", "A line of the message is longer than 998 bytes.", field="content")
+        content, rewritten = transport.shorten(content)
     given = headers.split(content)
     if not given.fields:
         raise Invalid("from_missing", "The message has no header.", field="from")
@@ -116,6 +122,7 @@ def for_submission(
         eight_bit=not content.isascii() and not content[given.body_offset :].isascii(),
         utf8_header=utf8_header,
         received=received,
+        rewritten=rewritten,
     )
 
 

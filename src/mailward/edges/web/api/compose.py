@@ -61,8 +61,9 @@ def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Id
         headers=list(request.headers.items()) if request.headers else (),
         list_unsubscribe=_list_unsubscribe(request),
     )
+    built = build.build(draft, entropy)
     return Outgoing(
-        content=build.build(draft, entropy).content,
+        content=built.content,
         recipients=recipients,
         header_from=author.address,
         domains=(author.domain,),
@@ -76,6 +77,7 @@ def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Id
         test_mode=request.test_mode,
         dry_run=request.dry_run,
         idempotency=key,
+        utf8_header=built.needs_smtputf8,
     )
 
 
@@ -170,6 +172,8 @@ def compose_raw(
         test_mode=request.test_mode,
         dry_run=request.dry_run,
         idempotency=key,
+        utf8_header=ready.utf8_header,
+        rewritten=ready.rewritten,
     )
 
 

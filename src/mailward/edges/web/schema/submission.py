@@ -24,7 +24,7 @@ class Outgoing:
 
     `mail_from` is the envelope sender the caller asked for, None for the default; recipients are bare
     addresses in RFC 5321 form, without duplicates. `domains` are those of From, Sender and Resent-*: each
-    must be the workspace's own.
+    must be the workspace's own. `utf8_header`: only SMTPUTF8 carries it; `rewritten`: what was changed for its way.
     """
 
     content: bytes = field(repr=False)
@@ -42,6 +42,8 @@ class Outgoing:
     test_mode: bool = False
     dry_run: bool = False
     idempotency: Idempotency | None = None
+    utf8_header: bool = False
+    rewritten: tuple[str, ...] = ()
 
 
 class Given(NamedTuple):
