@@ -10,6 +10,7 @@ from mailward.app.bodies import Bodies
 from mailward.app.certificates import Certificates
 from mailward.app.doors import Doors
 from mailward.app.installation import Installation
+from mailward.app.leasing import Leasing
 from mailward.app.metrics import Metrics
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.settings import Settings
@@ -22,6 +23,7 @@ class Parts(Protocol):
     """What the web side and upkeep use of a worker."""
 
     slot: int
+    first: bool
     settings: Settings
     roles: frozenset[str]
     installation: Installation
@@ -36,6 +38,13 @@ class Parts(Protocol):
     allowance: Allowance
     webhooks: WebhookWorker
     sender: Sender | None
+    leasing: Leasing
 
     def revoked(self) -> None:
         """A credential was revoked here: have every cache look at once."""
+
+    def wake_senders(self) -> None:
+        """Something became due in the store: whoever sends, look now."""
+
+    def wake_webhooks(self) -> None:
+        """An event was queued for a webhook: whoever posts, look now."""

@@ -11,6 +11,9 @@ class Plan(msgspec.Struct, kw_only=True):
     """Sent as JSON on the worker's standard input. Sockets are file descriptors inherited under the same numbers."""
 
     slot: int
+    """Unique among all workers of the data folder that are alive."""
+    first: bool = False
+    """The first worker of its supervisor: what is done once is done there."""
     supervisor: int
     settings: Settings
     starttls: list[int] = msgspec.field(default_factory=list)
@@ -20,7 +23,15 @@ class Plan(msgspec.Struct, kw_only=True):
     metrics: int = -1
 
 
-def encode(plan: Plan) -> bytes:
+class CommitterPlan(msgspec.Struct, kw_only=True):
+    """The same for the committing process: the settings, its supervisor, and the Unix socket it listens on."""
+
+    settings: Settings
+    supervisor: int
+    listener: int
+
+
+def encode(plan: Plan | CommitterPlan) -> bytes:
     """JSON text of a plan."""
     return msgspec.json.encode(plan)
 

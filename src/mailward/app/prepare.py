@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.storage.sqlite.engine import SqliteStore
@@ -14,6 +15,7 @@ from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import Settings, split_address
 from mailward.app.signing import make_keys
 from mailward.base.ids import WorkspaceId
+from mailward.core.delivery.lease import clear_idle_slots
 from mailward.core.domains.add import ensure_capture_domain
 from mailward.core.domains.model import CAPTURE_DOMAIN
 from mailward.core.identity.credentials import Wish, create_key, create_smtp
@@ -33,18 +35,21 @@ class First:
 _first = First()
 
 
-def prepare(settings: Settings) -> None:
-    """Data folder, keys, schema, certificate, the first workspace, its capture domain; again and again harmless."""
+def prepare(settings: Settings, idle: Callable[[int], bool]) -> None:
+    """Data folder, keys, schema, certificate, the first workspace, its capture domain; again and again harmless.
+
+    What workers that cannot be alive (`idle` by number) had leased becomes due again.
+    """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     clock = SystemClock()
     vault = Vault(settings.data / "keys", SystemEntropy(), now=clock.now())
     SqliteStore.prepare(settings.data, vault.database_key(), clock)
     if not settings.tls.certificate:
         ensure_self_signed(settings.data / "tls", settings.hostname, clock.now())
-    asyncio.run(_first_things(settings))
+    asyncio.run(_first_things(settings, idle))
 
 
-async def _first_things(settings: Settings) -> None:
+async def _first_things(settings: Settings, idle: Callable[[int], bool]) -> None:
     i = Installation(settings, worker=COMMAND_LINE + 999)
     await i.open()
     try:
@@ -61,8 +66,11 @@ async def _first_things(settings: Settings) -> None:
                 await _first_credentials(i, made.id)
         for workspace in workspaces:
             await _capture_domain(i, workspace.id)
-        link = await i.store.system_write(lambda tx: new_setup_link(tx, now=now, entropy=i.entropy))
-        _first.link = link.reveal() if link is not None else None
+        due = i.now_us()
+        await i.store.system_write(lambda tx: clear_idle_slots(tx, idle, now=due))
+        if "web" in settings.server.roles:
+            link = await i.store.system_write(lambda tx: new_setup_link(tx, now=now, entropy=i.entropy))
+            _first.link = link.reveal() if link is not None else None
         started = {"version": _version(), "mode": "capture" if settings.capture else "live"}
         await i.store.system_write(
             lambda tx: tx.audit.append(_system(WorkspaceId("")), "process.started", "installation", started, now=now)
@@ -109,7 +117,8 @@ def _version() -> str:
 def welcome(settings: Settings) -> None:
     """The console's words: where everything is, the setup link, one curl line and one SMTP block."""
     url = settings.http.public_url
-    lines = ["", f"Mailward runs: {url}"]
+    roles = settings.server.roles
+    lines = ["", f"Mailward runs: {url}" if "web" in roles else f"Mailward runs: {', '.join(roles)}"]
     if settings.capture:
         lines.append(
             "Capture mode: no hostname is set, so nothing leaves this machine; every message is kept and shown."

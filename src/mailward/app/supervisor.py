@@ -1,4 +1,4 @@
-"""The parent process: binds the ports, prepares the data folder, gives up root, keeps the workers alive.
+"""The parent process: takes its roles, binds the ports, prepares the data folder, gives up root, keeps workers alive.
 
 It parses nothing from the network. Workers inherit the listening sockets, so a worker
 that dies takes no port with it and connections wait in the backlog for the next one.
@@ -6,128 +6,94 @@ that dies takes no port with it and connections wait in the backlog for the next
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pwd
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 
 from mailward.app.plan import Plan, encode
+from mailward.app.ports import bind
+from mailward.app.roles import Hold, StartError, first_slot
 from mailward.app.settings import Settings, SettingsError, split_address
+from mailward.app.user import become, give_data
 
 log = structlog.get_logger()
 
-_BACKLOG = 1024
-
-
-class StartError(Exception):
-    """The platform cannot start; the text says what to do."""
-
-
-def bind(text: str) -> socket.socket:
-    """A listening TCP socket on `address:port`, inheritable; StartError when it is taken or forbidden."""
-    address, port = split_address(text)
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address == "::" else 1)
-    try:
-        sock.bind((address, port))
-        sock.listen(_BACKLOG)
-    except OSError as e:
-        sock.close()
-        hint = {13: "needs root or CAP_NET_BIND_SERVICE", 98: "something else listens there"}.get(e.errno or 0, "")
-        raise StartError(f"cannot listen on {text}: {e.strerror}" + (f" ({hint})" if hint else "")) from e
-    sock.set_inheritable(True)
-    return sock
-
-
-def lock_data(data: Path) -> int:
-    """Take the data folder for this process alone; StartError when another one has it."""
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(data / "mailward.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as e:
-        os.close(fd)
-        raise StartError(f"another mailward runs on {data}; stop it, or choose another data folder") from e
-    os.ftruncate(fd, 0)
-    os.write(fd, f"{os.getpid()}\n".encode())
-    return fd
-
-
-def become(settings: Settings) -> tuple[int, int] | None:
-    """(uid, gid) the workers run as when we are root; None to stay as we are."""
-    if os.geteuid() != 0 or not settings.server.user:
-        return None
-    try:
-        entry = pwd.getpwnam(settings.server.user)
-    except KeyError:
-        if not settings.capture:
-            raise StartError(
-                f"started as root, but there is no user {settings.server.user!r}: create it "
-                f"(useradd --system {settings.server.user}), or set server.user"
-            ) from None
-        log.warning("running_as_root", advice=f"create the user {settings.server.user} before real use")
-        return None
-    return entry.pw_uid, entry.pw_gid
-
-
-def give_data(data: Path, owner: tuple[int, int]) -> None:
-    """Make the data folder the worker user's own."""
-    for path in (data, *data.rglob("*")):
-        os.chown(path, *owner, follow_symlinks=False)
+# Sessions get 10 s to end, deliveries 15, requests 5: see Worker.drain. What is not over then is killed.
+_DRAIN_SECONDS = 40.0
+_STEADY_SECONDS = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
+_UPKEEP_LOOK_SECONDS = 60.0
+_ADVICE = {
+    74: "a write to the disk could not be made durable; look at the disk and the kernel's log",
+    78: "it could not start; its own log line above says why",
+}
 
 
 class Supervisor:
     """Starts one worker a slot, restarts those that die, and drains all on SIGTERM or SIGINT."""
 
-    def __init__(self, settings: Settings, prepare: Callable[[Settings], None], ready: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, prepare: Callable[[Settings, Callable[[int], bool]], None], ready: Callable[[], None]
+    ) -> None:
+        """`prepare` gets the settings and which worker numbers cannot be alive; `ready` is called once all started."""
         self._settings = settings
         self._prepare = prepare
         self._ready = ready
+        self._roles = settings.server.roles
+        self._first = first_slot(self._roles)
+        # Upkeep is one set of tasks, whoever runs it: a second worker would have nothing to do.
+        self._count = 1 if set(self._roles) == {"upkeep"} else settings.workers
         self._workers: dict[int, subprocess.Popen[bytes]] = {}
         self._started: dict[int, float] = {}
+        self._pause: dict[int, float] = {}
+        self._again: dict[int, float] = {}
+        self._owner: tuple[int, int] | None = None
+        self._hold: Hold | None = None
         self._stopping = False
         self._sockets: dict[str, list[socket.socket]] = {}
 
     def run(self) -> int:
         """Until told to stop; the exit code."""
         settings = self._settings
-        roles = settings.server.roles
-        lock = lock_data(settings.data)
+        hold = self._hold = Hold(settings.data, self._roles, waiting=lambda: log.warning("waiting_for_old_workers"))
         try:
-            self._sockets = {
-                "http": [bind(t) for t in settings.http.listen] if "web" in roles else [],
-                "starttls": [bind(t) for t in settings.submission.starttls] if "submission" in roles else [],
-                "implicit": [bind(t) for t in settings.submission.implicit] if "submission" in roles else [],
-                "private": [bind(t) for t in settings.submission.private] if "submission" in roles else [],
-            }
-            for slot in range(settings.workers):
-                self._metrics_socket(slot)
-            self._prepare(settings)
-            owner = become(settings)
-            if owner is not None:
-                give_data(settings.data, owner)
+            self._owner = become(settings)
+            self._bind()
+            self._prepare(settings, hold.idle)
+            if self._owner is not None:
+                give_data(settings.data, self._owner)
+            hold.started()
             signal.signal(signal.SIGTERM, self._stop)
             signal.signal(signal.SIGINT, self._stop)
-            for slot in range(settings.workers):
-                self._spawn(slot, owner)
+            for slot in self._slots():
+                self._spawn(slot)
             self._ready()
-            return self._watch(owner)
+            return self._watch()
         finally:
-            os.close(lock)
+            hold.release()
+
+    def _slots(self) -> range:
+        return range(self._first, self._first + self._count)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
+
+    def _bind(self) -> None:
+        roles, s = self._roles, self._settings
+        self._sockets = {
+            "http": [bind(t) for t in s.http.listen] if "web" in roles else [],
+            "starttls": [bind(t) for t in s.submission.starttls] if "submission" in roles else [],
+            "implicit": [bind(t) for t in s.submission.implicit] if "submission" in roles else [],
+            "private": [bind(t) for t in s.submission.private] if "submission" in roles else [],
+        }
+        for slot in self._slots():
+            self._metrics_socket(slot)
 
     def _metrics_socket(self, slot: int) -> socket.socket | None:
         text = self._settings.http.metrics
@@ -142,17 +108,22 @@ class Supervisor:
             except StartError as e:
                 # The first worker's port is the one in the settings. A neighbour taken by somebody else costs that
                 # worker's metrics, not the platform.
-                if slot == 0:
+                if slot == self._first:
                     raise
                 log.warning("metrics_port_taken", slot=slot, detail=str(e))
                 self._sockets[key] = []
         return self._sockets[key][0] if self._sockets[key] else None
 
-    def _spawn(self, slot: int, owner: tuple[int, int] | None) -> None:
+    # -- workers ---------------------------------------------------------------------------------
+
+    def _spawn(self, slot: int) -> None:
+        assert self._hold is not None
+        owner = self._owner
         metrics = self._metrics_socket(slot)
         fds = {name: [s.fileno() for s in self._sockets[name]] for name in ("starttls", "implicit", "private", "http")}
         plan = Plan(
             slot=slot,
+            first=slot == self._first,
             supervisor=os.getpid(),
             settings=self._settings,
             metrics=metrics.fileno() if metrics else -1,
@@ -162,7 +133,7 @@ class Supervisor:
         worker = subprocess.Popen(
             [sys.executable, "-m", "mailward.app.worker"],
             stdin=subprocess.PIPE,
-            pass_fds=inherited,
+            pass_fds=[*inherited, *self._hold.workers],
             start_new_session=True,
             # Message bodies pass through three threads: without this, the C library keeps a heap for each of them.
             env={**os.environ, "MALLOC_ARENA_MAX": "2"},
@@ -171,38 +142,57 @@ class Supervisor:
             extra_groups=[] if owner else None,
         )
         assert worker.stdin is not None
-        worker.stdin.write(encode(plan))
-        worker.stdin.close()
+        try:
+            worker.stdin.write(encode(plan))
+            worker.stdin.close()
+        except BrokenPipeError:
+            pass  # it died before it read its plan: the watch sees that
         self._workers[slot] = worker
         self._started[slot] = time.monotonic()
         log.info("worker_started", slot=slot, pid=worker.pid)
 
-    def _watch(self, owner: tuple[int, int] | None) -> int:
-        pause: dict[int, float] = {}
+    def _watch(self) -> int:
+        looked = time.monotonic()
         while not self._stopping:
+            now = time.monotonic()
             for slot, worker in list(self._workers.items()):
-                code = worker.poll()
-                if code is None:
-                    continue
-                lived = time.monotonic() - self._started[slot]
-                wait = pause[slot] = 0.0 if lived > 5 else min(max(pause.get(slot, 0.0) * 2, 0.25), 10.0)
-                log.error("worker_died", slot=slot, code=code, lived=round(lived, 1), restart_in=wait)
-                self._pause(wait)
-                if not self._stopping:
-                    self._spawn(slot, owner)
-            self._pause(0.05)
+                if slot not in self._again and (code := worker.poll()) is not None:
+                    self._died(slot, code, now)
+                # Each waits for itself: a worker that cannot start keeps no other one from coming back.
+                if slot in self._again and now >= self._again[slot]:
+                    del self._again[slot]
+                    self._spawn(slot)
+            if now - looked > _UPKEEP_LOOK_SECONDS:
+                looked = now
+                self._look_for_upkeep()
+            time.sleep(0.05)
         return self._drain()
 
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not self._stopping and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, 0.05))
+    def _died(self, slot: int, code: int, now: float) -> None:
+        lived = now - self._started[slot]
+        if lived > _STEADY_SECONDS:
+            self._pause[slot] = 0.0
+        else:
+            self._pause[slot] = min(max(self._pause.get(slot, 0.0) * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+        self._again[slot] = now + self._pause[slot]
+        how = signal.Signals(-code).name if code < 0 and -code in set(signal.Signals) else f"exit code {code}"
+        advice = {"advice": _ADVICE[code]} if code in _ADVICE else {}
+        log.error(
+            "worker_died", slot=slot, code=code, how=how, lived=round(lived, 1), restart_in=self._pause[slot], **advice
+        )
+
+    def _look_for_upkeep(self) -> None:
+        if self._hold is not None and "upkeep" not in self._roles and not self._hold.held_by_anyone("upkeep"):
+            log.error(
+                "nobody_runs_upkeep",
+                advice="the write-ahead log grows and nothing expires; run `mailward up --role upkeep` on this folder",
+            )
 
     def _drain(self) -> int:
         log.info("draining")
         for worker in self._workers.values():
             worker.terminate()
-        end = time.monotonic() + 40
+        end = time.monotonic() + _DRAIN_SECONDS
         for worker in self._workers.values():
             try:
                 worker.wait(max(0.1, end - time.monotonic()))
@@ -214,4 +204,4 @@ class Supervisor:
         return 0
 
 
-__all__ = ["SettingsError", "StartError", "Supervisor", "become", "bind", "lock_data"]
+__all__ = ["SettingsError", "StartError", "Supervisor", "become", "bind"]

@@ -37,7 +37,7 @@ def system_actor(workspace: WorkspaceId) -> Actor:
 
 
 def upkeep_tasks(worker: Parts) -> list[Task]:
-    """The tasks of one worker; slot 0 of an installation with the upkeep role also keeps the store and the log."""
+    """The tasks of one worker; the first one with the upkeep role also keeps the store and the log."""
 
     async def traffic() -> int:
         """What this worker's credentials sent, into the history they are measured against."""
@@ -51,12 +51,18 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
             log.warning("credential_paused", credential=id)
         return 0
 
+    async def clock_set() -> int:
+        if await worker.leasing.look_at_clock():
+            log.warning("clock_was_set", advice="leases were renewed; run a time service that slews")
+        return 0
+
     tasks = [
         Task("uses", 5.0, worker.keeper.note_uses),
         Task("traffic", 5.0, traffic),
         Task("certificates", 30.0, worker.certificates.reload),
+        Task("clock", 0.5, clock_set),
     ]
-    if worker.slot != 0 or "upkeep" not in worker.roles:
+    if not worker.first or "upkeep" not in worker.roles:
         return tasks
     installation = worker.installation
     store, clock = installation.store, installation.clock

@@ -101,7 +101,6 @@ async def _anything(tx: Tx) -> None:
 def platform_of(worker: Parts) -> Platform:
     """Every area, on this worker's store."""
     i = worker.installation
-    wake = worker.sender.nudge if worker.sender is not None else _idle
 
     async def fresh(workspace: WorkspaceId) -> FreshKeys:
         return await asyncio.to_thread(make_keys, i.vault, workspace)
@@ -112,7 +111,12 @@ def platform_of(worker: Parts) -> Platform:
 
     return Platform(
         messages=Messages(
-            i.store, worker.acceptance, worker.bodies, now_us=i.now_us, search_key=i.search_key, wake=wake
+            i.store,
+            worker.acceptance,
+            worker.bodies,
+            now_us=i.now_us,
+            search_key=i.search_key,
+            wake=worker.wake_senders,
         ),
         suppressions=Suppressions(i.store, i.clock, i.entropy, _by_id(worker)),
         domains=Domains(i.store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings), fresh),
@@ -122,18 +126,14 @@ def platform_of(worker: Parts) -> Platform:
             i.clock,
             i.entropy,
             i.seal_webhook,
-            wake=worker.webhooks.wake,
+            wake=worker.wake_webhooks,
             allow_loopback_http=worker.settings.capture,
         ),
         audit=Audit(i.store, export_log),
         workspace=Workspaces(i.store, i.clock),
-        replays=Replays(i.store, i.clock, worker.webhooks.wake),
+        replays=Replays(i.store, i.clock, worker.wake_webhooks),
         sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=Rate("sign-in", 10, 600)),
     )
-
-
-def _idle() -> None:
-    return None
 
 
 def _by_id(worker: Parts) -> Any:

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from mailward.adapters.host.bell import Bell
 from mailward.adapters.net.courier import PoolOptions, SmtpCourier
 from mailward.adapters.net.egress import GuardedHttp
 from mailward.adapters.net.resolver import Resolver, parse_server, system_servers
@@ -26,6 +26,7 @@ from mailward.app.doors import Doors
 from mailward.app.gate import Gate
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
+from mailward.app.leasing import Leasing, Punctual
 from mailward.app.metrics import Metrics
 from mailward.app.plan import Plan
 from mailward.app.platform.acceptance import Acceptance
@@ -35,13 +36,12 @@ from mailward.app.settings import Settings
 from mailward.app.signing import Signing, load_domains
 from mailward.app.standing import Standings
 from mailward.app.tasks import upkeep_tasks
-from mailward.app.web import web_application
+from mailward.app.web import Ready, web_application
 from mailward.base import ids
 from mailward.base.errors import Unavailable
 from mailward.base.outcome import Outcome
 from mailward.core.delivery.attempt import Attempter, Verdict
 from mailward.core.delivery.judge import judge
-from mailward.core.delivery.lease import due_now, lease
 from mailward.core.delivery.model import Settled, Work
 from mailward.core.delivery.settle import Settling
 from mailward.core.identity.lookup import Doorkeeper
@@ -63,7 +63,6 @@ from mailward.protocol.dns import DnsQuery
 
 log = structlog.get_logger()
 
-_LEASE_US = 20 * 60 * 1_000_000
 _KNOW_SECONDS = 0.25
 
 
@@ -99,6 +98,7 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.slot = plan.slot
+        self.first = plan.first
         self.settings = plan.settings
         self.roles = frozenset(plan.settings.server.roles)
         self.installation = Installation(plan.settings, worker=plan.slot)
@@ -120,6 +120,8 @@ class Worker:
         self.generation, returned = await i.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))
         if returned:
             log.info("leases_returned", copies=returned)
+        self.leasing = Leasing(i.store, i.clock, self.generation)
+        self.bell = Bell(settings.data / "wake")
         self.resolver = resolver(i)
         self.keeper = Doorkeeper(i.store)
         self._verp_key = i.vault.derive("verp")
@@ -153,6 +155,7 @@ class Worker:
             self._tasks.append(loop.create_task(self.webhooks.run(self._stop)))
             if not settings.delivery.paused:
                 self.sender.start()
+            self.bell.listen(self.slot, self._rung)
         self.upkeep = Upkeep(upkeep_tasks(self), failed=self._upkeep_failed)
         self.upkeep.start()
         self._gauges()
@@ -190,8 +193,8 @@ class Worker:
             return i.store.write_item(settling.settle, workspace, settled)
 
         return Sender(
-            attempts=attempter,
-            lease=self._lease,
+            attempts=Punctual(attempter, self.leasing),
+            lease=self.leasing.lease,
             settle=settle,
             concurrency=d.concurrency,
             memory_messages=d.memory_messages,
@@ -219,6 +222,7 @@ class Worker:
             allowance=self.allowance,
             standings=self.standings,
             revalidate=self.doors.revalidate,
+            ring=self.wake_senders,
         )
 
     def _make_gate(self) -> Gate:
@@ -257,7 +261,8 @@ class Worker:
             for fd in plan.http:
                 await self._serve_http(application, fd)
         if plan.metrics >= 0:
-            await self._serve_http(metrics_app(self.metrics.text), plan.metrics, clear=True)
+            shown = metrics_app(self.metrics.text, Ready(self))
+            await self._serve_http(shown, plan.metrics, clear=True)
 
     async def _serve_http(self, application: Any, fd: int, *, clear: bool = False) -> None:
         sock = socket.socket(fileno=os.dup(fd))
@@ -304,20 +309,30 @@ class Worker:
             raise Unavailable("content_gone", "The content of this message is no longer kept.")
         return await self.bodies.read(work.workspace, work.id, BodyRef(*work.body))
 
-    async def _lease(self, limit: int) -> list[Work]:
-        store, now = self.installation.store, self.installation.now_us()
-        if not await store.system_read(lambda tx: due_now(tx, now)):
-            return []
-        self._turn = getattr(self, "_turn", 0) + 1
-        turn = self._turn
-        return await store.system_write(
-            lambda tx: lease(tx, self.generation, now=now, until=now + _LEASE_US, limit=limit, turn=turn)
-        )
-
     def _finished(self, settled: list[Settled]) -> None:
         for s in settled:
             self.metrics.attempts.labels(s.facts.outcome).inc()
             self.metrics.attempt_seconds.observe(s.facts.elapsed_ms / 1000)
+
+    def wake_senders(self) -> None:
+        """Something became due in the store: whoever sends, look now."""
+        if self.sender is not None:
+            self.sender.nudge()
+        else:
+            self.bell.ring(b"mail")
+
+    def wake_webhooks(self) -> None:
+        """An event was queued for a webhook: whoever posts, look now."""
+        if self.sender is not None:
+            self.webhooks.wake()
+        else:
+            self.bell.ring(b"webhooks")
+
+    def _rung(self, word: bytes) -> None:
+        if word == b"webhooks":
+            self.webhooks.wake()
+        elif self.sender is not None:
+            self.sender.nudge()
 
     def _sender_failed(self, error: BaseException) -> None:
         self.metrics.errors.labels("sender").inc()
@@ -371,6 +386,7 @@ class Worker:
         if self.sink is not None:
             await self.sink.close()
         await self.resolver.close()
+        self.bell.close()
         now = self.installation.now_us()
         with contextlib.suppress(Unavailable):
             await self.installation.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))

@@ -131,9 +131,14 @@ async def test_metrics() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
         await client.get("/healthz")
         await client.get("/evil-label")
-    transport = httpx.ASGITransport(metrics_app(exposition_of(registry)))
+    transport = httpx.ASGITransport(metrics_app(exposition_of(registry), site.readiness))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
         text = (await client.get("/metrics")).text
         assert (await client.get("/other")).status_code == 404
+        assert (await client.post("/metrics")).status_code == 404
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+        ready = await client.get("/readyz")
+        assert ready.status_code == (200 if all(ready.json()["parts"].values()) else 503)
+        assert ready.json()["ready"] is (ready.status_code == 200)
     assert 'mailward_http_requests_total{operation="getHealth",status="2xx"} 1.0' in text
     assert "evil-label" not in text

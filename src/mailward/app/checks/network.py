@@ -18,9 +18,9 @@ _LISTEN = "0A"
 
 
 def processes_of(data: Path) -> set[int]:
-    """The supervisor that holds the data folder, and all that descend from it."""
+    """The supervisors that share the data folder, and all that descend from them."""
     try:
-        root = int((data / "mailward.lock").read_text().strip())
+        roots = [int(pid) for pid in (data / "mailward.lock").read_text().split()]
     except (OSError, ValueError):
         return set()
     children: dict[int, list[int]] = {}
@@ -32,7 +32,7 @@ def processes_of(data: Path) -> set[int]:
                 continue
             children.setdefault(int(fields[1]), []).append(int(entry.name))
     found: set[int] = set()
-    todo = [root] if Path(f"/proc/{root}").exists() else []
+    todo = [root for root in roots if Path(f"/proc/{root}").exists()]
     while todo:
         pid = todo.pop()
         found.add(pid)

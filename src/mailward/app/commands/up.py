@@ -7,19 +7,29 @@ import os
 from mailward.app import logs
 from mailward.app.commands.output import Config
 from mailward.app.prepare import prepare, welcome
-from mailward.app.settings import load
+from mailward.app.roles import ORDER
+from mailward.app.settings import ROLES, SettingsError, load
 from mailward.app.supervisor import Supervisor
 
 
 def up(*, config: Config = None, role: str | None = None) -> int:
     """Start the platform and stay in the foreground until SIGTERM or Ctrl-C, then drain.
 
-    `--role web,submission,sender,upkeep` runs some of the roles only. On first start the
-    data folder, keys, schema, a self-signed certificate and a workspace are made and a
-    single-use setup link is printed.
+    `--role web,submission,sender,upkeep` runs some of the roles only; several processes with
+    roles of their own share a data folder. On first start the data folder, keys, schema, a
+    self-signed certificate and a workspace are made and a single-use setup link is printed.
     """
     settings = load(config, os.environ)
     if role is not None:
-        settings.server.roles = [r.strip() for r in role.split(",")]
+        settings.server.roles = roles_of(role)
     logs.configure(settings.server.log, slot=None)
     return Supervisor(settings, prepare, lambda: welcome(settings)).run()
+
+
+def roles_of(text: str) -> list[str]:
+    """The roles of `--role`; SettingsError when one is unknown or there is none."""
+    roles = list(dict.fromkeys(r.strip() for r in text.split(",") if r.strip()))
+    if not roles or not set(roles) <= ROLES:
+        wrong = next((r for r in roles if r not in ROLES), text)
+        raise SettingsError(f"--role: unknown role {wrong!r}; choose from {', '.join(ORDER)}")
+    return roles

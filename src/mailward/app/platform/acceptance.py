@@ -104,6 +104,7 @@ class Acceptance:
         allowance: Callable[[Actor, str, int], None],
         standings: Standings,
         revalidate: Callable[[Actor], Awaitable[None]],
+        ring: Callable[[], None],
     ) -> None:
         self._store = store
         self._data_keys = data_keys
@@ -120,6 +121,7 @@ class Acceptance:
         self._allowance = allowance
         self._standings = standings
         self._revalidate = revalidate
+        self._ring = ring
         self._workspaces: dict[str, tuple[bytes, bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._accept_seconds = metrics.accept_seconds.observe
@@ -307,6 +309,8 @@ class Acceptance:
 
     def _hand_over(self, workspace: bytes, s: Submission, receipt: Receipt, c: Candidate, size: int) -> None:
         if not s.lessee or self._outbox is None:
+            if self._outbox is None and s.due <= s.created:
+                self._ring()
             return
         copies = [
             Copy(n, r.address, 0, r.dsn)

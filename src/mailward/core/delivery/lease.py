@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mailward.core.delivery.model import Copy, Work
 from mailward.core.delivery.ports import LeaseTx
 from mailward.core.messages.model import FACTS_DECODER
@@ -52,3 +54,21 @@ async def lease(tx: LeaseTx, lessee: int, *, now: int, until: int, limit: int, t
             work.copies.append(Copy(n, recipient, attempts, dsn))
         left -= len(rows)
     return out
+
+
+async def renew(tx: LeaseTx, lessee: int, *, until: int) -> int:
+    """Give all leases of a worker a new end (microseconds UTC); how many there were."""
+    renewed = 0
+    for workspace in await tx.deliveries.workspaces_with_open(1_000_000):
+        renewed += await tx.deliveries.renew(workspace, lessee, until)
+    return renewed
+
+
+async def clear_idle_slots(tx: LeaseTx, idle: Callable[[int], bool], *, now: int) -> int:
+    """Return the leases of workers that cannot be alive, so that nobody waits for them to run out; how many."""
+    returned = 0
+    for slot in await tx.deliveries.slots():
+        if idle(slot):
+            returned += (await tx.deliveries.take_slot(slot, now))[1]
+            await tx.deliveries.drop_slot(slot)
+    return returned

@@ -139,6 +139,20 @@ class SqliteDeliveries:
                 )
         return generation, returned
 
+    async def slots(self) -> list[int]:
+        """Numbers of the workers that have ever started and were not dropped."""
+        return [r[0] for r in self._tx.rows("SELECT slot FROM worker_slots ORDER BY slot")]
+
+    async def drop_slot(self, slot: int) -> None:
+        """Forget a worker that has no leases any more."""
+        self._tx.run("DELETE FROM worker_slots WHERE slot = ?", (slot,))
+
+    async def renew(self, workspace: bytes, lessee: int, until: int) -> int:
+        """Move the end of a worker's leases in a workspace; how many."""
+        return self._tx.run(
+            "UPDATE t_deliveries SET due=? WHERE workspace=? AND state=1 AND lessee=?", (until, workspace, lessee)
+        )
+
     async def queue_depth(self) -> int:
         """Open deliveries of the whole installation."""
         row = self._tx.row("SELECT count(*) FROM t_deliveries WHERE state < 2")

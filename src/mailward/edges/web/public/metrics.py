@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from msgspec import json
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from mailward.edges.web.ports import Readiness
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -37,21 +40,36 @@ class RequestMetrics:
 
 
 def metrics_app(
-    exposition: Callable[[], bytes],
+    exposition: Callable[[], bytes], readiness: Readiness
 ) -> Callable[[MutableMapping[str, Any], Any, Callable[[MutableMapping[str, Any]], Awaitable[None]]], Awaitable[None]]:
-    """The ASGI application of `/metrics`. It has no credential: bind it to loopback only."""
+    """The ASGI application of `/metrics`, `/healthz` and `/readyz` of one worker, whatever its roles.
+
+    It has no credential: bind it to loopback only.
+    """
+
+    async def answer(path: str) -> tuple[int, bytes, bytes]:
+        match path:
+            case "/metrics":
+                return 200, CONTENT_TYPE_LATEST.encode(), exposition()
+            case "/healthz":
+                return 200, b"application/json", b'{"status":"ok"}'
+            case "/readyz":
+                parts = await readiness.check()
+                ready = all(parts.values())
+                return 200 if ready else 503, b"application/json", json.encode({"ready": ready, "parts": parts})
+            case _:
+                return 404, b"text/plain", b""
 
     async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        found = scope["path"] == "/metrics" and scope["method"] == "GET"
-        body = exposition() if found else b""
+        status, kind, body = await answer(scope["path"] if scope["method"] == "GET" else "")
         await send(
             {
                 "type": "http.response.start",
-                "status": 200 if found else 404,
+                "status": status,
                 "headers": [
-                    (b"content-type", CONTENT_TYPE_LATEST.encode()),
+                    (b"content-type", kind),
                     (b"content-length", b"%d" % len(body)),
                     (b"cache-control", b"no-store"),
                 ],

@@ -1,0 +1,97 @@
+"""What a worker holds of the queue: taking work, and keeping what it took although the clock is set.
+
+A lease is a time of day in the store, so that any process can take over from one that
+hung. When somebody sets the clock ahead, all leases look as if they had run out, and
+every message under way would go out twice. So each worker compares the clock with one
+that is never set: after a jump it renews what it holds, and takes nothing for as long
+as the other workers need to do the same.
+"""
+
+from __future__ import annotations
+
+from mailward.app.store import Store
+from mailward.base.sources import Clock
+from mailward.core.delivery.attempt import Attempter
+from mailward.core.delivery.lease import due_now, lease, renew
+from mailward.core.delivery.model import Settled, Work
+
+LEASE_US = 20 * 60 * 1_000_000
+# An attempt ends within this; work that waited so long in memory that less is left is not begun.
+_ATTEMPT_US = LEASE_US // 2
+# Time services move a clock by less than this at a time, or slew it.
+_JUMP_SECONDS = 30.0
+# Every worker looks at the clock twice a second; this is what a busy one may be late.
+_SETTLE_SECONDS = 5.0
+
+
+class Leasing:
+    """The leases of one worker."""
+
+    def __init__(self, store: Store, clock: Clock, lessee: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._lessee = lessee
+        self._offset = self._read_offset()
+        self._quiet_until = 0.0
+        self._turn = 0
+        self._stale = (0, 0)
+
+    async def lease(self, limit: int) -> list[Work]:
+        """Up to `limit` copies that are due; nothing shortly after the clock was set."""
+        await self.look_at_clock()
+        if self._clock.monotonic() < self._quiet_until:
+            return []
+        now = self._now_us()
+        if not await self._store.system_read(lambda tx: due_now(tx, now)):
+            return []
+        self._turn += 1
+        turn = self._turn
+        return await self._store.system_write(
+            lambda tx: lease(tx, self._lessee, now=now, until=now + LEASE_US, limit=limit, turn=turn)
+        )
+
+    async def look_at_clock(self) -> bool:
+        """Renew what this worker holds if the clock was set ahead since the last look; True when it was."""
+        offset = self._read_offset()
+        jump, before = offset - self._offset, self._offset
+        if abs(jump) < _JUMP_SECONDS:
+            # Slewing is followed, so that years of it do not add up to a jump.
+            self._offset = offset
+            return False
+        self._quiet_until = self._clock.monotonic() + _SETTLE_SECONDS
+        if jump > 0:
+            # Leases taken before the jump end at the latest at `old`, those taken after it later than that.
+            old = int((before + self._clock.monotonic()) * 1e6) + LEASE_US
+            until = self._now_us() + LEASE_US
+            await self._store.system_write(lambda tx: renew(tx, self._lessee, until=until))
+            self._stale = (old, until)
+        self._offset = offset
+        return True
+
+    def time_left(self, work: Work) -> bool:
+        """Is there time for an attempt before the lease of this work ends?"""
+        old, renewed = self._stale
+        until = renewed if work.until <= old else work.until
+        return until - self._now_us() > _ATTEMPT_US
+
+    def _now_us(self) -> int:
+        return int(self._clock.now().timestamp() * 1e6)
+
+    def _read_offset(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
+
+
+class Punctual:
+    """Implements `edges.workers.sender.Attempts`: begins nothing that another worker may soon begin too.
+
+    Work can wait in memory for long behind a slow destination. What is left alone here is
+    due again when its lease ends.
+    """
+
+    def __init__(self, attempter: Attempter, leasing: Leasing) -> None:
+        self._attempter = attempter
+        self._leasing = leasing
+
+    async def attempt(self, work: Work) -> list[Settled]:
+        """One try for every copy, or none when the lease is nearly over."""
+        return await self._attempter.attempt(work) if self._leasing.time_left(work) else []
