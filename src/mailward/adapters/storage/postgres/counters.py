@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.sql import Sql
 
+# Held in memory by every process, and moved under a lock: what is accepted by an epoch is accepted before it moves.
+EPOCHS = frozenset(("auth_epoch", "domains_epoch", "webhooks_epoch"))
+
 _BUMP = (
     "INSERT INTO counters(name, value) VALUES ($1, 1) "
     "ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
@@ -25,6 +28,9 @@ class PgCounters:
 
     async def bump(self, name: str) -> int:
         """Add one; the new value. Any scope."""
+        if name in EPOCHS:
+            await self._tx.lock_epochs()
+            self._tx.announce(name)
         return int((await self._tx.outside(_BUMP, name))[0][0])
 
     async def value(self, name: str) -> int:

@@ -1,0 +1,187 @@
+"""SQL of the queue across workspaces: leases and worker slots. The system scope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.sql import Row
+    from mailward.adapters.storage.postgres.tx import PgTx
+
+# Workspaces with an open delivery, by skipping from one to the next through the index.
+_WITH_OPEN = (
+    "RECURSIVE w(workspace) AS ("
+    "(SELECT workspace FROM open_deliveries WHERE state < 2 ORDER BY workspace LIMIT 1) UNION ALL "
+    "SELECT (SELECT o.workspace FROM open_deliveries AS o WHERE o.state < 2 AND o.workspace > w.workspace "
+    "ORDER BY o.workspace LIMIT 1) FROM w WHERE w.workspace IS NOT NULL)"
+)
+# Every workspace gets an even share of the places ($4), beginning with another one each turn ($5). Rows that another
+# worker is just taking are passed over, so that any number of them lease at once without waiting for each other.
+_LEASE = (
+    f"WITH {_WITH_OPEN}, numbered AS ("  # noqa: S608
+    "SELECT workspace, row_number() OVER (ORDER BY workspace) - 1 AS i, count(*) OVER () AS c "
+    "FROM w WHERE workspace IS NOT NULL), "
+    "turns AS (SELECT workspace, (i - $5::bigint % c + c) % c AS place, greatest(1, $4::bigint / c) AS share "
+    "FROM numbered ORDER BY place LIMIT $4), "
+    "taken AS MATERIALIZED (SELECT turns.workspace, place, d.message, d.n, d.due FROM turns CROSS JOIN LATERAL ("
+    "SELECT o.message, o.n, o.due FROM open_deliveries AS o WHERE o.workspace = turns.workspace AND o.state < 2 "
+    "AND o.due <= $2 ORDER BY o.due LIMIT turns.share FOR UPDATE SKIP LOCKED) AS d) "
+    "UPDATE open_deliveries AS o SET state = 1, lessee = $1, due = $3 FROM taken "
+    "WHERE o.workspace = taken.workspace AND o.message = taken.message AND o.n = taken.n "
+    "RETURNING o.workspace, o.message, o.n, o.recipient, o.attempts, taken.place, taken.due"
+)
+
+
+class PgLeases:
+    """Leasing what is due, and whose leases they are."""
+
+    def __init__(self, tx: PgTx) -> None:
+        self._tx = tx
+        self._recipient = tx.cipher.column("deliveries", "recipient", daily=True)
+        self._reason = tx.cipher.column("deliveries", "reason", daily=True)
+
+    def seal_recipient(self, workspace: bytes, message: bytes, n: int, recipient: str, dsn: str | None) -> bytes:
+        """The recipient with what it asked about notifications, as a row holds them."""
+        return self._recipient.pack(workspace, message + n.to_bytes(4, "big"), recipient, dsn)
+
+    def open_recipient(self, workspace: bytes, message: bytes, n: int, sealed: bytes) -> tuple[str, str | None]:
+        """(recipient, dsn) again."""
+        values = self._recipient.unpack(workspace, message + n.to_bytes(4, "big"), sealed)
+        return cast("tuple[str, str | None]", values)
+
+    async def anything_due(self, now: int) -> bool:
+        """The next open delivery of each workspace, until one is due."""
+        row = await self._tx.row(
+            f"WITH {_WITH_OPEN} SELECT 1 FROM w CROSS JOIN LATERAL ("  # noqa: S608
+            "SELECT 1 FROM open_deliveries AS o WHERE o.workspace = w.workspace AND o.state < 2 AND o.due <= $1 LIMIT 1"
+            ") AS d WHERE w.workspace IS NOT NULL LIMIT 1",
+            now,
+        )
+        return row is not None
+
+    async def lease_batch(self, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[Row]:
+        """Take up to `limit` due deliveries in one statement and read their messages in another.
+
+        (workspace, message, n, recipient, attempts, dsn, created, segment, offset, length, facts) each.
+        """
+        rows = await self._tx.rows(_LEASE, lessee, now, until, limit, turn)
+        if not rows:
+            return []
+        rows.sort(key=lambda r: (r[5], r[6]))
+        facts = await self._messages([(r[0], r[1]) for r in rows])
+        out: list[Row] = []
+        for workspace, message, n, sealed, attempts, _, _ in rows:
+            if (row := facts.get((workspace, message))) is not None:
+                recipient, dsn = self.open_recipient(workspace, message, n, sealed)
+                out.append((workspace, message, n, recipient, attempts, dsn, *row))
+        return out
+
+    async def _messages(self, of: Sequence[tuple[bytes, bytes]]) -> dict[tuple[bytes, bytes], Row]:
+        """(created, segment, offset, length, encoded facts) of each (workspace, message)."""
+        once = list(dict.fromkeys(of))
+        ids = [message for _, message in once]
+        # The bounds name the days to look into, which the join alone does not tell the planner.
+        rows = await self._tx.rows(
+            "SELECT m.workspace, m.id, m.created, m.segment, m.seg_offset, m.seg_length, m.facts "
+            "FROM unnest($1::bytea[], $2::bytea[]) AS k(workspace, id) "
+            "JOIN messages AS m ON m.workspace = k.workspace AND m.id = k.id WHERE m.id >= $3 AND m.id <= $4",
+            [workspace for workspace, _ in once],
+            ids,
+            min(ids),
+            max(ids),
+        )
+        opened = self._tx.messages.open_facts
+        return {(r[0], r[1]): (r[2], r[3], r[4], r[5], opened(r[0], r[1], r[6])) for r in rows}
+
+    # -- worker slots -------------------------------------------------------------------------
+
+    async def take_slot(self, slot: int, now: int) -> tuple[int, int]:
+        """Start a new generation of a worker slot and return its dead predecessor's leases; (generation, returned)."""
+        old = await self._tx.row("SELECT generation FROM worker_slots WHERE slot = $1 FOR UPDATE", slot)
+        generation = await self._tx.counters.bump("worker_generation")
+        await self._tx.run(
+            "INSERT INTO worker_slots(slot, generation, started) VALUES ($1, $2, $3) "
+            "ON CONFLICT (slot) DO UPDATE SET generation = excluded.generation, started = excluded.started",
+            slot,
+            generation,
+            now,
+        )
+        returned = 0
+        if old is not None:
+            returned = await self._tx.run(
+                "UPDATE open_deliveries SET state = 0, due = $1, lessee = 0 WHERE state = 1 AND lessee = $2",
+                now,
+                old[0],
+            )
+        return generation, returned
+
+    async def slots(self) -> list[int]:
+        """Numbers of the workers that have ever started and were not dropped."""
+        return [r[0] for r in await self._tx.rows("SELECT slot FROM worker_slots ORDER BY slot")]
+
+    async def drop_slot(self, slot: int) -> None:
+        """Forget a worker that has no leases any more."""
+        await self._tx.run("DELETE FROM worker_slots WHERE slot = $1", slot)
+
+    async def queue_depth(self) -> int:
+        """Open deliveries of the whole installation."""
+        row = await self._tx.row("SELECT count(*) FROM open_deliveries WHERE state < 2")
+        return int(row[0]) if row else 0
+
+    # -- step by step, for one workspace ------------------------------------------------------
+
+    async def workspaces_with_open(self, limit: int = 1000) -> list[bytes]:
+        """Workspaces that have an open delivery, in order."""
+        sql = f"WITH {_WITH_OPEN} SELECT workspace FROM w WHERE workspace IS NOT NULL LIMIT $1"  # noqa: S608
+        return [r[0] for r in await self._tx.rows(sql, limit)]
+
+    async def due(self, workspace: bytes, now: int, limit: int) -> list[Row]:
+        """(message, n, recipient, attempts, dsn) of what is due, and of leases that ran out."""
+        rows = await self._tx.rows(
+            "SELECT message, n, recipient, attempts FROM open_deliveries "
+            "WHERE workspace = $1 AND state < 2 AND due <= $2 ORDER BY due LIMIT $3",
+            workspace,
+            now,
+            limit,
+        )
+        out: list[Row] = []
+        for message, n, sealed, attempts in rows:
+            recipient, dsn = self.open_recipient(workspace, message, n, sealed)
+            out.append((message, n, recipient, attempts, dsn))
+        return out
+
+    async def lease(self, workspace: bytes, rows: Sequence[tuple[bytes, int]], lessee: int, until: int) -> None:
+        """Hand rows to a worker until a time."""
+        await self._tx.run(
+            "UPDATE open_deliveries AS o SET state = 1, lessee = $1, due = $2 "
+            "FROM unnest($4::bytea[], $5::int[]) AS u(message, n) "
+            "WHERE o.workspace = $3 AND o.message = u.message AND o.n = u.n",
+            lessee,
+            until,
+            workspace,
+            [r[0] for r in rows],
+            [r[1] for r in rows],
+        )
+
+    async def messages_for(self, workspace: bytes, messages: Sequence[bytes]) -> dict[bytes, Row]:
+        """(created, segment, offset, length, facts) of each."""
+        if not messages:
+            return {}
+        found = await self._messages([(workspace, m) for m in messages])
+        return {message: row for (_, message), row in found.items()}
+
+    async def next_due(self, workspace: bytes) -> int | None:
+        """When the next open delivery of a workspace wants attention."""
+        sql = "SELECT due FROM open_deliveries WHERE workspace = $1 AND state < 2 ORDER BY due LIMIT 1"
+        row = await self._tx.row(sql, workspace)
+        return row[0] if row else None
+
+    async def renew(self, workspace: bytes, lessee: int, until: int) -> int:
+        """Move the end of a worker's leases in a workspace; how many."""
+        return await self._tx.run(
+            "UPDATE open_deliveries SET due = $1 WHERE workspace = $2 AND state = 1 AND lessee = $3",
+            until,
+            workspace,
+            lessee,
+        )

@@ -1,0 +1,134 @@
+"""One transaction on PostgreSQL, as the repositories see it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mailward.adapters.storage.postgres.sql import Row, Sql
+
+if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.audit import PgAudit
+    from mailward.adapters.storage.postgres.counters import PgCounters
+    from mailward.adapters.storage.postgres.deliveries import PgDeliveries
+    from mailward.adapters.storage.postgres.domains import PgDomains
+    from mailward.adapters.storage.postgres.identity import PgCredentials, PgPeople
+    from mailward.adapters.storage.postgres.messages import PgMessages
+    from mailward.adapters.storage.postgres.partitions import PgPartitions
+    from mailward.adapters.storage.postgres.sealed import FieldCipher
+    from mailward.adapters.storage.postgres.suppression import PgSuppressions
+    from mailward.adapters.storage.postgres.webhooks import PgWebhooks
+    from mailward.adapters.storage.postgres.workspaces import PgDataKeys, PgRevocations, PgWorkspaces
+
+__all__ = ["PgTx", "Row"]
+
+
+class PgTx(Sql):
+    """A transaction with every repository. One object a connection, reused for each transaction."""
+
+    def __init__(self, connection: Any, cipher: FieldCipher) -> None:
+        """`cipher` seals what is personal; one for the process."""
+        super().__init__(connection)
+        self.cipher = cipher
+
+    @property
+    def own(self) -> bytes:
+        """Raw id of the workspace this transaction is bound to. PermissionError in the system scope.
+
+        Statements name it beside what the policies demand: the planner, and a router in
+        front of several servers, then know which rows are meant.
+        """
+        if self.workspace is None:
+            raise PermissionError("no workspace scope")
+        return self.workspace
+
+    @cached_property
+    def counters(self) -> PgCounters:
+        """Named numbers of the installation (epochs)."""
+        from mailward.adapters.storage.postgres.counters import PgCounters
+
+        return PgCounters(self)
+
+    @cached_property
+    def partitions(self) -> PgPartitions:
+        """Days of the tables that grow by the message."""
+        from mailward.adapters.storage.postgres.partitions import PgPartitions
+
+        return PgPartitions(self)
+
+    @cached_property
+    def messages(self) -> PgMessages:
+        """Messages, their search tokens, idempotency and usage."""
+        from mailward.adapters.storage.postgres.messages import PgMessages
+
+        return PgMessages(self)
+
+    @cached_property
+    def deliveries(self) -> PgDeliveries:
+        """Deliveries and their attempts."""
+        from mailward.adapters.storage.postgres.deliveries import PgDeliveries
+
+        return PgDeliveries(self)
+
+    @cached_property
+    def audit(self) -> PgAudit:
+        """The append-only log of acts."""
+        from mailward.adapters.storage.postgres.audit import PgAudit
+
+        return PgAudit(self)
+
+    @cached_property
+    def domains(self) -> PgDomains:
+        """Sending domains and their keys."""
+        from mailward.adapters.storage.postgres.domains import PgDomains
+
+        return PgDomains(self)
+
+    @cached_property
+    def suppressions(self) -> PgSuppressions:
+        """Addresses nothing is sent to."""
+        from mailward.adapters.storage.postgres.suppression import PgSuppressions
+
+        return PgSuppressions(self)
+
+    @cached_property
+    def webhooks(self) -> PgWebhooks:
+        """Webhook endpoints, jobs and attempts."""
+        from mailward.adapters.storage.postgres.webhooks import PgWebhooks
+
+        return PgWebhooks(self)
+
+    @cached_property
+    def workspaces(self) -> PgWorkspaces:
+        """Workspaces and their settings."""
+        from mailward.adapters.storage.postgres.workspaces import PgWorkspaces
+
+        return PgWorkspaces(self)
+
+    @cached_property
+    def data_keys(self) -> PgDataKeys:
+        """Wrapped data keys."""
+        from mailward.adapters.storage.postgres.workspaces import PgDataKeys
+
+        return PgDataKeys(self)
+
+    @cached_property
+    def revocations(self) -> PgRevocations:
+        """The epoch of credentials and keys."""
+        from mailward.adapters.storage.postgres.workspaces import PgRevocations
+
+        return PgRevocations(self)
+
+    @cached_property
+    def credentials(self) -> PgCredentials:
+        """API keys and SMTP credentials."""
+        from mailward.adapters.storage.postgres.identity import PgCredentials
+
+        return PgCredentials(self)
+
+    @cached_property
+    def people(self) -> PgPeople:
+        """Users, members, sessions, setup links."""
+        from mailward.adapters.storage.postgres.identity import PgPeople
+
+        return PgPeople(self)
