@@ -14,6 +14,7 @@ from mailward.base.secret import Secret
 from mailward.base.sources import Clock, Entropy
 from mailward.policy.access import Actor, Permission, require
 from mailward.policy.gcra import Rate, decide
+from mailward.protocol.message import attached
 from mailward.protocol.message.submission import for_submission
 from mailward.protocol.smtp.model import MailParams, Peer, SessionFacts, SmtpEnvelope
 
@@ -177,6 +178,7 @@ class Gate:
             requiretls=envelope.requiretls,
             ret=envelope.ret,
             envid=envelope.envid,
+            files=attached.names(prepared.content, prepared.parsed),
             rewritten=prepared.rewritten,
         )
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from mailward.policy.attachments import PROGRAMS
+
 
 class SettingsError(Exception):
     """The settings cannot be used; the text says which key and what to do."""
@@ -61,6 +63,8 @@ class Submission(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     private_networks: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1/128"])
     max_message_bytes: int = 41_943_040
     max_recipients: int = 100
+    refused_attachments: list[str] = msgspec.field(default_factory=lambda: list(PROGRAMS))
+    """Endings of file names that are refused; an empty list takes every file."""
     max_connections_per_ip: int = 200
     idle_seconds: float = 300.0
     session_seconds: float = 3600.0

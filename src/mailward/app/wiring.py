@@ -218,6 +218,7 @@ class Worker:
             metrics=self.metrics,
             max_bytes=settings.submission.max_message_bytes,
             max_recipients=settings.submission.max_recipients,
+            refused_files=frozenset(e.lower().lstrip(".") for e in settings.submission.refused_attachments),
             capture=settings.capture,
             allowance=self.allowance,
             standings=self.standings,

@@ -31,10 +31,11 @@ from mailward.core.suppression.model import blocked, token
 from mailward.core.workspaces.data_keys import DataKeys
 from mailward.edges.web.schema import messages as schema
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
-from mailward.policy import access, sending
+from mailward.policy import access, attachments, sending
 from mailward.policy.access import Actor, Permission
 from mailward.policy.decision import Allow, Hold, Refuse
 from mailward.policy.sending import SendFacts
+from mailward.protocol.message.attached import confirmed
 from mailward.protocol.message.mailbox import ascii_domain
 
 _DAY_US = 86_400_000_000
@@ -70,6 +71,7 @@ class Candidate:
     requiretls: bool = False
     ret: str = ""
     envid: str = ""
+    files: tuple[str, ...] = ()
     rewritten: tuple[str, ...] = ()
 
 
@@ -100,6 +102,7 @@ class Acceptance:
         metrics: Metrics,
         max_bytes: int,
         max_recipients: int,
+        refused_files: frozenset[str],
         capture: bool,
         allowance: Callable[[Actor, str, int], None],
         standings: Standings,
@@ -117,6 +120,7 @@ class Acceptance:
         self._metrics = metrics
         self._max_bytes = max_bytes
         self._max_recipients = max_recipients
+        self._refused_files = refused_files
         self._capture = capture
         self._allowance = allowance
         self._standings = standings
@@ -243,11 +247,21 @@ class Acceptance:
         )
         if not isinstance(decision, Allow):
             raise refusal(decision)
+        if c.files:
+            self._judge_files(c)
         if c.due > self._now_us() + MAX_AHEAD_US:
             raise Invalid("scheduled_too_far", "A message can be scheduled up to 30 days ahead.", field="scheduled_at")
         known = sending.owner(domains, c.from_domain)
         assert isinstance(known, KnownDomain)
         return known
+
+    def _judge_files(self, c: Candidate) -> None:
+        decision = attachments.decide(c.files, self._refused_files)
+        # The names may be quoted in a text; what refuses is what a reader of the message would see.
+        if not isinstance(decision, Allow):
+            decision = attachments.decide(confirmed(c.content), self._refused_files)
+        if not isinstance(decision, Allow):
+            raise Invalid(decision.code, decision.sentence, field="attachments")
 
     def require_domain(self, actor: Actor, workspace: bytes, domain: str) -> None:
         """Refuse an address whose domain is not one of this workspace, or not one of this credential."""
@@ -474,6 +488,7 @@ def _candidate(item: Outgoing) -> Candidate | MailwardError:
         idempotency=idempotency,
         smtputf8=item.utf8_header or any(not r.isascii() for r in item.recipients) or not from_address.isascii(),
         rewritten=item.rewritten,
+        files=item.files,
     )
 
 

@@ -10,6 +10,7 @@ from mailward.base.ids import SessionId, UserId, WorkspaceId
 from mailward.core.identity.model import Credential, CredentialKind, Member, Session, Standing, User
 from mailward.core.workspaces.ports import AuditLog, RevocationsRepo, WorkspacesRepo
 from mailward.policy.access import Role
+from mailward.policy.bursts import BurstRule
 
 T = TypeVar("T")
 
@@ -54,6 +55,12 @@ class CredentialsRepo(Protocol):
 
     async def busiest(self, workspace: WorkspaceId, id: str, first: int, last: int) -> int | None:
         """The largest slot among `first` to `last`; None when there is none. System scope."""
+
+    async def bursting(self, since: int, rule: BurstRule) -> int:
+        """How many live credentials burst in a slot from `since` on and are neither paused nor freshly released.
+
+        System scope. It reads the history apart from `note_traffic`, to see whether that did its work.
+        """
 
     async def forget_traffic(self, before: int) -> int:
         """Drop older slots. System scope."""

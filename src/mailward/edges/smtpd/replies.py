@@ -19,6 +19,7 @@ _BY_CODE: dict[str, tuple[int, str]] = {
     "mail_loop": (554, "5.4.6"),
     "smtputf8_required": (550, "5.6.7"),
     "quota_exceeded": (452, "4.7.1"),
+    "attachment_type_refused": (554, "5.7.0"),
     "credential_paused": (450, "4.7.1"),
 }
 INTERNAL_ERROR = reply(451, "4.3.0", "Internal error; try again later")

@@ -47,6 +47,7 @@ TITLES = {
 
 # code -> (status, what to do about it)
 CATALOGUE: dict[str, tuple[int, str]] = {
+    "attachment_type_refused": (422, "Receivers refuse files of this kind, so they are not taken as attachments."),
     "attachment_too_large": (413, "The attachments of a message together may have 25 MB."),
     "body_too_large": (413, "Send less in one request: 40 MB for messages, 1 MB for everything else."),
     "busy": (503, "The server holds as much request data as it may. Try again in a moment."),

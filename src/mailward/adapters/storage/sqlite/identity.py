@@ -13,6 +13,7 @@ from mailward.base import ids
 from mailward.base.ids import SessionId, UserId, WorkspaceId
 from mailward.core.identity.model import Credential, CredentialKind, Member, Session, Standing, User
 from mailward.policy.access import Role, Scope
+from mailward.policy.bursts import DAY_SLOTS, KEEP_SLOTS, SLOT_SECONDS, BurstRule
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Row, Sql
@@ -173,6 +174,20 @@ class SqliteCredentials:
             (ids.decode("ws", workspace), _raw(id), first, last),
         )
         return None if row is None or row[0] is None else int(row[0])
+
+    async def bursting(self, since: int, rule: BurstRule) -> int:
+        """System scope."""
+        row = self._tx.row(
+            "SELECT count(DISTINCT n.credential) FROM t_credential_traffic n "
+            "JOIN t_credentials c ON c.workspace = n.workspace AND c.id = n.credential "
+            "WHERE n.slot >= ?1 AND n.recipients > ?2 AND c.paused IS NULL AND c.revoked IS NULL "
+            "AND (c.released IS NULL OR n.slot - c.released / ?3 >= ?4) "
+            "AND n.recipients > ?5 * (SELECT max(h.recipients) FROM t_credential_traffic h "
+            "WHERE h.workspace = n.workspace AND h.credential = n.credential "
+            "AND h.slot BETWEEN n.slot - ?6 AND n.slot - ?4)",
+            (since, rule.floor, SLOT_SECONDS * 1_000_000, DAY_SLOTS, rule.factor, KEEP_SLOTS),
+        )
+        return int(row[0]) if row else 0
 
     async def forget_traffic(self, before: int) -> int:
         """System scope."""

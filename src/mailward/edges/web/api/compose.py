@@ -12,7 +12,7 @@ from mailward.edges.web.api.messages import check_schedule
 from mailward.edges.web.limits import MB
 from mailward.edges.web.schema import messages as types
 from mailward.edges.web.schema.submission import Idempotency, Outgoing
-from mailward.protocol.message import build, headers, mailbox, submission
+from mailward.protocol.message import attached, build, headers, mailbox, submission
 from mailward.protocol.message.draft import Attachment, Draft, ListUnsubscribe
 from mailward.protocol.message.mailbox import Mailbox
 
@@ -78,6 +78,7 @@ def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Id
         dry_run=request.dry_run,
         idempotency=key,
         utf8_header=built.needs_smtputf8,
+        files=tuple(part.filename for part in request.attachments) if request.attachments else (),
     )
 
 
@@ -174,6 +175,7 @@ def compose_raw(
         idempotency=key,
         utf8_header=ready.utf8_header,
         rewritten=ready.rewritten,
+        files=attached.names(ready.content, ready.parsed),
     )
 
 

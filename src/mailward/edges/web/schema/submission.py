@@ -24,7 +24,8 @@ class Outgoing:
 
     `mail_from` is the envelope sender the caller asked for, None for the default; recipients are bare
     addresses in RFC 5321 form, without duplicates. `domains` are those of From, Sender and Resent-*: each
-    must be the workspace's own. `utf8_header`: only SMTPUTF8 carries it; `rewritten`: what was changed for its way.
+    must be the workspace's own. `utf8_header`: only SMTPUTF8 carries it; `rewritten`: what was changed for its way;
+    `files`: the names of what is attached, as far as they can be told cheaply.
     """
 
     content: bytes = field(repr=False)
@@ -44,6 +45,7 @@ class Outgoing:
     idempotency: Idempotency | None = None
     utf8_header: bool = False
     rewritten: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 class Given(NamedTuple):
