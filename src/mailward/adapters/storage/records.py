@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 
@@ -21,6 +22,12 @@ _HEAD = struct.Struct(">4sI16s16sIH")
 _MAGIC = b"MWS1"
 _NONCE = 12
 _TAG = 16
+
+MAGIC = _MAGIC
+"""How each record begins."""
+
+HEAD = _HEAD.size
+"""Octets of the part in clear: after it come the nonce and the ciphertext."""
 
 OVERHEAD = _HEAD.size + _NONCE + _TAG
 """Octets a record is longer than the content it seals."""
@@ -38,18 +45,18 @@ class BodyRef:
     length: int
 
 
+def seal_record(body: Body, entropy: Entropy) -> bytes:
+    """Seal one body under its key with a fresh nonce."""
+    workspace, message, key, content = body
+    nonce = entropy.bytes(_NONCE)
+    head = _HEAD.pack(_MAGIC, len(content) + _TAG, workspace, message, key.day, key.version)
+    return b"".join((head, nonce, key.aead.encrypt(nonce, content, head)))
+
+
 def seal_records(bodies: Sequence[Body], entropy: Entropy) -> tuple[bytes, list[int]]:
     """Seal each body under its key with a nonce of its own: the records back to back, and the length of each."""
-    nonces = entropy.bytes(_NONCE * len(bodies))
-    chunks: list[bytes] = []
-    lengths: list[int] = []
-    for i, (workspace, message, key, content) in enumerate(bodies):
-        nonce = nonces[_NONCE * i : _NONCE * i + _NONCE]
-        head = _HEAD.pack(_MAGIC, len(content) + _TAG, workspace, message, key.day, key.version)
-        sealed = key.aead.encrypt(nonce, content, head)
-        chunks += (head, nonce, sealed)
-        lengths.append(len(head) + _NONCE + len(sealed))
-    return b"".join(chunks), lengths
+    records = [seal_record(body, entropy) for body in bodies]
+    return b"".join(records), list(map(len, records))
 
 
 def record_key(record: bytes) -> tuple[int, int]:
@@ -58,6 +65,32 @@ def record_key(record: bytes) -> tuple[int, int]:
         raise Corrupt("content_corrupt", "The stored content failed its check.", detail="short record")
     _, _, _, _, day, version = _HEAD.unpack_from(record)
     return day, version
+
+
+class Head(NamedTuple):
+    """What a record says of itself, in clear; `length` is that of the whole record in octets."""
+
+    workspace: bytes
+    message: bytes
+    day: int
+    version: int
+    length: int
+
+
+def read_head(octets: bytes) -> Head | None:
+    """The head with which a record begins, or None when none begins here."""
+    if len(octets) < HEAD or not octets.startswith(MAGIC):
+        return None
+    _, sealed, workspace, message, day, version = _HEAD.unpack_from(octets)
+    return Head(workspace, message, day, version, HEAD + _NONCE + sealed)
+
+
+def looks_whole(record: bytes, length: int) -> bool:
+    """Whether this reads like one record of `length` octets. Only opening it proves every octet."""
+    if len(record) != length or length < OVERHEAD:
+        return False
+    magic, sealed = _HEAD.unpack_from(record)[:2]
+    return magic == _MAGIC and length == _HEAD.size + _NONCE + int(sealed)
 
 
 def open_record(record: bytes, workspace: bytes, message: bytes, key: DataKey) -> bytes:
@@ -72,4 +105,16 @@ def open_record(record: bytes, workspace: bytes, message: bytes, key: DataKey) -
         raise Corrupt("content_corrupt", "The stored content failed its check.", detail="record") from e
 
 
-__all__ = ["OVERHEAD", "Body", "BodyRef", "open_record", "record_key", "seal_records"]
+__all__ = [
+    "HEAD",
+    "MAGIC",
+    "OVERHEAD",
+    "Body",
+    "BodyRef",
+    "Head",
+    "open_record",
+    "read_head",
+    "record_key",
+    "seal_record",
+    "seal_records",
+]
