@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from mailward.adapters.net.courier import CourierJob, CourierResult, SmtpCourier
-from mailward.base.outcome import PermFail
+from mailward.base.outcome import PermFail, TempFail
 from mailward.core.delivery.attempt import Delivered, Shipment
+from mailward.core.delivery.form import Form, SevenBit
 from mailward.policy.tls import TlsFacts, TlsPolicy
-from mailward.protocol.smtp.client_mail import Dsn
+from mailward.protocol.smtp.client_mail import Dsn, WireContent, wire_content
 
 
 class Carriage:
@@ -35,6 +37,7 @@ class Carriage:
             dsn=_dsn(shipment),
             requiretls=facts.requiretls,
             source=self._source(route.key),
+            seven_bit=_wired(shipment.seven_bit) if shipment.seven_bit is not None else None,
         )
         try:
             future: asyncio.Future[CourierResult] = self._courier.start(job)
@@ -51,12 +54,23 @@ class Carriage:
             _tls(result.tls) if result.tls is not None else {},
             list(result.dialogue),
             result.elapsed_ms,
+            result.rewritten,
         )
 
     def _source(self, key: str) -> str:
         if not self._sources:
             return ""
         return self._sources[sum(key.encode()) % len(self._sources)]
+
+
+def _wired(seven_bit: SevenBit) -> Callable[[], WireContent | PermFail | TempFail]:
+    """The 7-bit form as it goes over the wire."""
+
+    def form() -> WireContent | PermFail | TempFail:
+        made = seven_bit()
+        return wire_content(made.content)._replace(rewritten=made.rewritten) if isinstance(made, Form) else made
+
+    return form
 
 
 def _tls(facts: TlsFacts) -> dict[str, str]:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from mailward.base.errors import Unavailable
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.core.delivery.attempt import Attempter, Delivered, Host, Route, Shipment
+from mailward.core.delivery.form import Form
 from mailward.core.delivery.judge import judge
 from mailward.core.delivery.model import Copy, Work
 from mailward.core.messages.model import DeliveryState
@@ -26,6 +29,8 @@ class World:
         self.outcomes: list[Outcome] = [Done("ok")]
         self.listed: dict[int, str] = {}
         self.shipments: list[Shipment] = []
+        self.signed: list[bytes] = []
+        self.seven_bits_only = False
         self.key_away = False
 
     def cached(self, domain: str) -> Route | None:
@@ -37,11 +42,18 @@ class World:
     async def deliver(self, shipment: Shipment) -> Delivered:
         self.shipments.append(shipment)
         outcomes: Sequence[Outcome] = (self.outcomes * 9)[: len(shipment.recipients)]
+        if self.seven_bits_only and shipment.seven_bit is not None:
+            form = shipment.seven_bit()
+            if not isinstance(form, Form):
+                return Delivered([form] * len(shipment.recipients), "mx.x.test", "192.0.2.1", "first", {}, [], 3)
+            self.shipments[-1] = shipment._replace(content=form.content)
+            return Delivered(outcomes, "mx.x.test", "192.0.2.1", "first", {}, [], 3, form.rewritten)
         return Delivered(outcomes, "mx.x.test", "192.0.2.1", "first", {}, [(0, "S", "220 hi")], 3)
 
     def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
         if self.key_away:
             raise Unavailable("key_away", "later")
+        self.signed.append(content)
         return b"DKIM-Signature: x\r\n", ("s1", "s2")
 
     async def look(self, work: Work) -> dict[int, str]:
@@ -114,6 +126,54 @@ async def test_a_key_that_is_away_defers() -> None:
     (one,) = await world.attempter().attempt(work("b@x.test"))
     assert one.state is DeliveryState.QUEUED
     assert world.shipments == []
+
+
+EIGHT = "From: a@d.test\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\ngrün\r\n".encode()
+SEVEN = (
+    b"From: a@d.test\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Transfer-Encoding: quoted-printable\r\n\r\ngr=C3=BCn\r\n"
+)
+
+
+async def test_a_server_of_seven_bits_gets_a_form_signed_as_it_is_sent() -> None:
+    """The 7-bit form is made once for all servers that need it, signed itself, and the record says why."""
+    world = World()
+    world.seven_bits_only = True
+    first, second = await world.attempter().attempt(work("b@x.test", "c@y.test", content=EIGHT, eight_bit=True))
+    assert world.signed == [EIGHT, SEVEN]
+    assert [s.content for s in world.shipments] == [(b"DKIM-Signature: x\r\n", SEVEN)] * 2
+    note = ("the server does not offer 8BITMIME: text/plain is now quoted-printable",)
+    assert first.facts.rewritten == second.facts.rewritten == note
+
+
+async def test_ascii_has_no_second_form() -> None:
+    """A message of ASCII costs nothing more, wherever it goes."""
+    world = World()
+    world.seven_bits_only = True
+    (one,) = await world.attempter().attempt(work("b@x.test"))
+    assert world.shipments[0].seven_bit is None and world.signed == [CONTENT] and one.facts.rewritten == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "enhanced"),
+    [
+        (EIGHT.replace(b"text/plain", b"multipart/signed; boundary=b"), 554, "5.6.3"),
+        (EIGHT.replace(b"From:", "Subject: ü\r\nFrom:".encode()), 553, "5.6.7"),
+    ],
+)
+async def test_what_may_not_be_converted_is_given_back(content: bytes, code: int, enhanced: str) -> None:
+    """Signed content (RFC 1847) and 8-bit headers (RFC 6531) end the copy with the code that says so."""
+    world = World()
+    world.seven_bits_only = True
+    (one,) = await world.attempter().attempt(work("b@x.test", content=content, eight_bit=True))
+    assert (one.state, one.facts.code, one.facts.enhanced) == (DeliveryState.BOUNCED, code, enhanced)
+    assert "8BITMIME" in one.facts.text and one.hard is False
+
+
+async def test_a_rewrite_at_acceptance_is_told_with_each_attempt() -> None:
+    """What was changed for its long lines is in the record of every try."""
+    (one,) = await World().attempter().attempt(work("b@x.test", rewritten=("text/plain is now base64",)))
+    assert one.facts.rewritten == ("a line was longer than 998 bytes: text/plain is now base64",)
 
 
 async def test_an_address_listed_while_the_message_waited_is_not_written_to() -> None:

@@ -7,7 +7,7 @@ import pytest
 from mailward.base.outcome import Done, PermFail, TempFail
 from mailward.base.secret import Secret
 from mailward.protocol.smtp.client import TRANSITIONS, SmtpClient, State, Step, TlsWish
-from mailward.protocol.smtp.client_mail import Dsn, Mail, path, wire_content, xtext
+from mailward.protocol.smtp.client_mail import Dsn, Mail, WireContent, path, wire_content, xtext
 from mailward.protocol.smtp.client_replies import MAX_LINE, ReplyReader, enhanced_status
 
 
@@ -128,6 +128,35 @@ def test_what_the_peer_cannot_take_is_not_begun(letter: Mail, reason: str) -> No
     outcome = client.outcomes[0]
     assert isinstance(outcome, PermFail) and outcome.reason == reason
     assert client.out == [] and client.state is State.READY
+
+
+def test_another_form_for_seven_bits() -> None:
+    """Without 8BITMIME the 7-bit form is asked for and sent; with it, nothing is asked; a refusal is the outcome."""
+    asked: list[str] = []
+
+    def form() -> WireContent:
+        asked.append("form")
+        return wire_content(b"=C3=A4\r\n")._replace(rewritten=("text/plain is now quoted-printable",))
+
+    client = ready(b"250-mx\r\n250-PIPELINING\r\n250 SIZE 1000\r\n")
+    client.send(mail(b"\xc3\xa4\r\n", seven_bit=form), 1.0)
+    assert client.out[0].startswith(b"MAIL FROM:<s@a.test> SIZE=8\r\n")
+    client.out = []
+    assert client.receive(b"250 ok\r\n250 ok\r\n354 go\r\n", 1.1) is Step.WAIT
+    assert client.out == [b"=C3=A4\r\n", b".\r\n"]
+    assert list(client.rewritten) == ["text/plain is now quoted-printable"]
+    client.receive(b"250 queued\r\n", 1.2)
+    client.send(mail(b"ascii\r\n", seven_bit=form), 2.0)
+    assert asked == ["form"] and len(client.rewritten) == 0
+
+    able = ready(b"250-mx\r\n250 8BITMIME\r\n")
+    able.send(mail(b"\xc3\xa4\r\n", seven_bit=form), 1.0)
+    assert able.out == [b"MAIL FROM:<s@a.test> BODY=8BITMIME\r\n"] and asked == ["form"]
+
+    refused = PermFail("eight_bit_unsupported", "signed", 554, "5.6.3")
+    unable = ready()
+    assert unable.send(mail(b"\xc3\xa4\r\n", seven_bit=lambda: refused), 1.0) is Step.FINISHED
+    assert unable.outcomes == [refused] and unable.state is State.READY and unable.out == []
 
 
 @pytest.mark.parametrize("pipelining", [True, False])

@@ -28,7 +28,15 @@ class SmtpCourier:
             pool = self._pool = Pool(self._options)
         for address in (job.mail_from, *job.recipients):
             path(address)
-        mail = Mail(job.mail_from, job.recipients, wire_content(job.content), job.smtputf8, job.dsn, job.requiretls)
+        mail = Mail(
+            job.mail_from,
+            job.recipients,
+            wire_content(job.content),
+            job.smtputf8,
+            job.dsn,
+            job.requiretls,
+            job.seven_bit,
+        )
         now = pool.loop.time()
         future: asyncio.Future[CourierResult] = pool.loop.create_future()
         pool.destination(job).submit(Errand(job, mail, future, now), now)

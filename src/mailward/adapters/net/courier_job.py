@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from mailward.base.outcome import Outcome
+from mailward.base.outcome import Outcome, PermFail, TempFail
 from mailward.base.secret import Secret
 from mailward.policy.tls import TlsFacts, TlsPolicy
 from mailward.protocol.smtp.client import Exchange
-from mailward.protocol.smtp.client_mail import Dsn
+from mailward.protocol.smtp.client_mail import Dsn, WireContent
 
 
 class CourierJob(NamedTuple):
@@ -17,7 +18,8 @@ class CourierJob(NamedTuple):
     `hosts` are (name, address, port), tried in that order; they were judged by the egress policy.
     Equal `route_key`s share connections and limits. `content` is canonical: CRLF only. `source` is
     a local address to send from, or "". `auth` is (user, password) for a relay that asks for it.
-    `eight_bit` is informative: the courier looks at the bytes.
+    `eight_bit` is informative: the courier looks at the bytes. `seven_bit` makes another form of content that holds
+    8-bit octets, asked for when a server without 8BITMIME is met, or says why there is none.
     """
 
     route_key: str
@@ -33,10 +35,14 @@ class CourierJob(NamedTuple):
     requiretls: bool = False
     source: str = ""
     auth: tuple[str, Secret[str]] | None = None
+    seven_bit: Callable[[], WireContent | PermFail | TempFail] | None = None
 
 
 class CourierResult(NamedTuple):
-    """How it went: an outcome for each recipient, in order; `tls` is None when the hop was in clear."""
+    """How it went: an outcome for each recipient, in order; `tls` is None when the hop was in clear.
+
+    `rewritten` says what of the content was changed for the server that answered.
+    """
 
     outcomes: tuple[Outcome, ...]
     host: str
@@ -45,3 +51,4 @@ class CourierResult(NamedTuple):
     tls: TlsFacts | None
     dialogue: tuple[Exchange, ...]
     elapsed_ms: int
+    rewritten: tuple[str, ...] = ()

@@ -276,6 +276,11 @@ class Connection(asyncio.Protocol):
         else:
             self._destination.elsewhere(errand, failure, self, now)
 
+    @property
+    def rewritten(self) -> tuple[str, ...]:
+        """What of the current message's content was changed for this server."""
+        return self._client.rewritten
+
     def dialogue(self) -> tuple[Exchange, ...]:
         """What was said for the current message."""
         return self._client.dialogue()
@@ -433,18 +438,19 @@ class Destination:
         if future.done():
             return  # the caller gave up; its lease will expire
         name, ip, port = errand.host
+        rewritten: tuple[str, ...] = ()
         if connection is None:
             why, facts = "no connection", None
             dialogue: tuple[Exchange, ...] = ()
         else:
-            dialogue, facts = connection.dialogue(), connection.facts
+            dialogue, facts, rewritten = connection.dialogue(), connection.facts, connection.rewritten
             why = f"choice {errand.next + 1} of {len(errand.job.hosts)}, port {port}"
             if connection.served > 1:
                 why += ", on an open connection"
         if errand.tried:
             why += "; before: " + "; ".join(errand.tried[:10])
         elapsed = int((now - errand.started) * 1000)
-        future.set_result(CourierResult(outcomes, name, ip, why, facts, dialogue, elapsed))
+        future.set_result(CourierResult(outcomes, name, ip, why, facts, dialogue, elapsed, rewritten))
 
     def release(self, connection: Connection) -> None:
         """It no longer counts against the limit."""

@@ -56,6 +56,7 @@ def _print_attempt(attempt: schema.Attempt) -> None:
         "    policy": attempt.policy,
         "    tls": ", ".join(f"{k} {v}" for k, v in attempt.tls.items()) or "none",
         "    signed": ", ".join(attempt.signed) or "no",
+        "    rewritten": "; ".join(attempt.rewritten),
         "    answer": f"{attempt.code or ''} {attempt.enhanced} {attempt.text}".strip(),
         "    class": attempt.reason,
         "    took": f"{attempt.elapsed_ms} ms",

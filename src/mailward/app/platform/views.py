@@ -96,6 +96,7 @@ def attempt(a: Attempt) -> view.Attempt:
         enhanced=f.enhanced,
         text=f.text,
         signed=list(f.signed),
+        rewritten=list(f.rewritten),
         dialogue=[
             view.DialogueLine(at_ms=ms, side=side, line=line)
             for ms, side, text in f.dialogue

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, assert_never
 
 from mailward.base.errors import MailwardError
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
+from mailward.core.delivery.form import SevenBit
 from mailward.core.delivery.model import Copy, Settled, Work
 from mailward.core.messages.model import AttemptFacts, DeliveryState, MessageFacts
 
@@ -30,7 +31,9 @@ class Route(NamedTuple):
 
 
 class Shipment(NamedTuple):
-    """What the courier carries in one transaction."""
+    """What the courier carries in one transaction. `seven_bit` makes another form of it, for a server that needs one;
+    None when the content is ASCII already.
+    """
 
     route: Route
     mail_from: str
@@ -38,10 +41,14 @@ class Shipment(NamedTuple):
     content: tuple[bytes, ...]
     facts: MessageFacts
     dsn: tuple[str | None, ...]
+    seven_bit: SevenBit | None = None
 
 
 class Delivered(NamedTuple):
-    """What the courier brings back: an outcome for each recipient, and the facts of the session."""
+    """What the courier brings back: an outcome for each recipient, and the facts of the session.
+
+    `rewritten`: what of the content was changed for this server.
+    """
 
     outcomes: Sequence[Outcome]
     host: str
@@ -50,6 +57,7 @@ class Delivered(NamedTuple):
     tls: dict[str, str]
     dialogue: list[tuple[int, str, str]]
     elapsed_ms: int
+    rewritten: tuple[str, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -135,16 +143,26 @@ class Attempter:
             failure = TempFail("internal", f"the message could not be prepared ({e.code})")
             return stopped + [self._settled(work, copy, failure, _nowhere("", ()), "", ()) for copy in work.copies]
         chunks = (header, content) if header else (content,)
+        seven_bit: SevenBit | None = None
+        if work.facts.eight_bit:
+            workspace, signer = work.workspace, work.facts.domain
+            seven_bit = SevenBit(content, lambda form: self._signing.sign(workspace, signer, form, now))
         groups: dict[str, list[Copy]] = {}
         for copy in work.copies:
             groups.setdefault(copy.recipient.rpartition("@")[2].lower(), []).append(copy)
         out = stopped
         for domain, copies in groups.items():
-            out += await self._to_domain(work, domain, copies, chunks, signed)
+            out += await self._to_domain(work, domain, copies, chunks, signed, seven_bit)
         return out
 
     async def _to_domain(
-        self, work: Work, domain: str, copies: list[Copy], chunks: tuple[bytes, ...], signed: tuple[str, ...]
+        self,
+        work: Work,
+        domain: str,
+        copies: list[Copy],
+        chunks: tuple[bytes, ...],
+        signed: tuple[str, ...],
+        seven_bit: SevenBit | None,
     ) -> list[Settled]:
         if work.facts.test_mode:
             shown = _nowhere("Test mode: everything ran but the last hop.", ())
@@ -155,9 +173,8 @@ class Attempter:
             return [self._settled(work, c, route, shown, "", signed) for c in copies]
         n = copies[0].n if len(copies) == 1 else 0xFF
         sender = self._return_path(work.workspace, work.facts, work.id, n)
-        shipment = Shipment(
-            route, sender, tuple(c.recipient for c in copies), chunks, work.facts, tuple(c.dsn for c in copies)
-        )
+        recipients, dsn = tuple(c.recipient for c in copies), tuple(c.dsn for c in copies)
+        shipment = Shipment(route, sender, recipients, chunks, work.facts, dsn, seven_bit)
         brought = await self._courier.deliver(shipment)
         return [
             self._settled(work, c, outcome, brought, route.policy, signed)
@@ -214,11 +231,17 @@ class Attempter:
             elapsed_ms=brought.elapsed_ms,
             signed=signed,
             next_due=verdict.due,
+            rewritten=_rewritten(work.facts) + brought.rewritten,
         )
         return Settled(
             work.id, copy.n, copy.recipient, attempt, verdict.state, verdict.due, now, self._lessee,
             verdict.reason or None, facts, verdict.hard, work.facts,
         )  # fmt: skip
+
+
+def _rewritten(facts: MessageFacts) -> tuple[str, ...]:
+    """What was changed when the message was accepted."""
+    return tuple([f"a line was longer than 998 bytes: {note}" for note in facts.rewritten]) if facts.rewritten else ()
 
 
 def _nowhere(why: str, outcomes: Sequence[Outcome]) -> Delivered:

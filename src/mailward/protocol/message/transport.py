@@ -214,8 +214,8 @@ class _Rewriter:
             encoding, body = self.encoded("text/plain", transfer.quoted_printable_decoded(data), outer)
         else:
             self.refuse("", "and the transfer encoding of a part is not known")
-        self.note(f"{_shown(e.kind)} is now {encoding.decode()}")
         self.write_header(e, encoding, data)
+        self.note(f"{_shown(e.kind)} is now {encoding.decode()}")
         self.out.append(body)
 
     def encoded(self, kind: str, data: bytes, outer: tuple[bytes, ...]) -> tuple[bytes, bytes]:

@@ -127,6 +127,7 @@ class SmtpClient:
         "offered",
         "out",
         "outcomes",
+        "rewritten",
         "state",
         "verified",
     )
@@ -159,6 +160,7 @@ class SmtpClient:
         self.encrypted = False
         self.verified = False
         self.messages = 0
+        self.rewritten: tuple[str, ...] = ()
         self.out: list[bytes] = []
         self.outcomes: list[Outcome | None] = []
         self.failure: TempFail | PermFail | None = None
@@ -187,10 +189,13 @@ class SmtpClient:
         self.messages += 1
         self._mail = mail
         self.outcomes = [None] * len(mail.recipients)
-        refusal = self._unfit(mail)
-        if refusal is not None:
-            self._settle(refusal)
+        self.rewritten = ()
+        fit = self._fitted(mail)
+        if not isinstance(fit, Mail):
+            self._settle(fit)
             return Step.FINISHED
+        self._mail = mail = fit
+        self.rewritten = mail.content.rewritten
         commands = envelope(mail, self.offered)
         self._accepted = 0
         self._cursor = 0
@@ -406,20 +411,26 @@ class SmtpClient:
 
     # Results.
 
-    def _unfit(self, mail: Mail) -> PermFail | TempFail | None:
-        """Why this peer cannot take the message, known before a word is said."""
+    def _fitted(self, mail: Mail) -> Mail | PermFail | TempFail:
+        """The message in the form this peer takes, or why it cannot take it; known before a word is said."""
         names = self.offered.names
         limit = self.offered.size
-        if mail.content.eight_bit and "8BITMIME" not in names:
-            return PermFail("eight_bit_unsupported", "the server does not take 8-bit content", 554, "5.6.3")
         if mail.smtputf8 and "SMTPUTF8" not in names:
             return PermFail("smtputf8_unsupported", "the server does not take internationalised mail", 553, "5.6.7")
         if mail.requiretls and not (self.encrypted and self.verified and "REQUIRETLS" in names):
             return PermFail("requiretls_unsupported", "REQUIRETLS cannot be kept on this hop", 530, "5.7.30")
+        if mail.content.eight_bit and "8BITMIME" not in names:
+            # RFC 6152 section 3: convert it, or give it back. 8-bit content never goes out unannounced.
+            if mail.seven_bit is None:
+                return PermFail("eight_bit_unsupported", "the server does not take 8-bit content", 554, "5.6.3")
+            form = mail.seven_bit()
+            if isinstance(form, PermFail | TempFail):
+                return form
+            mail = mail._replace(content=form)
         if limit and mail.content.size > limit:
             text = f"the message has {mail.content.size} bytes, the server takes {limit}"
             return PermFail("message_too_large", text, 552, "5.3.4")
-        return None
+        return mail
 
     def _refusal(self, code: int, text: bytes, stage: Stage | None = None) -> TempFail | PermFail:
         if code < 400:

@@ -8,7 +8,10 @@ NUL in content, or a control character in an address, is refused here with Value
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
+
+from mailward.base.outcome import PermFail, TempFail
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNQUOTED = re.compile("[ <>]")
@@ -29,15 +32,19 @@ class Dsn(NamedTuple):
 
 
 class WireContent(NamedTuple):
-    """Content ready to be written: dot-stuffed, with the final dot; `size` as RFC 1870 counts it."""
+    """Content ready to be written: dot-stuffed, with the final dot; `size` as RFC 1870 counts it.
+
+    `rewritten` says, for people, how it differs from what was submitted, if this form of it does.
+    """
 
     chunks: tuple[bytes, ...]
     size: int
     eight_bit: bool
+    rewritten: tuple[str, ...] = ()
 
 
 class Mail(NamedTuple):
-    """One message for one peer."""
+    """One message for one peer. `seven_bit` makes the form of it for a peer without 8BITMIME, or says why it cannot."""
 
     mail_from: str
     recipients: tuple[str, ...]
@@ -45,6 +52,7 @@ class Mail(NamedTuple):
     smtputf8: bool = False
     dsn: Dsn | None = None
     requiretls: bool = False
+    seven_bit: Callable[[], WireContent | PermFail | TempFail] | None = None
 
 
 def wire_content(content: bytes | tuple[bytes, ...]) -> WireContent:

@@ -273,6 +273,7 @@ class Attempt(View):
     signed: list[str]
     dialogue: list[DialogueLine]
     next_try_at: Instant | None = None
+    rewritten: list[str] = []
 
 
 class ExplainedDelivery(View):
