@@ -29,7 +29,6 @@ from mailward.base.ids import WorkspaceId
 from mailward.base.sources import Clock
 from mailward.core.audit.export import export
 from mailward.core.domains.keys import FreshKeys
-from mailward.core.webhooks.enqueue import replay
 from mailward.edges.web.app import Front, build
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.ports import Surroundings
@@ -55,22 +54,6 @@ class Platform:
     audit: Audit
     workspace: Workspaces
     sessions: Sessions
-
-    replays: Replays
-
-
-class Replays:
-    """Implements `edges.web.dashboard.ports.Replays`."""
-
-    def __init__(self, store: Store, clock: Clock, wake: Callable[[], None]) -> None:
-        self._store = store
-        self._clock = clock
-        self._wake = wake
-
-    async def replay(self, actor: Actor, webhook: str, event: str) -> None:
-        """Post an event again, now."""
-        await self._store.write(actor.workspace, lambda tx: replay(tx, actor, webhook, event, now=self._clock.now()))
-        self._wake()
 
 
 class Ready:
@@ -127,11 +110,11 @@ def platform_of(worker: Parts) -> Platform:
             i.entropy,
             i.seal_webhook,
             wake=worker.wake_webhooks,
+            post=worker.webhooks.probe,
             allow_loopback_http=worker.settings.capture,
         ),
         audit=Audit(i.store, export_log),
         workspace=Workspaces(i.store, i.clock),
-        replays=Replays(i.store, i.clock, worker.wake_webhooks),
         sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=Rate("sign-in", 10, 600)),
     )
 

@@ -167,6 +167,12 @@ class FakeMessages:
     async def cancel(self, actor: Actor, message: str) -> messages.MessageDetail:
         return await self.get(actor, message)
 
+    async def release(self, actor: Actor, message: str) -> messages.MessageDetail:
+        return await self.get(actor, message)
+
+    async def release_held(self, actor: Actor, request: messages.ReleaseHeld) -> messages.Released:
+        return messages.Released(released=1, more=False)
+
     async def reschedule(self, actor: Actor, message: str, request: messages.Reschedule) -> messages.MessageDetail:
         return await self.get(actor, message)
 
@@ -352,9 +358,33 @@ class FakeWebhooks:
         self._facts(webhook)
         return webhooks.TestQueued(event=new_id("evt"))
 
-    async def attempts(self, actor: Actor, webhook: str, query: PageQuery) -> webhooks.AttemptPage:
+    async def attempts(self, actor: Actor, webhook: str, query: webhooks.AttemptQuery) -> webhooks.AttemptPage:
         self._facts(webhook)
         return webhooks.AttemptPage(data=[])
+
+    async def events(self, actor: Actor, webhook: str, query: webhooks.ToldQuery) -> webhooks.WebhookEventPage:
+        self._facts(webhook)
+        return webhooks.WebhookEventPage(data=[])
+
+    async def event(self, actor: Actor, webhook: str, event: str) -> webhooks.WebhookEventDetail:
+        self._facts(webhook)
+        raise NotFound("not_found", "There is no such event.")
+
+    def _replay(self, webhook: str) -> webhooks.Replay:
+        self._facts(webhook)
+        return webhooks.Replay(
+            id=new_id("rpl"), webhook=webhook, created_at=NOW, since=NOW, until=NOW, only="failed", total=1,
+            pending=1, delivered=0, failed=0, cancelled=0, finished=False, more=False,
+        )  # fmt: skip
+
+    async def replay(self, actor: Actor, webhook: str, request: webhooks.StartReplay) -> webhooks.Replay:
+        return self._replay(webhook)
+
+    async def replays(self, actor: Actor, webhook: str, query: PageQuery) -> webhooks.ReplayPage:
+        return webhooks.ReplayPage(data=[self._replay(webhook)])
+
+    async def replay_progress(self, actor: Actor, webhook: str, replay: str) -> webhooks.Replay:
+        return self._replay(webhook)
 
     async def rotate_secret(self, actor: Actor, webhook: str) -> webhooks.NewWebhook:
         return webhooks.NewWebhook(**self._facts(webhook), secret="whsec_y")

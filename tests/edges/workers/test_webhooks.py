@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from mailward.core.webhooks import endpoints, enqueue, lease, settle
+from mailward.core.webhooks import endpoints, enqueue, lease, look, replay, settle
 from mailward.core.webhooks.model import SCHEDULE, Event
 from mailward.edges.workers.webhooks import WebhookWorker
 from mailward.policy.access import Actor, Permission
@@ -82,7 +82,7 @@ class World:
         events = [Event(ids.new_raw(at // 1000, self.entropy), type, at, {"message": f"msg_{i}"}) for i in range(n)]
 
         async def verb(tx: Any) -> int:
-            return await enqueue.enqueue_events(tx, events, endpoints=await enqueue.snapshot(tx))
+            return await enqueue.enqueue_events(tx, events, endpoints=await tx.webhooks.audience())
 
         return int(await self.store.write(WS, verb))
 
@@ -92,7 +92,7 @@ class World:
         return started
 
     async def attempts(self, hook: str) -> list[Any]:
-        page = await self.store.read(WS, lambda tx: settle.attempts(tx, self.actor, hook))
+        page = await self.store.read(WS, lambda tx: look.attempts(tx, self.actor, hook))
         return list(page.attempts)
 
 
@@ -124,7 +124,8 @@ async def test_an_event_arrives_signed_and_is_recorded(world: World) -> None:
     assert await world.run() == 1
     payload = verified(secret, world.poster.got[0], world)
     assert payload["type"] == "message.delivered"
-    assert payload["data"] == {"message": "msg_0"}
+    assert payload["data"] == {"message": "msg_0", "occurred_at": payload["timestamp"]}
+    assert payload["id"] == world.poster.got[0][1]["webhook-id"]
     assert payload["timestamp"] == "2026-03-04T05:06:07Z"
     (attempt,) = await world.attempts(hook)
     assert (attempt.outcome, attempt.status, attempt.number) == ("delivered", 204, 1)
@@ -212,7 +213,7 @@ async def test_a_lease_that_ran_out_is_taken_over_once(world: World) -> None:
     hook, _ = await world.endpoint()
     await world.event()
     now = int(world.clock.now().timestamp() * 1e6)
-    (work,) = await world.store.system_write(lambda tx: lease.lease(tx, now=now, limit=9, turn=0, busy={}))
+    (work,) = await world.store.system_write(lambda tx: lease.lease(tx, now=now, limit=9, turn=0))
     assert await world.run() == 0
     world.clock.move(seconds=61)
     assert await world.run() == 1
@@ -231,7 +232,7 @@ async def test_one_endpoint_cannot_take_every_place(world: World) -> None:
     await world.endpoint("https://quiet.example/", types=["message.bounced"])
     await world.event("message.bounced")
     now = int(world.clock.now().timestamp() * 1e6)
-    works = await world.store.system_write(lambda tx: lease.lease(tx, now=now, limit=100, turn=0, busy={}))
+    works = await world.store.system_write(lambda tx: lease.lease(tx, now=now, limit=100, turn=0))
     urls = [w.url for w in works]
     assert urls.count("https://crowd.example/") == lease.EACH
     assert urls.count("https://quiet.example/") == 1
@@ -262,16 +263,17 @@ async def test_replay_posts_the_same_bytes_under_the_same_id(world: World) -> No
     await world.event()
     await world.run()
     (attempt,) = await world.attempts(hook)
-    await world.write(enqueue.replay, hook, ids.encode("evt", attempt.event))
+    await world.write(replay.replay_event, hook, ids.encode("evt", attempt.event), entropy=world.entropy)
     await world.run()
     first, second = world.poster.got
     assert first[2] == second[2]
     assert first[1]["webhook-id"] == second[1]["webhook-id"]
     span = {"since": world.clock.now() - timedelta(days=1), "until": world.clock.now() + timedelta(days=1)}
-    assert await world.write(enqueue.replay_range, hook, **span) == 0
-    assert await world.write(enqueue.replay_range, hook, failed_only=False, **span) == 1
+    assert (await world.write(replay.replay_range, hook, entropy=world.entropy, **span)).replay.total == 0
+    all_of_it = await world.write(replay.replay_range, hook, failed_only=False, entropy=world.entropy, **span)
+    assert all_of_it.replay.total == 1
     with pytest.raises(NotFound):
-        await world.write(enqueue.replay, hook, ids.encode("evt", b"\x09" * 16))
+        await world.write(replay.replay_event, hook, ids.encode("evt", b"\x09" * 16), entropy=world.entropy)
 
 
 async def test_a_test_event_is_delivered(world: World) -> None:
@@ -311,7 +313,7 @@ async def test_another_workspace_cannot_reach_an_endpoint(world: World) -> None:
     hook, _ = await world.endpoint()
     await world.endpoint("https://other.example/", ws=OTHER)
     for verb, kw in (
-        (endpoints.change, {"enabled": False}),
+        (endpoints.change, {"disable": True}),
         (endpoints.remove, {}),
         (enqueue.send_test, {"entropy": world.entropy}),
     ):

@@ -16,6 +16,7 @@ from mailward.base.errors import Invalid, MailwardError, NotFound, Unavailable
 from mailward.core.messages import change, find
 from mailward.core.messages.find import Found, Query
 from mailward.core.messages.model import Attempt
+from mailward.core.webhooks.enqueue import tell
 from mailward.edges.web.dashboard.mail_html import sanitise
 from mailward.edges.web.schema import messages as schema
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
@@ -102,8 +103,24 @@ class Messages:
     async def cancel(self, actor: Actor, message: str) -> schema.MessageDetail:
         """Stop what waits."""
         raw, now = ids.decode("msg", message), self._now_us()
-        await self._store.write(actor.workspace, lambda tx: change.cancel(tx, actor, raw, now=now))
+        await self._store.write(actor.workspace, lambda tx: change.cancel(tx, actor, raw, now=now, tell=tell))
         return views.detail(await self._found(_as_reader(actor), message), now)
+
+    async def release(self, actor: Actor, message: str) -> schema.MessageDetail:
+        """Send what is held."""
+        raw, now = ids.decode("msg", message), self._now_us()
+        await self._store.write(actor.workspace, lambda tx: change.release(tx, actor, raw, now=now, tell=tell))
+        self._wake()
+        return views.detail(await self._found(_as_reader(actor), message), now)
+
+    async def release_held(self, actor: Actor, request: schema.ReleaseHeld) -> schema.Released:
+        """Send what is held, of one stream or of all."""
+        now = self._now_us()
+        done = await self._store.write(
+            actor.workspace, lambda tx: change.release_held(tx, actor, stream=request.stream, now=now, tell=tell)
+        )
+        self._wake()
+        return schema.Released(released=done.messages, more=done.more)
 
     async def reschedule(self, actor: Actor, message: str, request: schema.Reschedule) -> schema.MessageDetail:
         """Move the time of what waits."""

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from mailward.app.platform import views
 from mailward.app.platform.pages import checked
 from mailward.app.store import Store
 from mailward.base import ids
+from mailward.base.errors import Conflict
 from mailward.base.sources import Clock, Entropy
-from mailward.core.webhooks import endpoints, enqueue
-from mailward.core.webhooks import settle as attempts_of
-from mailward.core.webhooks.model import Attempt, Endpoint
+from mailward.core.webhooks import endpoints, enqueue, look, probe, replay
+from mailward.core.webhooks.model import Attempt, Endpoint, JobState, Progress, Result, Told, Work
 from mailward.edges.web.schema import webhooks as schema
 from mailward.edges.web.schema.common import PageQuery
 from mailward.policy.access import Actor
 
 
 class Webhooks:
-    """Implements `edges.web.ports.Webhooks`. `seal` keeps signing secrets; `wake` rouses the worker."""
+    """Implements `edges.web.ports.Webhooks`. `seal` keeps signing secrets; `wake` rouses the worker.
+
+    `post` makes one request now, outside of the queue, and says how it went.
+    """
 
     def __init__(
         self,
@@ -32,6 +36,7 @@ class Webhooks:
         seal: Callable[[str, bytes], bytes],
         *,
         wake: Callable[[], None],
+        post: Callable[[Work], Awaitable[Result]],
         allow_loopback_http: bool,
     ) -> None:
         self._store = store
@@ -39,6 +44,7 @@ class Webhooks:
         self._entropy = entropy
         self._seal = seal
         self._wake = wake
+        self._post = post
         self._loopback = allow_loopback_http
 
     async def create(self, actor: Actor, request: schema.CreateWebhook) -> schema.NewWebhook:
@@ -76,7 +82,7 @@ class Webhooks:
         )
 
     async def change(self, actor: Actor, webhook: str, request: schema.ChangeWebhook) -> schema.Webhook:
-        """Change what is given."""
+        """Change what is given; see the port."""
         endpoint = await self._store.write(
             actor.workspace,
             lambda tx: endpoints.change(
@@ -86,12 +92,32 @@ class Webhooks:
                 url=None if request.url is UNSET else request.url,
                 types=None if request.events is UNSET else request.events,
                 description=None if request.description is UNSET else request.description,
-                enabled=None if request.enabled is UNSET else request.enabled,
+                disable=request.enabled is False,
                 now=self._clock.now(),
                 allow_loopback_http=self._loopback,
             ),
         )
+        if request.enabled is True and not endpoint.enabled:
+            endpoint = await self._enable(actor, webhook)
         return schema.Webhook(**_facts(endpoint))
+
+    async def _enable(self, actor: Actor, webhook: str) -> Endpoint:
+        """The request is made between two transactions, since it may take its fifteen seconds."""
+        work = await self._store.read(
+            actor.workspace,
+            lambda tx: probe.prepare(tx, actor, webhook, now=self._clock.now(), entropy=self._entropy),
+        )
+        result = await self._post(work)
+        endpoint = await self._store.write(
+            actor.workspace,
+            lambda tx: probe.conclude(tx, actor, result, now=self._clock.now(), entropy=self._entropy),
+        )
+        if not endpoint.enabled:
+            answer = result.error or f"It was answered with status {result.status}."
+            raise Conflict(
+                "webhook_not_answering", f"The endpoint did not take the test event, so it stays disabled. {answer}"
+            )
+        return endpoint
 
     async def remove(self, actor: Actor, webhook: str) -> None:
         """Remove an endpoint."""
@@ -107,14 +133,74 @@ class Webhooks:
         self._wake()
         return schema.TestQueued(event=event)
 
-    async def attempts(self, actor: Actor, webhook: str, query: PageQuery) -> schema.AttemptPage:
+    async def attempts(self, actor: Actor, webhook: str, query: schema.AttemptQuery) -> schema.AttemptPage:
         """What each try met, newest first."""
         before = checked(query.cursor, "att")
         page = await self._store.read(
-            actor.workspace, lambda tx: attempts_of.attempts(tx, actor, webhook, cursor=before, limit=query.limit)
+            actor.workspace,
+            lambda tx: look.attempts(tx, actor, webhook, event=query.event, cursor=before, limit=query.limit),
         )
         more = ids.encode("att", page.next) if page.next else None
         return schema.AttemptPage(data=[_attempt(a) for a in page.attempts], next_cursor=more)
+
+    async def events(self, actor: Actor, webhook: str, query: schema.ToldQuery) -> schema.WebhookEventPage:
+        """What it was or will be told, newest first."""
+        before = checked(query.cursor, "evt")
+        state = None if query.state is None else JobState[query.state.upper()]
+        page = await self._store.read(
+            actor.workspace,
+            lambda tx: look.events(tx, actor, webhook, state=state, cursor=before, limit=query.limit),
+        )
+        more = ids.encode("evt", page.next) if page.next else None
+        return schema.WebhookEventPage(data=[schema.WebhookEvent(**_told(t)) for t in page.events], next_cursor=more)
+
+    async def event(self, actor: Actor, webhook: str, event: str) -> schema.WebhookEventDetail:
+        """One event with its body."""
+        told, body = await self._store.read(actor.workspace, lambda tx: look.one_event(tx, actor, webhook, event))
+        return schema.WebhookEventDetail(**_told(told), payload=msgspec.json.decode(body))
+
+    async def replay(self, actor: Actor, webhook: str, request: schema.StartReplay) -> schema.Replay:
+        """Post again; see the port."""
+        now = self._clock.now()
+        event = request.event
+        if event is not None:
+            started = await self._store.write(
+                actor.workspace,
+                lambda tx: replay.replay_event(tx, actor, webhook, event, now=now, entropy=self._entropy),
+            )
+        else:
+            started = await self._store.write(
+                actor.workspace,
+                lambda tx: replay.replay_range(
+                    tx,
+                    actor,
+                    webhook,
+                    since=request.since,
+                    until=request.until,
+                    failed_only=request.only == "failed",
+                    now=now,
+                    entropy=self._entropy,
+                ),
+            )
+        self._wake()
+        return _replay(started)
+
+    async def replays(self, actor: Actor, webhook: str, query: PageQuery) -> schema.ReplayPage:
+        """Newest first."""
+        before = checked(query.cursor, "rpl")
+        found = await self._store.read(
+            actor.workspace,
+            lambda tx: replay.replays(tx, actor, webhook, cursor=before, limit=query.limit + 1),
+        )
+        shown = found[: query.limit]
+        more = ids.encode("rpl", shown[-1].replay.id) if len(found) > query.limit else None
+        return schema.ReplayPage(data=[_replay(p) for p in shown], next_cursor=more)
+
+    async def replay_progress(self, actor: Actor, webhook: str, replay_id: str) -> schema.Replay:
+        """How far one is."""
+        return _replay(
+            await self._store.read(actor.workspace, lambda tx: replay.progress(tx, actor, webhook, replay_id))
+        )
 
     async def rotate_secret(self, actor: Actor, webhook: str) -> schema.NewWebhook:
         """A new secret; for a day the old one signs beside it."""
@@ -137,6 +223,9 @@ def _facts(e: Endpoint) -> dict[str, Any]:
         "enabled": e.enabled,
         "created_at": views.at(e.created),
         "disabled_reason": e.disabled_reason or None,
+        "disabled_at": None if e.disabled_at is None else views.at(e.disabled_at),
+        "failing_since": None if e.failing_since is None else views.at(e.failing_since),
+        "owner_told": e.owner_told or None,
     }
 
 
@@ -152,4 +241,32 @@ def _attempt(a: Attempt) -> schema.WebhookAttempt:
         elapsed_ms=a.elapsed_ms,
         response=a.response,
         next_try_at=views.at(a.next_due) if a.next_due else None,
+    )
+
+
+def _told(t: Told) -> dict[str, Any]:
+    return {
+        "id": ids.encode("evt", t.event),
+        "type": t.type,
+        "at": views.at(t.at),
+        "state": t.state.name.lower(),
+        "attempts": t.attempts,
+        "next_try_at": None if t.due is None else views.at(t.due),
+    }
+
+
+def _replay(p: Progress) -> schema.Replay:
+    r = p.replay
+    counts = {state.name.lower(): p.counts.get(state, 0) for state in JobState}
+    return schema.Replay(
+        id=ids.encode("rpl", r.id),
+        webhook=ids.encode("whk", r.webhook),
+        created_at=views.at(int.from_bytes(r.id[:6], "big") * 1000),
+        since=views.at(r.since),
+        until=views.at(r.until),
+        only="failed" if r.only_failed else "all",
+        total=r.total,
+        finished=p.finished,
+        more=r.more,
+        **counts,
     )

@@ -11,9 +11,10 @@ from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Settled
 from mailward.core.delivery.ports import SettleTx
 from mailward.core.messages.model import FACTS_ENCODER, TRANSITIONS, DeliveryState
+from mailward.core.messages.told import about
 from mailward.core.suppression.change import by_bounce
-from mailward.core.webhooks.enqueue import enqueue_events, snapshot
-from mailward.core.webhooks.model import EndpointsSnapshot, Event
+from mailward.core.webhooks.enqueue import enqueue_events, instant
+from mailward.core.webhooks.model import EndpointsSnapshot, Event, event_id
 
 _DAY_US = 86_400_000_000
 
@@ -59,30 +60,28 @@ class Settling:
                 now=datetime.fromtimestamp(s.at / 1e6, UTC),
                 entropy=self._entropy,
             )
-        endpoints = await snapshot(tx)
+        endpoints = await tx.webhooks.audience()
         if endpoints.by_type:
-            await self._tell(tx, items, endpoints)
+            await _tell(tx, items, endpoints)
         return [None] * len(items)
 
-    async def _tell(self, tx: SettleTx, items: Sequence[list[Settled]], endpoints: EndpointsSnapshot) -> None:
-        events = [
-            Event(ids.new_raw(s.at // 1000, self._entropy), f"message.{s.facts.outcome}", s.at, event_data(s))
-            for group in items
-            for s in group
-        ]
-        await enqueue_events(tx, events, endpoints=endpoints)
+
+async def _tell(tx: SettleTx, items: Sequence[list[Settled]], endpoints: EndpointsSnapshot) -> None:
+    events = []
+    for group in items:
+        for s in group:
+            type = f"message.{s.facts.outcome}"
+            if endpoints.wanting(type):
+                id = event_id(s.at, type, s.message, s.n, s.attempt)
+                events.append(Event(id, type, s.at, event_data(s)))
+    await enqueue_events(tx, events, endpoints=endpoints)
 
 
 def event_data(s: Settled) -> dict[str, object]:
     """What an endpoint is told of one attempt."""
     data: dict[str, object] = {
-        "message": ids.encode("msg", s.message),
-        "message_id": s.message_facts.message_id,
+        **about(s.message, s.message_facts),
         "recipient": s.recipient,
-        "subject": s.message_facts.subject,
-        "stream": s.message_facts.stream,
-        "tags": list(s.message_facts.tags),
-        "metadata": s.message_facts.metadata,
         "attempt": s.attempt,
         "host": s.facts.host,
         "code": s.facts.code,
@@ -92,5 +91,5 @@ def event_data(s: Settled) -> dict[str, object]:
     if s.reason:
         data["reason"] = s.reason
     if s.due:
-        data["next_try_at"] = datetime.fromtimestamp(s.due / 1e6, UTC).isoformat().replace("+00:00", "Z")
+        data["next_try_at"] = instant(s.due)
     return data

@@ -1,14 +1,29 @@
-"""cancel() and reschedule(): what can still be changed about a message that waits."""
+"""cancel(), release() and reschedule(): what can still be changed about a message that waits or is held."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from mailward.base import ids
 from mailward.base.errors import Conflict, Invalid, NotFound
-from mailward.core.messages.model import DeliveryState, Message
-from mailward.core.messages.ports import MessagesTx
+from mailward.core.messages.model import Delivery, DeliveryState, Message
+from mailward.core.messages.ports import MessagesTx, Tell
+from mailward.core.messages.told import about_copies
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
 MAX_AHEAD_US = 30 * 86_400_000_000
+# How many messages one call releases; whoever has more held asks again.
+RELEASE_MAX = 1000
+_WAITING = (DeliveryState.QUEUED, DeliveryState.HELD)
+
+
+class Released(NamedTuple):
+    """How many messages were released by one call, and whether some are still held."""
+
+    messages: int
+    more: bool
 
 
 async def get(tx: MessagesTx, actor: Actor, message: bytes) -> Message:
@@ -20,17 +35,70 @@ async def get(tx: MessagesTx, actor: Actor, message: bytes) -> Message:
     return found
 
 
-async def cancel(tx: MessagesTx, actor: Actor, message: bytes, *, now: int) -> int:
+async def cancel(tx: MessagesTx, actor: Actor, message: bytes, *, now: int, tell: Tell) -> int:
     """Stop every copy that is not under way or done; Conflict when there is none. How many were stopped."""
     access.require(actor, Permission.MESSAGE_CHANGE)
-    await get(tx, _reader(actor), message)
-    moved = await tx.deliveries.move(
-        message, (DeliveryState.QUEUED, DeliveryState.HELD), DeliveryState.CANCELLED, due=0, now=now, reason="cancelled"
-    )
-    if not moved:
+    found = await get(tx, _reader(actor), message)
+    copies = await _copies(tx, message, _WAITING)
+    if not copies:
         raise Conflict("not_cancellable", "No copy of this message waits any more: it is under way or done.")
-    await tx.messages.timeline_add(message, now, "cancelled", "{}")
-    return moved
+    await tx.deliveries.move(message, _WAITING, DeliveryState.CANCELLED, due=0, now=now, reason="cancelled")
+    await _note(tx, actor, found, copies, "cancelled", now=now, tell=tell)
+    return len(copies)
+
+
+async def release(tx: MessagesTx, actor: Actor, message: bytes, *, now: int, tell: Tell) -> int:
+    """Send every held copy: at once, or at its scheduled time. Conflict when none is held. How many were released."""
+    access.require(actor, Permission.MESSAGE_CHANGE)
+    found = await get(tx, _reader(actor), message)
+    released = await _release(tx, actor, found, now=now, tell=tell)
+    if not released:
+        raise Conflict("not_held", "No copy of this message is held.")
+    return released
+
+
+async def release_held(
+    tx: MessagesTx, actor: Actor, *, stream: str | None = None, now: int, tell: Tell, limit: int = RELEASE_MAX
+) -> Released:
+    """Release what is held, of one stream or of all, the oldest first and at most `limit` messages."""
+    access.require(actor, Permission.MESSAGE_CHANGE)
+    done = 0
+    after: bytes | None = None
+    while batch := await tx.deliveries.held(after=after, limit=200):
+        for id in batch:
+            after = id
+            found = await tx.messages.get(id)
+            if found is None or (stream is not None and found.facts.stream != stream):
+                continue
+            if done == limit:
+                return Released(done, True)
+            done += bool(await _release(tx, actor, found, now=now, tell=tell))
+    return Released(done, False)
+
+
+async def _release(tx: MessagesTx, actor: Actor, found: Message, *, now: int, tell: Tell) -> int:
+    copies = await _copies(tx, found.id, (DeliveryState.HELD,))
+    if copies:
+        due = max(found.facts.due, now)
+        held = (DeliveryState.HELD,)
+        await tx.deliveries.move(found.id, held, DeliveryState.QUEUED, due=due, now=now, reason=None)
+        await _note(tx, actor, found, copies, "released", now=now, tell=tell)
+    return len(copies)
+
+
+async def _note(
+    tx: MessagesTx, actor: Actor, found: Message, copies: list[Delivery], what: str, *, now: int, tell: Tell
+) -> None:
+    """The same to the timeline, the audit log (somebody decided it) and the endpoints."""
+    name = ids.encode("msg", found.id)
+    at = datetime.fromtimestamp(now / 1e6, UTC)
+    await tx.messages.timeline_add(found.id, now, what, "{}")
+    await tx.audit.append(actor, f"message.{what}", name, {"copies": str(len(copies))}, now=at)
+    await tell(tx, [(f"message.{what}", name, now, about_copies(found.id, found.facts, copies))])
+
+
+async def _copies(tx: MessagesTx, message: bytes, states: tuple[DeliveryState, ...]) -> list[Delivery]:
+    return [d for d in (await tx.deliveries.of([message]))[message] if d.state in states]
 
 
 async def reschedule(tx: MessagesTx, actor: Actor, message: bytes, *, due: int, now: int) -> int:

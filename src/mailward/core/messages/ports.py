@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message
+from mailward.policy.access import Actor
 
 MessageRow = tuple[bytes, int, int | None, int | None, int | None, bytes]
 DeliveryRow = tuple[bytes, int, str, int, int, int, int, str | None, str | None]
@@ -68,9 +70,30 @@ class DeliveriesRepo(Protocol):
     ) -> int:
         """Move a message's deliveries that stand in one of `states`; how many moved."""
 
+    async def held(self, *, after: bytes | None, limit: int) -> list[bytes]:
+        """Messages with a held copy, oldest first, ids above `after`."""
+
+
+class AuditLog(Protocol):
+    """Where acts are recorded, in the same transaction."""
+
+    async def append(
+        self, actor: Actor, act: str, target: str, facts: Mapping[str, str] | None = None, *, now: datetime
+    ) -> str: ...
+
+
+class Tell(Protocol):
+    """Tells the workspace's endpoints what happened, in the same transaction."""
+
+    async def __call__(self, tx: Any, happened: Sequence[tuple[str, str, int, Mapping[str, object]]]) -> None:
+        """(event type, the message's id, microseconds UTC, data) each."""
+
 
 class MessagesTx(Protocol):
     """A transaction with what these verbs use."""
+
+    @property
+    def audit(self) -> AuditLog: ...
 
     @property
     def messages(self) -> MessagesRepo: ...

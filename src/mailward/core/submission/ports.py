@@ -7,6 +7,7 @@ from typing import Protocol
 
 from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
 from mailward.core.suppression.model import Found
+from mailward.core.webhooks.ports import WebhookTx
 
 
 class SuppressionLookup(Protocol):
@@ -16,7 +17,7 @@ class SuppressionLookup(Protocol):
         """The entries of those tokens that are on the list."""
 
 
-class SubmissionTx(Protocol):
+class SubmissionTx(WebhookTx, Protocol):
     """A transaction of one workspace. `epochs` are (auth, domains) as committed when it began."""
 
     @property

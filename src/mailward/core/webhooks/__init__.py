@@ -6,6 +6,9 @@ the schedule of a little over three days is used up. At least once: an event kee
 id over every attempt and replay, so a receiver can tell. Bodies are posted exactly as
 stored, signed afresh for each attempt. Every attempt is kept with what the endpoint said.
 
-Verbs: create, change, remove and rotate the secret of endpoints (audited); enqueue,
-lease, settle on the path of an event; test, replay, attempts for people; prune.
+An endpoint that says 410, or takes nothing for five days, is disabled, and people are told.
+
+Verbs: create, change, remove and rotate the secret of endpoints, prepare and conclude the
+probe that enables one (all audited); enqueue_events or tell, lease, settle on the path of
+an event; send_test, replay_event, replay_range, progress, events, attempts for people; prune.
 """

@@ -98,7 +98,7 @@ async def create(
     endpoint = Endpoint(id, url, chosen, description, True, "", at)
     await tx.webhooks.insert(endpoint)
     await tx.webhooks.put_secret(id, SealedSecret(at, seal(raw)))
-    await tx.audit.append(actor, "webhook.created", _name(endpoint), _facts(endpoint), now=now)
+    await tx.audit.append(actor, "webhook.created", _name(endpoint), facts(endpoint), now=now)
     return endpoint, Secret(standard.show_secret(raw))
 
 
@@ -110,11 +110,14 @@ async def change(
     url: str | None = None,
     types: Iterable[str] | None = None,
     description: str | None = None,
-    enabled: bool | None = None,
+    disable: bool = False,
     now: datetime,
     allow_loopback_http: bool = False,
 ) -> Endpoint:
-    """Change what is given. Disabling ends the jobs that wait; enabling does not bring them back (replay does)."""
+    """Change what is given. Disabling ends the jobs that wait.
+
+    Enabling is `probe`'s: it takes an endpoint that answers, and brings nothing back (replay does).
+    """
     access.require(actor, Permission.WEBHOOK_CHANGE)
     endpoint = await find(tx, actor, webhook)
     if url is not None:
@@ -125,12 +128,11 @@ async def change(
         if len(description) > DESCRIPTION_MAX:
             raise Invalid("invalid_field", "A description has at most 200 characters.", field="description")
         endpoint = replace(endpoint, description=description)
-    if enabled is not None and enabled != endpoint.enabled:
-        endpoint = replace(endpoint, enabled=enabled, disabled_reason="" if enabled else "by hand")
-        if not enabled:
-            await tx.webhooks.cancel_jobs(endpoint.id)
+    if disable and endpoint.enabled:
+        endpoint = replace(endpoint, enabled=False, disabled_reason="by hand", disabled_at=_micros(now))
+        await tx.webhooks.cancel_jobs(endpoint.id)
     await tx.webhooks.update(endpoint)
-    await tx.audit.append(actor, "webhook.changed", _name(endpoint), _facts(endpoint), now=now)
+    await tx.audit.append(actor, "webhook.changed", _name(endpoint), facts(endpoint), now=now)
     return endpoint
 
 
@@ -164,8 +166,8 @@ async def rotate_secret(
     await tx.webhooks.drop_secrets(endpoint.id, expired_at=at)
     raw = entropy.bytes(standard.SECRET_BYTES)
     await tx.webhooks.put_secret(endpoint.id, SealedSecret(at, seal(raw)))
-    facts = {"overlap_seconds": str(int(overlap.total_seconds()))}
-    await tx.audit.append(actor, "webhook.secret_rotated", _name(endpoint), facts, now=now)
+    told = {"overlap_seconds": str(int(overlap.total_seconds()))}
+    await tx.audit.append(actor, "webhook.secret_rotated", _name(endpoint), told, now=now)
     return endpoint, Secret(standard.show_secret(raw))
 
 
@@ -177,7 +179,8 @@ def _name(endpoint: Endpoint) -> str:
     return ids.encode("whk", endpoint.id)
 
 
-def _facts(endpoint: Endpoint) -> dict[str, str]:
+def facts(endpoint: Endpoint) -> dict[str, str]:
+    """What the audit log keeps of an endpoint."""
     # The host only: paths and queries of webhook URLs often hold tokens.
     return {
         "host": urlsplit(endpoint.url).hostname or "",

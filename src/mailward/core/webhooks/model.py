@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 EVENT_TYPES = frozenset(
     (
         "message.accepted",
+        "message.scheduled",
+        "message.held",
+        "message.released",
+        "message.cancelled",
+        "message.suppressed",
         "message.delivered",
         "message.deferred",
         "message.bounced",
-        "message.suppressed",
         "message.expired",
-        "message.cancelled",
-        "message.held",
+        "message.discarded",
         "message.complained",
+        "domain.verified",
+        "domain.drifted",
+        "domain.failing",
+        "endpoint.disabled",
     )
 )
 TEST_EVENT = "webhook.test"
+# Bumped with every change of endpoints, so that a store may keep in memory who wants what.
+EPOCH = "webhooks_epoch"
 
 # Standard Webhooks 1.0.0, "deliverability": seconds before each attempt, from the one before it.
 SCHEDULE = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -29,6 +39,11 @@ RETRY_AFTER_MAX = 86_400
 DEADLINE_SECONDS = 15.0
 RESPONSE_READ_MAX = 64 * 1024
 RESPONSE_KEPT = 1024
+# An endpoint that took nothing for this long is disabled when an event has used up its schedule.
+FAILING_MAX_US = 5 * 86_400_000_000
+# One replay: how many events, and how many a second become due, so that catching up is no flood.
+REPLAY_MAX = 10_000
+REPLAY_PER_SECOND = 20
 
 
 class JobState(IntEnum):
@@ -51,7 +66,11 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to tell what. `types` empty means every type."""
+    """Where to tell what. `types` empty means every type. Times are microseconds UTC.
+
+    `failing_since` is when the first attempt failed after which none was taken. When the
+    platform disables an endpoint, `owner_told` goes from "due" to "mailed" or "not mailed".
+    """
 
     id: bytes
     url: str
@@ -60,6 +79,9 @@ class Endpoint:
     enabled: bool
     disabled_reason: str
     created: int
+    failing_since: int | None = None
+    disabled_at: int | None = None
+    owner_told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +105,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EndpointsSnapshot:
-    """Which endpoints of a workspace want which type; kept by the caller so that most events cost one look-up."""
+    """Which endpoints of a workspace want which type; a store keeps it, so that most events cost one look-up."""
 
     by_type: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     every: tuple[bytes, ...] = ()
@@ -93,9 +115,50 @@ class EndpointsSnapshot:
         return self.by_type.get(type, self.every)
 
 
+def audience(endpoints: Iterable[Endpoint]) -> EndpointsSnapshot:
+    """Who of these is to be told what. Disabled ones are not."""
+    every: list[bytes] = []
+    by_type: dict[str, list[bytes]] = {}
+    for endpoint in endpoints:
+        if not endpoint.enabled:
+            continue
+        if not endpoint.types:
+            every.append(endpoint.id)
+        for type in endpoint.types or EVENT_TYPES:
+            by_type.setdefault(type, []).append(endpoint.id)
+    return EndpointsSnapshot({t: tuple(found) for t, found in by_type.items()}, tuple(every))
+
+
+def event_id(at: int, type: str, *about: object) -> bytes:
+    """The raw id of what happened at `at` (microseconds UTC) to the thing that `about` names.
+
+    Made from the facts themselves, so that one that is told twice is one event, which a receiver can tell by its id.
+    """
+    facts = "\0".join((type, str(at), *(a.hex() if isinstance(a, bytes) else str(a) for a in about)))
+    return (at // 1000).to_bytes(6, "big") + hashlib.sha256(facts.encode("utf-8", "surrogatepass")).digest()[:10]
+
+
+class Room(NamedTuple):
+    """How much a worker can start now: in all, of one workspace, of one endpoint, and what it is busy with.
+
+    Endpoints that have been failing share `slow` places, one each at a time, so that however many of
+    them hang, the others find room. `busy` counts requests under way by endpoint, `tenants` by workspace.
+    """
+
+    limit: int
+    each: int
+    tenant: int
+    slow: int
+    busy: Mapping[bytes, int] = {}
+    tenants: Mapping[bytes, int] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One leased job with all the worker needs. `number` is the attempt about to be made, from 1."""
+    """One leased job with all the worker needs. `number` is the attempt about to be made, from 1.
+
+    `slow`: the endpoint has been failing, so this takes one of the places kept for such.
+    """
 
     workspace: bytes
     webhook: bytes
@@ -105,6 +168,7 @@ class Work:
     url: str
     body: bytes = field(repr=False)
     secrets: tuple[SealedSecret, ...] = field(repr=False)
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +206,52 @@ class AttemptPage:
 
     attempts: list[Attempt]
     next: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as one endpoint knows it. `due` is when the next attempt comes, or None."""
+
+    event: bytes
+    type: str
+    at: int
+    state: JobState
+    attempts: int
+    due: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldPage:
+    """Newest first; `next` is the cursor of the following page, or None at the end."""
+
+    events: list[Told]
+    next: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Events of [since, until) that are posted again. `more`: the bound was reached, and another replay is needed."""
+
+    id: bytes
+    webhook: bytes
+    since: int
+    until: int
+    only_failed: bool
+    total: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A replay and what became of its events so far, by state."""
+
+    replay: Replay
+    counts: Mapping[JobState, int]
+
+    @property
+    def finished(self) -> bool:
+        """Nothing of it waits any more."""
+        return not self.counts.get(JobState.PENDING, 0)
 
 
 def delay_before(number: int, jitter: float) -> float | None:

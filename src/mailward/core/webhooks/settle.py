@@ -1,4 +1,4 @@
-"""settle(): write how attempts went and decide what follows; attempts(): read them back."""
+"""settle(): write how attempts went and decide what follows, up to disabling the endpoint."""
 
 from __future__ import annotations
 
@@ -6,22 +6,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
+from urllib.parse import urlsplit
 
 from mailward.base import ids
+from mailward.base.ids import WorkspaceId
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.base.sources import Entropy
-from mailward.core.webhooks.endpoints import find
+from mailward.core.webhooks.enqueue import enqueue_events, instant
 from mailward.core.webhooks.model import (
+    FAILING_MAX_US,
     RESPONSE_KEPT,
     RETRY_AFTER_MAX,
     Attempt,
-    AttemptPage,
+    Endpoint,
+    Event,
     JobState,
     Result,
     delay_before,
+    event_id,
 )
-from mailward.core.webhooks.ports import WebhookTx
+from mailward.core.webhooks.ports import AuditedWebhookTx
 from mailward.policy.access import Actor
+
+GONE = "it answered 410 Gone"
+SILENT = "it took no event for five days"
 
 
 def judge(result: Result) -> Outcome:
@@ -35,8 +43,13 @@ def judge(result: Result) -> Outcome:
     return TempFail("refused", f"HTTP {result.status}", code=result.status, retry_after=result.retry_after)
 
 
-async def settle(tx: WebhookTx, results: Sequence[Result], *, now: datetime, entropy: Entropy) -> None:
-    """Record attempts of one workspace and schedule what is to be tried again.
+def said(result: Result) -> str:
+    """The excerpt that is kept of an answer: at most RESPONSE_KEPT octets, or why there was none."""
+    return result.error or result.body[:RESPONSE_KEPT].decode("utf-8", "replace")
+
+
+async def settle(tx: AuditedWebhookTx, results: Sequence[Result], *, now: datetime, entropy: Entropy) -> None:
+    """Record attempts of one workspace, schedule what is to be tried again, disable who is gone or long silent.
 
     A result whose attempt was recorded before (by a worker that took the lease over) changes nothing.
     """
@@ -56,12 +69,15 @@ async def settle(tx: WebhookTx, results: Sequence[Result], *, now: datetime, ent
             outcome=word,
             status=result.status,
             elapsed_ms=result.elapsed_ms,
-            response=result.error or result.body[:RESPONSE_KEPT].decode("utf-8", "replace"),
+            response=said(result),
             next_due=due or 0,
         )
         await tx.webhooks.add_attempt(attempt)
+        await tx.webhooks.note_answer(work.webhook, taken=word == "delivered", at=at)
         if word == "disabled":
-            await _disable(tx, work.webhook)
+            await _disable(tx, result, GONE, now=now)
+        elif word == "failed":
+            await _disable_if_silent(tx, result, at, now=now)
 
 
 def _next(outcome: Outcome, number: int, at: int, entropy: Entropy) -> tuple[JobState, int | None, str]:
@@ -81,19 +97,38 @@ def _next(outcome: Outcome, number: int, at: int, entropy: Entropy) -> tuple[Job
             assert_never(outcome)
 
 
-async def _disable(tx: WebhookTx, webhook: bytes) -> None:
-    endpoint = await tx.webhooks.get(webhook)
-    if endpoint is not None and endpoint.enabled:
-        await tx.webhooks.update(replace(endpoint, enabled=False, disabled_reason="it answered 410 Gone"))
-        await tx.webhooks.cancel_jobs(webhook)
+async def _disable_if_silent(tx: AuditedWebhookTx, result: Result, at: int, *, now: datetime) -> None:
+    endpoint = await tx.webhooks.get(result.work.webhook)
+    if endpoint is not None and endpoint.failing_since is not None and at - endpoint.failing_since >= FAILING_MAX_US:
+        await _disable(tx, result, SILENT, now=now)
 
 
-async def attempts(
-    tx: WebhookTx, actor: Actor, webhook: str, *, cursor: str | None = None, limit: int = 25
-) -> AttemptPage:
-    """Tries of an endpoint, newest first; `cursor` is the id of the last one seen."""
-    endpoint = await find(tx, actor, webhook)
-    limit = max(1, min(limit, 100))
-    before = ids.decode("att", cursor) if cursor else None
-    found = await tx.webhooks.attempts(endpoint.id, before=before, limit=limit + 1)
-    return AttemptPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
+async def _disable(tx: AuditedWebhookTx, result: Result, why: str, *, now: datetime) -> None:
+    """Off, with what waits for it ended; audited, told to the other endpoints, and due to be told to people."""
+    endpoint = await tx.webhooks.get(result.work.webhook)
+    if endpoint is None or not endpoint.enabled:
+        return
+    at = int(now.timestamp() * 1_000_000)
+    name = ids.encode("whk", endpoint.id)
+    endpoint = replace(endpoint, enabled=False, disabled_reason=why, disabled_at=at, owner_told="due")
+    await tx.webhooks.update(endpoint)
+    ended = await tx.webhooks.cancel_jobs(endpoint.id)
+    actor = Actor(WorkspaceId(ids.encode("ws", result.work.workspace)), "system", "webhooks")
+    facts = {"reason": why, "events_ended": str(ended), "host": urlsplit(endpoint.url).hostname or ""}
+    await tx.audit.append(actor, "webhook.disabled", name, facts, now=now)
+    event = Event(event_id(at, "endpoint.disabled", name), "endpoint.disabled", at, _told(endpoint, result, ended))
+    await enqueue_events(tx, [event], endpoints=await tx.webhooks.audience())
+
+
+def _told(endpoint: Endpoint, result: Result, ended: int) -> dict[str, object]:
+    data: dict[str, object] = {
+        "webhook": ids.encode("whk", endpoint.id),
+        "url": endpoint.url,
+        "description": endpoint.description,
+        "reason": endpoint.disabled_reason,
+        "last_status": result.status or None,
+        "events_ended": ended,
+    }
+    if endpoint.failing_since is not None:
+        data["failing_since"] = instant(endpoint.failing_since)
+    return data

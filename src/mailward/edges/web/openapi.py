@@ -21,6 +21,8 @@ ID_PREFIXES = {
     "key": "key",
     "credential": "smtp",
     "webhook": "whk",
+    "event": "evt",
+    "replay": "rpl",
 }
 _EVERY = (400, 422, 429, 431, 500, 503)
 _WITH_CREDENTIAL = (401, 403)

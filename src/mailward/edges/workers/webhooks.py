@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from mailward.base import ids
 from mailward.base.errors import MailwardError
 from mailward.base.sources import Clock, Entropy
-from mailward.core.webhooks.lease import due_now, lease
+from mailward.core.webhooks.lease import AT_ONCE, due_now, lease
 from mailward.core.webhooks.model import DEADLINE_SECONDS, RESPONSE_READ_MAX, Result, Work
 from mailward.core.webhooks.ports import HttpPoster
 from mailward.core.webhooks.settle import settle
@@ -25,7 +25,6 @@ from mailward.protocol import webhooks as standard
 Unseal = Callable[[str, bytes], bytes]
 
 _IDLE_SECONDS = 1.0
-_AT_ONCE = 128
 
 
 class Store(Protocol):
@@ -65,6 +64,8 @@ class WebhookWorker:
         self._log = log
         self._user_agent = user_agent
         self._busy: Counter[bytes] = Counter()
+        self._tenants: Counter[bytes] = Counter()
+        self._slow = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: list[Result] = []
         self._wake = asyncio.Event()
@@ -96,7 +97,7 @@ class WebhookWorker:
             self._log.warning("webhook_queue_unavailable", code=e.code)
             return 0
         for work in works:
-            self._busy[work.webhook] += 1
+            self._begin(work)
             task = asyncio.create_task(self._attempt(work))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -115,19 +116,31 @@ class WebhookWorker:
         self._wake.clear()
 
     async def _lease(self) -> list[Work]:
-        room = _AT_ONCE - len(self._tasks)
+        room = AT_ONCE - len(self._tasks)
         now = self._micros()
         if room <= 0 or not await self._store.system_read(lambda tx: due_now(tx, now)):
             return []
         self._turn += 1
-        busy = dict(self._busy)
-        turn = self._turn
+        busy, tenants, slow, turn = dict(self._busy), dict(self._tenants), self._slow, self._turn
         works: list[Work] = await self._store.system_write(
-            lambda tx: lease(tx, now=now, limit=room, turn=turn, busy=busy)
+            lambda tx: lease(tx, now=now, limit=room, turn=turn, busy=busy, tenants=tenants, slow=slow)
         )
         return works
 
-    async def _attempt(self, work: Work) -> None:
+    def _begin(self, work: Work) -> None:
+        self._busy[work.webhook] += 1
+        self._tenants[work.workspace] += 1
+        self._slow += work.slow
+
+    def _end(self, work: Work) -> None:
+        for count, key in ((self._busy, work.webhook), (self._tenants, work.workspace)):
+            count[key] -= 1
+            if count[key] <= 0:
+                del count[key]
+        self._slow -= work.slow
+
+    async def probe(self, work: Work) -> Result:
+        """Post one event now, outside of the queue, and say how it went. Settles nothing."""
         began = self._clock.monotonic()
         try:
             answer = await asyncio.wait_for(
@@ -140,22 +153,24 @@ class WebhookWorker:
                 ),
                 DEADLINE_SECONDS + 1,
             )
-            result = Result(work, answer.status, answer.body, answer.elapsed_ms, answer.retry_after)
+            return Result(work, answer.status, answer.body, answer.elapsed_ms, answer.retry_after)
         except MailwardError as e:
-            result = self._failed(work, began, e.public)
+            return self._failed(work, began, e.public)
         except TimeoutError:
-            result = self._failed(work, began, "The endpoint did not answer in time.")
+            return self._failed(work, began, "The endpoint did not answer in time.")
         except OSError:
-            result = self._failed(work, began, "The endpoint could not be reached.")
+            return self._failed(work, began, "The endpoint could not be reached.")
         except Exception as e:  # the courier must outlive any fault of one attempt; it is logged by class and retried
             self._log.warning(
                 "webhook_attempt_crashed", webhook=ids.encode("whk", work.webhook), error=type(e).__name__
             )
-            result = self._failed(work, began, "The request failed.")
+            return self._failed(work, began, "The request failed.")
+
+    async def _attempt(self, work: Work) -> None:
+        try:
+            result = await self.probe(work)
         finally:
-            self._busy[work.webhook] -= 1
-            if self._busy[work.webhook] <= 0:
-                del self._busy[work.webhook]
+            self._end(work)
         self._finished.append(result)
         self._wake.set()
 

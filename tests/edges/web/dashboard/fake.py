@@ -56,12 +56,11 @@ class FakePlatform:
     audit: Any = None
     workspace: Any = None
     sessions: Any = None
-    replays: Any = None
 
     def __post_init__(self) -> None:
         parts: dict[str, Callable[[FakePlatform], Any]] = {
             "messages": Messages, "suppressions": Suppressions, "domains": Domains, "keys": Keys,
-            "webhooks": Webhooks, "audit": Audit, "workspace": Workspace, "sessions": Sessions, "replays": Replays,
+            "webhooks": Webhooks, "audit": Audit, "workspace": Workspace, "sessions": Sessions,
         }  # fmt: skip
         for name, part in parts.items():
             setattr(self, name, part(self))
@@ -333,16 +332,33 @@ class Webhooks(Part):
         ]  # fmt: skip
         return webhooks.AttemptPage(data=tried)
 
+    async def events(self, actor: Actor, webhook: str, query: Any) -> webhooks.WebhookEventPage:
+        told = webhooks.WebhookEvent(id="evt_1", type="message.delivered", at=T0, state="failed", attempts=10)
+        return webhooks.WebhookEventPage(data=[told])
+
+    async def event(self, actor: Actor, webhook: str, event: str) -> webhooks.WebhookEventDetail:
+        return webhooks.WebhookEventDetail(
+            id="evt_1", type="message.delivered", at=T0, state="failed", attempts=10, payload={"data": self.p.text}
+        )
+
+    def _replay(self) -> webhooks.Replay:
+        return webhooks.Replay(
+            id="rpl_1", webhook="whk_1", created_at=T0, since=T0, until=T0, only="failed", total=3, pending=1,
+            delivered=2, failed=0, cancelled=0, finished=False, more=True,
+        )  # fmt: skip
+
+    async def replay(self, actor: Actor, webhook: str, request: webhooks.StartReplay) -> webhooks.Replay:
+        self.p.done.append(("replay", webhook, request.event or (request.since, request.until, request.only)))
+        return self._replay()
+
+    async def replays(self, actor: Actor, webhook: str, query: Any) -> webhooks.ReplayPage:
+        return webhooks.ReplayPage(data=[self._replay()])
+
     async def rotate_secret(self, actor: Actor, webhook: str) -> webhooks.NewWebhook:
         one = self.one()
         return webhooks.NewWebhook(
             id=one.id, url=one.url, events=one.events, description="", enabled=True, created_at=T0, secret="whsec_once"
         )
-
-
-class Replays(Part):
-    async def replay(self, actor: Actor, webhook: str, event: str) -> None:
-        self.p.done.append(("replay", webhook, event))
 
 
 class Audit(Part):

@@ -81,6 +81,11 @@ class SqliteDeliveries:
             )
         return moved
 
+    async def held(self, *, after: bytes | None, limit: int) -> list[bytes]:
+        """Messages with a held copy, oldest first, by an index that holds only these."""
+        sql = "SELECT DISTINCT message FROM deliveries WHERE state = 2 AND message > ? ORDER BY message LIMIT ?"
+        return [r[0] for r in self._tx.rows(sql, (after or b"", limit))]
+
     # -- leases: the system scope, all workspaces ------------------------------------------------
 
     async def workspaces_with_open(self, limit: int = 1000) -> list[bytes]:

@@ -21,6 +21,8 @@ class Sql:
         self._guard = guard
         self._cursor = db.cursor()
         self.epochs: tuple[int, int] = (0, 0)
+        # That of endpoints, as committed when this transaction began; -1 where nobody read it.
+        self.webhooks_epoch = -1
 
     @property
     def workspace(self) -> bytes | None:

@@ -61,6 +61,16 @@ async def cancel(call: Call[NoQuery, None]) -> types.MessageDetail:
     return await call.platform.messages.cancel(call.actor, call.params["message"])
 
 
+async def release(call: Call[NoQuery, None]) -> types.MessageDetail:
+    """Send what is held."""
+    return await call.platform.messages.release(call.actor, call.params["message"])
+
+
+async def release_held(call: Call[NoQuery, types.ReleaseHeld]) -> types.Released:
+    """Send what is held, the oldest first."""
+    return await call.platform.messages.release_held(call.actor, call.body)
+
+
 async def reschedule(call: Call[NoQuery, types.Reschedule]) -> types.MessageDetail:
     """Another time for what has not left yet."""
     check_schedule(call.body.scheduled_at, call.now)
@@ -158,6 +168,32 @@ OPERATIONS = [
         summary="Cancel what has not left yet",
         response=types.MessageDetail,
         errors=("conflict",),
+    ),
+    Operation(
+        method="POST",
+        path=_ONE + "/release",
+        handler=release,
+        permission=Permission.MESSAGE_CHANGE,
+        rate=_WRITE,
+        name="releaseMessage",
+        tag="messages",
+        summary="Send a held message",
+        description="At once, or at its scheduled time. Mail is held while sending is paused.",
+        response=types.MessageDetail,
+        errors=("conflict",),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/messages/release-held",
+        handler=release_held,
+        permission=Permission.MESSAGE_CHANGE,
+        rate=_WRITE,
+        name="releaseHeldMessages",
+        tag="messages",
+        summary="Send what is held",
+        description="At most 1000 messages a request, the oldest first; `more` says that some are left.",
+        request=types.ReleaseHeld,
+        response=types.Released,
     ),
     Operation(
         method="POST",

@@ -1,4 +1,4 @@
-"""What the dashboard needs beside the API's ports: people's sessions, and a replay."""
+"""What the dashboard needs beside the API's ports: people's sessions."""
 
 from __future__ import annotations
 
@@ -47,20 +47,11 @@ class Sessions(Protocol):
     async def sign_out(self, session: Session) -> None: ...
 
 
-class Replays(Protocol):
-    """Telling an endpoint again."""
-
-    async def replay(self, actor: Actor, webhook: str, event: str) -> None: ...
-
-
 class DashboardPlatform(Platform, Protocol):
     """Everything the dashboard reaches."""
 
     @property
     def sessions(self) -> Sessions: ...
-
-    @property
-    def replays(self) -> Replays: ...
 
 
 @dataclass(frozen=True, slots=True)

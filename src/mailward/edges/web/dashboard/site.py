@@ -9,10 +9,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mailward.base.sources import Entropy
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.desk import Desk
-from mailward.edges.web.dashboard.pages.delivery import Suppressions, Webhooks
+from mailward.edges.web.dashboard.pages.delivery import Suppressions
 from mailward.edges.web.dashboard.pages.messages import Messages
 from mailward.edges.web.dashboard.pages.people import People
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
+from mailward.edges.web.dashboard.pages.webhooks import Webhooks
 from mailward.edges.web.dashboard.ports import DashboardPlatform, Surroundings
 from mailward.edges.web.dashboard.render import SECURITY_HEADERS
 from mailward.edges.web.dashboard.static_files import StaticFiles

@@ -314,6 +314,19 @@ class Content(View):
     defects: list[str] = []
 
 
+class ReleaseHeld(Request):
+    """Which held messages to send: those of one stream, or all."""
+
+    stream: Literal["transactional", "broadcast"] | None = None
+
+
+class Released(View):
+    """How many messages were released; `more` when some are still held: ask again."""
+
+    released: int
+    more: bool
+
+
 class Reschedule(Request):
     """When to send instead: up to 30 days ahead."""
 

@@ -15,7 +15,7 @@ from mailward.edges.web.dashboard import mail_html
 from mailward.edges.web.dashboard.desk import Desk, Form
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import FRAME_CSP, SECURITY_HEADERS, redirect
-from mailward.edges.web.schema.messages import MessageDetail, MessagePage, MessageQuery
+from mailward.edges.web.schema.messages import MessageDetail, MessagePage, MessageQuery, ReleaseHeld
 from mailward.edges.web.schema.workspace import UsageQuery
 from mailward.policy.access import Permission
 
@@ -47,6 +47,8 @@ class Messages:
             Route("/messages/{id}/frame", shows(self.frame), methods=["GET"]),
             Route("/messages/{id}/raw", shows(self.raw), methods=["GET"]),
             Route("/messages/{id}/cancel", acts(self.cancel), methods=["POST"]),
+            Route("/messages/release-held", acts(self.release_held), methods=["POST"]),
+            Route("/messages/{id}/release", acts(self.release), methods=["POST"]),
             Route("/messages/{id}/resend", acts(self.resend), methods=["POST"]),
             Route("/messages/{id}/{view}", shows(self.content), methods=["GET"]),
         ]
@@ -168,6 +170,22 @@ class Messages:
         await self._desk.platform.messages.cancel(session.actor, id)
         return redirect(f"/messages/{id}")
 
+    async def release(self, request: Request, session: Session, form: Form) -> Response:
+        """Send what is held."""
+        id = request.path_params["id"]
+        await self._desk.platform.messages.release(session.actor, id)
+        return redirect(f"/messages/{id}")
+
+    async def release_held(self, request: Request, session: Session, form: Form) -> Response:
+        """Send what is held, of one stream or of all: a thousand at a time."""
+        stream = form.text("stream", 20)
+        try:
+            asked = msgspec.convert({"stream": stream or None}, ReleaseHeld)
+        except msgspec.ValidationError:
+            raise Invalid("invalid_field", "There is no such stream.", field="stream") from None
+        await self._desk.platform.messages.release_held(session.actor, asked)
+        return redirect("/messages?status=held")
+
     async def resend(self, request: Request, session: Session, form: Form) -> Response:
         """Send the same content once more, as a new message."""
         accepted = await self._desk.platform.messages.resend(session.actor, request.path_params["id"])
@@ -175,4 +193,6 @@ class Messages:
 
 
 def _about(detail: MessageDetail) -> dict[str, Any]:
-    return {"open": detail.status in _OPEN, "cancellable": detail.status in ("queued", "scheduled", "held")}
+    held = any(d.status == "held" for d in detail.deliveries)
+    waits = detail.status in ("queued", "scheduled", "held")
+    return {"open": detail.status in _OPEN, "cancellable": waits, "releasable": held}
