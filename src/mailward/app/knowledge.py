@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailward.app.store import Store
+from mailward.core.workspaces.retention import KEYS_EPOCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,18 @@ Load = Callable[[], Awaitable[dict[bytes, dict[str, KnownDomain]]]]
 class Knowledge:
     """The domains of all workspaces, as of an epoch."""
 
-    def __init__(self, store: Store, load: Load, on_auth: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        load: Load,
+        on_auth: Callable[[], Awaitable[None]],
+        on_keys: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._load = load
         self._on_auth = on_auth
+        self._on_keys = on_keys
+        self._keys_epoch = 0
         self._one_at_a_time = asyncio.Lock()
         self._domains: dict[bytes, dict[str, KnownDomain]] = {}
         self.epochs: tuple[int, int] = (-1, -1)
@@ -62,6 +71,9 @@ class Knowledge:
 
     async def _refresh(self) -> bool:
         counters = await self._store.system_read(lambda tx: tx.counters.all())
+        if (keys := counters.get(KEYS_EPOCH, 0)) != self._keys_epoch:
+            self._on_keys()
+            self._keys_epoch = keys
         epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
         if epochs == self.epochs:
             return False

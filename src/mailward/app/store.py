@@ -18,13 +18,15 @@ from mailward.core.delivery.ports import LeaseRepo
 from mailward.core.domains.ports import Counters, DomainsRepo
 from mailward.core.evidence.ports import EvidenceRepo
 from mailward.core.identity.ports import CredentialsRepo, PeopleRepo
-from mailward.core.messages.expire import ExpiringMessages
+from mailward.core.messages.erase import Erasures
+from mailward.core.messages.expire import ExpiringMessages, RetentionRepo
 from mailward.core.messages.find import IndexedMessages
 from mailward.core.messages.ports import DeliveriesRepo
 from mailward.core.suppression.ports import SuppressionsRepo
 from mailward.core.webhooks.ports import WebhookQueue, WebhooksRepo
 from mailward.core.workspaces.model import DataKey
 from mailward.core.workspaces.ports import DataKeysRepo, RevocationsRepo, WorkspacesRepo
+from mailward.core.workspaces.retention import ContentProgress, SpendingKeys
 
 T = TypeVar("T")
 
@@ -46,6 +48,20 @@ class AllMessages(IndexedMessages, ExpiringMessages, Protocol):
 
 class AllDeliveries(DeliveriesRepo, LeaseRepo, Protocol):
     """Deliveries as every verb sees them."""
+
+
+class AllRetention(RetentionRepo, Erasures, ContentProgress, Protocol):
+    """What retention keeps note of, as every verb sees it."""
+
+    async def owed(self, limit: int) -> list[tuple[bytes, bytes, tuple[int, int, int]]]:
+        """(workspace, message, body) of erased messages whose octets are to be overwritten. System scope."""
+
+    async def paid(self, message: bytes) -> None:
+        """They are overwritten."""
+
+
+class AllDataKeys(DataKeysRepo, SpendingKeys, Protocol):
+    """Wrapped data keys, as every verb sees them."""
 
 
 class AllWebhooks(WebhooksRepo, WebhookQueue, Protocol):
@@ -89,7 +105,7 @@ class Tx(Protocol):
     def workspaces(self) -> WorkspacesRepo: ...
 
     @property
-    def data_keys(self) -> DataKeysRepo: ...
+    def data_keys(self) -> AllDataKeys: ...
 
     @property
     def revocations(self) -> RevocationsRepo: ...
@@ -99,6 +115,9 @@ class Tx(Protocol):
 
     @property
     def people(self) -> PeopleRepo: ...
+
+    @property
+    def retention(self) -> AllRetention: ...
 
     @property
     def evidence(self) -> EvidenceRepo: ...
@@ -154,6 +173,10 @@ class Store(Protocol):
 
     def read_body(self, ref: BodyRef) -> asyncio.Future[bytes]:
         """The sealed record that a row names; NotFound when it is no longer kept."""
+        ...
+
+    def overwrite_body(self, workspace: bytes, message: bytes, ref: BodyRef) -> Awaitable[None]:
+        """Make the sealed record of an erased message unreadable where it lies. Doing it twice does no harm."""
         ...
 
     def watch(self, notice: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ import structlog
 
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
+from mailward.app.retention import Retention
 from mailward.app.signing import make_keys
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
@@ -17,16 +18,15 @@ from mailward.core.audit.advance import advance
 from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.watch import watch
 from mailward.core.identity.bursts import note_traffic
-from mailward.core.messages.expire import expire
 from mailward.core.messages.find import index
 from mailward.core.webhooks.lease import prune
+from mailward.core.workspaces.retention import Terms
 from mailward.edges.workers.upkeep import Task
 from mailward.policy.access import Actor, Permission
 from mailward.policy.bursts import KEEP_SLOTS, BurstRule, slot_of
 
 log = structlog.get_logger()
 
-_DAY_US = 86_400_000_000
 # The search index stays this far behind: two workers may commit ids out of order by less.
 _INDEX_LAG_US = 10_000_000
 
@@ -84,13 +84,19 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
             done += await store.write(workspace.id, partial(index, key=key, below=below, limit=200))
         return done
 
+    keep = worker.settings.retention
+    keeping = Retention(
+        store,
+        default=Terms(keep.messages_days, keep.content_days),
+        search_key=installation.search_key,
+        now=clock.now,
+    )
+
     async def retention() -> int:
-        done = 0
-        now = installation.now_us()
-        for workspace in await store.system_read(lambda tx: tx.workspaces.all()):
-            days = workspace.settings.messages_days or worker.settings.retention.messages_days
-            done += await store.write(workspace.id, partial(expire, now=now, keep_us=days * _DAY_US, limit=500))
-        return done
+        done = await keeping.run()
+        if done.messages or done.keys:
+            log.info("retention", messages=done.messages, data_keys=done.keys)
+        return 0
 
     async def drift() -> int:
         now = clock.now()
@@ -129,6 +135,7 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
         Task("audit", 1.0, audit),
         Task("search", 1.0, search),
         Task("retention", 600.0, retention),
+        Task("overwrite", 30.0, keeping.overwrite),
         Task("drift", 60.0, drift),
         Task("events", 3600.0, events),
         Task("room", 60.0, room),

@@ -128,7 +128,9 @@ class Worker:
         self.doors = Doors(i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc())
         self.standings = Standings(i.store, i.clock.now)
         self.allowance = Allowance(settings.limits, i.clock.monotonic, settings.workers)
-        self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed)
+        self.knowledge = Knowledge(
+            i.store, lambda: load_domains(i), self._credentials_changed, i.data_keys.forget
+        )
         self.bodies = Bodies(i.store, i.data_keys)
         self.certificates = Certificates(*certificate(settings, i.clock.now()))
         self.sink = SmtpSink() if settings.capture else None

@@ -16,6 +16,7 @@ class Permission(StrEnum):
     MESSAGE_READ = "message.read"
     MESSAGE_CONTENT = "message.content"
     MESSAGE_CHANGE = "message.change"
+    MESSAGE_ERASE = "message.erase"
     DOMAIN_READ = "domain.read"
     DOMAIN_CHANGE = "domain.change"
     SUPPRESSION_READ = "suppression.read"

@@ -1,19 +1,28 @@
-"""expire(): retention. What is older than the workspace keeps is erased, with everything that hangs on it."""
+"""Retention of messages: content is let go first, then everything that is known of a message goes.
+
+Each verb does a bounded piece of work and says whether there is more, so that no transaction
+is long. What it did is in the rows; killed anywhere, the next run goes on from there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from mailward.core.messages.model import OPEN, Delivery
+from mailward.core.messages.model import Delivery, Message
+from mailward.core.messages.words import tokens_of
 
 
 class ExpiringMessages(Protocol):
     """What retention needs of the messages repository."""
 
-    async def oldest(self, below: bytes, limit: int) -> list[bytes]: ...
+    async def after(self, message: bytes, below: bytes, limit: int) -> list[Message]: ...
 
-    async def erase(self, ids: Sequence[bytes]) -> None: ...
+    async def unindex(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
+        """Remove (token, message) pairs from the search index."""
+
+    async def erase(self, ids: Sequence[bytes]) -> None:
+        """Remove messages with deliveries, attempts, moments and what retention noted of them."""
 
     async def erase_old_answers(self, now: int) -> None: ...
 
@@ -22,6 +31,32 @@ class ExpiringDeliveries(Protocol):
     """What retention needs of the deliveries repository."""
 
     async def of(self, messages: Sequence[bytes]) -> dict[bytes, list[Delivery]]: ...
+
+
+class RetentionRepo(Protocol):
+    """How far content was let go, and what keeps it longer."""
+
+    async def content_upto(self) -> bytes: ...
+
+    async def advance(self, upto: bytes) -> None: ...
+
+    async def between(self, after: bytes, below: bytes, limit: int) -> list[bytes]: ...
+
+    async def open_among(self, messages: Sequence[bytes]) -> set[bytes]: ...
+
+    async def let_go(self, messages: Sequence[bytes], now: int) -> None: ...
+
+    async def wait(self, messages: Iterable[bytes]) -> None: ...
+
+    async def waiting(self, after: bytes, limit: int) -> list[bytes]: ...
+
+    async def waited(self, messages: Iterable[bytes]) -> None: ...
+
+    async def strays(self, below: bytes, limit: int) -> list[bytes]: ...
+
+    async def events_before(self, before: int, limit: int) -> list[bytes]: ...
+
+    async def erase_events(self, events: Sequence[bytes]) -> None: ...
 
 
 class ExpireTx(Protocol):
@@ -33,13 +68,79 @@ class ExpireTx(Protocol):
     @property
     def deliveries(self) -> ExpiringDeliveries: ...
 
+    @property
+    def retention(self) -> RetentionRepo: ...
 
-async def expire(tx: ExpireTx, *, now: int, keep_us: int, limit: int) -> int:
-    """Erase up to `limit` messages accepted before now - keep; how many went. One with an open copy stays."""
+
+async def expire_content(tx: ExpireTx, *, now: int, keep_us: int, limit: int) -> bool:
+    """Let go of the content of up to `limit` messages accepted before now - keep; True when there are more.
+
+    The reference to the body goes; facts, explanation and timeline stay. A message with an
+    open copy keeps its content and is noted as waiting.
+    """
+    below = _bound(now - keep_us)
+    upto = await tx.retention.content_upto()
+    if upto >= below:
+        return False
+    found = await tx.retention.between(upto, below, limit)
+    await _release(tx, found, now)
+    more = len(found) == limit
+    await tx.retention.advance(found[-1] if more else (int.from_bytes(below, "big") - 1).to_bytes(16, "big"))
+    return more
+
+
+async def _release(tx: ExpireTx, messages: list[bytes], now: int) -> None:
+    still_open = await tx.retention.open_among(messages)
+    await tx.retention.wait(m for m in messages if m in still_open)
+    await tx.retention.let_go([m for m in messages if m not in still_open], now)
+
+
+async def expire_waiting(tx: ExpireTx, *, after: bytes, now: int, limit: int) -> bytes | None:
+    """Let go of what waited for an open copy that has ended meanwhile; where to go on, None at the end."""
+    found = await tx.retention.waiting(after, limit)
+    still_open = await tx.retention.open_among(found)
+    done = [m for m in found if m not in still_open]
+    await tx.retention.let_go(done, now)
+    await tx.retention.waited(done)
+    return found[-1] if len(found) == limit else None
+
+
+async def expire_messages(
+    tx: ExpireTx, *, after: bytes, now: int, keep_us: int, key: bytes, limit: int
+) -> tuple[int, bytes | None]:
+    """Erase up to `limit` messages accepted before now - keep: (how many went, where to go on; None at the end).
+
+    `key` is the workspace's search key, by which a message's tokens are found again. One with an
+    open copy stays, and so does one whose content was not let go yet.
+    """
+    below = min(_bound(now - keep_us), await tx.retention.content_upto())
+    found = await tx.messages.after(after, below, limit)
+    still_open = await tx.retention.open_among([m.id for m in found])
+    done = [m for m in found if m.id not in still_open]
+    copies = await tx.deliveries.of([m.id for m in done])
+    await tx.messages.unindex([p for m in done for p in search_pairs(key, m, copies[m.id])])
+    await tx.messages.erase([m.id for m in done])
+    if len(found) == limit:
+        return len(done), found[-1].id
+    # An attempt that is settled after its message was erased leaves rows without one.
+    strays = await tx.retention.strays(below, limit)
+    await tx.messages.erase(strays)
     await tx.messages.erase_old_answers(now)
-    below = (max(0, now - keep_us) // 1000).to_bytes(6, "big") + b"\x00" * 10
-    ids = await tx.messages.oldest(below, limit)
-    copies = await tx.deliveries.of(ids)
-    done = [i for i in ids if not any(d.state in OPEN for d in copies[i])]
-    await tx.messages.erase(done)
-    return len(done)
+    return len(done), None
+
+
+async def expire_events(tx: ExpireTx, *, now: int, keep_us: int, limit: int) -> int:
+    """Forget up to `limit` webhook events from before now - keep; what is still to be told stays."""
+    found = await tx.retention.events_before(now - keep_us, limit)
+    await tx.retention.erase_events(found)
+    return len(found)
+
+
+def search_pairs(key: bytes, message: Message, copies: Sequence[Delivery]) -> list[tuple[bytes, bytes]]:
+    """The (token, message) pairs under which a message is found."""
+    return [(t, message.id) for t in tokens_of(key, message.facts, (c.recipient for c in copies))]
+
+
+def _bound(us: int) -> bytes:
+    """The smallest id of a time in microseconds UTC."""
+    return (max(0, us) // 1000).to_bytes(6, "big") + bytes(10)

@@ -116,12 +116,16 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message as read back. `body` is (segment, offset, length) or None when its content is no longer kept."""
+    """A message as read back. `body` is (segment, offset, length) or None when its content is no longer kept.
+
+    `content_gone` is when it was let go, in microseconds UTC.
+    """
 
     id: bytes
     created: int
     body: tuple[int, int, int] | None
     facts: MessageFacts
+    content_gone: int | None = None
 
 
 FACTS_ENCODER = msgspec.msgpack.Encoder()

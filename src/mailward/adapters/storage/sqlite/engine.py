@@ -30,7 +30,9 @@ from mailward.adapters.storage.sqlite.connection import assert_encrypted, connec
 from mailward.adapters.storage.sqlite.migrate import migrate
 from mailward.adapters.storage.sqlite.scope import SYSTEM_FLAGS, ScopeGuard
 from mailward.adapters.storage.sqlite.segments import BodyRef, DataKey, SegmentWriter, read_record
+from mailward.adapters.storage.sqlite.sweep import overwrite
 from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.adapters.storage.sqlite.upkeep import scrubbing, sweeping
 from mailward.base import ids
 from mailward.base.errors import MailwardError, Unavailable
 from mailward.base.sources import Clock, Entropy
@@ -168,18 +170,26 @@ class SqliteStore:
         """The sealed record that a row names; NotFound when it is no longer kept."""
         return self.in_reader(lambda: read_record(self.segment_folder, ref))
 
+    def overwrite_body(self, workspace: bytes, message: bytes, ref: BodyRef) -> Awaitable[None]:
+        """Make a record unreadable where it lies; nothing happens when it is gone already."""
+        return asyncio.to_thread(overwrite, self.segment_folder, ref, workspace, message)
+
     def watch(self, notice: Callable[[str], None]) -> None:
         """Nobody tells: the processes of one machine find out by looking, a few times a second."""
 
     def chores(self) -> list[tuple[str, float, Callable[[], Awaitable[int]]]]:
-        """Moving the write-ahead log into the file, beside the commits and never inside one."""
+        """Moving the write-ahead log into the file, beside the commits and never inside one; what retention left."""
         checkpointer = Checkpointer(self._folder, self._key)
 
         async def checkpoint() -> int:
             await asyncio.to_thread(checkpointer.run)
             return 0
 
-        return [("checkpoint", 1.0, checkpoint)]
+        return [
+            ("checkpoint", 1.0, checkpoint),
+            ("segments", 600.0, sweeping(self, self.segment_folder)),
+            ("scrub", 60.0, scrubbing(self, self._folder, self._key)),
+        ]
 
     def in_reader(self, call: Callable[[], T]) -> asyncio.Future[T]:
         """Run a blocking file read on the reader thread."""

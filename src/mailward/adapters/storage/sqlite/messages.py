@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Row, Sql
     from mailward.core.messages.ports import MessageRow
 
-_COLUMNS = "id, created, segment, seg_offset, seg_length, facts"
+_COLUMNS = "id, created, segment, seg_offset, seg_length, facts, content_gone"
 
 
 def _message(row: Row) -> Message:
     body = None if row[2] is None else (row[2], row[3], row[4])
-    return Message(row[0], row[1], body, FACTS_DECODER.decode(row[5]))
+    return Message(row[0], row[1], body, FACTS_DECODER.decode(row[5]), row[6])
 
 
 class SqliteMessages:
@@ -118,14 +118,14 @@ class SqliteMessages:
         sql = "SELECT at, moment, facts FROM timeline WHERE message = ? ORDER BY at"
         return [(r[0], r[1], r[2]) for r in self._tx.rows(sql, (message,))]
 
-    async def oldest(self, below: bytes, limit: int) -> list[bytes]:
-        """Ids below a bound, oldest first, for retention."""
-        return [r[0] for r in self._tx.rows("SELECT id FROM messages WHERE id < ? ORDER BY id LIMIT ?", (below, limit))]
+    async def unindex(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
+        """Remove (token, message) pairs from the search index, whose key begins with the token."""
+        self._tx.many("DELETE FROM t_search WHERE workspace = scope() AND token = ? AND message = ?", pairs)
 
     async def erase(self, ids: Sequence[bytes]) -> None:
-        """Remove messages and all that hangs on them."""
+        """Remove messages and all that hangs on them, but for their search tokens (`unindex`)."""
         one = [(i,) for i in ids]
-        for table in ("t_deliveries", "t_attempts", "t_timeline", "t_search"):
+        for table in ("t_deliveries", "t_attempts", "t_timeline", "t_content_waiting"):
             self._tx.many(f"DELETE FROM {table} WHERE workspace = scope() AND message = ?", one)  # noqa: S608
         self._tx.many("DELETE FROM t_messages WHERE workspace = scope() AND id = ?", one)
 

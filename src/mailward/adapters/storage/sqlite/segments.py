@@ -4,10 +4,14 @@ Each worker has one open segment, preallocated so that fdatasync need not journa
 file's size. A record is durable before the row that names it commits; what follows the
 last named record after a crash is garbage that nobody reads. A segment's id is
 worker << 32 | number.
+
+A segment holds the bodies of one day, so that it can go when that day's content is over
+(`sweep.py`). Its writer holds a lock (flock) on it for as long as it may append.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +35,7 @@ class SegmentWriter:
         self._number = self._next_number()
         self._offset = 0
         self._end = 0
+        self._day = -1
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _next_number(self) -> int:
@@ -42,13 +47,17 @@ class SegmentWriter:
 
     def _open(self, need: int) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            self.close()
             self._number += 1
         path = self._folder / f"{self._worker:04d}-{self._number:08d}.seg"
         size = max(_SEGMENT_BYTES, need)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.fstat(fd).st_nlink == 0:
+                # The sweeper took it for a leftover between its making and its lock.
+                self._number += 1
+                raise OSError("the new segment was swept away")
             os.posix_fallocate(fd, 0, size)
             os.fsync(fd)
             folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -72,8 +81,10 @@ class SegmentWriter:
         sealed, lengths = seal_records(bodies, self._entropy)
         total = len(sealed)
         try:
-            if self._fd < 0 or self._offset + total > self._end:
+            day = bodies[0][2].day
+            if self._fd < 0 or self._offset + total > self._end or day != self._day:
                 self._open(total)
+                self._day = day
             start = self._offset
             view = memoryview(sealed)
             written = 0

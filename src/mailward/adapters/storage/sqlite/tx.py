@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
     from mailward.adapters.storage.sqlite.identity import SqliteCredentials, SqlitePeople
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
+    from mailward.adapters.storage.sqlite.retention import SqliteRetention
     from mailward.adapters.storage.sqlite.suppression import SqliteSuppressions
     from mailward.adapters.storage.sqlite.webhooks import SqliteWebhooks
     from mailward.adapters.storage.sqlite.workspaces import SqliteDataKeys, SqliteRevocations, SqliteWorkspaces
@@ -73,6 +74,13 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.webhooks import SqliteWebhooks
 
         return SqliteWebhooks(self)
+
+    @cached_property
+    def retention(self) -> SqliteRetention:
+        """How far content was let go, and what is still to be overwritten."""
+        from mailward.adapters.storage.sqlite.retention import SqliteRetention
+
+        return SqliteRetention(self)
 
     @cached_property
     def workspaces(self) -> SqliteWorkspaces:

@@ -92,6 +92,30 @@ class SqliteDataKeys:
             (now, workspace, through_day, through_day),
         )
 
+    async def days(self, workspace: bytes, below: int, limit: int) -> list[int]:
+        """Days before `below` whose key exists, oldest first."""
+        sql = (
+            f"SELECT DISTINCT day FROM {table(self._tx, 'data_keys')} "  # noqa: S608
+            "WHERE workspace = ? AND day < ? AND wrapped IS NOT NULL ORDER BY day LIMIT ?"
+        )
+        return [r[0] for r in self._tx.rows(sql, (workspace, below, limit))]
+
+    async def destroy_days(self, workspace: bytes, days: Sequence[int], now: int) -> int:
+        """The same for chosen days."""
+        return sum(
+            self._tx.run(
+                "UPDATE t_data_keys SET wrapped = NULL, destroyed = ? "
+                "WHERE workspace = ? AND day = ? AND wrapped IS NOT NULL",
+                (now, workspace, day),
+            )
+            for day in days
+        )
+
+    async def alive(self, places: Sequence[tuple[bytes, int, int]]) -> set[tuple[bytes, int, int]]:
+        """Which of these (workspace, day, version) still have a key. System scope."""
+        sql = "SELECT 1 FROM t_data_keys WHERE workspace = ? AND day = ? AND version = ? AND wrapped IS NOT NULL"
+        return {place for place in places if self._tx.row(sql, place) is not None}
+
     async def page(self, after: tuple[bytes, int, int] | None, limit: int) -> list[WrappedKey]:
         """In the order of the primary key."""
         sql = (

@@ -1,0 +1,107 @@
+"""One run of retention over every workspace, in steps short enough that accepting does not notice.
+
+The order matters: content is let go, then rows whose time is over, then the data keys of days
+that nothing needs any more. Everything a run decides is read from the store, so a run that was
+killed is simply followed by the next. Files are the store's own housekeeping (`Store.chores`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from mailward.adapters.storage.records import BodyRef
+from mailward.app.store import Store, Tx
+from mailward.base import ids
+from mailward.core.messages.expire import expire_content, expire_events, expire_messages, expire_waiting
+from mailward.core.webhooks.lease import KEEP_US as EVENTS_KEPT_US
+from mailward.core.workspaces.model import Workspace
+from mailward.core.workspaces.retention import DAY_US, Terms, destroy_spent, spent_days, terms
+from mailward.policy.access import Actor, Permission
+
+# Rows of one transaction: a message goes with a dozen statements, its content with one. Each stays near a few ms.
+_MESSAGES, _CONTENTS, _EVENTS = 50, 300, 100
+# Between two transactions of a run, so that a backlog is worked off beside the mail and not before it.
+_PAUSE_SECONDS = 0.01
+_DAYS = 31
+
+
+@dataclass
+class Done:
+    """What a run did."""
+
+    messages: int = 0
+    keys: int = 0
+    bodies: int = 0
+
+
+class Retention:
+    """Keeps to every workspace's terms. `default` are the installation's, `search_key` finds a message's tokens."""
+
+    def __init__(
+        self, store: Store, *, default: Terms, search_key: Callable[[bytes], bytes], now: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._default = default
+        self._search_key = search_key
+        self._now = now
+
+    async def run(self) -> Done:
+        """Everything that is over now, in every workspace."""
+        done = Done()
+        for workspace in await self._store.system_read(lambda tx: tx.workspaces.all()):
+            await self._workspace(workspace, done)
+        done.bodies = await self.overwrite()
+        return done
+
+    async def overwrite(self) -> int:
+        """Overwrite the bodies of messages that were erased on request and are still on the disk; how many."""
+        owed = await self._store.system_read(lambda tx: tx.retention.owed(200))
+        for workspace, message, body in owed:
+            await overwrite(self._store, workspace, message, body)
+        return len(owed)
+
+    async def _workspace(self, workspace: Workspace, done: Done) -> None:
+        at = self._now()
+        now = int(at.timestamp() * 1_000_000)
+        kept = terms(workspace.settings, self._default)
+        raw = ids.decode("ws", workspace.id)
+        key = self._search_key(raw)
+        content_us, messages_us = kept.content_days * DAY_US, kept.messages_days * DAY_US
+
+        def write(verb: Callable[[Tx], Any]) -> Any:
+            return self._store.write(workspace.id, verb)
+
+        more = True
+        while more:
+            more = await write(partial(expire_content, now=now, keep_us=content_us, limit=_CONTENTS))
+            await asyncio.sleep(_PAUSE_SECONDS if more else 0)
+        after: bytes | None = b""
+        while after is not None:
+            after = await write(partial(expire_waiting, after=after, now=now, limit=_CONTENTS))
+        after = b""
+        while after is not None:
+            step = partial(expire_messages, after=after, now=now, keep_us=messages_us, key=key, limit=_MESSAGES)
+            gone, after = await write(step)
+            done.messages += gone
+            await asyncio.sleep(_PAUSE_SECONDS if after is not None else 0)
+        # The installation forgets events after its own term anyway; a workspace may keep its messages for less.
+        if messages_us < EVENTS_KEPT_US:
+            more = True
+            while more:
+                more = await write(partial(expire_events, now=now, keep_us=messages_us, limit=_EVENTS)) == _EVENTS
+                await asyncio.sleep(_PAUSE_SECONDS if more else 0)
+        days = await self._store.read(workspace.id, partial(spent_days, workspace=raw, limit=_DAYS))
+        if days:
+            actor = Actor(workspace.id, "system", "retention", frozenset(Permission))
+            done.keys += await write(partial(destroy_spent, actor=actor, days=days, now=at))
+
+
+async def overwrite(store: Store, workspace: bytes, message: bytes, body: tuple[int, int, int]) -> None:
+    """Overwrite one erased message's body, and strike it off the list of those that are owed."""
+    await store.overwrite_body(workspace, message, BodyRef(*body))
+    await store.write(ids.encode("ws", workspace), lambda tx: tx.retention.paid(message))
