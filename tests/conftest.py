@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
 
 
 class MovingClock:
@@ -63,6 +67,15 @@ async def store(tmp_path: Path, clock: MovingClock, entropy: SeededEntropy) -> A
     await made.open()
     yield made
     await made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """PostgreSQL for the session, from the wheel; each test makes a database of its own in it."""
+    from tests.postgres_server import running_server
+
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

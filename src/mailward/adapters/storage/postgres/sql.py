@@ -117,7 +117,7 @@ class Sql:
 
     @contextlib.asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
-        """A savepoint around statements that may fail: what they did is undone, their error is raised, the rest stays."""
+        """A savepoint around statements that may fail: they are undone, their error is raised, the rest stays."""
         held = (self._workspace, self._bound)
         await self._db.execute("SAVEPOINT attempt")
         try:
@@ -129,11 +129,11 @@ class Sql:
         await self._db.execute("RELEASE SAVEPOINT attempt")
 
     async def lock_epochs(self) -> None:
-        """Before an epoch moves: wait for those who accept by the old one, and keep new ones waiting until we commit."""
+        """Before an epoch moves: wait for those who accept by the old one, keep new ones waiting until we commit."""
         await self.rows("SELECT pg_advisory_xact_lock($1)", EPOCHS_LOCK)
 
     def announce(self, topic: str) -> None:
-        """Have the other processes told after the commit that something of this kind changed. A hint; they also poll."""
+        """Have the other processes told after the commit that something of this kind changed. They also poll."""
         self.announced.add(topic)
 
     async def enter(self, workspace: bytes | None) -> None:

