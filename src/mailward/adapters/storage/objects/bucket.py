@@ -88,6 +88,9 @@ class Bucket:
                     max_concurrency=_PARTS_AT_ONCE,
                 )
         except FileNotFoundError as e:
+            if parts:
+                # Also said of an upload in parts that was completed before, its answer lost.
+                raise Unclear(_short(e)) from e
             # A PUT finds nothing only when the bucket itself is not there.
             raise Denied(f"no such bucket: {_short(e)}") from e
         except (BaseError, OSError, TimeoutError) as e:
