@@ -1,0 +1,195 @@
+"""The platform with its roles in processes of their own over one data folder, as an operator may lay it out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.scenarios.peers import PeerFailed, free_port, stop, wait_until
+from tests.scenarios.platform import Platform, toml
+
+APART = (("web",), ("submission",), ("sender",), ("upkeep",))
+TOGETHER = (("web", "submission", "sender", "upkeep"),)
+_BLOCK = {"web": 0, "submission": 100, "sender": 200, "upkeep": 300}
+
+
+class Apart(Platform):
+    """`mailward up --role ...` once for each part of a layout. A part is named by its first role."""
+
+    def __init__(
+        self,
+        layout: Sequence[Sequence[str]] = APART,
+        *,
+        route: str = "",
+        settings: Mapping[str, Any] | None = None,
+        workers: int = 1,
+        environment: Mapping[str, str] | None = None,
+        data: Path | None = None,
+    ) -> None:
+        """`data` puts the data folder elsewhere; `environment` is added to every process."""
+        super().__init__(route=route, settings=settings, workers=workers)
+        if data is not None:
+            self.data = data
+            self._values["server.data"] = str(data)
+        self.metrics_port = _metrics_base()
+        self._values["http.metrics"] = f"127.0.0.1:{self.metrics_port}"
+        self._values["limits.smtp_connections_per_minute_ip"] = 0
+        self._values["limits.smtp_messages_per_minute_domain"] = 0
+        self._values["limits.burst_factor"] = 1_000_000
+        self._values |= settings or {}
+        self._workers = workers
+        self._environment_extra = dict(environment or {})
+        self.layout = [tuple(part) for part in layout]
+        self.parts: dict[str, subprocess.Popen[bytes]] = {}
+
+    def launch(self) -> None:
+        """Start every part at once, and wait until each worker says that it is ready."""
+        for part in self.layout:
+            self.start_part(part[0], wait=False)
+        for part in self.layout:
+            self.await_part(part[0])
+
+    def relayout(self, layout: Sequence[Sequence[str]]) -> None:
+        """Stop every part in order, and start with another division of the roles."""
+        self.stop_all()
+        self.layout = [tuple(part) for part in layout]
+        self.launch()
+
+    def part_of(self, role: str) -> str:
+        """The part that runs a role."""
+        return next(part[0] for part in self.layout if role in part)
+
+    def start_part(self, name: str, *, wait: bool = True) -> None:
+        """Start one part; with `wait`, until its workers are ready."""
+        roles = next(part for part in self.layout if part[0] == name)
+        out = (self.folder / f"out-{time.time_ns()}-{name}.log").open("wb")
+        self.parts[name] = subprocess.Popen(
+            [sys.executable, "-m", "mailward", "up", "--config", str(self.config), "--role", ",".join(roles)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=self._environment() | self._environment_extra,
+            start_new_session=True,
+        )
+        out.close()
+        if "web" in roles:
+            self._process = self.parts[name]
+        if wait:
+            self.await_part(name)
+
+    def await_part(self, name: str, seconds: float = 60) -> None:
+        """Until every worker of a part answers `/readyz` with 200; PeerFailed with the log otherwise."""
+        process = self.parts[name]
+
+        def ready() -> bool:
+            if process.poll() is not None:
+                raise PeerFailed(f"mailward {name} ended with {process.returncode}: {self.log[-3000:]}")
+            return all(self.ready(name, n) for n in range(self.count(name)))
+
+        try:
+            wait_until(ready, f"mailward {name}", seconds)
+        except PeerFailed as e:
+            raise PeerFailed(f"{e}: {self.log[-3000:]}") from None
+
+    def count(self, name: str) -> int:
+        """Workers of a part."""
+        return 1 if name == "upkeep" else self._workers
+
+    def probe(self, name: str, path: str, worker: int = 0) -> tuple[int, bytes]:
+        """A GET on the metrics listener of a worker; (0, b"") when nobody answers."""
+        url = f"http://127.0.0.1:{self.metrics_port + _BLOCK[name] + worker}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as e:
+            with e:
+                return e.code, e.read()
+        except OSError:
+            return 0, b""
+
+    def ready(self, name: str, worker: int = 0) -> bool:
+        """Does this worker say that it should be given work?"""
+        return self.probe(name, "/readyz", worker)[0] == 200
+
+    def children(self, name: str) -> list[int]:
+        """Process ids of a part's workers (and what else its supervisor started)."""
+        return children(self.parts[name].pid)
+
+    def kill_worker(self, name: str, pid: int) -> None:
+        """kill -9 for one process."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def kill_supervisor(self, name: str) -> None:
+        """kill -9 for the supervisor alone: its workers drain by themselves."""
+        self.parts[name].kill()
+        self.parts[name].wait(20)
+
+    def kill_part(self, name: str) -> None:
+        """kill -9 for a supervisor and all its workers at one instant, as when the machine fails."""
+        part = self.parts[name]
+        part.send_signal(signal.SIGSTOP)
+        pids = children(part.pid)
+        for pid in (part.pid, *pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        part.wait(20)
+
+    def stop_part(self, name: str, seconds: float = 45) -> int:
+        """SIGTERM, and its exit code."""
+        self.parts[name].terminate()
+        return self.parts[name].wait(seconds)
+
+    def stop_all(self) -> None:
+        """SIGTERM to every part at once, and wait."""
+        for process in self.parts.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.parts.values():
+            stop(process, 50)
+
+    def close(self) -> None:
+        self.stop_all()
+        super().close()
+
+    def write_settings(self) -> None:
+        """The settings file as `start` would write it, for a test that starts parts one by one."""
+        self.config.write_text(toml(self._values))
+
+
+def children(parent: int) -> list[int]:
+    """Direct children of a process."""
+    try:
+        tasks = Path(f"/proc/{parent}/task").iterdir()
+        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _metrics_base() -> int:
+    """A port such that those of every role's first workers are free too."""
+    for _ in range(200):
+        base = free_port()
+        if base + 304 > 65535:
+            continue
+        if all(_free(base + block + n) for block in _BLOCK.values() for n in range(3)):
+            return base
+    raise PeerFailed("no free block of ports")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
