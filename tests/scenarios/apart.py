@@ -128,6 +128,7 @@ class Apart(Platform):
         """kill -9 for one process."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not _alive(pid), f"{name} {pid} to end", 10, 0.001)
 
     def kill_supervisor(self, name: str) -> None:
         """kill -9 for the supervisor alone: its workers drain by themselves."""
@@ -167,12 +168,20 @@ class Apart(Platform):
 
 
 def children(parent: int) -> list[int]:
-    """Direct children of a process."""
+    """Direct children of a process that are alive."""
     try:
         tasks = Path(f"/proc/{parent}/task").iterdir()
-        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        found = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
     except OSError:
         return []
+    return [pid for pid in found if _alive(pid)]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
 
 
 def _metrics_base() -> int:

@@ -66,7 +66,7 @@ class Round:
     layout: str
     seconds: float = 0.0
     acknowledged: int = 0
-    by_door: Counter[str] = field(default_factory=Counter)
+    by_door: dict[str, int] = field(default_factory=dict)
     unanswered: int = 0
     extra: int = 0
     kills: list[Kill] = field(default_factory=list)
@@ -104,7 +104,8 @@ class Soak:
                 sender.stopped.set()
         for sender in senders:
             sender.join(120)
-            round_.by_door[sender.name.split("-")[0]] += len(sender.acknowledged)
+            door = sender.name.split("-")[0]
+            round_.by_door[door] = round_.by_door.get(door, 0) + len(sender.acknowledged)
             round_.unanswered += sender.unanswered
             if sender.failure:
                 round_.failures.append(sender.failure)
@@ -155,10 +156,9 @@ class Soak:
         plan = self._platform
         match what:
             case "worker":
-                pids = plan.children(part)
-                if not pids:
-                    return
-                plan.kill_worker(part, self._chance.choice(pids))
+                # One that was just killed has to come back before it can be killed again.
+                wait_until(lambda: bool(plan.children(part)), f"a worker of {part}", 30, 0.01)
+                plan.kill_worker(part, self._chance.choice(plan.children(part)))
             case "supervisor":
                 plan.kill_supervisor(part)
             case _:
