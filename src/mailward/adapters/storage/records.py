@@ -85,14 +85,6 @@ def read_head(octets: bytes) -> Head | None:
     return Head(workspace, message, day, version, HEAD + _NONCE + sealed)
 
 
-def looks_whole(record: bytes, length: int) -> bool:
-    """Whether this reads like one record of `length` octets. Only opening it proves every octet."""
-    if len(record) != length or length < OVERHEAD:
-        return False
-    magic, sealed = _HEAD.unpack_from(record)[:2]
-    return magic == _MAGIC and length == _HEAD.size + _NONCE + int(sealed)
-
-
 def open_record(record: bytes, workspace: bytes, message: bytes, key: DataKey) -> bytes:
     """Decrypt a record after checking that it is the one asked for; Corrupt when any byte is wrong."""
     size = _HEAD.size

@@ -7,8 +7,8 @@ both are durable. When the store is away, callers hear Unavailable and nothing i
 
 `place` says where the bucket is and whether the way may be trusted, `bucket` makes single requests,
 `upload` makes one object durable within a deadline, `writer` gathers bodies into objects, `reader`
-reads records by range, `naming` gives numbers and names, `sweep` removes what no row names, and
-`probe` tries a bucket for `mailward doctor`.
+reads records by range, `naming` gives numbers and names, `sweep` removes what no row names,
+`erase` overwrites one message's record, and `probe` tries a bucket for `mailward doctor`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailward.adapters.storage.objects.bucket import Bucket, open_bucket
+from mailward.adapters.storage.objects.erase import overwrite
 from mailward.adapters.storage.objects.limits import Limits
 from mailward.adapters.storage.objects.place import Place, PlaceError, check_place
 from mailward.adapters.storage.objects.reader import RangedReader, Read
@@ -44,6 +45,11 @@ class ObjectSegments:
     async def read_many(self, refs: Sequence[BodyRef]) -> list[bytes]:
         """Records in the order asked for, neighbours in one request."""
         return await self._reader.read_many(refs)
+
+    async def overwrite(self, workspace: bytes, message: bytes, ref: BodyRef) -> None:
+        """Put zeros in place of an erased message's ciphertext; twice does no harm. Unavailable: do it again."""
+        self._reader.forget(ref)
+        await overwrite(self.bucket, ref, workspace, message)
 
     @property
     def written(self) -> Written:

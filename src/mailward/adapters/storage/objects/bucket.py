@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import obstore
 from obstore.exceptions import (
@@ -23,6 +23,9 @@ from obstore.exceptions import (
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from mailward.adapters.storage.objects.place import Place, PlaceError
+
+if TYPE_CHECKING:
+    from obstore import UpdateVersion
 
 # A single PUT above this is cut into parts, so that a lost connection costs one part.
 PART_BYTES = 8 << 20
@@ -56,6 +59,10 @@ class Entry(NamedTuple):
     name: str
     size: int
     modified: datetime
+
+
+Version = tuple[str | None, str | None]
+"""What tells one state of an object from the next: e-tag and version, as the store gives them."""
 
 
 class Bucket:
@@ -117,6 +124,32 @@ class Bucket:
                         return False
                     at += len(piece)
                 return at == len(data)
+        except (BaseError, OSError, TimeoutError) as e:
+            raise _meaning(e) from e
+
+    async def whole(self, name: str, *, seconds: float) -> tuple[bytes, Version]:
+        """All of an object, and which version of it that was. Raises Absent, Denied, Unclear."""
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await obstore.get_async(self._store, name)
+                return bytes(await answer.bytes_async()), (answer.meta["e_tag"], answer.meta["version"])
+        except (BaseError, OSError, TimeoutError) as e:
+            raise _meaning(e) from e
+
+    async def replace(self, name: str, data: bytes, version: Version, *, seconds: float) -> None:
+        """Store other octets under a name, if it is still that version. Raises Taken when not, Denied, Unclear.
+
+        Where the store knows no conditions, whatever is there is replaced.
+        """
+        e_tag, number = version
+        state: UpdateVersion = {}
+        if self._put_if_absent and e_tag is not None:
+            state["e_tag"] = e_tag
+        if self._put_if_absent and number is not None:
+            state["version"] = number
+        try:
+            async with asyncio.timeout(seconds):
+                await obstore.put_async(self._store, name, data, mode=state or "overwrite", use_multipart=False)
         except (BaseError, OSError, TimeoutError) as e:
             raise _meaning(e) from e
 

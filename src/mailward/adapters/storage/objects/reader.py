@@ -15,7 +15,7 @@ from mailward.adapters.storage.objects.bucket import Absent, Bucket, Denied, Tro
 from mailward.adapters.storage.objects.limits import Limits
 from mailward.adapters.storage.objects.naming import object_name
 from mailward.adapters.storage.objects.upload import backoff
-from mailward.adapters.storage.records import BodyRef, looks_whole
+from mailward.adapters.storage.records import BodyRef, read_head
 from mailward.base.errors import Corrupt, MailwardError, NotFound, Unavailable
 from mailward.base.sources import Entropy
 
@@ -52,7 +52,7 @@ class RangedReader:
         length, twice; Unavailable when the store gave no answer in time.
         """
         if fresh:
-            self._forget(ref)
+            self.forget(ref)
         elif (known := self._cache.get(ref)) is not None:
             self._cache.move_to_end(ref)
             self.done.cached += 1
@@ -120,7 +120,7 @@ class RangedReader:
         broken = []
         for ref in run:
             record = data[ref.offset - start : ref.offset - start + ref.length]
-            if looks_whole(record, ref.length):
+            if _whole(record, ref.length):
                 self._answer(ref, record)
             else:
                 broken.append(ref)
@@ -161,11 +161,11 @@ class RangedReader:
             future.set_result(record)
         if len(record) > self._limits.cache_bytes // 16:
             return
-        self._forget(ref)
+        self.forget(ref)
         self._cache[ref] = record
         self._cache_bytes += len(record)
         while self._cache_bytes > self._limits.cache_bytes:
-            self._forget(next(iter(self._cache)))
+            self.forget(next(iter(self._cache)))
 
     def _fail(self, ref: BodyRef, error: MailwardError) -> None:
         future = self._asked.pop(ref, None)
@@ -174,13 +174,20 @@ class RangedReader:
             # Whoever asked may have left; that is no error of the loop's.
             future.exception()
 
-    def _forget(self, ref: BodyRef) -> None:
+    def forget(self, ref: BodyRef) -> None:
+        """Remember a record no longer."""
         record = self._cache.pop(ref, None)
         if record is not None:
             self._cache_bytes -= len(record)
 
 
 _CORRUPT = "The stored content failed its check."
+
+
+def _whole(record: bytes, length: int) -> bool:
+    """Whether this reads like one record of that length. Only opening it proves every octet."""
+    head = read_head(record)
+    return head is not None and head.length == length == len(record)
 
 
 def _first_run(refs: list[BodyRef], limits: Limits) -> tuple[list[BodyRef], list[BodyRef]]:

@@ -62,7 +62,7 @@ async def _once(bucket: Bucket, name: str, data: bytes, *, seconds: float, limit
 
 
 def backoff(attempts: int, limits: Limits, entropy: Entropy) -> float:
-    """Seconds to wait after so many attempts: part of a time that doubles, random so that nodes do not return at once."""
+    """Seconds until the next attempt: part of a time that doubles, by chance, so that nodes do not return at once."""
     longest = min(limits.backoff * 2.0 ** (attempts - 1), limits.longest_backoff)
     return longest * (0.5 + int.from_bytes(entropy.bytes(2), "big") / 131_072)
 
