@@ -13,6 +13,7 @@ from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import Settings, load
 from mailward.app.store import Store
+from mailward.app.stores import is_prepared
 from mailward.base import ids
 from mailward.base.errors import NotFound, Unavailable
 from mailward.base.ids import WorkspaceId
@@ -93,7 +94,7 @@ async def choose(store: Store, wanted: str | None) -> WorkspaceId:
 def run(config: str | None, workspace: str | None, act: Callable[[Context], Awaitable[int]]) -> int:
     """Open the installation, do one thing in a workspace, close it; the exit code."""
     settings = load(config, os.environ)
-    if not (settings.data / "state.db").exists():
+    if not is_prepared(settings):
         raise Unavailable(
             "no_installation", f"There is no data in {settings.data}; start the platform once with `mailward up`."
         )

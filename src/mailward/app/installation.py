@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.vault.vault import Vault
 from mailward.app.settings import Settings
+from mailward.app.store import Store
+from mailward.app.stores import make_store
 from mailward.core.workspaces.data_keys import DataKeys
 
 # Worker numbers of processes that are not workers: they may append bodies of their own and must not share a segment.
@@ -20,7 +21,9 @@ class Installation:
         self.clock = SystemClock()
         self.entropy = SystemEntropy()
         self.vault = Vault(settings.data / "keys", self.entropy, now=self.clock.now())
-        self.store = SqliteStore(settings.data, self.vault.database_key(), worker=worker, entropy=self.entropy)
+        self.store: Store = make_store(
+            settings, self.vault, worker=worker, clock=self.clock, entropy=self.entropy
+        )
         self.data_keys = DataKeys(self.store, self.vault.service, self.entropy)
 
     async def open(self) -> None:

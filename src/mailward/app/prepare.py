@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.adapters.vault.vault import Vault
 from mailward.app.certificates import ensure_self_signed
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import Settings, split_address
 from mailward.app.signing import make_keys
+from mailward.app.store import Tx
+from mailward.app.stores import prepare_store
 from mailward.base.ids import WorkspaceId
 from mailward.core.delivery.lease import clear_idle_slots
 from mailward.core.domains.add import ensure_capture_domain
@@ -43,7 +43,7 @@ def prepare(settings: Settings, idle: Callable[[int], bool]) -> None:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     clock = SystemClock()
     vault = Vault(settings.data / "keys", SystemEntropy(), now=clock.now())
-    SqliteStore.prepare(settings.data, vault.database_key(), clock)
+    prepare_store(settings, vault, clock)
     if not settings.tls.certificate:
         ensure_self_signed(settings.data / "tls", settings.hostname, clock.now())
     asyncio.run(_first_things(settings, idle))
@@ -83,7 +83,7 @@ async def _first_credentials(i: Installation, workspace: WorkspaceId) -> None:
     """In capture mode the console shows commands that work as they stand, so they need a key."""
     actor, now = _system(workspace), i.clock.now()
 
-    async def act(tx: SqliteTx) -> None:
+    async def act(tx: Tx) -> None:
         key = await create_key(
             tx, actor, Wish("First key", frozenset({Scope.SEND, Scope.READ})), now=now, entropy=i.entropy
         )

@@ -115,6 +115,29 @@ class Retention(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     content_days: int = 60
 
 
+class Storage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Where the platform's state lives."""
+
+    kind: str = "embedded"
+    """`embedded`: an encrypted file in the data folder. `postgres`: a PostgreSQL database, for one node or several."""
+    url: str = ""
+    """`postgresql://mailward_app:password@host/database?sslmode=verify-full`. Best by MAILWARD_STORAGE__URL_FILE."""
+    owner_url: str = ""
+    """The same as mailward_owner. Given, `mailward up` runs migrations; else run `mailward storage migrate` before."""
+    ca: str = ""
+    """PEM file with the authorities that may vouch for the database; empty: the system's."""
+    plaintext: list[str] = msgspec.field(default_factory=list)
+    """Loopback addresses where the database is reached without TLS."""
+    pooler: bool = False
+    """The address is that of a pooler in transaction mode (pgbouncer)."""
+    node: int = 0
+    """The number of this machine among those that share a database: 0 to 9999, each its own."""
+    committers: int = 4
+    """Connections of a worker that commit."""
+    readers: int = 4
+    """Connections of a worker that read."""
+
+
 class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """All of `mailward.toml`."""
 
@@ -125,6 +148,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     delivery: Delivery = msgspec.field(default_factory=Delivery)
     limits: Limits = msgspec.field(default_factory=Limits)
     retention: Retention = msgspec.field(default_factory=Retention)
+    storage: Storage = msgspec.field(default_factory=Storage)
 
     @property
     def capture(self) -> bool:
@@ -238,6 +262,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"server.roles: unknown role {sorted(wrong)[0]!r}; choose from {', '.join(sorted(ROLES))}")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: set both certificate and key, or neither")
+    _check_storage(settings.storage)
     import ipaddress
 
     for where, networks in (
@@ -264,6 +289,19 @@ def _check(settings: Settings) -> None:
                 raise SettingsError(f"{where}: {address} is neither loopback nor inside private_networks")
     if settings.http.metrics and not is_loopback(split_address(settings.http.metrics, "http.metrics")[0]):
         raise SettingsError("http.metrics: metrics bind to loopback only")
+
+
+def _check_storage(storage: Storage) -> None:
+    if storage.kind not in ("embedded", "postgres"):
+        raise SettingsError(f"storage.kind: {storage.kind!r} is neither embedded nor postgres")
+    if storage.kind == "postgres" and not storage.url:
+        raise SettingsError("storage.url: postgres needs the address of the database")
+    if storage.kind == "embedded" and (storage.url or storage.owner_url):
+        raise SettingsError('storage.url: set storage.kind = "postgres" to use it')
+    if not 0 <= storage.node <= 9999:
+        raise SettingsError("storage.node: from 0 to 9999")
+    if storage.committers < 1 or storage.readers < 1:
+        raise SettingsError("storage.committers, storage.readers: at least one each")
 
 
 def _inside(address: str, network: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 import cyclopts
 import msgspec
@@ -22,7 +23,7 @@ def check(*, config: Config = None, json: Json = False) -> int:
     """Read the settings as `mailward up` would and say what is in force. Exits 3 when they cannot be used."""
     settings = load(config, os.environ)
     if json:
-        print(msgspec.json.format(msgspec.json.encode(settings), indent=2).decode())
+        print(msgspec.json.format(msgspec.json.encode(_shown(msgspec.to_builtins(settings))), indent=2).decode())
         return 0
     path = find_config(config, os.environ)
     print(f"settings: {path or 'defaults and environment'}")
@@ -30,5 +31,14 @@ def check(*, config: Config = None, json: Json = False) -> int:
     for section in msgspec.structs.fields(settings):
         value = getattr(settings, section.name)
         for key in msgspec.structs.fields(value):
-            print(f"{section.name}.{key.name} = {getattr(value, key.name)!r}")
+            print(f"{section.name}.{key.name} = {_shown(getattr(value, key.name))!r}")
     return 0
+
+
+def _shown(value: Any) -> Any:
+    """A value without the passwords that stand in URLs."""
+    if isinstance(value, dict):
+        return {k: _shown(v) for k, v in value.items()}
+    if isinstance(value, str) and "://" in value:
+        return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", value)
+    return value

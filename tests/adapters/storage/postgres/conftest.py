@@ -44,6 +44,11 @@ class MemoryBodies:
             raise NotFound("content_gone", "Gone.")
         return self._records[ref.segment][ref.offset : ref.offset + ref.length]
 
+    async def overwrite(self, workspace: bytes, message: bytes, ref: BodyRef) -> None:
+        record = self._records[ref.segment]
+        end = ref.offset + ref.length
+        self._records[ref.segment] = record[: ref.offset] + bytes(ref.length) + record[end:]
+
     async def close(self) -> None: ...
 
 

@@ -25,6 +25,10 @@ class BodyStore(Protocol):
         """The sealed record; NotFound when it is no longer kept."""
         ...
 
+    async def overwrite(self, workspace: bytes, message: bytes, ref: BodyRef) -> None:
+        """Make the record of an erased message unreadable where it lies. Doing it twice does no harm."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -20,7 +20,7 @@ from mailward.adapters.storage.postgres.migrate import require_schema
 from mailward.adapters.storage.postgres.notices import Notices
 from mailward.adapters.storage.postgres.reading import Readers
 from mailward.adapters.storage.postgres.server import require_server
-from mailward.adapters.storage.postgres.sql import SYSTEM_ROLE
+from mailward.adapters.storage.postgres.sql import SYSTEM_ROLE, Sql
 from mailward.adapters.storage.postgres.transaction import Committer, MakeTx, begin_sql
 from mailward.adapters.storage.postgres.waiting import SINGLE, Job, Waiting
 from mailward.adapters.storage.records import BodyRef
@@ -57,11 +57,15 @@ class PostgresStore:
         *,
         clock: Clock,
         entropy: Entropy,
+        node: int = 0,
         limits: Limits | None = None,
     ) -> None:
-        """`open_bodies(n)` gives the place of bodies for writer number `n`, which no other process has."""
+        """`open_bodies(n)` gives the place of bodies for writer number `n`, which no other process has.
+
+        `node` numbers the machine; worker numbers count within it.
+        """
         self._access = access
-        self._make_tx = make_tx
+        self._make_tx = _on_node(make_tx, node)
         self._open_bodies = open_bodies
         self._clock = clock
         self._entropy = entropy
@@ -69,7 +73,7 @@ class PostgresStore:
         self._connector = Connector(access, entropy)
         self._waiting = Waiting()
         self._notices = Notices(self._connector, TOPICS)
-        self._readers = Readers(self._connector, make_tx, connections=limits.readers)
+        self._readers = Readers(self._connector, self._make_tx, connections=limits.readers)
         self._committers: list[Committer] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._reads: set[asyncio.Task[Any]] = set()
@@ -165,6 +169,12 @@ class PostgresStore:
         assert self._bodies is not None
         return self._start(self._bodies.read(ref))
 
+    def overwrite_body(self, workspace: bytes, message: bytes, ref: BodyRef) -> Awaitable[None]:
+        """Make the sealed record of an erased message unreadable where it lies."""
+        self._require_open()
+        assert self._bodies is not None
+        return self._start(self._bodies.overwrite(workspace, message, ref))
+
     def watch(self, notice: Callable[[str], None]) -> None:
         """Have `notice` called when another process announced something."""
         self._notices.watch(notice)
@@ -238,3 +248,12 @@ class PostgresStore:
             return int(await tx.run("DELETE FROM commit_marks WHERE at < $1", before))
 
         return await self.system_write(verb)
+
+
+def _on_node(make_tx: MakeTx, node: int) -> MakeTx:
+    def made(connection: Any) -> Sql:
+        tx = make_tx(connection)
+        tx.node = node
+        return tx
+
+    return made

@@ -47,6 +47,8 @@ class Sql:
         self.webhooks_epoch = 0
         # One number a connection: rows that many transactions count in are split by it.
         self.shard = 0
+        # The number of the machine: worker numbers count within it.
+        self.node = 0
         self.announced: set[str] = set()
 
     @property

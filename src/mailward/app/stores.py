@@ -1,0 +1,101 @@
+"""Which store the settings ask for: the only place that knows there are two."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+
+from mailward.adapters.storage.local import LocalBodies
+from mailward.adapters.storage.postgres.access import Access, AccessRefused
+from mailward.adapters.storage.postgres.bodies import BodyStore
+from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
+from mailward.adapters.storage.postgres.migrate import MigrationError, migrate
+from mailward.adapters.storage.postgres.sealed import FieldCipher
+from mailward.adapters.storage.postgres.tx import PgTx
+from mailward.adapters.storage.sqlite.engine import SqliteStore, end_process
+from mailward.adapters.vault.vault import Vault
+from mailward.app.settings import Settings, SettingsError
+from mailward.app.store import Store
+from mailward.base.errors import Unavailable
+from mailward.base.sources import Clock, Entropy
+
+_CONNECT_SECONDS = 10.0
+
+
+def make_store(settings: Settings, vault: Vault, *, worker: int, clock: Clock, entropy: Entropy) -> Store:
+    """The store of one process, not open yet."""
+    if settings.storage.kind == "embedded":
+        return SqliteStore(settings.data, vault.database_key(), worker=worker, entropy=entropy)
+    cipher = FieldCipher(vault.derive, entropy)
+
+    def open_bodies(writer: int) -> BodyStore:
+        return LocalBodies(settings.data / "segments", writer=writer, entropy=entropy, fatal=end_process)
+
+    storage = settings.storage
+    return PostgresStore(
+        access_of(settings),
+        lambda connection: PgTx(connection, cipher),
+        open_bodies,
+        clock=clock,
+        entropy=entropy,
+        node=storage.node,
+        limits=Limits(committers=storage.committers, readers=storage.readers, uploads=1),
+    )
+
+
+def access_of(settings: Settings, *, owner: bool = False) -> Access:
+    """How the database is reached, as the platform's role or as the owner. SettingsError when it may not be used."""
+    s = settings.storage
+    access = Access(
+        s.owner_url if owner else s.url, ca=s.ca, plaintext=tuple(s.plaintext), pooler=s.pooler and not owner
+    )
+    try:
+        access.tls()
+    except AccessRefused as e:
+        raise SettingsError(str(e)) from e
+    return access
+
+
+def prepare_store(settings: Settings, vault: Vault, clock: Clock) -> list[str]:
+    """Create or migrate what the store keeps; names of the migrations applied.
+
+    On PostgreSQL that is the owner's business: without `storage.owner_url` nothing is done
+    here, and a schema that is not up to date is refused when the store opens.
+    """
+    if settings.storage.kind == "embedded":
+        return SqliteStore.prepare(settings.data, vault.database_key(), clock)
+    if not settings.storage.owner_url:
+        return []
+    return asyncio.run(migrate_database(settings, clock))
+
+
+async def migrate_database(settings: Settings, clock: Clock) -> list[str]:
+    """Run the migrations as the owner. Unavailable, with the reason, when that cannot be done."""
+    owner = await connect(access_of(settings, owner=True))
+    try:
+        return await migrate(owner, now_us=int(clock.now().timestamp() * 1_000_000))
+    except MigrationError as e:
+        raise Unavailable("storage_schema", f"The database cannot be migrated: {e}") from e
+    finally:
+        await owner.close()
+
+
+async def connect(access: Access) -> Any:
+    """One connection outside of any store. Unavailable when the database does not answer."""
+    tls = access.tls()
+    try:
+        return await asyncpg.connect(
+            access.url, ssl=tls if tls is not None else False, timeout=_CONNECT_SECONDS, statement_cache_size=0
+        )
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+        raise Unavailable(
+            "storage_unavailable", f"The database at {access.where()} does not answer.", detail=type(e).__name__
+        ) from e
+
+
+def is_prepared(settings: Settings) -> bool:
+    """Whether `mailward up` has run here: a command of the command line has something to open."""
+    place = "state.db" if settings.storage.kind == "embedded" else "keys"
+    return (settings.data / place).exists()
