@@ -8,6 +8,7 @@ that to OpenSSL, which then ends the handshake itself.
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address
@@ -59,9 +60,13 @@ def trust_store(cafile: str | None = None) -> Store | None:
 def _readable(ders: Iterable[bytes]) -> Iterable[x509.Certificate]:
     for der in ders:
         try:
-            yield x509.load_der_x509_certificate(der)
+            with warnings.catch_warnings():
+                # Of roots with an odd serial number the library warns; they are the system's choice, not ours.
+                warnings.simplefilter("ignore")
+                root = x509.load_der_x509_certificate(der)
         except ValueError:
             continue  # an old root with an encoding the library refuses: not trusted then
+        yield root
 
 
 def facts(tls: Any, host: str, policy: TlsPolicy, store: Store | None) -> TlsFacts:

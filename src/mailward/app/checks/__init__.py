@@ -1,6 +1,34 @@
 """The checks behind the promises: each looks at the installation itself, not at what its documents say."""
 
-from mailward.app.checks import access, email, log, network, privacy, storage, supply, transport
+from mailward.app.checks import (
+    access,
+    delivery,
+    email,
+    keys,
+    limits,
+    log,
+    network,
+    outcomes,
+    privacy,
+    storage,
+    supply,
+    transport,
+)
 from mailward.app.checks.registry import CHECKS, check
 
-__all__ = ["CHECKS", "access", "check", "email", "log", "network", "privacy", "storage", "supply", "transport"]
+__all__ = [
+    "CHECKS",
+    "access",
+    "check",
+    "delivery",
+    "email",
+    "keys",
+    "limits",
+    "log",
+    "network",
+    "outcomes",
+    "privacy",
+    "storage",
+    "supply",
+    "transport",
+]

@@ -20,14 +20,16 @@ class Talk:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.greeting = ""
 
     @classmethod
-    async def open(cls, address: str) -> Talk:
-        """Connect to `address:port`, as the machine itself reaches it."""
+    async def open(cls, address: str, source: str = "") -> Talk:
+        """Connect to `address:port`, as the machine itself reaches it, from a loopback address if one is named."""
         host, port = split_address(address)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # read from settings, not bound
         async with asyncio.timeout(_SECONDS):
-            return cls(*await asyncio.open_connection(host, port))
+            local = (source, 0) if source and host.startswith("127.") else None
+            return cls(*await asyncio.open_connection(host, port, local_addr=local))
 
     async def answer(self) -> str:
         """One reply, all its lines."""
@@ -44,12 +46,14 @@ class Talk:
         self.writer.write(command.encode() + b"\r\n")
         return await self.answer()
 
-    def close(self) -> None:
-        """Leave."""
-        self.writer.close()
+    async def leave(self) -> None:
+        """End the connection at once; the socket is closed on return."""
+        self.writer.transport.abort()
+        with contextlib.suppress(OSError, ssl.SSLError):
+            await self.writer.wait_closed()
 
 
-def _lenient(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+def lenient(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
     """A client that takes any certificate; with `version` it offers that one alone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -88,7 +92,7 @@ async def nothing_before_tls(context: Context) -> Finding:
                 continue
             try:
                 async with asyncio.timeout(_SECONDS):
-                    await talk.writer.start_tls(_lenient())
+                    await talk.writer.start_tls(lenient())
             except (OSError, ssl.SSLError):
                 continue
             with contextlib.suppress(TimeoutError):
@@ -96,7 +100,7 @@ async def nothing_before_tls(context: Context) -> Finding:
                     if await talk.reader.read(1):
                         return failed(f"{address} answered a command sent before the handshake")
         finally:
-            talk.close()
+            await talk.leave()
     private = context.settings.submission.private
     note = f"; a private listener for source networks is on at {', '.join(private)}" if private else ""
     return passed(f"asked {', '.join(listeners)}: AUTH and MAIL get 530 before TLS, injected commands vanish{note}")
@@ -126,8 +130,10 @@ async def _handshake(address: str, version: ssl.TLSVersion) -> bool:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # read from settings, not bound
     try:
         async with asyncio.timeout(_SECONDS):
-            _, writer = await asyncio.open_connection(host, port, ssl=_lenient(version))
+            _, writer = await asyncio.open_connection(host, port, ssl=lenient(version))
     except (OSError, ssl.SSLError):
         return False
-    writer.close()
+    writer.transport.abort()
+    with contextlib.suppress(OSError, ssl.SSLError):
+        await writer.wait_closed()
     return True

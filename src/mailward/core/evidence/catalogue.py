@@ -98,15 +98,15 @@ CATALOGUE: tuple[Control, ...] = (
     Control("KEYS-1", "Keys and SMTP passwords are shown once, stored as hashes, and found by secret scanners."),
     Control(
         "KEYS-2",
-        "Keys carry scopes, networks and an expiry, and end at once.",
-        missing="rotation with overlap; restriction to domains everywhere",
+        "Keys carry scopes, domains, networks and an expiry, are replaced with an overlap, and end at once.",
+        missing="scopes narrower than send, read and admin",
     ),
     Control("KEYS-3", "A leaked key can be reported by anyone.", missing="the public endpoint"),
     # Authorisation
     Control(
         "AUTHZ-1",
         "One table says which role may do what; a route without a policy does not start.",
-        missing="the generated matrix over every door",
+        missing="people's roles asked at the dashboard and the command line, and with another workspace's ids",
     ),
     Control("AUTHZ-2", "The database refuses any query that is not inside a tenant's scope."),
     Control(
@@ -137,8 +137,9 @@ CATALOGUE: tuple[Control, ...] = (
     ),
     Control(
         "RATE-2",
-        "Submission is limited by source and sender domain; credentials can be bound to networks.",
-        missing="pausing a credential on a burst",
+        "Submission is limited by source and sender domain; credentials can be bound to networks, and one that bursts "
+        "is paused until its owner releases it.",
+        missing="telling the owner by mail; the dashboard and the audit log tell",
     ),
     # Email authentication
     Control(

@@ -1,0 +1,208 @@
+"""Checks that ask the running doors: they hold for the platform, and a door that lets everybody in fails them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import msgspec
+import pytest
+
+from mailward.app.checks import delivery, keys, limits, outcomes
+from mailward.app.checks.registry import Check
+from mailward.app.context import Context, choose, cli_actor
+from mailward.app.installation import COMMAND_LINE, Installation
+from mailward.app.settings import load
+from mailward.core.evidence.model import Result
+from mailward.core.identity.credentials import Wish, create_smtp
+from mailward.core.identity.model import CredentialKind
+from mailward.policy.bursts import DAY_SLOTS, slot_of
+from tests.scenarios.platform import Platform
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[Platform]:
+    """Capture mode, two workers, and a limit on connections that can be reached."""
+    settings = {"limits.api_per_minute": 60_000, "submission.max_connections_per_ip": 20}
+    with Platform(workers=2, settings=settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def context(platform: Platform) -> AsyncIterator[Context]:
+    """The installation as the operator's shell opens it."""
+    installation = Installation(load(str(platform.config), {}), worker=COMMAND_LINE + 901)
+    await installation.open()
+    yield Context(installation, cli_actor(await choose(installation.store, None)))
+    await installation.close()
+
+
+def _changed(context: Context, **sections: dict[str, Any]) -> Context:
+    """The same installation under other settings: what the operator believes, not what runs."""
+    settings = msgspec.convert(msgspec.to_builtins(context.settings), type(context.settings))
+    for section, values in sections.items():
+        for name, value in values.items():
+            setattr(getattr(settings, section), name, value)
+    installation = Installation.__new__(Installation)
+    installation.__dict__.update(context.installation.__dict__)
+    installation.settings = settings
+    return replace(context, installation=installation)
+
+
+@pytest.mark.claim("INPUT-3")
+@pytest.mark.claim("RATE-1")
+@pytest.mark.claim("RATE-2")
+@pytest.mark.claim("KEYS-2")
+@pytest.mark.claim("AUTHZ-1")
+@pytest.mark.claim("EMAIL-6")
+@pytest.mark.claim("EMAIL-7")
+@pytest.mark.claim("TRANSIT-5")
+@pytest.mark.parametrize(
+    "check",
+    [
+        limits.limits_have_their_answers,
+        limits.requests_are_counted,
+        limits.stolen_credentials_send_nothing,
+        limits.bursts_pause,
+        keys.keys_reach_what_they_should,
+        keys.every_operation_asks_for_its_permission,
+        outcomes.hard_bounces_are_remembered,
+        outcomes.broadcasts_can_be_left,
+        delivery.tls_whenever_offered,
+    ],
+)
+async def test_the_platform_as_it_is_passes(context: Context, check: Check) -> None:
+    """Every door answers as promised, and no credential made for a question is left."""
+    found = await check(context)
+    assert found.result is Result.PASSED, found.evidence
+    workspace = context.actor.workspace
+    kinds = (CredentialKind.KEY, CredentialKind.SMTP)
+    left = await context.store.read(workspace, lambda tx: tx.credentials.page(kinds, before=None, limit=500))
+    assert not [c.name for c in left if c.name.startswith("verify:") and c.revoked is None]
+
+
+class _Open(BaseHTTPRequestHandler):
+    """Says yes to everything."""
+
+    def _yes(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _yes
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def open_door() -> Iterator[str]:
+    """The address of a server that lets everybody in."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Open)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        (limits.limits_have_their_answers, "foreign From"),
+        (limits.requests_are_counted, "RateLimit"),
+        (keys.keys_reach_what_they_should, "not listed"),
+        (keys.every_operation_asks_for_its_permission, "without a key|scope"),
+        (outcomes.broadcasts_can_be_left, "nobody can leave"),
+    ],
+)
+async def test_an_open_door_fails(context: Context, open_door: str, check: Check, words: str) -> None:
+    """An API that never refuses is found by every check that asks it."""
+    found = await check(_changed(context, http={"listen": [open_door]}))
+    assert found.result is Result.FAILED
+    assert any(word in found.evidence for word in words.split("|")), found.evidence
+
+
+@pytest.mark.parametrize(
+    ("check", "section", "name", "value", "words"),
+    [
+        (limits.limits_have_their_answers, "submission", "max_recipients", 99, "one recipient more"),
+        (limits.limits_have_their_answers, "submission", "max_message_bytes", 1000, "a size beyond the limit"),
+        (limits.stolen_credentials_send_nothing, "submission", "max_connections_per_ip", 2, "more connections"),
+        (limits.stolen_credentials_send_nothing, "limits", "auth_failures_per_minute_ip", 0, "never got 421"),
+    ],
+)
+async def test_a_limit_that_is_not_what_the_settings_say_fails(
+    context: Context, check: Check, section: str, name: str, value: int, words: str
+) -> None:
+    """What runs is laxer than what is written down: the check asks what runs."""
+    found = await check(_changed(context, **{section: {name: value}}))
+    assert found.result is Result.FAILED
+    assert words in found.evidence
+
+
+@pytest.mark.claim("RATE-2")
+async def test_a_burst_that_was_not_paused_fails(context: Context) -> None:
+    """A credential that burst and goes on behind the platform's back is found; paused, all is well again."""
+    now = context.clock.now()
+    issued = await context.store.write(
+        context.actor.workspace,
+        lambda tx: create_smtp(tx, context.actor, Wish("burst"), now=now, entropy=context.entropy),
+    )
+    id, slot = issued.credential.id, slot_of(now.timestamp())
+
+    async def write(tx: Any) -> None:
+        await tx.credentials.add_traffic(context.actor.workspace, id, slot - 2 * DAY_SLOTS, 50)
+        await tx.credentials.add_traffic(context.actor.workspace, id, slot, 5000)
+
+    await context.store.system_write(write)
+    assert (await limits.bursts_pause(context)).result is Result.FAILED
+    await context.store.system_write(lambda tx: tx.credentials.pause(id, "why", now))
+    assert (await limits.bursts_pause(context)).result is Result.PASSED
+    off = _changed(context, limits={"burst_factor": 0})
+    assert (await limits.bursts_pause(off)).result is Result.NOT_CONFIGURED
+
+
+@pytest.mark.claim("EMAIL-6")
+async def test_a_list_that_forgets_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were bounces not put on the list, the rehearsal would see the next message go out; nothing of it stays."""
+    messages = await context.store.read(context.actor.workspace, lambda tx: tx.messages.page(before=None, limit=10))
+    monkeypatch.setattr(outcomes, "classify", lambda *_: outcomes.PermFail("spam_content"))
+    assert (await outcomes.hard_bounces_are_remembered(context)).result is Result.FAILED
+    monkeypatch.setattr(outcomes, "_REPLIES", outcomes._REPLIES[:1])
+    monkeypatch.undo()
+
+    async def nothing(*_: Any, **__: Any) -> None:
+        return None
+
+    monkeypatch.setattr("mailward.core.delivery.settle.by_bounce", nothing)
+    found = await outcomes.hard_bounces_are_remembered(context)
+    assert found.result is Result.FAILED
+    assert "after a hard bounce" in found.evidence
+    after = await context.store.read(context.actor.workspace, lambda tx: tx.messages.page(before=None, limit=10))
+    assert [m.id for m in after] == [m.id for m in messages]
+
+
+@pytest.mark.claim("TRANSIT-5")
+async def test_a_courier_that_ignores_tls_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clear text to a server that offered TLS is seen at the far end; so is giving in where TLS is demanded."""
+
+    class Careless(delivery.SmtpCourier):
+        def start(self, job: Any) -> Any:
+            return super().start(job._replace(tls_policy=self.policy))
+
+        policy = delivery.TlsPolicy.NONE
+
+    monkeypatch.setattr(delivery, "SmtpCourier", Careless)
+    found = await delivery.tls_whenever_offered(context)
+    assert (found.result, "in clear" in found.evidence) == (Result.FAILED, True)
+    monkeypatch.setattr(Careless, "policy", delivery.TlsPolicy.OPPORTUNISTIC)
+    found = await delivery.tls_whenever_offered(context)
+    assert (found.result, "demands TLS" in found.evidence) == (Result.FAILED, True)
