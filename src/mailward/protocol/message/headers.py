@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from mailward.base.errors import Invalid
+from mailward.protocol.newlines import only_crlf
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_FIELDS = 1000
@@ -50,8 +51,8 @@ def split(content: bytes, *, tolerant: bool = False) -> Parsed:
             return Parsed([], body_offset)
     else:
         block, body_offset = content[:end], end + 4
-    breaks = block.count(b"\r\n")
-    if not tolerant and (b"\0" in block or block.count(b"\r") != breaks or block.count(b"\n") != breaks):
+    breaks = block.count(b"\n")
+    if not tolerant and (b"\0" in block or not only_crlf(block)):
         raise Invalid("header_malformed", "The header holds NUL or a CR or LF on its own.", field="header")
     if breaks >= MAX_FIELDS and len(_NEXT_FIELD.findall(block)) >= MAX_FIELDS:
         raise Invalid("too_many_headers", f"The header has more than {MAX_FIELDS} fields.", field="header")
@@ -114,5 +115,4 @@ def has_long_line(data: bytes, limit: int = 998, start: int = 0, end: int | None
 
 def has_bare_newline(data: bytes) -> bool:
     """Whether a CR or LF stands alone anywhere."""
-    breaks = data.count(b"\r\n")
-    return data.count(b"\n") != breaks or data.count(b"\r") != breaks
+    return not only_crlf(data)

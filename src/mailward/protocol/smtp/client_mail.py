@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mailward.base.outcome import PermFail, TempFail
+from mailward.protocol.newlines import only_crlf
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNQUOTED = re.compile("[ <>]")
@@ -67,8 +68,7 @@ def wire_content(content: bytes | tuple[bytes, ...]) -> WireContent:
     size = 0
     eight_bit = False
     for chunk in chunks:
-        ends = chunk.count(b"\r\n")
-        if chunk.count(b"\n") != ends or chunk.count(b"\r") != ends or b"\0" in chunk:
+        if b"\0" in chunk or not only_crlf(chunk):
             raise ValueError("content has a bare CR, a bare LF or a NUL")
         size += len(chunk)
         if not chunk.isascii():

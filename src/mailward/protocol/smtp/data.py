@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from mailward.protocol.newlines import only_crlf
+
 _END = b"\r\n.\r\n"
 _DOT = b"\r\n."
 # Proper prefixes of the end of data, longest first. Held back, so that a piece never ends inside one of them.
@@ -26,15 +28,9 @@ class Progress(IntEnum):
     OVERRUN = 3  # past the drain allowance: 552 and close
 
 
-# Where the CRs are, and where the LFs are (a NUL is marked so that it matches neither). Shifted by one octet, the two
-# must be equal: that is "every CR is followed by LF and every LF follows CR", at a nanosecond or so an octet.
-_CR = bytes(octet == 0x0D for octet in range(256))
-_LF = bytes(2 if octet == 0 else octet == 0x0A for octet in range(256))
-
-
 def is_bare(piece: bytes) -> bool:
     """Whether a piece holds a bare CR, a bare LF or a NUL. It starts on the boundary of a CRLF pair."""
-    return piece[:1] in (b"\n", b"\0") or piece.endswith(b"\r") or piece.translate(_CR)[:-1] != piece.translate(_LF)[1:]
+    return b"\0" in piece or not only_crlf(piece)
 
 
 class DotContent:
