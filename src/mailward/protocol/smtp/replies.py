@@ -5,6 +5,8 @@ from __future__ import annotations
 
 def reply(code: int, enhanced: str, text: str) -> bytes:
     """One reply, over several lines if the text has several. Octets that have no place on a reply line are dropped."""
+    if len(text) <= 400 and text.isascii() and text.isprintable():
+        return (f"{code} {enhanced} {text}\r\n" if enhanced else f"{code} {text}\r\n").encode("ascii")
     lines = [
         "".join(c if " " <= c <= "~" else "?" for c in line)[:400]  # a reply line is at most 512 octets (RFC 5321)
         for line in text.split("\n")
