@@ -50,6 +50,7 @@ class Knowledge:
         self._keys_epoch = 0
         self._one_at_a_time = asyncio.Lock()
         self._domains: dict[bytes, dict[str, KnownDomain]] = {}
+        self._paused: frozenset[tuple[bytes, str]] = frozenset()
         self.epochs: tuple[int, int] = (-1, -1)
 
     def domains(self, workspace: bytes) -> dict[str, KnownDomain]:
@@ -59,6 +60,10 @@ class Knowledge:
     def domain(self, workspace: bytes, name: str) -> KnownDomain | None:
         """The domain of exactly that name in that workspace."""
         return self._domains.get(workspace, _NONE).get(name)
+
+    def paused(self, workspace: bytes, stream: str) -> bool:
+        """Is new mail of this stream held? The pause of a workspace is that of all its streams."""
+        return bool(self._paused) and ((workspace, "") in self._paused or (workspace, stream) in self._paused)
 
     async def refresh(self) -> bool:
         """Look whether anything changed and take it over; True when it did.
@@ -79,6 +84,7 @@ class Knowledge:
             return False
         if epochs[1] != self.epochs[1]:
             self._domains = await self._load()
+            self._paused = frozenset(await self._store.system_read(lambda tx: tx.deliveries.paused_streams()))
         if epochs[0] != self.epochs[0]:
             await self._on_auth()
         self.epochs = epochs

@@ -128,7 +128,7 @@ def decide(f: SendFacts) -> Decision:
             f"{f.from_domain} is reserved for capture mode; its mail never leaves. Add a domain of your own.",
         )
     if f.workspace == "paused":
-        return Hold("workspace_paused", "Sending is paused for this workspace; the message is kept until it resumes.")
+        return Hold("sending_paused", "Sending is paused; the message is kept until somebody releases it.")
     return ALLOW_TEST if f.test_mode else ALLOW
 
 

@@ -241,11 +241,12 @@ class Acceptance:
                 max_recipients=self._max_recipients,
                 max_size=self._max_bytes,
                 allowed_domains=actor.domains,
+                workspace="paused" if self._knowledge.paused(workspace, c.stream) else "active",
                 capture_mode=self._capture,
                 test_mode=c.test_mode,
             )
         )
-        if not isinstance(decision, Allow):
+        if isinstance(decision, Refuse):
             raise refusal(decision)
         if c.files:
             self._judge_files(c)
@@ -282,7 +283,9 @@ class Acceptance:
         size = len(c.content)
         scheduled = c.due > now
         lessee = 0
-        if not scheduled and self._outbox is not None and self._outbox.reserve(size):
+        # What `judge` decided to hold: knowledge may be newer by now, but not than the epochs compared at the commit.
+        held = self._knowledge.paused(workspace, c.stream)
+        if not scheduled and not held and self._outbox is not None and self._outbox.reserve(size):
             lessee = self._lessee
         facts = MessageFacts(
             source=c.source,
@@ -313,10 +316,11 @@ class Acceptance:
             created=now,
             facts=facts,
             recipients=[Recipient(a, token(key, a), dsn) for a, dsn in c.recipients],
-            state=DeliveryState.LEASED if lessee else DeliveryState.QUEUED,
+            state=DeliveryState.HELD if held else DeliveryState.LEASED if lessee else DeliveryState.QUEUED,
             due=now + _LEASE_US if lessee else max(c.due, now),
             lessee=lessee,
             epochs=self._knowledge.epochs,
+            reason="sending_paused" if held else None,
             idempotency=c.idempotency._replace(expires=now + _DAY_US) if c.idempotency is not None else None,
         )
         return submission, size
@@ -409,7 +413,7 @@ class Acceptance:
         return Given(accepted, receipt.replayed)
 
     async def _dry_run(self, actor: Actor, c: Candidate) -> schema.DryRun:
-        _workspace, key = self._workspace(actor)
+        workspace, key = self._workspace(actor)
         known = self.judge(actor, c)
         tokens = [token(key, a) for a, _ in c.recipients]
 
@@ -429,6 +433,9 @@ class Acceptance:
         reasons = [
             f"{known.name} is verified in this workspace and signs with {', '.join(known.selectors) or 'no key'}."
         ]
+        held = self._knowledge.paused(workspace, c.stream)
+        if held:
+            reasons.append("Sending is paused, so it would be held until somebody releases it.")
         if c.due:
             reasons.append(f"It is scheduled for {at(c.due).isoformat()}.")
         if known.capture_only:
@@ -436,7 +443,7 @@ class Acceptance:
         head = c.content.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
         return schema.DryRun(
             dry_run=True,
-            would="schedule" if c.due > self._now_us() else "queue",
+            would="hold" if held else "schedule" if c.due > self._now_us() else "queue",
             reasons=reasons,
             message_id=c.message_id,
             size=len(c.content),

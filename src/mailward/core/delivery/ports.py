@@ -23,6 +23,9 @@ class LeaseRepo(Protocol):
 
     async def next_due(self, workspace: bytes) -> int | None: ...
 
+    async def paused_streams(self) -> list[tuple[bytes, str]]:
+        """(workspace, stream or "") of every pause there is."""
+
     async def take_slot(self, slot: int, now: int) -> tuple[int, int]: ...
 
     async def slots(self) -> list[int]: ...

@@ -106,6 +106,14 @@ class Delivery(msgspec.Struct, frozen=True):
     reason: str | None
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """New mail of a stream ("": of every stream) is held. `at` is microseconds UTC."""
+
+    stream: str
+    at: int
+    reason: str = ""
+
+
 class Attempt(msgspec.Struct, frozen=True):
     """One recorded try."""
 

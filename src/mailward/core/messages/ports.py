@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message
+from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message, Pause
 from mailward.policy.access import Actor
 
 MessageRow = tuple[bytes, int, int | None, int | None, int | None, bytes]
@@ -73,6 +73,15 @@ class DeliveriesRepo(Protocol):
     async def held(self, *, after: bytes | None, limit: int) -> list[bytes]:
         """Messages with a held copy, oldest first, ids above `after`."""
 
+    async def pauses(self) -> list[Pause]:
+        """The workspace's, oldest first."""
+
+    async def pause(self, pause: Pause) -> bool:
+        """False when that stream is paused already."""
+
+    async def unpause(self, stream: str) -> bool:
+        """False when it was not."""
+
 
 class AuditLog(Protocol):
     """Where acts are recorded, in the same transaction."""
@@ -80,6 +89,13 @@ class AuditLog(Protocol):
     async def append(
         self, actor: Actor, act: str, target: str, facts: Mapping[str, str] | None = None, *, now: datetime
     ) -> str: ...
+
+
+class Counters(Protocol):
+    """Epochs."""
+
+    async def bump(self, name: str) -> int:
+        """One more. Any scope."""
 
 
 class Tell(Protocol):
@@ -97,6 +113,19 @@ class MessagesTx(Protocol):
 
     @property
     def messages(self) -> MessagesRepo: ...
+
+    @property
+    def deliveries(self) -> DeliveriesRepo: ...
+
+
+class PausesTx(Protocol):
+    """A transaction in which sending is paused or resumed."""
+
+    @property
+    def audit(self) -> AuditLog: ...
+
+    @property
+    def counters(self) -> Counters: ...
 
     @property
     def deliveries(self) -> DeliveriesRepo: ...

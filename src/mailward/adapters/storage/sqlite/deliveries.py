@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mailward.core.messages.model import ATTEMPT_DECODER, Attempt, Delivery, DeliveryState
+from mailward.core.messages.model import ATTEMPT_DECODER, Attempt, Delivery, DeliveryState, Pause
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Row, Sql
@@ -86,6 +86,19 @@ class SqliteDeliveries:
         sql = "SELECT DISTINCT message FROM deliveries WHERE state = 2 AND message > ? ORDER BY message LIMIT ?"
         return [r[0] for r in self._tx.rows(sql, (after or b"", limit))]
 
+    async def pauses(self) -> list[Pause]:
+        """The workspace's, oldest first."""
+        return [Pause(r[0], r[1], r[2]) for r in self._tx.rows("SELECT stream, at, reason FROM pauses ORDER BY at")]
+
+    async def pause(self, pause: Pause) -> bool:
+        """False when that stream is paused already."""
+        sql = "INSERT INTO t_pauses(workspace, stream, at, reason) VALUES (scope(),?,?,?) ON CONFLICT DO NOTHING"
+        return bool(self._tx.run(sql, (pause.stream, pause.at, pause.reason)))
+
+    async def unpause(self, stream: str) -> bool:
+        """False when it was not."""
+        return bool(self._tx.run("DELETE FROM t_pauses WHERE workspace = scope() AND stream = ?", (stream,)))
+
     # -- leases: the system scope, all workspaces ------------------------------------------------
 
     async def workspaces_with_open(self, limit: int = 1000) -> list[bytes]:
@@ -124,6 +137,10 @@ class SqliteDeliveries:
         """When the next open delivery of a workspace wants attention."""
         row = self._tx.row("SELECT min(due) FROM t_deliveries WHERE workspace = ? AND state < 2", (workspace,))
         return row[0] if row else None
+
+    async def paused_streams(self) -> list[tuple[bytes, str]]:
+        """(workspace, stream or "") of every pause there is."""
+        return [(r[0], r[1]) for r in self._tx.rows("SELECT workspace, stream FROM t_pauses")]
 
     async def take_slot(self, slot: int, now: int) -> tuple[int, int]:
         """Start a new generation of a worker slot and return its dead predecessor's leases; (generation, returned)."""
