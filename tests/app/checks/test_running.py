@@ -11,15 +11,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from mailward.adapters.net.courier import SmtpCourier
 from mailward.app.checks import delivery, keys, limits, outcomes
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import load
+from mailward.base.outcome import PermFail
 from mailward.core.evidence.model import Result
 from mailward.core.identity.credentials import Wish, create_smtp
 from mailward.core.identity.model import CredentialKind
 from mailward.policy.bursts import DAY_SLOTS, slot_of
+from mailward.policy.tls import TlsPolicy
 from tests.scenarios.platform import Platform
 
 
@@ -174,7 +177,7 @@ async def test_a_burst_that_was_not_paused_fails(context: Context) -> None:
 async def test_a_list_that_forgets_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were bounces not put on the list, the rehearsal would see the next message go out; nothing of it stays."""
     messages = await context.store.read(context.actor.workspace, lambda tx: tx.messages.page(before=None, limit=10))
-    monkeypatch.setattr(outcomes, "classify", lambda *_: outcomes.PermFail("spam_content"))
+    monkeypatch.setattr(outcomes, "classify", lambda *_: PermFail("spam_content"))
     assert (await outcomes.hard_bounces_are_remembered(context)).result is Result.FAILED
     monkeypatch.setattr(outcomes, "_REPLIES", outcomes._REPLIES[:1])
     monkeypatch.undo()
@@ -194,15 +197,15 @@ async def test_a_list_that_forgets_fails(context: Context, monkeypatch: pytest.M
 async def test_a_courier_that_ignores_tls_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clear text to a server that offered TLS is seen at the far end; so is giving in where TLS is demanded."""
 
-    class Careless(delivery.SmtpCourier):
+    class Careless(SmtpCourier):
         def start(self, job: Any) -> Any:
             return super().start(job._replace(tls_policy=self.policy))
 
-        policy = delivery.TlsPolicy.NONE
+        policy = TlsPolicy.NONE
 
     monkeypatch.setattr(delivery, "SmtpCourier", Careless)
     found = await delivery.tls_whenever_offered(context)
     assert (found.result, "in clear" in found.evidence) == (Result.FAILED, True)
-    monkeypatch.setattr(Careless, "policy", delivery.TlsPolicy.OPPORTUNISTIC)
+    monkeypatch.setattr(Careless, "policy", TlsPolicy.OPPORTUNISTIC)
     found = await delivery.tls_whenever_offered(context)
     assert (found.result, "demands TLS" in found.evidence) == (Result.FAILED, True)

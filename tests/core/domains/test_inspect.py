@@ -53,7 +53,7 @@ def test_all_right() -> None:
     assert {c.state for c in checks.values()} == {"ok"}
     assert not any(c.hint for c in checks.values())
     assert seen.shown == {"key_1": "shown"}
-    assert len(checks) == 6
+    assert len(checks) == 8
 
 
 @pytest.mark.parametrize("purpose", ["ownership", "spf", "dkim_rsa", "dkim_ed25519", "dmarc", "return_path"])

@@ -13,7 +13,7 @@ from mailward.app.platform.domains import Domains
 from mailward.app.signing import make_keys
 from mailward.base.ids import WorkspaceId
 from mailward.core.domains.keys import FreshKeys
-from mailward.core.domains.records import installation_records
+from mailward.core.domains.records import OPTIONAL, installation_records
 from mailward.edges.web.schema import domains as schema
 from mailward.edges.web.schema.common import PageQuery
 
@@ -44,7 +44,7 @@ def show(detail: schema.DomainDetail, *, json: bool) -> None:
         return
     print(f"{detail.name}  {detail.status}  {detail.id}")
     for record in detail.records:
-        need = "required" if record.required else "recommended"
+        need = "required" if record.required else "optional" if record.purpose in OPTIONAL else "recommended"
         print(f"\n{record.state:<10} {record.purpose} ({need})\n  {record.zone_line}")
         if record.state not in ("ok", "unchecked"):
             for value in record.found:

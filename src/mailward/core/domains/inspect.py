@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import cast
 
+from mailward.core.domains.inbound_tls import inspect_inbound_tls
 from mailward.core.domains.model import (
     CheckState,
     Domain,
@@ -52,6 +53,7 @@ def inspect(domain: Domain, pairs: Sequence[KeyPair], names: InstallationNames) 
     return_path = yield from _return_path(domain, names)
     checks.append(return_path)
     checks.append((yield from _dmarc(domain, names)))
+    checks += yield from inspect_inbound_tls(domain)
     checks.sort(key=lambda c: not c.record.required)
     return Inspection(tuple(checks), ownership.state, return_path.state, shown, ttls)
 

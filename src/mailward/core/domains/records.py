@@ -6,7 +6,12 @@ import ipaddress
 from base64 import b64encode
 from collections.abc import Iterable
 
+from mailward.core.domains.inbound_tls import mta_sts_record, tls_rpt_record
 from mailward.core.domains.model import Domain, InstallationNames, KeyPair, KeyState, Record, RecordCheck
+
+_SHAPED = frozenset(("spf", "dmarc", "mta-sts", "tls-rpt"))
+OPTIONAL = frozenset(("mta-sts", "tls-rpt"))
+"""Purposes of records that are nice to have; without them everything is sent as well as with them."""
 
 
 def required_records(domain: Domain, pairs: Iterable[KeyPair], names: InstallationNames) -> list[Record]:
@@ -16,17 +21,18 @@ def required_records(domain: Domain, pairs: Iterable[KeyPair], names: Installati
         if pair.state is not KeyState.REMOVED:
             out += dkim_records(domain, pair, first=pair.state is KeyState.PUBLISHING and domain.verified_at is None)
     out += [spf_record(domain, names), return_path_record(domain, names), dmarc_record(domain, names)]
+    out += [mta_sts_record(domain), tls_rpt_record(domain)]
     return sorted(out, key=lambda r: not r.required)
 
 
 def latest_checks(domain: Domain, pairs: Iterable[KeyPair], names: InstallationNames) -> list[RecordCheck]:
     """Each record to publish now with what the last look said of it; "unchecked" where no look has seen it yet.
 
-    A key record is matched with its value (revoking empties p=); SPF and DMARC are not, since
-    the check advises a value that respects what the owner has published already.
+    A key record is matched with its value (revoking empties p=); those that owners shape by
+    themselves are not, since the check advises a value that respects what is published already.
     """
     seen = {_identity(c.record): c for c in domain.checks}
-    advised = {(c.record.purpose, c.record.name): c for c in domain.checks if c.record.purpose in ("spf", "dmarc")}
+    advised = {(c.record.purpose, c.record.name): c for c in domain.checks if c.record.purpose in _SHAPED}
     out = []
     for record in required_records(domain, pairs, names):
         check = advised.get((record.purpose, record.name)) or seen.get(_identity(record))
