@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from mailward.app.objects import Objects, ObjectsError, check_objects
 from mailward.policy.attachments import PROGRAMS
 
 
@@ -149,6 +150,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     limits: Limits = msgspec.field(default_factory=Limits)
     retention: Retention = msgspec.field(default_factory=Retention)
     storage: Storage = msgspec.field(default_factory=Storage)
+    objects: Objects = msgspec.field(default_factory=Objects)
 
     @property
     def capture(self) -> bool:
@@ -263,6 +265,10 @@ def _check(settings: Settings) -> None:
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: set both certificate and key, or neither")
     _check_storage(settings.storage)
+    try:
+        check_objects(settings.objects)
+    except ObjectsError as e:
+        raise SettingsError(str(e)) from e
     import ipaddress
 
     for where, networks in (

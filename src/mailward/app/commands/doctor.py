@@ -9,21 +9,13 @@ import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography import x509
 
+from mailward.app.commands.bucket import examine_objects
+from mailward.app.commands.finding import Finding
 from mailward.app.commands.output import Config, Json, print_json
 from mailward.app.settings import Settings, load, split_address
-
-
-class Finding(NamedTuple):
-    """One thing looked at. `state` is "ok", "warning" or "wrong"; `advice` says what to do."""
-
-    what: str
-    state: str
-    found: str
-    advice: str = ""
 
 
 def doctor(*, config: Config = None, json: Json = False) -> int:
@@ -43,6 +35,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     mode = "capture mode: nothing leaves this machine" if settings.capture else settings.server.hostname
     yield Finding("mode", "ok", mode, "" if not settings.capture else "Set server.hostname to send to the world.")
     yield from _data(settings)
+    yield from examine_objects(settings.objects)
     yield from _ports(settings)
     yield from _tls(settings)
     now = time.time()

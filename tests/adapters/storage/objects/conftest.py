@@ -12,8 +12,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mailward.adapters.storage.objects import Limits, ObjectSegments, Place, open_objects
 from mailward.adapters.storage.objects.bucket import Bucket, open_bucket
+from mailward.adapters.storage.objects.limits import Limits
+from mailward.adapters.storage.objects.place import Place
+from mailward.adapters.storage.objects.segments import ObjectSegments, open_objects
 from mailward.core.workspaces.model import DataKey
 from tests.adapters.storage.objects.faults import FaultProxy
 from tests.conftest import MovingClock, SeededEntropy
@@ -77,7 +79,7 @@ def place_at(bucket: str, port: int, **more: object) -> Place:
         region="us-east-1",
         access_key="key",
         secret_key="secret",
-        plain=(f"127.0.0.1:{port}",),
+        plaintext=(f"127.0.0.1:{port}",),
         **more,  # type: ignore[arg-type]
     )
 

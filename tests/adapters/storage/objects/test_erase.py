@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from mailward.adapters.storage.objects import ObjectSegments
 from mailward.adapters.storage.objects.bucket import Bucket
 from mailward.adapters.storage.objects.naming import object_name
+from mailward.adapters.storage.objects.segments import ObjectSegments
 from mailward.adapters.storage.records import HEAD, open_record
 from mailward.base.errors import Corrupt, Unavailable
 from mailward.core.workspaces.model import DataKey

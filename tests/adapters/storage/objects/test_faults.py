@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from mailward.adapters.storage.objects import Limits, ObjectSegments, Place
 from mailward.adapters.storage.objects.bucket import Bucket
+from mailward.adapters.storage.objects.limits import Limits
 from mailward.adapters.storage.objects.naming import object_name
+from mailward.adapters.storage.objects.place import Place
+from mailward.adapters.storage.objects.segments import ObjectSegments
 from mailward.adapters.storage.records import Body, open_record
 from mailward.base.errors import Corrupt, Unavailable
 from mailward.core.workspaces.model import DataKey
@@ -126,7 +128,7 @@ async def test_a_store_that_stays_away_is_told_in_time(
 
 async def test_nobody_listening_is_unavailable(open_at: Opener, place: Place, key: DataKey) -> None:
     """A refused connection is a store that is away."""
-    away = replace(place, endpoint="http://127.0.0.1:9", plain=("127.0.0.1:9",))
+    away = replace(place, endpoint="http://127.0.0.1:9", plaintext=("127.0.0.1:9",))
     with pytest.raises(Unavailable):
         await open_at(away, limits=replace(QUICK, deadline=0.3)).append([body(1, key)])
 

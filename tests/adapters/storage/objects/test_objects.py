@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
-from mailward.adapters.storage.objects import Limits, ObjectSegments, Place
 from mailward.adapters.storage.objects.bucket import Bucket
+from mailward.adapters.storage.objects.limits import Limits
 from mailward.adapters.storage.objects.naming import object_name
+from mailward.adapters.storage.objects.place import Place
+from mailward.adapters.storage.objects.segments import ObjectSegments
 from mailward.adapters.storage.records import Body, open_record
 from mailward.base.errors import Corrupt, NotFound
 from mailward.core.workspaces.model import DataKey

@@ -23,8 +23,8 @@ S3 = Place(url="s3://mail/prefix", access_key="a", secret_key="b")
     [
         S3,
         replace(S3, endpoint="https://minio.example:9000"),
-        replace(S3, endpoint="http://127.0.0.1:9000", plain=("127.0.0.1:9000",)),
-        replace(S3, endpoint="http://[::1]:9000", plain=("[::1]:9000",)),
+        replace(S3, endpoint="http://127.0.0.1:9000", plaintext=("127.0.0.1:9000",)),
+        replace(S3, endpoint="http://[::1]:9000", plaintext=("[::1]:9000",)),
         Place(url="s3://mail"),
         Place(url="gs://mail/deep/prefix"),
         Place(url="az://mail", account="ours", secret_key="aa=="),
@@ -39,11 +39,14 @@ def test_these_are_used(place: Place) -> None:
 @pytest.mark.parametrize(
     ("place", "says"),
     [
-        (replace(S3, endpoint="http://10.0.0.5:9000", plain=("10.0.0.5:9000",)), "verified TLS"),
-        (replace(S3, endpoint="http://minio.example:9000", plain=("minio.example:9000",)), "verified TLS"),
-        (replace(S3, endpoint="http://localhost:9000", plain=("localhost:9000",)), "verified TLS"),
-        (replace(S3, endpoint="http://127.0.0.1:9000"), 'plain = ["127.0.0.1:9000"]'),
-        (replace(S3, endpoint="http://127.0.0.1:9000", plain=("127.0.0.1:9001",)), 'plain = ["127.0.0.1:9000"]'),
+        (replace(S3, endpoint="http://10.0.0.5:9000", plaintext=("10.0.0.5:9000",)), "verified TLS"),
+        (replace(S3, endpoint="http://minio.example:9000", plaintext=("minio.example:9000",)), "verified TLS"),
+        (replace(S3, endpoint="http://localhost:9000", plaintext=("localhost:9000",)), "verified TLS"),
+        (replace(S3, endpoint="http://127.0.0.1:9000"), 'plaintext = ["127.0.0.1:9000"]'),
+        (
+            replace(S3, endpoint="http://127.0.0.1:9000", plaintext=("127.0.0.1:9001",)),
+            'plaintext = ["127.0.0.1:9000"]',
+        ),
         (replace(S3, endpoint="ftp://127.0.0.1"), "use https://"),
         (replace(S3, endpoint="https://user@host"), "nothing more"),
         (replace(S3, endpoint="https://host:port"), "endpoint"),
@@ -116,7 +119,7 @@ async def test_the_environment_does_not_lead_elsewhere(
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     monkeypatch.setenv("AWS_ALLOW_INVALID_CERTIFICATES", "true")
-    place = replace(place_at(bucket_name, 9), endpoint="https://127.0.0.1:9", plain=())
+    place = replace(place_at(bucket_name, 9), endpoint="https://127.0.0.1:9", plaintext=())
     with pytest.raises(Unclear):
         await open_bucket(check_place(place)).create("segments/x", b"content", seconds=5)
     assert proxy.requests == []

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from mailward.adapters.storage.objects import Place
 from mailward.adapters.storage.objects.bucket import Bucket, open_bucket
+from mailward.adapters.storage.objects.place import Place
 from mailward.adapters.storage.objects.probe import Step, probe
 from tests.adapters.storage.objects.faults import Fault, FaultProxy, Forward, Request, answer, corrupt, says
 from tests.conftest import SeededEntropy

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailward.adapters.storage.objects import ObjectSegments, sweep
 from mailward.adapters.storage.objects.bucket import Bucket
 from mailward.adapters.storage.objects.naming import object_name
+from mailward.adapters.storage.objects.segments import ObjectSegments
+from mailward.adapters.storage.objects.sweep import sweep
 from mailward.base.errors import Unavailable
 from mailward.core.workspaces.model import DataKey
 from tests.adapters.storage.objects.faults import FaultProxy, says

@@ -197,7 +197,7 @@ def open_bucket(place: Place) -> Bucket:
     """
     client: dict[str, object] = {
         # Said in so many words, so that no environment variable can loosen them.
-        "allow_http": place.plaintext,
+        "allow_http": place.unencrypted,
         "allow_invalid_certificates": False,
         "connect_timeout": timedelta(seconds=3),
         "timeout": timedelta(seconds=120),

@@ -37,7 +37,7 @@ class Place:
     """The store honours `If-None-Match: *`. `mailward doctor` tells."""
     ca_file: str = ""
     """PEM file of a private authority, trusted beside the system's."""
-    plain: tuple[str, ...] = ()
+    plaintext: tuple[str, ...] = ()
     """`address:port` of loopback endpoints that may be spoken to without TLS."""
 
     @property
@@ -56,7 +56,7 @@ class Place:
         return urlsplit(self.url).path.strip("/")
 
     @property
-    def plaintext(self) -> bool:
+    def unencrypted(self) -> bool:
         """True when this is a listed loopback endpoint without TLS."""
         return self.endpoint.startswith("http://")
 
@@ -111,5 +111,5 @@ def _check_endpoint(endpoint: SplitResult, place: Place) -> None:
     if not loopback:
         raise PlaceError("objects.endpoint: content leaves this machine only over verified TLS; use https://")
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if shown not in place.plain:
-        raise PlaceError(f'objects.endpoint: to speak without TLS on loopback, list it: plain = ["{shown}"]')
+    if shown not in place.plaintext:
+        raise PlaceError(f'objects.endpoint: to speak without TLS on loopback, list it: plaintext = ["{shown}"]')

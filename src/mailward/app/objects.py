@@ -1,0 +1,126 @@
+"""The `[objects]` section: where bodies lie when the state is in PostgreSQL, and how one gets there.
+
+    [objects]
+    url = "s3://bucket/prefix"              # or gs://bucket/prefix, az://container/prefix
+    endpoint = "https://minio.example:9000" # when it is not Amazon's, Google's or Microsoft's own
+    region = "eu-central-1"
+
+Keys best by MAILWARD_OBJECTS__ACCESS_KEY_FILE and MAILWARD_OBJECTS__SECRET_KEY_FILE, or not at
+all where the machine has a role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mailward.adapters.storage.objects.limits import Limits
+from mailward.adapters.storage.objects.place import Place, PlaceError, check_place
+from mailward.base.sources import Clock, Entropy
+
+if TYPE_CHECKING:
+    from mailward.adapters.storage.objects.segments import ObjectSegments
+    from mailward.adapters.storage.objects.sweep import Living
+
+ObjectsError = PlaceError
+
+
+class Objects(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The object store for message bodies. Without `url` there is none."""
+
+    url: str = ""
+    """`s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`."""
+    endpoint: str = ""
+    """`https://host:port` of another store that speaks S3, or of a private address of the same."""
+    region: str = ""
+    access_key: str = ""
+    """S3: the access key id. Empty: the machine's own role, or the environment."""
+    secret_key: str = ""
+    """S3: the secret key. Azure: the account's key."""
+    session_token: str = ""
+    account: str = ""
+    """Azure: the storage account."""
+    service_account: str = ""
+    """GCS: path of a service account's JSON file. Empty: the machine's own."""
+    path_style: bool = True
+    """S3: the bucket in the path of an address; false puts it before the host name."""
+    put_if_absent: bool = True
+    """The store honours `If-None-Match: *`; `mailward doctor` tells. False looks a name up before it is written."""
+    ca: str = ""
+    """PEM file of a private authority that vouches for the endpoint, trusted beside the system's."""
+    plaintext: list[str] = msgspec.field(default_factory=list)
+    """`address:port` of loopback endpoints that are spoken to without TLS."""
+    uploads: int = 8
+    """Uploads of a worker under way at once."""
+    deadline_seconds: float = 15.0
+    """How long a message may take to be stored before its sender is told to come back; more for large ones."""
+    memory_bytes: int = 100_663_296
+    """Sealed content of a worker in memory."""
+
+
+def place_of(objects: Objects) -> Place | None:
+    """Where bodies lie, or None when no object store is set."""
+    if not objects.url:
+        return None
+    o = objects
+    return Place(
+        url=o.url,
+        endpoint=o.endpoint.rstrip("/"),
+        region=o.region,
+        access_key=o.access_key,
+        secret_key=o.secret_key,
+        session_token=o.session_token,
+        account=o.account,
+        service_account=o.service_account,
+        path_style=o.path_style,
+        put_if_absent=o.put_if_absent,
+        ca_file=o.ca,
+        plaintext=tuple(o.plaintext),
+    )
+
+
+def check_objects(objects: Objects) -> None:
+    """ObjectsError, naming the key, when these settings may not be used."""
+    if (place := place_of(objects)) is not None:
+        check_place(place)
+    if objects.uploads < 1 or objects.memory_bytes < 1 << 20:
+        raise ObjectsError("objects.uploads, objects.memory_bytes: at least one upload and 1048576 octets")
+    if not 1 <= objects.deadline_seconds <= 120:
+        raise ObjectsError("objects.deadline_seconds: from 1 to 120; SMTP clients do not wait for ever")
+
+
+def opener(objects: Objects, *, clock: Clock, entropy: Entropy) -> Callable[[int], ObjectSegments]:
+    """What opens the bodies of a process, given the writer number it drew. Call it after forking."""
+    # Here, so that an embedded installation does not load a client that it never uses.
+    from mailward.adapters.storage.objects.segments import open_objects
+
+    place = place_of(objects)
+    if place is None:
+        raise ObjectsError('objects.url: with storage.kind = "postgres" bodies need an object store')
+    limits = Limits(uploads=objects.uploads, deadline=objects.deadline_seconds, sealed_bytes=objects.memory_bytes)
+
+    def open_for(writer: int) -> ObjectSegments:
+        return open_objects(place, writer=writer, clock=clock, entropy=entropy, limits=limits)
+
+    return open_for
+
+
+# A run looks at this many objects and goes on from there the next time.
+_OBJECTS_OF_A_RUN = 50_000
+
+
+def sweeping(objects: ObjectSegments, living: Living, clock: Clock) -> Callable[[], Awaitable[int]]:
+    """A task of upkeep that removes objects which no row names; it returns how many went."""
+    from mailward.adapters.storage.objects.sweep import sweep
+
+    after: str | None = None
+
+    async def run() -> int:
+        nonlocal after
+        done = await sweep(objects.bucket, living, now=clock.now(), after=after, most=_OBJECTS_OF_A_RUN)
+        after = done.after
+        return done.removed
+
+    return run
