@@ -19,7 +19,8 @@ class Carriage:
     def __init__(self, courier: SmtpCourier, *, helo: str, sources: tuple[str, ...]) -> None:
         self._courier = courier
         self._helo = helo
-        self._sources = sources
+        self._sources = [s for s in sources if ":" not in s]
+        self._sources6 = [s for s in sources if ":" in s]
 
     async def deliver(self, shipment: Shipment) -> Delivered:
         """One SMTP transaction; a shipment that cannot be put on the wire fails for good."""
@@ -36,7 +37,8 @@ class Carriage:
             eight_bit=facts.eight_bit,
             dsn=_dsn(shipment),
             requiretls=facts.requiretls,
-            source=self._source(route.key),
+            source=_one_of(self._sources, route.key),
+            source6=_one_of(self._sources6, route.key),
             seven_bit=_wired(shipment.seven_bit) if shipment.seven_bit is not None else None,
         )
         try:
@@ -57,10 +59,10 @@ class Carriage:
             result.rewritten,
         )
 
-    def _source(self, key: str) -> str:
-        if not self._sources:
-            return ""
-        return self._sources[sum(key.encode()) % len(self._sources)]
+
+def _one_of(sources: list[str], key: str) -> str:
+    """Always the same source for a destination, so that it learns to know us; "" when none is set."""
+    return sources[sum(key.encode()) % len(sources)] if sources else ""
 
 
 def _wired(seven_bit: SevenBit) -> Callable[[], WireContent | PermFail | TempFail]:

@@ -16,8 +16,9 @@ class CourierJob(NamedTuple):
     """One message for one destination.
 
     `hosts` are (name, address, port), tried in that order; they were judged by the egress policy.
-    Equal `route_key`s share connections and limits. `content` is canonical: CRLF only. `source` is
-    a local address to send from, or "". `auth` is (user, password) for a relay that asks for it.
+    Equal `route_key`s share connections and limits. `content` is canonical: CRLF only. `source`
+    and `source6` are the local addresses to send from, or "": where one is given, a host of the other family is
+    passed over unless there is one for it too. `auth` is (user, password) for a relay that asks for it.
     `eight_bit` is informative: the courier looks at the bytes. `seven_bit` makes another form of content that holds
     8-bit octets, asked for when a server without 8BITMIME is met, or says why there is none.
     """
@@ -34,6 +35,7 @@ class CourierJob(NamedTuple):
     dsn: Dsn | None = None
     requiretls: bool = False
     source: str = ""
+    source6: str = ""
     auth: tuple[str, Secret[str]] | None = None
     seven_bit: Callable[[], WireContent | PermFail | TempFail] | None = None
 

@@ -359,6 +359,10 @@ class Destination:
         while errand.next < len(hosts):
             host = hosts[errand.next]
             remaining = self.pool.dead.remaining(_endpoint(host), now)
+            if _source(errand.job, host) is None:
+                errand.tried.append(f"{host[0]} [{host[1]}]: no address of that family to send from, not tried")
+                errand.next += 1
+                continue
             if remaining == 0.0:
                 self.open_to(errand, host, _WISHES[errand.job.tls_policy])
                 return
@@ -392,7 +396,8 @@ class Destination:
         connection = Connection(self, errand, host, wish)
         self.members.add(connection)
         self.members.discard(place)
-        source = (errand.job.source, 0) if errand.job.source else None
+        local = _source(errand.job, host)
+        source = (local, 0) if local else None
         try:
             async with asyncio.timeout(pool.options.connect_timeout):
                 await pool.loop.create_connection(lambda: connection, host[1], host[2], local_addr=source)
@@ -489,6 +494,13 @@ class Destination:
         self.pump(self.pool.loop.time())
 
 
+def _source(job: CourierJob, host: Host) -> str | None:
+    """The local address for this host, "" for any, None when those given are of the other family only."""
+    if ":" in host[1]:
+        return job.source6 if job.source6 or not job.source else None
+    return job.source if job.source or not job.source6 else None
+
+
 def _endpoint(host: Host) -> str:
     return f"{host[1]} {host[2]}"
 
@@ -511,7 +523,7 @@ class Pool:
 
     def destination(self, job: CourierJob) -> Destination:
         """The destination a job belongs to."""
-        key = (job.route_key, job.source, job.tls_policy, job.helo, job.auth and job.auth[0])
+        key = (job.route_key, job.source, job.source6, job.tls_policy, job.helo, job.auth and job.auth[0])
         found = self.destinations.get(key)
         if found is None:
             if len(self.destinations) >= 10_000:
@@ -575,5 +587,12 @@ class Pool:
         for connection in list(self.connections):
             if connection.transport is not None:
                 connection.transport.close()
+        for _ in range(20):  # TLS says good-bye to a server that may not listen
+            if self.connections:
+                await asyncio.sleep(0.01)
+        for connection in list(self.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)
         if self._watch is not None:
             self._watch.cancel()
