@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from mailward.adapters.storage.records import BodyRef
+from mailward.app.settings import Settings
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.core.messages.expire import expire_content, expire_events, expire_messages, expire_waiting
@@ -99,6 +100,11 @@ class Retention:
         if days:
             actor = Actor(workspace.id, "system", "retention", frozenset(Permission))
             done.keys += await write(partial(destroy_spent, actor=actor, days=days, now=at))
+
+
+def default_terms(settings: Settings) -> Terms:
+    """The installation's terms."""
+    return Terms(settings.retention.messages_days, settings.retention.content_days)
 
 
 async def overwrite(store: Store, workspace: bytes, message: bytes, body: tuple[int, int, int]) -> None:

@@ -10,7 +10,7 @@ import structlog
 
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
-from mailward.app.retention import Retention
+from mailward.app.retention import Retention, default_terms
 from mailward.app.signing import make_keys
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
@@ -19,8 +19,8 @@ from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.watch import watch
 from mailward.core.identity.bursts import note_traffic
 from mailward.core.messages.find import index
+from mailward.core.webhooks.enqueue import tell
 from mailward.core.webhooks.lease import prune
-from mailward.core.workspaces.retention import Terms
 from mailward.edges.workers.upkeep import Task
 from mailward.policy.access import Actor, Permission
 from mailward.policy.bursts import KEEP_SLOTS, BurstRule, slot_of
@@ -84,12 +84,8 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
             done += await store.write(workspace.id, partial(index, key=key, below=below, limit=200))
         return done
 
-    keep = worker.settings.retention
     keeping = Retention(
-        store,
-        default=Terms(keep.messages_days, keep.content_days),
-        search_key=installation.search_key,
-        now=clock.now,
+        store, default=default_terms(worker.settings), search_key=installation.search_key, now=clock.now
     )
 
     async def retention() -> int:
@@ -114,6 +110,7 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
             fresh=fresh,
             now=now,
             entropy=installation.entropy,
+            tell=tell,
         )
 
     async def events() -> int:

@@ -21,6 +21,7 @@ from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.suppressions import Suppressions
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
+from mailward.app.retention import default_terms
 from mailward.app.settings import split_address
 from mailward.app.signing import make_keys
 from mailward.app.store import Store, Tx
@@ -114,7 +115,7 @@ def platform_of(worker: Parts) -> Platform:
             allow_loopback_http=worker.settings.capture,
         ),
         audit=Audit(i.store, export_log),
-        workspace=Workspaces(i.store, i.clock),
+        workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
         sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=Rate("sign-in", 10, 600)),
     )
 

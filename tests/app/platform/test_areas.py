@@ -22,6 +22,7 @@ from mailward.core.domains.keys import FreshKeys, fresh_keys
 from mailward.core.domains.model import InstallationNames
 from mailward.core.webhooks.model import Result, Work
 from mailward.core.workspaces import change
+from mailward.core.workspaces.retention import Terms
 from mailward.edges.web import app
 from mailward.edges.web.endpoint import Services
 from mailward.edges.web.limits import LocalLimiter
@@ -79,7 +80,7 @@ class Areas:
             allow_loopback_http=True,
         )  # fmt: skip
         self.audit = Audit(store, export)
-        self.workspace = Workspaces(store, clock)
+        self.workspace = Workspaces(store, clock, Terms(60, 60))
 
 
 @pytest.fixture(scope="module")
@@ -282,3 +283,26 @@ async def test_audit_and_workspace(clients: tuple[httpx.AsyncClient, httpx.Async
     assert (await a.get("/v1/workspace")).json()["name"] == "alpha"
     assert (await a.get("/v1/usage")).json() == {"data": []}
     assert (await a.get("/v1/events")).json() == {"data": [], "next_cursor": None}
+
+
+async def test_retention(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:
+    """Terms start as the installation's, change one by one, go back by null; another tenant's stay as they are."""
+    a, b = clients
+    path = "/v1/workspace/retention"
+    assert (await a.get(path)).json() == {
+        "messages_days": 60, "content_days": 60, "own_messages_days": None, "own_content_days": None,
+        "default_messages_days": 60, "default_content_days": 60,
+    }  # fmt: skip
+    changed = (await a.patch(path, json={"content_days": 7})).json()
+    assert (changed["messages_days"], changed["content_days"]) == (60, 7)
+    changed = (await a.patch(path, json={"messages_days": 30})).json()
+    assert (changed["messages_days"], changed["content_days"], changed["own_content_days"]) == (30, 7, 7)
+    refused = await a.patch(path, json={"content_days": 31})
+    assert (refused.status_code, refused.json()["code"]) == (422, "content_outlives_message")
+    for wrong in ({"messages_days": 0}, {"messages_days": 3651}, {"days": 3}):
+        assert (await a.patch(path, json=wrong)).status_code == 422, wrong
+    back = (await a.patch(path, json={"content_days": None})).json()
+    assert (back["content_days"], back["own_content_days"]) == (30, None)
+    assert (await b.get(path)).json()["own_messages_days"] is None
+    acts = (await a.get("/v1/audit?act=workspace.settings_changed")).json()["data"]
+    assert len(acts) == 3

@@ -176,6 +176,10 @@ class FakeMessages:
     async def reschedule(self, actor: Actor, message: str, request: messages.Reschedule) -> messages.MessageDetail:
         return await self.get(actor, message)
 
+    async def erase(self, actor: Actor, message: str) -> None:
+        self._facts(message)
+        del self.kept[message]
+
     async def resend(self, actor: Actor, message: str) -> messages.Accepted:
         self._facts(message)
         return self.kept[message][1]
@@ -416,6 +420,15 @@ class FakeWorkspace:
 
     async def get(self, actor: Actor) -> workspace.WorkspaceDetail:
         return workspace.WorkspaceDetail(id=actor.workspace, name="Demo", status="active", created_at=NOW)
+
+    async def retention(self, actor: Actor) -> workspace.Retention:
+        return workspace.Retention(
+            messages_days=60, content_days=60, own_messages_days=None, own_content_days=None,
+            default_messages_days=60, default_content_days=60,
+        )  # fmt: skip
+
+    async def change_retention(self, actor: Actor, request: workspace.ChangeRetention) -> workspace.Retention:
+        return await self.retention(actor)
 
     async def usage(self, actor: Actor, query: workspace.UsageQuery) -> workspace.Usage:
         return workspace.Usage(data=[workspace.UsageDay(date="2030-01-01", counts={"accepted": 1})])

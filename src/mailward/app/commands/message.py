@@ -70,6 +70,18 @@ def _print_attempt(attempt: schema.Attempt) -> None:
 
 
 @app.command
+def erase(message: str, *, config: Config = None, workspace: Workspace = None) -> int:
+    """Erase a message now: what is known of it at once, its content where it lies. The audit log keeps its id."""
+
+    async def act(context: Context) -> int:
+        await context.messages.erase(context.actor, message)
+        print(f"{message} is erased.")
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
 def raw(message: str, *, config: Config = None, workspace: Workspace = None) -> int:
     """The stored bytes of a message on standard output. The read is in the audit log."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -10,10 +11,11 @@ from mailward.adapters.storage.records import BodyRef
 from mailward.app.bodies import Bodies
 from mailward.app.platform import views
 from mailward.app.platform.acceptance import Acceptance
+from mailward.app.retention import overwrite
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Invalid, MailwardError, NotFound, Unavailable
-from mailward.core.messages import change, find
+from mailward.core.messages import change, erase, find
 from mailward.core.messages.find import Found, Query
 from mailward.core.messages.model import Attempt
 from mailward.core.webhooks.enqueue import tell
@@ -86,7 +88,7 @@ class Messages:
         access.require(actor, Permission.MESSAGE_CONTENT)
         found = await self._found(actor, message)
         if found.message.body is None:
-            raise NotFound("content_gone", "The content of this message is no longer kept.")
+            raise _gone(found.message.content_gone)
         now = views.at(self._now_us())
 
         async def note(tx: Tx) -> None:
@@ -155,6 +157,16 @@ class Messages:
         assert isinstance(outcome, Given)
         return outcome.accepted
 
+    async def erase(self, actor: Actor, message: str) -> None:
+        """Remove it and overwrite its content. Should that fail now, upkeep goes on until it is done."""
+        raw, now = ids.decode("msg", message), self._now_us()
+        workspace = ids.decode("ws", actor.workspace)
+        key = self._search_key(workspace)
+        erased = await self._store.write(actor.workspace, lambda tx: erase.erase(tx, actor, raw, key=key, now=now))
+        if erased.body is not None:
+            with contextlib.suppress(Unavailable, OSError):
+                await overwrite(self._store, workspace, raw, erased.body)
+
     async def _found(self, actor: Actor, message: str) -> Found:
         raw = ids.decode("msg", message)
 
@@ -173,6 +185,12 @@ class Messages:
             return found, await tx.deliveries.attempts(raw), await tx.messages.timeline(raw)
 
         return await self._store.read(actor.workspace, verb)
+
+
+def _gone(since: int | None) -> NotFound:
+    told = f" since {views.at(since):%Y-%m-%d %H:%M} UTC" if since else ""
+    text = f"The content of this message is no longer kept{told}. What is known of the message can still be read."
+    return NotFound("content_gone", text)
 
 
 def _us(moment: datetime | None) -> int | None:

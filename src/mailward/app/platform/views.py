@@ -61,6 +61,7 @@ def detail(found: Found, now: int) -> view.MessageDetail:
         source=found.message.facts.source,
         metadata=found.message.facts.metadata,
         deliveries=[delivery(d, found.message, now) for d in found.deliveries],
+        content_gone_at=at(found.message.content_gone) if found.message.content_gone else None,
     )
 
 
@@ -170,4 +171,6 @@ def events(found: Found, attempts: list[Attempt], timeline: list[tuple[int, str,
         )
     for when, moment, text in timeline:
         out.append(view.Event(id=f"{id}-t{when}", type=moment, at=at(when), message=id, facts={"facts": text}))
+    if m.content_gone:
+        out.append(view.Event(id=f"{id}-c", type="content_gone", at=at(m.content_gone), message=id))
     return sorted(out, key=lambda e: e.at)

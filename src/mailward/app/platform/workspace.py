@@ -6,12 +6,17 @@ import base64
 import binascii
 from datetime import UTC, datetime, timedelta
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from mailward.app.platform import views
 from mailward.app.store import Store, Tx
 from mailward.base.errors import Invalid
 from mailward.base.sources import Clock
 from mailward.core.messages.find import Found
 from mailward.core.workspaces import change
+from mailward.core.workspaces.model import Workspace, WorkspaceSettings
+from mailward.core.workspaces.retention import Terms, terms
 from mailward.edges.web.schema import messages, workspace
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
@@ -22,14 +27,43 @@ _DAY_SECONDS = 86_400
 class Workspaces:
     """Implements `edges.web.ports.Workspace`."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, default: Terms) -> None:
         self._store = store
         self._clock = clock
+        self._default = default
 
     async def get(self, actor: Actor) -> workspace.WorkspaceDetail:
         """Whose key this is."""
         found = await self._store.read(actor.workspace, lambda tx: change.show(tx, actor))
         return workspace.WorkspaceDetail(id=found.id, name=found.name, status="active", created_at=found.created)
+
+    async def retention(self, actor: Actor) -> workspace.Retention:
+        """The terms in force, and where they come from."""
+        return self._terms(await self._store.read(actor.workspace, lambda tx: change.show(tx, actor)))
+
+    async def change_retention(self, actor: Actor, request: workspace.ChangeRetention) -> workspace.Retention:
+        """Other terms; fields left out stay."""
+        given = {k: v for k in ("messages_days", "content_days") if (v := getattr(request, k)) is not UNSET}
+        now = self._clock.now()
+
+        def wanted(settings: WorkspaceSettings) -> WorkspaceSettings:
+            return replace(settings, **given)
+
+        changed = await self._store.write(
+            actor.workspace, lambda tx: change.change_retention(tx, actor, wanted, self._default, now=now)
+        )
+        return self._terms(changed)
+
+    def _terms(self, found: Workspace) -> workspace.Retention:
+        own, kept = found.settings, terms(found.settings, self._default)
+        return workspace.Retention(
+            messages_days=kept.messages_days,
+            content_days=kept.content_days,
+            own_messages_days=own.messages_days,
+            own_content_days=own.content_days,
+            default_messages_days=self._default.messages_days,
+            default_content_days=self._default.content_days,
+        )
 
     async def usage(self, actor: Actor, query: workspace.UsageQuery) -> workspace.Usage:
         """Counts by UTC day, oldest first; days without any are left out."""

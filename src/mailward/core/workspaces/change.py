@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from mailward.base import ids
@@ -10,6 +11,7 @@ from mailward.base.ids import WorkspaceId
 from mailward.base.sources import Entropy
 from mailward.core.workspaces.model import Workspace, WorkspaceSettings
 from mailward.core.workspaces.ports import TenantTx
+from mailward.core.workspaces.retention import LONGEST_DAYS, Terms, terms
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
@@ -41,13 +43,34 @@ async def change_settings(tx: TenantTx, actor: Actor, settings: WorkspaceSetting
     """Replace the settings. Invalid when a period makes no sense."""
     access.require(actor, Permission.WORKSPACE_CHANGE)
     for field, days in (("messages_days", settings.messages_days), ("content_days", settings.content_days)):
-        if days is not None and not 1 <= days <= 3650:
-            raise Invalid("bad_period", "A period is from 1 to 3650 days.", field=field)
+        if days is not None and not 1 <= days <= LONGEST_DAYS:
+            raise Invalid("bad_period", f"A period is from 1 to {LONGEST_DAYS} days.", field=field)
     before = await _own(tx, actor)
     await tx.workspaces.change_settings(before.id, settings)
     facts = {"messages_days": str(settings.messages_days), "content_days": str(settings.content_days)}
     await tx.audit.append(actor, "workspace.settings_changed", before.id, facts, now=now)
     return Workspace(before.id, before.name, before.created, settings)
+
+
+async def change_retention(
+    tx: TenantTx,
+    actor: Actor,
+    wanted: Callable[[WorkspaceSettings], WorkspaceSettings],
+    default: Terms,
+    *,
+    now: datetime,
+) -> Workspace:
+    """Change the workspace's own terms, starting from those it has. `default` are the installation's.
+
+    Invalid when the content would be asked to outlive its message: silently keeping it shorter
+    would not be what was asked for.
+    """
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    settings = wanted((await _own(tx, actor)).settings)
+    if settings.content_days is not None and settings.content_days > terms(settings, default).messages_days:
+        text = "Content cannot be kept longer than its message."
+        raise Invalid("content_outlives_message", text, field="content_days")
+    return await change_settings(tx, actor, settings, now=now)
 
 
 async def show(tx: TenantTx, actor: Actor) -> Workspace:

@@ -72,6 +72,10 @@ class Messages(Protocol):
 
     async def resend(self, actor: Actor, message: str) -> message_types.Accepted: ...
 
+    async def erase(self, actor: Actor, message: str) -> None:
+        """The message goes with everything known of it, its content included; Conflict while it is under way."""
+        ...
+
 
 class Suppressions(Protocol):
     """Addresses this workspace no longer writes to."""
@@ -199,6 +203,12 @@ class Workspace(Protocol):
     """The tenant itself: its settings, its use, its feed of events."""
 
     async def get(self, actor: Actor) -> workspace_types.WorkspaceDetail: ...
+
+    async def retention(self, actor: Actor) -> workspace_types.Retention: ...
+
+    async def change_retention(
+        self, actor: Actor, request: workspace_types.ChangeRetention
+    ) -> workspace_types.Retention: ...
 
     async def usage(self, actor: Actor, query: workspace_types.UsageQuery) -> workspace_types.Usage: ...
 

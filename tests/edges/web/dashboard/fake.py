@@ -181,6 +181,9 @@ class Messages(Part):
         self.p.done.append(("cancel", message))
         return await self.get(actor, message)
 
+    async def erase(self, actor: Actor, message: str) -> None:
+        self.p.done.append(("erase", message))
+
     async def resend(self, actor: Actor, message: str) -> messages.Accepted:
         self.p.done.append(("resend", message))
         return messages.Accepted(id=message, message_id="<x>", status="queued", deliveries=[])
@@ -386,6 +389,18 @@ class Audit(Part):
 class Workspace(Part):
     async def get(self, actor: Actor) -> workspace.WorkspaceDetail:
         return workspace.WorkspaceDetail(id="ws_1", name="Acme", status="active", created_at=T0)
+
+    async def retention(self, actor: Actor) -> workspace.Retention:
+        return workspace.Retention(
+            messages_days=30, content_days=7, own_messages_days=30, own_content_days=None,
+            default_messages_days=60, default_content_days=7,
+        )  # fmt: skip
+
+    async def change_retention(self, actor: Actor, request: workspace.ChangeRetention) -> workspace.Retention:
+        if request.messages_days == 0:
+            raise Invalid("bad_period", "A period is from 1 to 3650 days.", field="messages_days")
+        self.p.done.append(("change_retention", request.messages_days, request.content_days))
+        return await self.retention(actor)
 
     async def usage(self, actor: Actor, query: Any) -> workspace.Usage:
         counts = {"accepted": 1284, "delivered": 1201, "deferred": 61, "bounced": 9}

@@ -25,7 +25,7 @@ BASE = "http://127.0.0.1:8080"
 PAGES = (
     *("/", "/messages", "/messages/{m}", "/messages/{m}/html", "/messages/{m}/text", "/messages/{m}/headers"),
     *("/messages/rows", "/messages/{m}/live", "/domains", "/domains/dom_1", "/keys", "/suppressions"),
-    *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit"),
+    *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit", "/settings"),
 )
 ACTS = (
     *("/messages/{m}/cancel", "/messages/{m}/resend", "/domains", "/domains/dom_1/check", "/domains/dom_1/rotate"),
@@ -33,7 +33,7 @@ ACTS = (
     *("/keys/key_1/rotate", "/keys/key_1/release", "/credentials/smtp_1/rotate", "/credentials/smtp_1/release"),
     *("/suppressions", "/suppressions/remove", "/suppressions/import", "/suppressions/export", "/webhooks"),
     *("/webhooks/whk_1/test", "/webhooks/whk_1/switch", "/webhooks/whk_1/rotate", "/webhooks/whk_1/replay"),
-    *("/webhooks/whk_1/remove", "/audit/export", "/sign-out"),
+    *("/webhooks/whk_1/remove", "/audit/export", "/sign-out", "/messages/{m}/erase", "/settings/retention"),
 )
 
 
@@ -193,9 +193,11 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/webhooks/whk_1/switch", {"enabled": "no"}),
         ("/webhooks/whk_1/replay", {"event": "evt_1"}),
         ("/webhooks/whk_1/remove", {}),
+        ("/messages/{m}/erase", {"confirm": "erase"}),
+        ("/settings/retention", {"messages_days": "30", "content_days": ""}),
     ):
         assert (await inside.post(path, {"csrf": csrf, **data})).status_code == 303, path
-    assert len(inside.platform.done) == 14
+    assert len(inside.platform.done) == 16
     made = await inside.post("/keys", {"csrf": csrf, "name": "shop", "scopes": ["send", "read"]})
     assert "mw_the_secret_shown_once" in made.text and ("key", "shop", ["send", "read"]) in inside.platform.done
     assert "mw_the_secret_shown_once" not in (await inside.get("/keys")).text
@@ -216,6 +218,9 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/keys", {"name": "x", "scopes": "root"}),
         ("/domains", {"name": "nodots"}),
         ("/domains/dom_1/remove", {"confirm": "other.example"}),
+        ("/messages/{m}/erase", {"confirm": "yes"}),
+        ("/settings/retention", {"messages_days": "-1"}),
+        ("/settings/retention", {"messages_days": "0"}),
         ("/suppressions", {"address": "a"}),
         ("/webhooks", {"url": "ftp://x", "events": "message.bounced"}),
         ("/webhooks", {"url": "https://hooks.example/"}),

@@ -82,6 +82,11 @@ async def resend(call: Call[NoQuery, None]) -> types.Accepted:
     return await call.platform.messages.resend(call.actor, call.params["message"])
 
 
+async def erase(call: Call[NoQuery, None]) -> None:
+    """Before its time."""
+    await call.platform.messages.erase(call.actor, call.params["message"])
+
+
 _READ = RateClass.READ
 _WRITE = RateClass.WRITE
 _ONE = "/v1/messages/{message}"
@@ -145,6 +150,7 @@ OPERATIONS = [
         tag="messages",
         summary="The message as it was stored",
         response_media="message/rfc822",
+        errors=("content_gone",),
     ),
     Operation(
         method="GET",
@@ -156,6 +162,7 @@ OPERATIONS = [
         tag="messages",
         summary="Text, sanitised HTML and attachments",
         response=types.Content,
+        errors=("content_gone",),
     ),
     Operation(
         method="POST",
@@ -219,6 +226,20 @@ OPERATIONS = [
         summary="Send a message again",
         response=types.Accepted,
         status=202,
+        errors=("conflict", "content_gone"),
+    ),
+    Operation(
+        method="DELETE",
+        path=_ONE,
+        handler=erase,
+        permission=Permission.MESSAGE_ERASE,
+        rate=_WRITE,
+        name="eraseMessage",
+        tag="messages",
+        summary="Erase a message now",
+        description="What waits is not sent any more. Every row and search token of the message goes at once, its "
+        "webhook events too, and its stored content is overwritten where it lies. The audit log keeps its id.",
+        status=204,
         errors=("conflict",),
     ),
 ]

@@ -15,6 +15,16 @@ async def get(call: Call[NoQuery, None]) -> types.WorkspaceDetail:
     return await call.platform.workspace.get(call.actor)
 
 
+async def retention(call: Call[NoQuery, None]) -> types.Retention:
+    """Terms."""
+    return await call.platform.workspace.retention(call.actor)
+
+
+async def change_retention(call: Call[NoQuery, types.ChangeRetention]) -> types.Retention:
+    """Other terms."""
+    return await call.platform.workspace.change_retention(call.actor, call.body)
+
+
 async def usage(call: Call[types.UsageQuery, None]) -> types.Usage:
     """Counts by UTC day."""
     return await call.platform.workspace.usage(call.actor, call.query)
@@ -36,6 +46,32 @@ OPERATIONS = [
         tag="workspace",
         summary="The workspace of this key",
         response=types.WorkspaceDetail,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/workspace/retention",
+        handler=retention,
+        permission=Permission.WORKSPACE_READ,
+        rate=RateClass.READ,
+        name="getRetention",
+        tag="workspace",
+        summary="How long messages and their content are kept",
+        response=types.Retention,
+    ),
+    Operation(
+        method="PATCH",
+        path="/v1/workspace/retention",
+        handler=change_retention,
+        permission=Permission.WORKSPACE_CHANGE,
+        rate=RateClass.WRITE,
+        name="changeRetention",
+        tag="workspace",
+        summary="Change how long messages and their content are kept",
+        description="Content is never kept longer than the message it belongs to. What is past a shorter term is gone "
+        "within minutes and does not come back when the term is lengthened.",
+        request=types.ChangeRetention,
+        response=types.Retention,
+        errors=("content_outlives_message",),
     ),
     Operation(
         method="GET",

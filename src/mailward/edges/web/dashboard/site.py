@@ -14,6 +14,7 @@ from mailward.edges.web.dashboard.pages.messages import Messages
 from mailward.edges.web.dashboard.pages.people import People
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.pages.webhooks import Webhooks
+from mailward.edges.web.dashboard.pages.workspace import WorkspaceSettings
 from mailward.edges.web.dashboard.ports import DashboardPlatform, Surroundings
 from mailward.edges.web.dashboard.render import SECURITY_HEADERS
 from mailward.edges.web.dashboard.static_files import StaticFiles
@@ -46,7 +47,7 @@ def routes(
     static = StaticFiles()
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", static.serve, methods=["GET"])]
-    for area in (People, Messages, Domains, Keys, Suppressions, Webhooks, AuditLog):
+    for area in (People, Messages, Domains, Keys, Suppressions, Webhooks, AuditLog, WorkspaceSettings):
         found += area(desk).routes()
     for route in found:
         assert isinstance(route, Route)

@@ -226,6 +226,7 @@ class MessageDetail(MessageSummary, rename={"from_": "from"}):
     source: str = ""
     metadata: dict[str, str] = {}
     deliveries: list[Delivery] = []
+    content_gone_at: Annotated[Instant | None, Meta(description="Since when the content is no longer kept.")] = None
 
 
 class Event(View):

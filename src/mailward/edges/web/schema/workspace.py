@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from mailward.edges.web.schema.common import Cursor, Limit, Request, View
 from mailward.edges.web.schema.messages import Instant
@@ -17,6 +17,27 @@ class WorkspaceDetail(View):
     name: str
     status: str
     created_at: Instant
+
+
+Days = Annotated[int, Meta(ge=1, le=3650, description="Days, counted from acceptance.")]
+
+
+class Retention(View):
+    """How long messages are kept: the terms in force, the workspace's own (null: it has none), the installation's."""
+
+    messages_days: Days
+    content_days: Days
+    own_messages_days: int | None
+    own_content_days: int | None
+    default_messages_days: int
+    default_content_days: int
+
+
+class ChangeRetention(Request):
+    """Only the fields given change; null means the installation's term. What a shorter term ends goes in minutes."""
+
+    messages_days: Days | UnsetType | None = UNSET
+    content_days: Days | UnsetType | None = UNSET
 
 
 class UsageQuery(Request):

@@ -47,6 +47,7 @@ class Messages:
             Route("/messages/{id}/frame", shows(self.frame), methods=["GET"]),
             Route("/messages/{id}/raw", shows(self.raw), methods=["GET"]),
             Route("/messages/{id}/cancel", acts(self.cancel), methods=["POST"]),
+            Route("/messages/{id}/erase", acts(self.erase), methods=["POST"]),
             Route("/messages/release-held", acts(self.release_held), methods=["POST"]),
             Route("/messages/{id}/release", acts(self.release), methods=["POST"]),
             Route("/messages/{id}/resend", acts(self.resend), methods=["POST"]),
@@ -185,6 +186,13 @@ class Messages:
             raise Invalid("invalid_field", "There is no such stream.", field="stream") from None
         await self._desk.platform.messages.release_held(session.actor, asked)
         return redirect("/messages?status=held")
+
+    async def erase(self, request: Request, session: Session, form: Form) -> Response:
+        """The message goes; the word has to be typed."""
+        if form.text("confirm", 16) != "erase":
+            raise Invalid("not_confirmed", "Type the word erase to confirm that this message should go.")
+        await self._desk.platform.messages.erase(session.actor, request.path_params["id"])
+        return redirect("/messages")
 
     async def resend(self, request: Request, session: Session, form: Form) -> Response:
         """Send the same content once more, as a new message."""

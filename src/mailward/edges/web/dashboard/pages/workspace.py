@@ -1,0 +1,54 @@
+"""The workspace's own settings: how long messages and their content are kept."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from mailward.base.errors import Invalid, Refused
+from mailward.edges.web.dashboard.desk import Desk, Form
+from mailward.edges.web.dashboard.ports import Session
+from mailward.edges.web.dashboard.render import redirect
+from mailward.edges.web.problems import status_of
+from mailward.edges.web.schema.workspace import ChangeRetention
+
+
+class WorkspaceSettings:
+    """One page, one form."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[BaseRoute]:
+        """The page and its act."""
+        return [
+            Route("/settings", self._desk.shows(self.show), methods=["GET"]),
+            Route("/settings/retention", self._desk.acts(self.change), methods=["POST"]),
+        ]
+
+    async def show(self, request: Request, session: Session, error: str = "", code: int = 200) -> Response:
+        """The terms in force, and the form to change them for those who may."""
+        kept = await self._desk.platform.workspace.retention(session.actor)
+        own = {"messages": kept.own_messages_days or "", "content": kept.own_content_days or ""}
+        return self._desk.page(session, "workspace.html", status=code, here="settings", r=kept, own=own, error=error)
+
+    async def change(self, request: Request, session: Session, form: Form) -> Response:
+        """Other terms; an empty field means the installation's."""
+        try:
+            wanted = ChangeRetention(
+                messages_days=_days(form, "messages_days"), content_days=_days(form, "content_days")
+            )
+            await self._desk.platform.workspace.change_retention(session.actor, wanted)
+        except Refused as e:
+            return await self.show(request, session, e.public, status_of(e))
+        return redirect("/settings")
+
+
+def _days(form: Form, name: str) -> int | None:
+    text = form.text(name, 8)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise Invalid("bad_period", "A period is a whole number of days.", field=name)
+    return int(text)
