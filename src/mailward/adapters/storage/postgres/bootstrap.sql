@@ -24,8 +24,9 @@ BEGIN
   EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO mailward_owner, mailward_app', current_database());
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'mailward') THEN
-    -- A schema is given to a role that one is a member of; the membership ends with this block.
-    IF pg_catalog.pg_has_role(me, 'mailward_owner', 'MEMBER') THEN
+    -- A schema is given to a role that one may become. From version 16 on, having created it is not enough for that.
+    IF pg_catalog.pg_has_role(me, 'mailward_owner', 'MEMBER')
+       AND (current_setting('is_superuser') = 'on' OR current_setting('server_version_num')::int < 160000) THEN
       CREATE SCHEMA mailward AUTHORIZATION mailward_owner;
     ELSE
       EXECUTE format('GRANT mailward_owner TO %I', me);

@@ -30,7 +30,7 @@ class PgCounters:
         """Add one; the new value. Any scope."""
         if name in EPOCHS:
             await self._tx.lock_epochs()
-            self._tx.announce(name)
+            self._tx.announce("epochs")
         return int((await self._tx.outside(_BUMP, name))[0][0])
 
     async def value(self, name: str) -> int:

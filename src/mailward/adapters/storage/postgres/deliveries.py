@@ -63,7 +63,7 @@ class PgDeliveries(PgLeases):
         if table == "deliveries":
             await self._tx.partitions.ensure({r[0] for r in rows})
         await self._tx.run(
-            f"INSERT INTO {table}({_COLUMNS}){_INSERT}",  # noqa: S608
+            f"INSERT INTO {table}({_COLUMNS}){_INSERT}",
             own,
             [r[0] for r in rows],
             [r[1] for r in rows],

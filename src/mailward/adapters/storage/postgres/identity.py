@@ -141,7 +141,8 @@ class PgCredentials:
     async def paused(self) -> list[Credential]:
         """Newest pause first."""
         where = "paused IS NOT NULL AND revoked IS NULL ORDER BY paused DESC LIMIT 100"
-        return [self._credential(r) for r in await self._tx.rows(f"SELECT {_CREDENTIAL} FROM credentials WHERE {where}")]  # noqa: S608
+        sql = f"SELECT {_CREDENTIAL} FROM credentials WHERE {where}"  # noqa: S608
+        return [self._credential(r) for r in await self._tx.rows(sql)]
 
     # -- the system scope ---------------------------------------------------------------------
 

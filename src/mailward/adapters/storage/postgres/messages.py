@@ -10,7 +10,10 @@ from mailward.core.messages.model import FACTS_DECODER, Message
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.sql import Row
     from mailward.adapters.storage.postgres.tx import PgTx
-    from mailward.core.messages.ports import AnswerRow, MessageRow
+    from mailward.core.messages.ports import MessageRow
+
+AnswerRow = tuple[bytes, bytes, bytes, int]
+"""(key, body hash, answer, expires)."""
 
 _COLUMNS = "id, created, segment, seg_offset, seg_length, facts"
 _LAST = b"\xff" * 16
@@ -44,7 +47,8 @@ class PgMessages:
         await self._tx.partitions.ensure(ids)
         await self._tx.run(
             "INSERT INTO messages(workspace, id, created, segment, seg_offset, seg_length, facts) "
-            "SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[])",
+            "SELECT $1, * "
+            "FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[])",
             own,
             ids,
             [r[1] for r in rows],
@@ -149,6 +153,26 @@ class PgMessages:
         )
         return {taken[r[0]]: (r[1], r[2]) for r in kept}
 
+    async def earlier_answer(self, key: bytes) -> tuple[bytes, bytes, int] | None:
+        """(body hash, answer, expires) kept under an idempotency key."""
+        token = self._tx.cipher.token("idempotency", self._tx.own, key)
+        sql = "SELECT body, answer, expires FROM idempotency WHERE workspace = $1 AND key = $2"
+        row = await self._tx.row(sql, self._tx.own, token)
+        return (row[0], row[1], row[2]) if row else None
+
+    async def keep_answer(self, key: bytes, body: bytes, answer: bytes, expires: int) -> None:
+        """Keep (or, once expired, replace) the answer of a key."""
+        await self._tx.run(
+            "INSERT INTO idempotency(workspace, key, expires, body, answer) VALUES ($1, $2, $3, $4, $5) "
+            "ON CONFLICT (workspace, key) DO UPDATE "
+            "SET expires = excluded.expires, body = excluded.body, answer = excluded.answer",
+            self._tx.own,
+            self._tx.cipher.token("idempotency", self._tx.own, key),
+            expires,
+            body,
+            answer,
+        )
+
     async def erase_old_answers(self, now: int) -> None:
         """Remove idempotency answers past their time."""
         await self._tx.run("DELETE FROM idempotency WHERE workspace = $1 AND expires < $2", self._tx.own, now)
@@ -156,13 +180,13 @@ class PgMessages:
     async def count(self, day: int, what: str, n: int) -> None:
         """Add to a usage counter, in this connection's own row of it."""
         await self._tx.run(
-            "INSERT INTO usage(workspace, day, what, shard, count) VALUES ($1, $2, $3, pg_backend_pid() % $5, $4) "
+            "INSERT INTO usage(workspace, day, what, shard, count) VALUES ($1, $2, $3, $5, $4) "
             "ON CONFLICT (workspace, day, what, shard) DO UPDATE SET count = usage.count + excluded.count",
             self._tx.own,
             day,
             what,
             n,
-            _SHARDS,
+            self._tx.shard % _SHARDS,
         )
 
     async def usage(self, since_day: int) -> list[tuple[int, str, int]]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from mailward.base.errors import Corrupt
 from mailward.base.sources import Entropy
 
-T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -126,7 +125,8 @@ class SealedColumn:
 
     def unpack(self, workspace: bytes, row: bytes, sealed: bytes) -> tuple[Any, ...]:
         """Those values again."""
-        return cast("tuple[Any, ...]", msgspec.msgpack.decode(self.open(workspace, row, sealed), type=tuple))
+        values: tuple[Any, ...] = msgspec.msgpack.decode(self.open(workspace, row, sealed), type=tuple)
+        return values
 
     def _aead(self, workspace: bytes, row: bytes) -> AESGCM:
         return self._cipher.aead(self._table, workspace, day_of(row) if self._daily else -1)
