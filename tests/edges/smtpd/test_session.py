@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import smtplib
 import ssl
@@ -265,6 +266,41 @@ def test_drain() -> None:
         assert running.gate.open == 0
         with pytest.raises(ConnectionRefusedError), running.wire():
             pass
+
+
+@pytest.mark.parametrize("mode", [Mode.PRIVATE, Mode.IMPLICIT])
+def test_the_deadline_of_a_drain(mode: Mode) -> None:
+    """Who is still in the middle of a message at the deadline gets a last 421 4.3.2, then the connection ends."""
+    with rig(mode) as running, running.logged_in() as busy, running.logged_in() as dictating:
+        assert running.listener is not None
+        busy.envelope()
+        dictating.envelope()
+        dictating.say(b"Subject: half a mess")
+        started = time.monotonic()
+        draining = asyncio.run_coroutine_threadsafe(running.listener.drain(0.3), running.loop)
+        for wire in (busy, dictating):
+            assert wire.reply().startswith(b"421 4.3.2")
+            assert wire.rest() == b""
+            wire.sock.close()
+        draining.result(10)
+        assert 0.25 < time.monotonic() - started < 2.5
+        assert running.gate.open == 0 and not running.gate.accepted
+
+
+def test_the_deadline_says_nothing_of_a_message_that_may_be_committed() -> None:
+    """While acceptance is under way there is no 421: the connection ends without a word, and the message may stand."""
+    with rig(Mode.PRIVATE) as running:
+        assert running.listener is not None
+        running.gate.wait = running.call(_event())
+        with running.logged_in() as wire:
+            wire.envelope()
+            wire.say(MESSAGE)
+            time.sleep(0.1)
+            running.call(running.listener.drain(0.2))
+            with contextlib.suppress(ConnectionResetError):
+                assert wire.sock.recv(100) == b""
+        running.loop.call_soon_threadsafe(running.gate.wait.set)
+        _until(lambda: len(running.gate.accepted) == 1)
 
 
 def test_client_gone_during_accept() -> None:

@@ -23,6 +23,10 @@ class Guest(Protocol):
         """Take nothing new; end when what is in hand is done."""
         ...
 
+    def dismiss(self) -> None:
+        """The deadline of the drain has passed: a last word if it can still be heard, then the end."""
+        ...
+
     def abort(self) -> None:
         """End it without a word."""
         ...

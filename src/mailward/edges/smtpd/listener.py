@@ -48,7 +48,8 @@ class Listener(Generic[P]):
     async def drain(self, deadline: float) -> None:
         """Stop listening, let sessions finish what they have in hand, and after `deadline` seconds end them all.
 
-        Idle sessions are told 421 4.3.2 at once, others at their next command or after their message is answered.
+        Idle sessions are told 421 4.3.2 at once, others at their next command or after their message is answered,
+        and those still open at the deadline as their last word (RFC 5321 section 3.8).
         """
         house = self._house
         house.draining = True
@@ -58,6 +59,10 @@ class Listener(Generic[P]):
             guest.drain()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(house.empty.wait(), deadline)
+        for guest in list(house.guests):
+            guest.dismiss()
+        with contextlib.suppress(TimeoutError):  # a client that reads hangs up now; closing at once could eat the 421
+            await asyncio.wait_for(house.empty.wait(), min(1.0, house.config.linger))
         await self.close()
 
     async def close(self) -> None:

@@ -272,6 +272,21 @@ class Session(asyncio.Protocol, Generic[P]):
             self._machine.drain()
             self._turn(self._machine)
 
+    def dismiss(self) -> None:
+        """421 4.3.2 and the end, whatever the client was in the middle of.
+
+        Without a word where there is none to be heard: before the greeting, inside a handshake, with a client that
+        reads nothing; and while a message waits for its commit, of which 421 would say what nobody knows yet.
+        """
+        machine, layer = self._machine, self._layer
+        if self._phase is not Phase.OPEN:
+            return  # the last word is said
+        if machine is None or self._stalled or machine.question is not None or not (layer is None or layer.ready):
+            self.abort()
+            return
+        machine.close(SHUTTING_DOWN)
+        self._turn(machine)
+
     # ---------------------------------------------------------------- questions with answers that take time
 
     async def _authenticate(self, machine: Server, question: Authenticate) -> None:
