@@ -170,6 +170,15 @@ class FakeMessages:
     async def release(self, actor: Actor, message: str) -> messages.MessageDetail:
         return await self.get(actor, message)
 
+    async def sending(self, actor: Actor) -> messages.Sending:
+        return messages.Sending(paused=[], held=False)
+
+    async def pause(self, actor: Actor, request: messages.PauseSending) -> messages.Sending:
+        return await self.sending(actor)
+
+    async def resume(self, actor: Actor, request: messages.ResumeSending) -> messages.Sending:
+        return await self.sending(actor)
+
     async def release_held(self, actor: Actor, request: messages.ReleaseHeld) -> messages.Released:
         return messages.Released(released=1, more=False)
 

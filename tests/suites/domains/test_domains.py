@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.model import CAPTURE_DOMAIN, Domain, InstallationNames, KeyPair, SigningSnapshot
 from mailward.core.domains.read import get_domain, list_domains, signing_snapshot
 from mailward.core.domains.records import installation_records, latest_checks, required_records
+from mailward.core.domains.release import release_domain
 from mailward.core.domains.rotate import rotate
 from mailward.core.domains.watch import check_domain, watch
+from mailward.core.webhooks import endpoints, look
+from mailward.core.webhooks.enqueue import tell
 from mailward.policy.access import Actor, Permission
 from tests.core.domains.dns_answers import Zone
 
@@ -51,7 +55,8 @@ class World:
         self.zone.publish(required_records(*await self.get(id, workspace), NAMES))
 
     async def check(self, id: str, workspace: WorkspaceId = A) -> Domain:
-        found, _ = await check_domain(self.store, self.zone, acting(workspace), id, names=NAMES, now=self.clock.now())
+        now = self.clock.now()
+        found, _ = await check_domain(self.store, self.zone, acting(workspace), id, names=NAMES, now=now, tell=tell)
         return found
 
     async def verified(self, name: str, workspace: WorkspaceId = A) -> Domain:
@@ -77,7 +82,7 @@ class World:
         due = await self.store.system_read(lambda tx: tx.domains.due(self.clock.now(), 100))
         return await watch(
             self.store, self.zone, due, acting=acting, names=NAMES, fresh=fresh, now=self.clock.now(),
-            entropy=self.entropy,
+            entropy=self.entropy, tell=tell,
         )  # fmt: skip
 
 
@@ -269,3 +274,114 @@ async def test_the_reserved_domain(world: World) -> None:
         await world.remove(id)
     with pytest.raises(Conflict):
         await world.rotate(id)
+
+
+async def told(world: World, workspace: WorkspaceId = A) -> list[tuple[str, dict[str, Any]]]:
+    """(type, data) of the events queued for the endpoints of a workspace, oldest first."""
+    page = await world.store.read(workspace, lambda tx: endpoints.page(tx, acting(workspace)))
+    hook = ids.encode("whk", page[0].id)
+    events = (await world.store.read(workspace, lambda tx: look.events(tx, acting(workspace), hook))).events
+    found = []
+    for e in reversed(events):
+        name = ids.encode("evt", e.event)
+
+        async def one(tx: Any, name: str = name) -> Any:
+            return await look.one_event(tx, acting(workspace), hook, name)
+
+        found.append((e.type, json.loads((await world.store.read(workspace, one))[1])["data"]))
+    return found
+
+
+async def listen(world: World, workspace: WorkspaceId = A) -> None:
+    await world.store.write(
+        workspace,
+        lambda tx: endpoints.create(
+            tx, acting(workspace), "https://x.example/", seal=bytes, now=world.clock.now(), entropy=world.entropy
+        ),
+    )
+
+
+async def acts(world: World, workspace: bytes) -> list[str]:
+    async def verb(tx: Any) -> list[str]:
+        rows = await tx.audit.page(workspace, before=None, limit=20, act=None, since=None, until=None)
+        return [r.act for r in rows]
+
+    return await world.store.system_read(verb)
+
+
+async def test_a_verified_domain_that_drifts_is_told_once_and_again_when_it_returns(world: World) -> None:
+    """Verified; drifted at the first failed look, with the record and the time it stops; failing; verified again."""
+    await listen(world)
+    domain = await world.verified("example.com")
+    key = ("mw202603ar._domainkey.example.com", "TXT")
+    kept = world.zone.data.pop(key)
+    for hours in (1, 6):
+        world.clock.move(hours=hours)
+        await world.check(domain.id)
+    world.clock.move(hours=72)
+    assert (await world.check(domain.id)).state == "failing"
+    world.zone.data[key] = kept
+    world.clock.move(hours=1)
+    await world.check(domain.id)
+    types = [t for t, _ in await told(world)]
+    assert types == ["domain.verified", "domain.drifted", "domain.failing", "domain.verified"]
+    (_, first), (_, drifted), (_, failing), (_, again) = await told(world)
+    assert (first["name"], first["recovered"], again["recovered"]) == ("example.com", False, True)
+    (record,) = drifted["records"]
+    assert (record["name"], record["state"]) == (key[0], "missing")
+    assert drifted["failing_since"] == "2026-03-04T06:06:07Z"
+    assert drifted["stops_sending_at"] == "2026-03-07T06:06:07Z"
+    assert failing["status"] == "failing"
+    assert (await acts(world, b"a" * 16)).count("domain.drifted") == 1
+
+
+async def test_a_lost_record_that_does_not_stop_sending_is_told(world: World) -> None:
+    """The return path's CNAME vanishes: told once, the domain goes on sending, and no end is announced."""
+    await listen(world)
+    domain = await world.verified("example.com")
+    del world.zone.data["mw-bounce.example.com", "CNAME"]
+    for _ in range(2):
+        world.clock.move(hours=6)
+        assert (await world.check(domain.id)).state == "verified"
+    (_, (type, data)) = await told(world)
+    assert type == "domain.drifted"
+    assert [r["purpose"] for r in data["records"]] == ["return-path"]
+    assert data["stops_sending_at"] is None
+
+
+async def test_silence_of_dns_is_no_drift(world: World) -> None:
+    """SERVFAIL for a day tells nobody anything."""
+    await listen(world)
+    domain = await world.verified("example.com")
+    world.zone.data = dict.fromkeys(world.zone.data, "servfail")
+    for _ in range(4):
+        world.clock.move(hours=6)
+        await world.check(domain.id)
+    assert [t for t, _ in await told(world)] == ["domain.verified"]
+
+
+async def test_the_operator_releases_a_name_and_the_claimant_still_has_to_prove_it(world: World) -> None:
+    """Refused while held; after the release the old records prove nothing, and the claimant's own token does."""
+    held = await world.verified("example.com")
+    claimed = await world.add("example.com", B)
+    operator = Actor(WorkspaceId(""), "cli", "cli", frozenset(Permission))
+
+    async def release(actor: Actor, holder: WorkspaceId = A, name: str = "Example.com.") -> Domain:
+        return await world.store.system_write(lambda tx: release_domain(tx, actor, holder, name, now=world.clock.now()))
+
+    for refused, how in (
+        (Forbidden, release(acting(A))),
+        (NotFound, release(operator, B, "other.example")),
+        (Conflict, release(operator, B)),
+    ):
+        with pytest.raises(refused):
+            await how
+    assert (await release(operator)).id == held.id
+    with pytest.raises(NotFound):
+        await world.get(held.id)
+    assert not (await world.snapshot()).workspaces
+    assert (await world.check(claimed.id, B)).state == "pending"
+    await world.publish(claimed.id, B)
+    assert (await world.check(claimed.id, B)).state == "verified"
+    assert (await acts(world, b"a" * 16))[0] == "domain.released"
+    assert "domain.released" in await acts(world, bytes(16))

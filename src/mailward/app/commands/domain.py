@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 import cyclopts
+from cyclopts import Parameter
 
 from mailward.app.commands.output import Config, Json, Workspace, print_json, print_table
 from mailward.app.context import Context, run
@@ -14,8 +16,11 @@ from mailward.app.signing import make_keys
 from mailward.base.ids import WorkspaceId
 from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.records import OPTIONAL, installation_records
+from mailward.core.domains.release import release_domain
+from mailward.core.webhooks.enqueue import tell
 from mailward.edges.web.schema import domains as schema
 from mailward.edges.web.schema.common import PageQuery
+from mailward.policy.access import Actor, Permission
 
 app = cyclopts.App(help="Sending domains.")
 
@@ -104,6 +109,37 @@ def rotate(name: str, *, config: Config = None, workspace: Workspace = None, jso
         return 0
 
     return run(config, workspace, act)
+
+
+@app.command
+def release(
+    name: str,
+    *,
+    from_: Annotated[str, Parameter(name="--from", help="The workspace that holds it.")],
+    yes: Annotated[bool, Parameter(name="--yes", negative="", help="Do it.")] = False,
+    config: Config = None,
+) -> int:
+    """Take a verified domain away from a workspace, so that its owner can prove it in another one.
+
+    Its keys are destroyed and nothing more is sent from it. Nobody gets it by this: whoever
+    claims it publishes the token of their own workspace and has it checked.
+    """
+
+    async def act(context: Context) -> int:
+        holder = context.actor.workspace
+        if not yes:
+            print(f"This removes {name} and its signing keys from {holder}. Say --yes to do it.")
+            return 1
+        operator = Actor(WorkspaceId(""), "cli", "cli", frozenset(Permission))
+        now = context.clock.now()
+        released = await context.store.system_write(lambda tx: release_domain(tx, operator, holder, name, now=now))
+        data = {"domain": released.id, "name": released.name, "by": "the installation's operator"}
+        at = int(now.timestamp() * 1_000_000)
+        await context.store.write(holder, lambda tx: tell(tx, [("domain.released", released.id, at, data)]))
+        print(f"{released.name} is no longer held by {holder}. Its owner can now have it checked elsewhere.")
+        return 0
+
+    return run(config, from_, act)
 
 
 @app.command

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 import cyclopts
 
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
+from mailward.base.errors import Invalid
 from mailward.edges.web.schema import messages as schema
 
 app = cyclopts.App(help="Messages.")
@@ -46,6 +48,98 @@ def explain(message: str, *, config: Config = None, workspace: Workspace = None,
         return 0
 
     return run(config, workspace, act)
+
+
+@app.command
+def release(
+    message: str | None = None,
+    /,
+    *,
+    all: bool = False,
+    stream: Literal["transactional", "broadcast"] | None = None,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """Send a held message; with --all everything that is held, or what is held of one --stream."""
+
+    async def act(context: Context) -> int:
+        if (message is None) is not all:
+            raise Invalid("one_or_all", "Name one message, or say --all.")
+        if message is not None:
+            detail = await context.messages.release(context.actor, message)
+            print_json(detail) if json else print(f"{detail.id}  {detail.status}")
+            return 0
+        done, more = 0, True
+        while more:
+            step = await context.messages.release_held(context.actor, schema.ReleaseHeld(stream=stream))
+            done, more = done + step.released, step.more
+        print_json({"released": done}) if json else print(f"{done} released")
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
+def cancel(message: str, *, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+    """Stop what has not left yet."""
+
+    async def act(context: Context) -> int:
+        detail = await context.messages.cancel(context.actor, message)
+        print_json(detail) if json else print(f"{detail.id}  {detail.status}")
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
+def pause(
+    *,
+    stream: Literal["transactional", "broadcast"] | None = None,
+    reason: str = "",
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """Hold new mail of a workspace, or of one --stream of it. It is accepted, and waits to be released."""
+
+    async def act(context: Context) -> int:
+        request = schema.PauseSending(stream=stream, reason=reason)
+        _print_sending(await context.messages.pause(context.actor, request), json=json)
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
+def resume(
+    *,
+    stream: Literal["transactional", "broadcast"] | None = None,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """Send new mail again. What is held stays held: see `release --all`."""
+
+    async def act(context: Context) -> int:
+        request = schema.ResumeSending(stream=stream)
+        _print_sending(await context.messages.resume(context.actor, request), json=json)
+        return 0
+
+    return run(config, workspace, act)
+
+
+def _print_sending(sending: schema.Sending, *, json: bool) -> None:
+    if json:
+        print_json(sending)
+        return
+    for p in sending.paused:
+        since = p.since.isoformat(timespec="seconds")
+        print(f"paused: {p.stream or 'every stream'}, since {since}  {p.reason}".rstrip())
+    if not sending.paused:
+        print("sending")
+    if sending.held:
+        print("some messages are held")
 
 
 def _print_attempt(attempt: schema.Attempt) -> None:

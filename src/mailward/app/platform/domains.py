@@ -11,10 +11,11 @@ from mailward.app.store import Store
 from mailward.base.errors import Conflict, LimitReached
 from mailward.base.ids import WorkspaceId
 from mailward.base.sources import Clock, Entropy
-from mailward.core.domains import add, read, records, rotate, watch
+from mailward.core.domains import add, drift, read, records, rotate, watch
 from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.model import Domain, DomainState, InstallationNames, KeyPair, RecordCheck
 from mailward.core.domains.ports import Dns
+from mailward.core.webhooks.enqueue import tell
 from mailward.edges.web.schema import domains as schema
 from mailward.edges.web.schema.common import PageQuery
 from mailward.policy import access
@@ -90,7 +91,7 @@ class Domains:
             self._looked.clear()
         self._looked[held.id] = now
         found, pairs = await watch.check_domain(
-            self._store, self._dns, _reader(actor), held.id, names=self._names, now=self._clock.now()
+            self._store, self._dns, _reader(actor), held.id, names=self._names, now=self._clock.now(), tell=tell
         )
         if found.state is not held.state:
             # When this says "verified", every worker of the machine knows: they look four times a second.
@@ -136,6 +137,8 @@ def _summary(domain: Domain) -> dict[str, Any]:
         "status": domain.state.value,
         "created_at": domain.created,
         "checked_at": domain.checked_at,
+        "failing_since": domain.failing_since,
+        "stops_sending_at": drift.stops_at(domain),
     }
 
 

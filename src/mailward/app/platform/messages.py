@@ -15,7 +15,7 @@ from mailward.app.retention import overwrite
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Invalid, MailwardError, NotFound, Unavailable
-from mailward.core.messages import change, erase, find
+from mailward.core.messages import change, erase, find, pause
 from mailward.core.messages.find import Found, Query
 from mailward.core.messages.model import Attempt
 from mailward.core.webhooks.enqueue import tell
@@ -114,6 +114,37 @@ class Messages:
         await self._store.write(actor.workspace, lambda tx: change.release(tx, actor, raw, now=now, tell=tell))
         self._wake()
         return views.detail(await self._found(_as_reader(actor), message), now)
+
+    async def sending(self, actor: Actor) -> schema.Sending:
+        """What is paused, and whether anything is held."""
+
+        async def verb(tx: Tx) -> schema.Sending:
+            found = await pause.pauses(tx, actor)
+            held = bool(await tx.deliveries.held(after=None, limit=1))
+            shown = [
+                schema.Pause(stream=p.stream or None, since=views.at(p.at), reason=p.reason)  # type: ignore[arg-type]
+                for p in found
+            ]
+            return schema.Sending(paused=shown, held=held)
+
+        return await self._store.read(actor.workspace, verb)
+
+    async def pause(self, actor: Actor, request: schema.PauseSending) -> schema.Sending:
+        """Hold new mail: what commits after this does so by the epoch that this moved."""
+        now = self._now_us()
+        await self._store.write(
+            actor.workspace,
+            lambda tx: pause.pause(tx, actor, stream=request.stream or "", reason=request.reason, now=now),
+        )
+        return await self.sending(_as_reader(actor))
+
+    async def resume(self, actor: Actor, request: schema.ResumeSending) -> schema.Sending:
+        """Let new mail flow."""
+        now = self._now_us()
+        await self._store.write(
+            actor.workspace, lambda tx: pause.resume(tx, actor, stream=request.stream or "", now=now)
+        )
+        return await self.sending(_as_reader(actor))
 
     async def release_held(self, actor: Actor, request: schema.ReleaseHeld) -> schema.Released:
         """Send what is held, of one stream or of all."""

@@ -34,8 +34,14 @@ class Workspaces:
 
     async def get(self, actor: Actor) -> workspace.WorkspaceDetail:
         """Whose key this is."""
-        found = await self._store.read(actor.workspace, lambda tx: change.show(tx, actor))
-        return workspace.WorkspaceDetail(id=found.id, name=found.name, status="active", created_at=found.created)
+
+        async def verb(tx: Tx) -> tuple[Workspace, bool]:
+            return await change.show(tx, actor), any(p.stream == "" for p in await tx.deliveries.pauses())
+
+        found, paused = await self._store.read(actor.workspace, verb)
+        return workspace.WorkspaceDetail(
+            id=found.id, name=found.name, status="paused" if paused else "active", created_at=found.created
+        )
 
     async def retention(self, actor: Actor) -> workspace.Retention:
         """The terms in force, and where they come from."""

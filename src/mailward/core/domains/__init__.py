@@ -8,6 +8,7 @@ DNS does not show. What is published is looked at again and again: a record that
 vanishes is reported, and after three failed looks over three days the domain stops
 sending. "Nobody could say" never counts as "not there".
 
-Verbs: add, list, get, remove, check (look at DNS outside of a transaction, then settle
-inside one), rotate, watch, ensure_capture_domain, signing_snapshot.
+Verbs: add, list, get, remove, release (the operator takes a name away), check (look at
+DNS outside of a transaction, then settle inside one, and tell what changed), rotate, watch,
+ensure_capture_domain, signing_snapshot.
 """

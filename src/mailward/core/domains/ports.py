@@ -44,6 +44,12 @@ class DomainsRepo(Protocol):
     async def pairs(self, domain: str) -> list[KeyPair]:
         """Oldest first."""
 
+    async def held_by(self, workspace: bytes, name: str) -> Domain | None:
+        """The domain of that canonical name in a workspace. System scope."""
+
+    async def take_away(self, workspace: bytes, id: str) -> None:
+        """Remove a domain and its keys from a workspace; used selectors stay remembered. System scope."""
+
     async def due(self, now: datetime, limit: int) -> list[tuple[WorkspaceId, str]]:
         """Domains whose next check has come. System scope."""
 
@@ -67,6 +73,13 @@ class AuditLog(Protocol):
     async def append(
         self, actor: Actor, act: str, target: str, facts: Mapping[str, str] | None = None, *, now: datetime
     ) -> str: ...
+
+
+class Tell(Protocol):
+    """Tells the workspace's endpoints what happened, in the same transaction."""
+
+    async def __call__(self, tx: Any, happened: Sequence[tuple[str, str, int, Mapping[str, object]]]) -> None:
+        """(event type, the domain's id, microseconds UTC, data) each."""
 
 
 class DomainsTx(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mailward.base.errors import Conflict, NotFound
+from mailward.core.domains import drift
 from mailward.core.domains.add import EPOCH
 from mailward.core.domains.model import (
     CHECK_EVERY,
@@ -22,7 +23,7 @@ from mailward.core.domains.model import (
     KeyState,
     require_move,
 )
-from mailward.core.domains.ports import DomainsTx
+from mailward.core.domains.ports import DomainsTx, Tell
 from mailward.core.domains.rotation import WAITING, active, advance
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
@@ -41,8 +42,13 @@ def proven(domain: Domain, pairs: list[KeyPair], inspection: Inspection) -> bool
     return False
 
 
-async def settle_check(tx: DomainsTx, actor: Actor, id: str, inspection: Inspection, *, now: datetime) -> Domain:
-    """Take over what was seen. Conflict `domain_taken` when the name is verified in another workspace."""
+async def settle_check(
+    tx: DomainsTx, actor: Actor, id: str, inspection: Inspection, *, now: datetime, tell: Tell
+) -> Domain:
+    """Take over what was seen, and tell what it changed.
+
+    Conflict `domain_taken` when the name is verified in another workspace.
+    """
     access.require(actor, Permission.DOMAIN_CHANGE)
     before = await tx.domains.get(id)
     if before is None:
@@ -75,6 +81,12 @@ async def settle_check(tx: DomainsTx, actor: Actor, id: str, inspection: Inspect
     if domain.state is not before.state:
         facts = {"name": domain.name, "from": before.state.value, "to": domain.state.value}
         await tx.audit.append(actor, f"domain.{domain.state.value}", id, facts, now=now)
+    if drift.drifted(before, domain, inspection.checks) is not None:
+        await tx.audit.append(actor, "domain.drifted", id, {"name": domain.name}, now=now)
+    at = int(now.timestamp() * 1_000_000)
+    told = drift.events(before, domain, inspection.checks)
+    if told:
+        await tell(tx, [(type, id, at, data) for type, data in told])
     if domain.state is not before.state or own != before.own_return_path or _signers_changed(moved):
         await tx.counters.bump(EPOCH)
     return domain

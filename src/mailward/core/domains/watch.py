@@ -11,7 +11,7 @@ from mailward.base.sources import Entropy
 from mailward.core.domains.inspect import inspect
 from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.model import Domain, DomainState, InstallationNames, KeyPair
-from mailward.core.domains.ports import Dns, DomainStore, Due
+from mailward.core.domains.ports import Dns, DomainStore, Due, Tell
 from mailward.core.domains.read import get_domain
 from mailward.core.domains.rotate import rotate
 from mailward.core.domains.rotation import rotation_due
@@ -20,14 +20,14 @@ from mailward.policy.access import Actor
 
 
 async def check_domain(
-    store: DomainStore, dns: Dns, actor: Actor, id: str, *, names: InstallationNames, now: datetime
+    store: DomainStore, dns: Dns, actor: Actor, id: str, *, names: InstallationNames, now: datetime, tell: Tell
 ) -> tuple[Domain, list[KeyPair]]:
     """Look at DNS now and take over what it shows; the domain (by id or name) and its keys afterwards."""
     domain, pairs = await store.read(actor.workspace, lambda tx: get_domain(tx, actor, id))
     if domain.state is DomainState.CAPTURE_ONLY:
         return domain, pairs
     inspection = await dns.drive(inspect(domain, pairs, names), fresh=True)
-    await store.write(actor.workspace, lambda tx: settle_check(tx, actor, domain.id, inspection, now=now))
+    await store.write(actor.workspace, lambda tx: settle_check(tx, actor, domain.id, inspection, now=now, tell=tell))
     return await store.read(actor.workspace, lambda tx: get_domain(tx, actor, domain.id))
 
 
@@ -41,6 +41,7 @@ async def watch(
     fresh: Callable[[WorkspaceId], Awaitable[FreshKeys]],
     now: datetime,
     entropy: Entropy,
+    tell: Tell,
 ) -> int:
     """Check each domain that is due and begin rotations whose time has come; how many were checked.
 
@@ -50,7 +51,7 @@ async def watch(
     for workspace, id in due:
         actor = acting(workspace)
         try:
-            domain, pairs = await check_domain(store, dns, actor, id, names=names, now=now)
+            domain, pairs = await check_domain(store, dns, actor, id, names=names, now=now, tell=tell)
             checked += 1
             if domain.state is DomainState.VERIFIED and rotation_due(pairs, now=now):
                 keys = await fresh(workspace)

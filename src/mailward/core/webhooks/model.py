@@ -25,6 +25,7 @@ EVENT_TYPES = frozenset(
         "domain.verified",
         "domain.drifted",
         "domain.failing",
+        "domain.released",
         "endpoint.disabled",
     )
 )

@@ -122,6 +122,26 @@ class Sessions(Part):
 
 
 class Messages(Part):
+    async def sending(self, actor: Actor) -> messages.Sending:
+        pause = messages.Pause(stream="broadcast", since=T0, reason=self.p.text)
+        return messages.Sending(paused=[pause], held=True)
+
+    async def pause(self, actor: Actor, request: messages.PauseSending) -> messages.Sending:
+        self.p.done.append(("pause", request.stream, request.reason))
+        return await self.sending(actor)
+
+    async def resume(self, actor: Actor, request: messages.ResumeSending) -> messages.Sending:
+        self.p.done.append(("resume", request.stream))
+        return await self.sending(actor)
+
+    async def release(self, actor: Actor, message: str) -> messages.MessageDetail:
+        self.p.done.append(("release message", message))
+        return await self.get(actor, message)
+
+    async def release_held(self, actor: Actor, request: messages.ReleaseHeld) -> messages.Released:
+        self.p.done.append(("release held", request.stream))
+        return messages.Released(released=1, more=False)
+
     async def find(self, actor: Actor, query: messages.MessageQuery) -> messages.MessagePage:
         found = [m for m in reversed(self.p.kept) if query.status in (None, m.status)]
         if query.cursor:

@@ -151,6 +151,18 @@ class SqliteDomains:
         sql = f"SELECT {_PAIR} FROM dkim_pairs WHERE domain = ? ORDER BY created, stem"  # noqa: S608
         return [_pair(r) for r in self._tx.rows(sql, (ids.decode("dom", domain),))]
 
+    async def held_by(self, workspace: bytes, name: str) -> Domain | None:
+        """The domain of that canonical name in a workspace. System scope."""
+        sql = f"SELECT {_DOMAIN} FROM t_domains WHERE workspace = ? AND name = ?"  # noqa: S608
+        row = self._tx.row(sql, (workspace, name))
+        return _domain(row) if row else None
+
+    async def take_away(self, workspace: bytes, id: str) -> None:
+        """Remove a domain and its keys from a workspace; used selectors stay remembered. System scope."""
+        key = (workspace, ids.decode("dom", id))
+        self._tx.run("DELETE FROM t_dkim_pairs WHERE workspace = ? AND domain = ?", key)
+        self._tx.run("DELETE FROM t_domains WHERE workspace = ? AND id = ?", key)
+
     async def due(self, now: datetime, limit: int) -> list[tuple[WorkspaceId, str]]:
         """Domains whose next check has come. System scope."""
         rows = self._tx.rows(

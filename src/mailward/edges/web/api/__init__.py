@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailward.edges.web.api import audit, domains, keys, messages, send, suppressions, webhooks, workspace
+from mailward.edges.web.api import audit, domains, keys, messages, send, sending, suppressions, webhooks, workspace
 from mailward.edges.web.routes import Operation
 
 
@@ -11,6 +11,7 @@ def operations() -> list[Operation]:
     return [
         *send.OPERATIONS,
         *messages.OPERATIONS,
+        *sending.OPERATIONS,
         *suppressions.OPERATIONS,
         *domains.OPERATIONS,
         *keys.OPERATIONS,

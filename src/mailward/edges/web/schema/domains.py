@@ -40,6 +40,12 @@ class DomainSummary(View):
     status: str
     created_at: Instant
     checked_at: Instant | None = None
+    failing_since: Annotated[
+        Instant | None, Meta(description="Since when DNS no longer shows what the domain was verified by.")
+    ] = None
+    stops_sending_at: Annotated[
+        Instant | None, Meta(description="When it stops sending, unless the records return before.")
+    ] = None
 
 
 class DomainPage(View):

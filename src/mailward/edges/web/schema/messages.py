@@ -315,6 +315,37 @@ class Content(View):
     defects: list[str] = []
 
 
+Stream = Literal["transactional", "broadcast"]
+
+
+class Pause(View):
+    """New mail of a stream, or of every stream (null), is accepted and held."""
+
+    stream: Stream | None
+    since: Instant
+    reason: str
+
+
+class Sending(View):
+    """What is paused; with an empty list mail flows. `held`: some message is held and waits to be released."""
+
+    paused: list[Pause]
+    held: bool
+
+
+class PauseSending(Request):
+    """Which stream to pause, or all of them."""
+
+    stream: Stream | None = None
+    reason: Annotated[str, Meta(max_length=200, description="For whoever wonders; it is in the audit log.")] = ""
+
+
+class ResumeSending(Request):
+    """Which pause to end. What is held stays held until it is released."""
+
+    stream: Stream | None = None
+
+
 class ReleaseHeld(Request):
     """Which held messages to send: those of one stream, or all."""
 

@@ -26,6 +26,7 @@ EventType = Literal[
     "domain.verified",
     "domain.drifted",
     "domain.failing",
+    "domain.released",
     "endpoint.disabled",
 ]
 Url = Annotated[

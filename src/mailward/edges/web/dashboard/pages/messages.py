@@ -15,7 +15,15 @@ from mailward.edges.web.dashboard import mail_html
 from mailward.edges.web.dashboard.desk import Desk, Form
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import FRAME_CSP, SECURITY_HEADERS, redirect
-from mailward.edges.web.schema.messages import MessageDetail, MessagePage, MessageQuery, ReleaseHeld
+from mailward.edges.web.schema.common import PageQuery
+from mailward.edges.web.schema.messages import (
+    MessageDetail,
+    MessagePage,
+    MessageQuery,
+    PauseSending,
+    ReleaseHeld,
+    ResumeSending,
+)
 from mailward.edges.web.schema.workspace import UsageQuery
 from mailward.policy.access import Permission
 
@@ -48,6 +56,7 @@ class Messages:
             Route("/messages/{id}/raw", shows(self.raw), methods=["GET"]),
             Route("/messages/{id}/cancel", acts(self.cancel), methods=["POST"]),
             Route("/messages/{id}/erase", acts(self.erase), methods=["POST"]),
+            Route("/messages/sending", acts(self.switch_sending), methods=["POST"]),
             Route("/messages/release-held", acts(self.release_held), methods=["POST"]),
             Route("/messages/{id}/release", acts(self.release), methods=["POST"]),
             Route("/messages/{id}/resend", acts(self.resend), methods=["POST"]),
@@ -69,6 +78,9 @@ class Messages:
             "overview.html",
             here="overview",
             paused=await platform.keys.paused(session.actor) if may_see else [],
+            domains=(await platform.domains.list(session.actor, PageQuery(limit=100))).data,
+            webhooks=(await platform.webhooks.list(session.actor, PageQuery(limit=100))).data,
+            sending=await platform.messages.sending(session.actor),
             totals=totals,
             messages=page.data,
             around=self._desk.surroundings,
@@ -87,6 +99,7 @@ class Messages:
             error=error,
             chosen=chosen,
             statuses=STATUSES,
+            sending=await self._desk.platform.messages.sending(session.actor),
             messages=page.data,
             first=first,
             poll="/messages/rows?" + urlencode({k: v for k, v in chosen.items() if v}),
@@ -176,6 +189,19 @@ class Messages:
         id = request.path_params["id"]
         await self._desk.platform.messages.release(session.actor, id)
         return redirect(f"/messages/{id}")
+
+    async def switch_sending(self, request: Request, session: Session, form: Form) -> Response:
+        """Pause or resume a stream, or all of them."""
+        asked = {"stream": form.text("stream", 20) or None}
+        try:
+            if form.text("to", 8) == "pause":
+                change = msgspec.convert({**asked, "reason": form.text("reason", 200)}, PauseSending)
+                await self._desk.platform.messages.pause(session.actor, change)
+            else:
+                await self._desk.platform.messages.resume(session.actor, msgspec.convert(asked, ResumeSending))
+        except msgspec.ValidationError:
+            raise Invalid("invalid_field", "There is no such stream.", field="stream") from None
+        return redirect("/messages")
 
     async def release_held(self, request: Request, session: Session, form: Form) -> Response:
         """Send what is held, of one stream or of all: a thousand at a time."""
