@@ -19,14 +19,14 @@ def at(port: int, bucket: str) -> Objects:
     )
 
 
-def test_a_good_bucket_is_ok(s3: int, bucket_name: str) -> None:  # noqa: F811 - pytest's way to use a fixture
+def test_a_good_bucket_is_ok(s3: int, bucket_name: str) -> None:
     """Each thing the platform asks of a bucket is a finding of its own, and that there is no TLS is said."""
     findings = list(examine_objects(at(s3, bucket_name)))
     assert [f.state for f in findings] == ["ok", "warning", "ok", "ok", "ok", "ok", "ok", "ok"]
     assert "secret" not in str(findings)
 
 
-def test_a_missing_bucket_is_wrong(s3: int, bucket_name: str) -> None:  # noqa: F811
+def test_a_missing_bucket_is_wrong(s3: int, bucket_name: str) -> None:
     """A bucket that is not there is wrong, with what to do."""
     wrong = [f for f in examine_objects(at(s3, bucket_name + "x")) if f.state == "wrong"]
     assert wrong[0].what == "object store, put"
