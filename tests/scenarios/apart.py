@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.scenarios.peers import PeerFailed, free_port, stop, wait_until
-from tests.scenarios.platform import Platform, toml
+from tests.scenarios.peers import Dns, PeerFailed, free_port, stop, wait_until
+from tests.scenarios.platform import Platform
 
 APART = (("web",), ("submission",), ("sender",), ("upkeep",))
 TOGETHER = (("web", "submission", "sender", "upkeep"),)
@@ -29,6 +29,7 @@ class Apart(Platform):
         self,
         layout: Sequence[Sequence[str]] = APART,
         *,
+        domain: str = "",
         route: str = "",
         settings: Mapping[str, Any] | None = None,
         workers: int = 1,
@@ -36,7 +37,7 @@ class Apart(Platform):
         data: Path | None = None,
     ) -> None:
         """`data` puts the data folder elsewhere; `environment` is added to every process."""
-        super().__init__(route=route, settings=settings, workers=workers)
+        super().__init__(domain=domain, route=route, settings=settings, workers=workers)
         if data is not None:
             self.data = data
             self._values["server.data"] = str(data)
@@ -162,9 +163,10 @@ class Apart(Platform):
         self.stop_all()
         super().close()
 
-    def write_settings(self) -> None:
-        """The settings file as `start` would write it, for a test that starts parts one by one."""
-        self.config.write_text(toml(self._values))
+    def resolver(self) -> Dns:
+        """The platform's own resolver, when it has a domain."""
+        assert self._dns is not None
+        return self._dns
 
 
 def children(parent: int) -> list[int]:

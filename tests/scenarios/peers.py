@@ -371,6 +371,11 @@ class Dns(Peer):
         self._process = subprocess.Popen([tool("unbound"), "-d", "-c", str(config)], stderr=subprocess.DEVNULL)
         wait_until(lambda: answers(self.port), "unbound")
 
+    @property
+    def records(self) -> list[str]:
+        """What it answers."""
+        return list(self._records)
+
     def publish(self, records: Sequence[str]) -> None:
         """Replace all records."""
         self.close()

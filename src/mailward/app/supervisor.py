@@ -29,9 +29,10 @@ _DRAIN_SECONDS = 40.0
 _STEADY_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
 _UPKEEP_LOOK_SECONDS = 60.0
+_SYNC_FAILED, _CANNOT_START = 74, 78
 _ADVICE = {
-    74: "a write to the disk could not be made durable; look at the disk and the kernel's log",
-    78: "it could not start; its own log line above says why",
+    _SYNC_FAILED: "a write to the disk could not be made durable; look at the disk and the kernel's log",
+    _CANNOT_START: "it could not start; its own log line above says why",
 }
 
 
@@ -170,7 +171,8 @@ class Supervisor:
 
     def _died(self, slot: int, code: int, now: float) -> None:
         lived = now - self._started[slot]
-        if lived > _STEADY_SECONDS:
+        # However long it took: one that says that it cannot start has not been steady.
+        if lived > _STEADY_SECONDS and code != _CANNOT_START:
             self._pause[slot] = 0.0
         else:
             self._pause[slot] = min(max(self._pause.get(slot, 0.0) * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
