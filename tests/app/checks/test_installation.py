@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from mailward.app.installation import Installation
 from mailward.app.settings import Server, Settings
 from mailward.base import ids
 from mailward.core.evidence.model import Result
+from mailward.core.workspaces import change
 
 
 @pytest.fixture
@@ -61,18 +63,54 @@ async def test_the_log_recomputes_and_a_dropped_entry_is_found(context: Context)
 
 @pytest.mark.claim("PRIVACY-1")
 async def test_a_message_past_its_term_is_noticed(context: Context) -> None:
-    """A message of 59 days is fine; one of 62 days is not."""
-    for days, result in ((59, Result.PASSED), (62, Result.FAILED)):
-        created = int((context.clock.now() - timedelta(days=days)).timestamp() * 1_000_000)
-        db = connect(context.settings.data / "state.db", context.installation.vault.database_key())
-        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            db.execute(f"DROP TRIGGER {name}")
-        db.execute(
-            "INSERT INTO t_messages(workspace, id, created, facts) VALUES (?, ?, ?, ?)",
-            (b"w" * 16, days.to_bytes(16, "big"), created, b""),
-        )
-        db.close()
-        assert (await privacy.nothing_past_its_term(context)).result is result
+    """A message of 59 days is fine; one of 62 days is not, and one whose copy waits is."""
+    now, actor = context.clock.now(), context.actor
+    make = partial(change.create, actor=actor, name="W", now=now, entropy=context.entropy, id=actor.workspace)
+    await context.store.system_write(make)
+    raw = ids.decode("ws", actor.workspace)
+    db = connect(context.settings.data / "state.db", context.installation.vault.database_key())
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        db.execute(f"DROP TRIGGER {name}")
+
+    def add(days: int) -> bytes:
+        created = int((now - timedelta(days=days)).timestamp() * 1_000_000)
+        id = ids.new_raw(created // 1000, context.entropy)
+        db.execute("INSERT INTO t_messages(workspace, id, created, facts) VALUES (?,?,?,?)", (raw, id, created, b""))
+        return id
+
+    add(59)
+    assert (await privacy.nothing_past_its_term(context)).result is Result.PASSED
+    old = add(62)
+    found = await privacy.nothing_past_its_term(context)
+    assert (found.result, "1 messages" in found.evidence) == (Result.FAILED, True)
+    db.execute("INSERT INTO t_deliveries VALUES (?,?,0,'b@x.test',2,0,0,0,0,NULL,NULL)", (raw, old))
+    assert (await privacy.nothing_past_its_term(context)).result is Result.PASSED
+    day = int(now.timestamp()) // 86_400 - 70
+    db.execute("INSERT INTO t_data_keys VALUES (?,?,1,x'00',NULL)", (raw, day))
+    assert (await privacy.nothing_past_its_term(context)).result is Result.FAILED
+    db.close()
+
+
+@pytest.mark.claim("PRIVACY-1")
+async def test_the_rehearsal_passes_and_notices_each_thing_that_stays(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a step of retention taken out, the rehearsal says what is left."""
+    assert (await privacy.a_day_after_its_term_it_is_gone(context)).result is Result.PASSED
+
+    async def nothing(*args: object, **kw: object) -> int:
+        return 0
+
+    async def no_step(*args: object, **kw: object) -> tuple[int, None]:
+        return 0, None
+
+    for name, stand_in in (("destroy_spent", nothing), ("expire_content", nothing), ("expire_messages", no_step)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"mailward.app.retention.{name}", stand_in)
+            assert (await privacy.a_day_after_its_term_it_is_gone(context)).result is Result.FAILED, name
+    context.settings.retention.content_days = 3
+    found = await privacy.a_day_after_its_term_it_is_gone(context)
+    assert (found.result, "content 3" in found.evidence) == (Result.PASSED, True), found.evidence
 
 
 @pytest.mark.claim("REST-2")

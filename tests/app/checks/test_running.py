@@ -6,13 +6,14 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from mailward.adapters.net.courier import SmtpCourier
-from mailward.app.checks import delivery, keys, limits, outcomes
+from mailward.app.checks import content, delivery, input, keys, limits, log, network, outcomes, transport
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
 from mailward.app.installation import COMMAND_LINE, Installation
@@ -75,6 +76,14 @@ def _changed(context: Context, **sections: dict[str, Any]) -> Context:
         outcomes.hard_bounces_are_remembered,
         outcomes.broadcasts_can_be_left,
         delivery.tls_whenever_offered,
+        input.hostile_requests_are_refused,
+        network.metrics_tell_nothing,
+        network.only_documented_ports,
+        network.strict_pages,
+        transport.nothing_before_tls,
+        transport.old_tls_fails,
+        log.an_export_proves_itself,
+        content.bodies_are_sealed,
     ],
 )
 async def test_the_platform_as_it_is_passes(context: Context, check: Check) -> None:
@@ -124,6 +133,8 @@ def open_door() -> Iterator[str]:
         (keys.keys_reach_what_they_should, "not listed"),
         (keys.every_operation_asks_for_its_permission, "without a key|scope"),
         (outcomes.broadcasts_can_be_left, "nobody can leave"),
+        (input.hostile_requests_are_refused, "answered 200"),
+        (network.strict_pages, "policy"),
     ],
 )
 async def test_an_open_door_fails(context: Context, open_door: str, check: Check, words: str) -> None:
@@ -209,3 +220,82 @@ async def test_a_courier_that_ignores_tls_fails(context: Context, monkeypatch: p
     monkeypatch.setattr(Careless, "policy", TlsPolicy.OPPORTUNISTIC)
     found = await delivery.tls_whenever_offered(context)
     assert (found.result, "demands TLS" in found.evidence) == (Result.FAILED, True)
+
+
+@pytest.mark.claim("REST-1")
+async def test_a_body_in_clear_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were a body written as it is, the search would find it in the segment."""
+    (context.settings.data / "leak").write_bytes(b"")
+    leaked: list[str] = []
+
+    class Leaking(content.Bodies):
+        async def read(self, workspace: bytes, message: bytes, ref: Any) -> bytes:
+            found = await super().read(workspace, message, ref)
+            (context.settings.data / "leak").write_bytes(found)
+            leaked.append("leak")
+            return found
+
+    monkeypatch.setattr(content, "Bodies", Leaking)
+    try:
+        found = await content.bodies_are_sealed(context)
+    finally:
+        (context.settings.data / "leak").unlink()
+    assert leaked
+    assert (found.result, "leak" in found.evidence) == (Result.FAILED, True)
+
+
+@pytest.mark.claim("LOG-1")
+async def test_an_export_with_a_fault_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export that lost an entry on its way, and a verifier that accepts forgeries, are both found."""
+    real = log.export
+
+    async def short(*a: Any, **kw: Any) -> dict[str, Any]:
+        made = await real(*a, **kw)
+        return {**made, "entries": made["entries"][:-1]}
+
+    monkeypatch.setattr(log, "export", short)
+    assert "does not prove itself" in (await log.an_export_proves_itself(context)).evidence
+    monkeypatch.undo()
+    monkeypatch.setattr(log, "verify_export", lambda *_, **__: SimpleNamespace(faults=[], entries=1))
+    assert "is not found" in (await log.an_export_proves_itself(context)).evidence
+
+
+@pytest.mark.claim("LOG-2")
+async def test_metrics_that_repeat_what_is_said_fail(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A marker that comes back in the metrics is found, and so is an address."""
+    real = network.fetch
+
+    def repeating(word: str) -> Any:
+        def fetch(url: str) -> tuple[int, dict[str, str], str]:
+            status, headers, text = real(url)
+            return status, headers, text + word
+
+        return fetch
+
+    monkeypatch.setattr(network, "fetch", repeating('x{who="ada@example.com"} 1'))
+    assert "like an address" in (await network.metrics_tell_nothing(context)).evidence
+    said: list[str] = []
+
+    async def say(_: Any, marker: str) -> int:
+        said.append(marker)
+        monkeypatch.setattr(network, "fetch", repeating(f'x{{agent="{marker}"}} 1'))
+        return 1
+
+    monkeypatch.setattr(network, "_say", say)
+    assert "a client said" in (await network.metrics_tell_nothing(context)).evidence
+
+
+@pytest.mark.claim("INPUT-1")
+async def test_a_sanitiser_that_lets_script_through_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTML that comes out as it went in is found."""
+    monkeypatch.setattr(input, "sanitise", lambda html: html)
+    monkeypatch.setattr(input, "operations", list)
+    found = await input.hostile_requests_are_refused(context)
+    assert (found.result, "sanitiser" in found.evidence) == (Result.FAILED, True)
+
+
+@pytest.mark.claim("NET-1")
+async def test_a_port_that_is_not_in_the_settings_fails(context: Context) -> None:
+    """What listens beyond what is written down is named."""
+    found = await network.only_documented_ports(_changed(context, submission={"private": []}))
+    assert (found.result, "also listening" in found.evidence) == (Result.FAILED, True)

@@ -2,8 +2,10 @@
 
 from mailward.app.checks import (
     access,
+    content,
     delivery,
     email,
+    input,
     keys,
     limits,
     log,
@@ -20,8 +22,10 @@ __all__ = [
     "CHECKS",
     "access",
     "check",
+    "content",
     "delivery",
     "email",
+    "input",
     "keys",
     "limits",
     "log",

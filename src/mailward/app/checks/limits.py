@@ -100,8 +100,8 @@ async def _over_http(context: Context) -> tuple[list[str], int]:
     ]  # fmt: skip
     # What a message carries is judged after whose it is.
     if own:
-        body = message(**{"from": f"verify@{own}", "attachments": [program]})
-        cases.append(("a program as attachment", "/v1/messages", body, 422, "attachment_type_refused"))
+        carrying = {**message(attachments=[program]), "from": f"verify@{own}"}
+        cases.append(("a program as attachment", "/v1/messages", carrying, 422, "attachment_type_refused"))
     wrong = []
     async with probe.temporary(context, probe.SENDING) as issued:
         source = probe.fresh_source(context)

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from mailward.app.checks.probe import NotThere, ask, fresh_source, sign_in, submission
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
 from mailward.app.settings import is_loopback, split_address
@@ -144,9 +145,14 @@ async def strict_pages(context: Context) -> Finding:
 
 @check("LOG-2")
 async def metrics_tell_nothing(context: Context) -> Finding:
-    """The metrics of every worker hold no address."""
+    """A marker is said at every place of both doors where a stranger may speak; no worker's metrics hold it."""
     if not context.settings.http.metrics:
         return not_configured("metrics are off")
+    marker = "mwmarker" + context.entropy.bytes(12).hex()
+    try:
+        said = await _say(context, marker)
+    except NotThere as e:
+        return failed(str(e))
     host, port = split_address(context.settings.http.metrics)
     size = 0
     for number in range(context.settings.workers):
@@ -157,4 +163,28 @@ async def metrics_tell_nothing(context: Context) -> Finding:
         size += len(text)
         if re.search(r"[^\s\"]@[^\s\"]", text):
             return failed(f"something like an address is in the metrics on port {port + number}")
-    return passed(f"{size} bytes of metrics from {context.settings.workers} workers hold no address")
+        if marker.lower() in text.lower():
+            return failed(f"what a client said is in the metrics on port {port + number}")
+    return passed(
+        f"a marker said in {said} places over HTTP and SMTP is not in {size} bytes of metrics from "
+        f"{context.settings.workers} workers, nor is any address"
+    )
+
+
+async def _say(context: Context, marker: str) -> int:
+    """The marker in each field that a client without credentials fills; how many."""
+    source = fresh_source(context)
+    for method, path, key, body in (
+        ("GET", f"/{marker}", "", None),
+        ("GET", f"/v1/messages/{marker}?cursor={marker}", marker, None),
+        (marker.upper(), "/v1/messages", "", None),
+        ("POST", "/v1/messages", f"mwk_{marker}", {"from": f"{marker}@{marker}.invalid", "subject": marker}),
+    ):
+        headers = {"User-Agent": marker, "X-Forwarded-For": marker, "Idempotency-Key": marker}
+        await ask(context, method, path, key=key, body=body, source=source, headers=headers)
+    words = (f"EHLO {marker}", f"VRFY {marker}", f"MAIL FROM:<{marker}@{marker}.invalid>", marker)
+    async with submission(context, source) as talk:
+        for word in words:
+            await talk.say(word)
+        await sign_in(talk, marker, marker)
+    return 11 + len(words)

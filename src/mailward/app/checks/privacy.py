@@ -1,26 +1,60 @@
-"""PRIVACY-1: nothing is kept past its time."""
+"""PRIVACY-1: nothing is kept past its time, here and now, and when the clock is moved."""
 
 from __future__ import annotations
 
-from mailward.app.checks.registry import check
-from mailward.app.context import Context
-from mailward.core.evidence.model import Finding, failed, passed
+import tempfile
+from functools import partial
+from pathlib import Path
 
-_DAY_US = 86_400_000_000
-# Upkeep runs through the day; a message may outlive its term by as much.
+from mailward.app.checks.registry import check
+from mailward.app.checks.rehearsal import rehearse
+from mailward.app.context import Context
+from mailward.app.retention import default_terms
+from mailward.app.store import Tx
+from mailward.base import ids
+from mailward.core.evidence.model import Finding, failed, passed
+from mailward.core.workspaces.retention import DAY_US, terms
+
+# Upkeep runs every ten minutes, and a day's key goes when the last message of the day is over.
 _GRACE_DAYS = 1
 
 
 @check("PRIVACY-1")
 async def nothing_past_its_term(context: Context) -> Finding:
-    """The oldest message and the oldest live data key are younger than the retention period and a day."""
-    keep = context.settings.retention
-    limit = keep.messages_days + _GRACE_DAYS
+    """In every workspace: no message, no content and no data key of a day is older than the term and a day."""
     now = context.installation.now_us()
-    oldest = await context.store.system_read(lambda tx: tx.evidence.oldest_message())
-    if oldest is None:
-        return passed(f"no messages; retention is {keep.messages_days} days")
-    age = (now - oldest) / _DAY_US
-    if age > limit:
-        return failed(f"the oldest message is {age:.1f} days old; retention is {keep.messages_days} days")
-    return passed(f"the oldest message is {age:.1f} days old; retention is {keep.messages_days} days")
+    default = default_terms(context.settings)
+    workspaces = await context.store.system_read(lambda tx: tx.workspaces.all())
+    for workspace in workspaces:
+        kept = terms(workspace.settings, default)
+        raw = ids.decode("ws", workspace.id)
+        messages = now - (kept.messages_days + _GRACE_DAYS) * DAY_US
+        content = now - (kept.content_days + _GRACE_DAYS) * DAY_US
+        over = await context.store.system_read(partial(_past, raw, messages, content))
+        if any(over):
+            what = f"{over[0]} messages, content of {over[1]}, data keys of {over[2]} days"
+            return failed(f"{workspace.id} keeps more than its terms allow ({_told(kept)}): {what}")
+    return passed(f"{len(workspaces)} workspaces keep nothing past their terms; the installation's: {_told(default)}")
+
+
+@check("PRIVACY-1")
+async def a_day_after_its_term_it_is_gone(context: Context) -> Finding:
+    """A message of a store of its own, under the installation's terms: there on the last day, nowhere on the next."""
+    default = default_terms(context.settings)
+    kept = default._replace(content_days=min(default.content_days, default.messages_days))
+    with tempfile.TemporaryDirectory(prefix="mailward-rehearsal-") as folder:
+        fault = await rehearse(Path(folder), context.entropy, kept)
+    if fault:
+        return failed(fault)
+    return passed(
+        f"rehearsed with a moved clock ({_told(kept)}): all there on the last day; a day later row, search tokens, "
+        "segment file and data key are gone, and a copy of the file no longer opens"
+    )
+
+
+async def _past(workspace: bytes, messages: int, content: int, tx: Tx) -> tuple[int, int, int]:
+    return await tx.evidence.past_terms(workspace, messages, content)
+
+
+def _told(kept: tuple[int, int]) -> str:
+    return f"messages {kept[0]} days, content {kept[1]}"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mailward
 from mailward.app.checks.registry import CHECKS, check
 from mailward.app.context import Context
 from mailward.core.evidence.catalogue import CATALOGUE
-from mailward.core.evidence.model import Finding, failed, not_configured, passed
+from mailward.core.evidence.model import Control, Finding, State, failed, not_configured, passed
+from mailward.core.evidence.verify import verify
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Distributions with compiled code, and the untrusted bytes that reach it. A new one fails until it is placed here.
 NATIVE: dict[str, str] = {
@@ -90,9 +94,29 @@ def _has_native(name: str) -> bool:
 
 
 @check("TRUST-1")
-async def every_promise_has_a_line(_: Context) -> Finding:
-    """The catalogue names each promise once; how many have a check."""
+async def the_checks_can_fail(_: Context) -> Finding:
+    """The catalogue names each promise once, and what runs the checks turns a broken one red."""
     ids = [c.id for c in CATALOGUE]
     if len(ids) != len(set(ids)):
         return failed("a promise is in the catalogue twice")
-    return passed(f"{len(ids)} controls in the catalogue, {len(CHECKS)} with a check that ran just now")
+    if claimed := [c.id for c in CATALOGUE if not c.missing and not c.duty and c.id not in CHECKS]:
+        return failed(f"nothing is said to be missing, and nothing checks: {', '.join(claimed)}")
+
+    async def breaks(_: None) -> Finding:
+        raise RuntimeError
+
+    async def refuses(_: None) -> Finding:
+        return failed("as it should")
+
+    async def holds(_: None) -> Finding:
+        return passed("as it should")
+
+    tried = [Control("A", "breaks"), Control("B", "refuses"), Control("C", "holds in part", missing="the rest")]
+    lines = await verify(tried, {"A": [holds, breaks], "B": [refuses, holds], "C": [holds]}, None, now=_NEVER)
+    if [line.state for line in lines] != [State.FAILING, State.FAILING, State.PARTLY]:
+        return failed("a check that breaks or refuses does not turn its control red")
+    count = sum(map(len, CHECKS.values()))
+    return passed(
+        f"{len(ids)} controls, {len(CHECKS)} of them with {count} checks that ran just now; "
+        "a check that breaks or refuses turns its control red, one with a part missing never reads as proved"
+    )

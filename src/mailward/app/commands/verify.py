@@ -1,14 +1,18 @@
-"""`mailward verify`: run the check behind every promise."""
+"""`mailward verify`: run the check behind every promise, or behind the ones named."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections import Counter
+from collections.abc import Sequence
 
 from mailward.app.checks import CHECKS
 from mailward.app.commands.output import Config, Json, Workspace, print_json
 from mailward.app.context import Context, run
 from mailward.core.evidence.catalogue import CATALOGUE
-from mailward.core.evidence.model import Line, State
+from mailward.core.evidence.model import Control, Line, State
 from mailward.core.evidence.verify import verify as run_checks
 
 _MARKS = {
@@ -19,30 +23,92 @@ _MARKS = {
     State.OPERATOR_DUTY: "duty",
     State.PLANNED: "plan",
 }
+_INDENT = 18
+_WRONG_USE = 2
 
 
-def verify(*, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
-    """Check every promise against the running installation and say where each stands. Exits 1 when one fails."""
+def verify(*ids: str, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+    """Check promises against the running installation and say where each stands; all of them, or those named.
+
+    Exit codes: 0 when no check fails, 1 when one does, 2 when there is no promise of that name.
+    """
+    try:
+        chosen = choose(ids)
+    except KeyError as e:
+        print(f"mailward: there is no promise {e.args[0]}; `mailward verify` lists them all", file=sys.stderr)
+        return _WRONG_USE
 
     async def act(context: Context) -> int:
-        lines = await run_checks(CATALOGUE, CHECKS, context, now=context.clock.now())
+        progress = Progress(len(chosen), on=sys.stderr.isatty())
+        # A check of a promise that was not asked for does not run.
+        wanted = {c.id: CHECKS[c.id] for c in chosen if c.id in CHECKS}
+        lines = await run_checks(chosen, wanted, context, now=context.clock.now(), began=progress.show)
+        progress.clear()
         if json:
-            print_json({"at": context.clock.now(), "controls": lines})
+            print_json({"at": context.clock.now(), "summary": counted(lines), "controls": lines})
         else:
-            _print(lines)
+            width = min(shutil.get_terminal_size((120, 24)).columns, 140)
+            for line in lines:
+                print(table(line, width=width, whole=bool(ids)))
+            print("\n" + ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in counted(lines).items()))
         return 1 if any(line.state is State.FAILING for line in lines) else 0
 
     return run(config, workspace, act)
 
 
-def _print(lines: list[Line]) -> None:
-    for line in lines:
-        print(f"{_MARKS[line.state]:<5}{line.id:<13}{line.claim}")
-        for text in line.evidence:
-            print(f"{'':<18}{text}")
-        if line.state is State.PARTLY:
-            print(f"{'':<18}missing: {line.missing or 'a part is not configured'}")
-        if line.duty:
-            print(f"{'':<18}yours to do: {line.duty}")
+def choose(ids: Sequence[str]) -> list[Control]:
+    """The controls of these names in catalogue order, every one when none is named. KeyError for an unknown name."""
+    wanted = [id.upper() for id in ids]
+    known = {c.id for c in CATALOGUE}
+    for id in wanted:
+        if id not in known:
+            raise KeyError(id)
+    return [c for c in CATALOGUE if not wanted or c.id in wanted]
+
+
+def counted(lines: Sequence[Line]) -> dict[str, int]:
+    """How many controls stand where; every state is named."""
     counts = Counter(line.state for line in lines)
-    print("\n" + ", ".join(f"{counts[state]} {state.value.replace('_', ' ')}" for state in State))
+    return {state.value: counts[state] for state in State}
+
+
+def table(line: Line, *, width: int, whole: bool) -> str:
+    """A control for reading: its mark, name and claim, then what was seen, what is missing and what is the operator's.
+
+    What is missing of a promise that is only planned is told when `whole`.
+    """
+    told = [(text, "") for text in line.evidence]
+    if line.state is State.PARTLY:
+        told.append((line.missing or "a part is not configured", "missing: "))
+    elif line.missing and whole:
+        told.append((line.missing, "missing: "))
+    if line.duty:
+        told.append((line.duty, "yours to do: "))
+    out = [_wrapped(f"{_MARKS[line.state]:<5}{line.id:<{_INDENT - 5}}{line.claim}", width)]
+    out += [_wrapped(" " * _INDENT + word + text, width) for text, word in told]
+    return "\n".join(out)
+
+
+def _wrapped(text: str, width: int) -> str:
+    return textwrap.fill(
+        text, max(width, 60), subsequent_indent=" " * _INDENT, break_long_words=False, break_on_hyphens=False
+    )
+
+
+class Progress:
+    """One line on the terminal that says which check runs now; nothing when nobody looks."""
+
+    def __init__(self, of: int, *, on: bool) -> None:
+        self._of, self._on = of, on
+        self._at = 0
+
+    def show(self, control: Control) -> None:
+        """The next one begins."""
+        self._at += 1
+        if self._on:
+            print(f"\r\033[K{self._at}/{self._of} {control.id}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """The line goes."""
+        if self._on:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

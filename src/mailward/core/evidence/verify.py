@@ -13,16 +13,23 @@ Check = Callable[[S], Awaitable[Finding]]
 
 
 async def verify(
-    controls: Sequence[Control], checks: Mapping[str, Sequence[Check[S]]], subject: S, *, now: datetime
+    controls: Sequence[Control],
+    checks: Mapping[str, Sequence[Check[S]]],
+    subject: S,
+    *,
+    now: datetime,
+    began: Callable[[Control], object] = lambda control: None,
 ) -> list[Line]:
     """One line a control, in catalogue order. A check that raises counts as failing; the others still run.
 
-    ValueError when a check names a promise the catalogue does not have.
+    `began` is told of each control before its checks run. ValueError when a check names
+    a promise that is not among the controls.
     """
     if strangers := set(checks) - {c.id for c in controls}:
         raise ValueError(f"checks for promises that are not in the catalogue: {', '.join(sorted(strangers))}")
     lines = []
     for control in controls:
+        began(control)
         findings = [await _run(check, subject) for check in checks.get(control.id, ())]
         state = state_of(control, findings)
         evidence = tuple(f.evidence for f in findings)

@@ -1,0 +1,54 @@
+"""What is pinned, what is native, and that a check can fail at all."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from mailward.app.checks import supply
+from mailward.app.context import Context
+from mailward.core.evidence.model import Control, Result
+
+NOTHING = cast(Context, None)
+
+
+@pytest.mark.claim("SUPPLY-1")
+async def test_another_version_than_the_pinned_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed is compared with the pins; a planted pin is told apart."""
+    assert (await supply.what_runs_is_what_was_pinned(NOTHING)).result is Result.PASSED
+    real = supply.pins
+    monkeypatch.setattr(supply, "pins", lambda folder: real(folder) | {"msgspec": "0.0.1"})
+    found = await supply.what_runs_is_what_was_pinned(NOTHING)
+    assert (found.result, "pinned 0.0.1" in found.evidence) == (Result.FAILED, True)
+    monkeypatch.setattr(supply, "pins", lambda folder: {})
+    assert (await supply.what_runs_is_what_was_pinned(NOTHING)).result is Result.NOT_CONFIGURED
+
+
+@pytest.mark.claim("SUPPLY-2")
+async def test_native_code_that_is_not_listed_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiled distribution without its line in the table is named."""
+    assert (await supply.native_code_is_listed(NOTHING)).result is Result.PASSED
+    monkeypatch.delitem(supply.NATIVE, "msgspec")
+    found = await supply.native_code_is_listed(NOTHING)
+    assert (found.result, "msgspec" in found.evidence) == (Result.FAILED, True)
+
+
+@pytest.mark.claim("TRUST-1")
+async def test_what_cannot_fail_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A promise twice, one that claims to be whole without a check, and a runner that swallows failures."""
+    assert (await supply.the_checks_can_fail(NOTHING)).result is Result.PASSED
+    for controls, words in (
+        ((*supply.CATALOGUE, supply.CATALOGUE[0]), "twice"),
+        ((*supply.CATALOGUE, Control("NEW-1", "Everything is fine.")), "NEW-1"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(supply, "CATALOGUE", controls)
+            found = await supply.the_checks_can_fail(NOTHING)
+            assert (found.result, words in found.evidence) == (Result.FAILED, True)
+
+    async def says_nothing(*_: object, **__: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(supply, "verify", says_nothing)
+    assert (await supply.the_checks_can_fail(NOTHING)).result is Result.FAILED
