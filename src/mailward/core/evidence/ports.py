@@ -30,6 +30,12 @@ class EvidenceRepo(Protocol):
     async def session_hashes(self) -> list[bytes]:
         """The hash of every session."""
 
+    async def past_terms(self, workspace: bytes, messages_before: int, content_before: int) -> tuple[int, int, int]:
+        """What a workspace holds beyond its terms, messages with an open copy left out: (messages accepted before
+        the first time, messages accepted before the second that still refer to their content, days wholly before
+        the second whose data key exists though no message of theirs is open). Microseconds UTC.
+        """
+
     async def oldest_message(self) -> int | None:
         """When the oldest message was accepted, microseconds UTC; None without messages."""
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Sql
 
+_DAY_US = 86_400_000_000
+
 
 class SqliteEvidence:
     """The evidence repository on SQLite. System scope."""
@@ -50,6 +52,38 @@ class SqliteEvidence:
         """The hash of every session."""
         return [bytes(r[0]) for r in self._tx.rows("SELECT token_hash FROM t_sessions")]
 
+    async def past_terms(self, workspace: bytes, messages_before: int, content_before: int) -> tuple[int, int, int]:
+        """By the ids' times, so that rows within their term are not walked; at most the newest 100,000 beyond it."""
+        closed = (
+            "NOT EXISTS (SELECT 1 FROM t_deliveries d WHERE d.workspace = ?1 AND d.message = m.id AND d.state <= 2)"
+        )
+        messages = self._one(
+            f"SELECT count(*) FROM t_messages m WHERE workspace = ?1 AND id < ?2 AND {closed}",  # noqa: S608
+            (workspace, _id_at(messages_before)),
+        )
+        contents = self._one(
+            "SELECT count(*) FROM (SELECT id, segment FROM t_messages WHERE workspace = ?1 AND id < ?2 "  # noqa: S608
+            f"ORDER BY id DESC LIMIT 100000) AS m WHERE m.segment IS NOT NULL AND {closed}",
+            (workspace, _id_at(content_before)),
+        )
+        days = self._tx.rows(
+            "SELECT DISTINCT day FROM t_data_keys WHERE workspace = ? AND day < ? AND wrapped IS NOT NULL",
+            (workspace, content_before // _DAY_US),
+        )
+        spent = sum(
+            self._one(
+                "SELECT NOT EXISTS (SELECT 1 FROM t_deliveries WHERE workspace = ? AND message >= ? AND message < ? "
+                "AND state <= 2)",
+                (workspace, _id_at(day * _DAY_US), _id_at((day + 1) * _DAY_US)),
+            )
+            for (day,) in days
+        )
+        return messages, contents, spent
+
+    def _one(self, sql: str, params: tuple[object, ...]) -> int:
+        row = self._tx.row(sql, params)
+        return int(row[0]) if row else 0
+
     async def oldest_message(self) -> int | None:
         """When the oldest message was accepted."""
         row = self._tx.row("SELECT min(created) FROM t_messages")
@@ -73,3 +107,8 @@ class SqliteEvidence:
     def _number(self, sql: str, *params: object) -> int:
         row = self._tx.row(sql, params)
         return int(row[0]) if row else 0
+
+
+def _id_at(us: int) -> bytes:
+    """The smallest message id of a time."""
+    return max(0, us // 1000).to_bytes(6, "big") + bytes(10)
