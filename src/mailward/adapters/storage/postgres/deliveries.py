@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mailward.adapters.storage.postgres.leases import PgLeases
-from mailward.core.messages.model import ATTEMPT_DECODER, OPEN, Attempt, Delivery, DeliveryState
+from mailward.core.messages.model import ATTEMPT_DECODER, OPEN, Attempt, Delivery, DeliveryState, Pause
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.sql import Row
@@ -48,6 +48,7 @@ class PgDeliveries(PgLeases):
     def __init__(self, tx: PgTx) -> None:
         super().__init__(tx)
         self._attempt_facts = tx.cipher.column("attempts", "facts", daily=True)
+        self._why = tx.cipher.column("pauses", "reason")
 
     async def insert(self, rows: Sequence[DeliveryRow]) -> None:
         """Many deliveries, in one statement for those that are open and one for those that are not."""
@@ -172,3 +173,31 @@ class PgDeliveries(PgLeases):
             [r[3] for r in once],
             [seal(own, r[0], r[4]) for r in once],
         )
+
+    # -- holding ------------------------------------------------------------------------------
+
+    async def held(self, *, after: bytes | None, limit: int) -> list[bytes]:
+        """Messages with a held copy, oldest first, by an index that holds only these."""
+        sql = (
+            "SELECT DISTINCT message FROM open_deliveries WHERE workspace = $1 AND state = 2 AND message > $2 "
+            "ORDER BY message LIMIT $3"
+        )
+        return [r[0] for r in await self._tx.rows(sql, self._tx.own, after or b"", limit)]
+
+    async def pauses(self) -> list[Pause]:
+        """The workspace's, oldest first."""
+        own = self._tx.own
+        rows = await self._tx.rows("SELECT stream, at, reason FROM pauses WHERE workspace = $1 ORDER BY at", own)
+        return [Pause(r[0], r[1], self._why.open(own, r[0].encode(), r[2]).decode()) for r in rows]
+
+    async def pause(self, pause: Pause) -> bool:
+        """False when that stream is paused already."""
+        own = self._tx.own
+        sealed = self._why.seal(own, pause.stream.encode(), pause.reason.encode())
+        sql = "INSERT INTO pauses(workspace, stream, at, reason) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+        return bool(await self._tx.run(sql, own, pause.stream, pause.at, sealed))
+
+    async def unpause(self, stream: str) -> bool:
+        """False when it was not."""
+        sql = "DELETE FROM pauses WHERE workspace = $1 AND stream = $2"
+        return bool(await self._tx.run(sql, self._tx.own, stream))

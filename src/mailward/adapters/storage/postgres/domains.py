@@ -187,6 +187,18 @@ class PgDomains:
 
     # -- the system scope ---------------------------------------------------------------------
 
+    async def held_by(self, workspace: bytes, name: str) -> Domain | None:
+        """The domain of that canonical name in a workspace."""
+        sql = f"SELECT {_DOMAIN} FROM domains WHERE workspace = $1 AND name_token = $2"  # noqa: S608
+        row = await self._tx.row(sql, workspace, self._token(name))
+        return self._domain(row) if row else None
+
+    async def take_away(self, workspace: bytes, id: str) -> None:
+        """Remove a domain and its keys from a workspace; used selectors stay remembered."""
+        raw = ids.decode("dom", id)
+        await self._tx.run("DELETE FROM dkim_pairs WHERE workspace = $1 AND domain = $2", workspace, raw)
+        await self._tx.run("DELETE FROM domains WHERE workspace = $1 AND id = $2", workspace, raw)
+
     async def due(self, now: datetime, limit: int) -> list[tuple[WorkspaceId, str]]:
         """Domains whose next check has come."""
         rows = await self._tx.rows(

@@ -13,6 +13,7 @@ from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.identity.model import Credential, CredentialKind, Standing
 from mailward.policy.access import Scope
+from mailward.policy.bursts import DAY_SLOTS, KEEP_SLOTS, SLOT_SECONDS, BurstRule
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.sql import Row
@@ -183,6 +184,20 @@ class PgCredentials:
             last,
         )
         return None if row is None or row[0] is None else int(row[0])
+
+    async def bursting(self, since: int, rule: BurstRule) -> int:
+        """Credentials that sent a burst since a slot and were neither paused nor released for it."""
+        row = await self._tx.row(
+            "SELECT count(DISTINCT n.credential) FROM credential_traffic AS n "
+            "JOIN credentials AS c ON c.workspace = n.workspace AND c.id = n.credential "
+            "WHERE n.slot >= $1 AND n.recipients > $2 AND c.paused IS NULL AND c.revoked IS NULL "
+            "AND (c.released IS NULL OR n.slot - c.released / $3::bigint >= $4) "
+            "AND n.recipients > $5::float8 * (SELECT max(h.recipients) FROM credential_traffic AS h "
+            "WHERE h.workspace = n.workspace AND h.credential = n.credential "
+            "AND h.slot BETWEEN n.slot - $6::bigint AND n.slot - $4::bigint)",
+            *(since, rule.floor, SLOT_SECONDS * 1_000_000, DAY_SLOTS, rule.factor, KEEP_SLOTS),
+        )
+        return int(row[0]) if row else 0
 
     async def forget_traffic(self, before: int) -> int:
         """Drop older slots."""

@@ -94,6 +94,10 @@ class PgLeases:
         opened = self._tx.messages.open_facts
         return {(r[0], r[1]): (r[2], r[3], r[4], r[5], opened(r[0], r[1], r[6])) for r in rows}
 
+    async def paused_streams(self) -> list[tuple[bytes, str]]:
+        """(workspace, stream or "") of every pause there is."""
+        return [(r[0], r[1]) for r in await self._tx.rows("SELECT workspace, stream FROM pauses")]
+
     # -- worker slots -------------------------------------------------------------------------
 
     async def take_slot(self, slot: int, now: int) -> tuple[int, int]:

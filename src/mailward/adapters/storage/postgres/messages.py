@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 AnswerRow = tuple[bytes, bytes, bytes, int]
 """(key, body hash, answer, expires)."""
 
-_COLUMNS = "id, created, segment, seg_offset, seg_length, facts"
+_COLUMNS = "id, created, segment, seg_offset, seg_length, facts, content_gone"
 _LAST = b"\xff" * 16
-_DAY_MS = 86_400_000
 # Connections count into rows of their own, as long as there are fewer than this.
 _SHARDS = 1021
 
@@ -32,7 +31,8 @@ class PgMessages:
 
     def _message(self, row: Row) -> Message:
         body = None if row[2] is None else (row[2], row[3], row[4])
-        return Message(row[0], row[1], body, FACTS_DECODER.decode(self.open_facts(self._tx.own, row[0], row[5])))
+        facts = FACTS_DECODER.decode(self.open_facts(self._tx.own, row[0], row[5]))
+        return Message(row[0], row[1], body, facts, row[6])
 
     def open_facts(self, workspace: bytes, message: bytes, sealed: bytes) -> bytes:
         """The encoded facts of a message's row."""
@@ -225,25 +225,29 @@ class PgMessages:
 
     # -- retention ----------------------------------------------------------------------------
 
-    async def oldest(self, below: bytes, limit: int) -> list[bytes]:
-        """Ids of days that are wholly below a bound, oldest first, for retention.
-
-        Not up to the bound itself: what is of a day goes together, and as a rule by
-        `PgPartitions.drop` before anybody asks for single messages.
-        """
-        ms = int.from_bytes(below[:6], "big")
-        bound = _floor(ms - ms % _DAY_MS)
-        sql = "SELECT id FROM messages WHERE workspace = $1 AND id < $2 ORDER BY id LIMIT $3"
-        return [r[0] for r in await self._tx.rows(sql, self._tx.own, bound, limit)]
+    async def unindex(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
+        """Remove (token, message) pairs from the search index, whose key begins with the token."""
+        if not pairs:
+            return
+        messages = [message for _, message in pairs]
+        await self._tx.run(
+            "DELETE FROM search AS s USING unnest($2::bytea[], $3::bytea[]) AS u(token, message) "
+            "WHERE s.workspace = $1 AND s.token = u.token AND s.message = u.message "
+            "AND s.message >= $4 AND s.message <= $5",
+            self._tx.own,
+            [token for token, _ in pairs],
+            messages,
+            min(messages),
+            max(messages),
+        )
 
     async def erase(self, ids: Sequence[bytes]) -> None:
-        """Remove messages and all that hangs on them."""
+        """Remove messages and all that hangs on them, but for their search tokens (`unindex`)."""
         if not ids:
             return
         own = self._tx.own
         await self._tx.run("DELETE FROM messages WHERE workspace = $1 AND id = ANY($2::bytea[])", own, list(ids))
-        # Of the search index the whole day is read: its rows are in order of the token.
-        for table in ("open_deliveries", "deliveries", "attempts", "timeline", "search"):
+        for table in ("open_deliveries", "deliveries", "attempts", "timeline", "content_waiting"):
             sql = f"DELETE FROM {table} WHERE workspace = $1 AND message = ANY($2::bytea[])"  # noqa: S608
             await self._tx.run(sql, own, list(ids))
 

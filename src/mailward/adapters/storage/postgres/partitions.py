@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from mailward.adapters.storage.postgres.sealed import day_of
 
 if TYPE_CHECKING:
@@ -44,10 +46,15 @@ class PgPartitions:
         return [r[0] for r in await self._tx.rows("SELECT day FROM partition_days ORDER BY day")]
 
     async def drop(self, day: int) -> bool:
-        """Drop a day with all its messages; False when one of its deliveries is open. System scope.
+        """Drop a day with all its messages. System scope.
 
-        Raises asyncpg's LockNotAvailableError when others read it for longer than a second: try again later.
+        False when one of its deliveries is open, or when others kept it in use for a second:
+        it is tried again with the next run.
         """
-        row = await self._tx.row("SELECT drop_day($1)", day)
+        try:
+            async with self._tx.attempt():
+                row = await self._tx.row("SELECT drop_day($1)", day)
+        except asyncpg.LockNotAvailableError:
+            return False
         self._there.discard(day)
         return bool(row and row[0])

@@ -123,9 +123,7 @@ class PgSuppressions:
             last = rows[-1][1]
         return out
 
-    async def _rows(
-        self, below: bytes, limit: int, reason: Reason | None, stream: str | None
-    ) -> list[tuple[Any, ...]]:
+    async def _rows(self, below: bytes, limit: int, reason: Reason | None, stream: str | None) -> list[tuple[Any, ...]]:
         params: list[Any] = [self._tx.own, below]
         where = "workspace = $1 AND id < $2"
         for column, value in (("reason", reason.value if reason else None), ("stream", stream)):

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.counters import PgCounters
     from mailward.adapters.storage.postgres.deliveries import PgDeliveries
     from mailward.adapters.storage.postgres.domains import PgDomains
+    from mailward.adapters.storage.postgres.evidence import PgEvidence
     from mailward.adapters.storage.postgres.identity import PgCredentials, PgPeople
     from mailward.adapters.storage.postgres.messages import PgMessages
     from mailward.adapters.storage.postgres.partitions import PgPartitions
+    from mailward.adapters.storage.postgres.retention import PgRetention
     from mailward.adapters.storage.postgres.sealed import FieldCipher
     from mailward.adapters.storage.postgres.suppression import PgSuppressions
     from mailward.adapters.storage.postgres.webhooks import PgWebhooks
@@ -132,3 +134,17 @@ class PgTx(Sql):
         from mailward.adapters.storage.postgres.identity import PgPeople
 
         return PgPeople(self)
+
+    @cached_property
+    def retention(self) -> PgRetention:
+        """How far content was let go, and what is still to be overwritten."""
+        from mailward.adapters.storage.postgres.retention import PgRetention
+
+        return PgRetention(self)
+
+    @cached_property
+    def evidence(self) -> PgEvidence:
+        """What the checks ask."""
+        from mailward.adapters.storage.postgres.evidence import PgEvidence
+
+        return PgEvidence(self)

@@ -63,9 +63,7 @@ class PgWebhookQueue(PgWebhookRows):
         )
         jobs.sort(key=lambda r: (r[6], r[7]))
         secrets = await self._secrets_of(list(chosen), now)
-        urls = {
-            (r[0], r[1]): self._details.unpack(r[0], r[1], r[2])[0] for r in waiting if (r[0], r[1]) in chosen
-        }
+        urls = {(r[0], r[1]): self._details.unpack(r[0], r[1], r[2])[0] for r in waiting if (r[0], r[1]) in chosen}
         out: list[Work] = []
         for workspace, webhook, event, type, attempts, body, _, _ in jobs:
             if body is not None:

@@ -40,6 +40,7 @@ CREATE TABLE messages(
   seg_offset bigint,
   seg_length bigint,
   facts bytea NOT NULL,
+  content_gone bigint,
   PRIMARY KEY (workspace, id)
 ) PARTITION BY RANGE (id);
 -- Deliveries that are still to be done, of every day: the queue. A row moves to `deliveries` when its state is final,
@@ -59,6 +60,7 @@ CREATE TABLE open_deliveries(
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 -- One index serves due work and expired leases alike: a lease is a due time moved into the future.
 CREATE INDEX open_deliveries_due ON open_deliveries(workspace, due) WHERE state < 2;
+CREATE INDEX open_deliveries_held ON open_deliveries(workspace, message) WHERE state = 2;
 CREATE TABLE deliveries(
   workspace bytea NOT NULL,
   message bytea NOT NULL,
@@ -114,6 +116,14 @@ CREATE TABLE idempotency(
   PRIMARY KEY (workspace, key)
 );
 CREATE INDEX idempotency_expires ON idempotency(workspace, expires);
+-- Streams of a workspace (or "" for all of them) whose new mail is held.
+CREATE TABLE pauses(
+  workspace bytea NOT NULL,
+  stream text NOT NULL,
+  at bigint NOT NULL,
+  reason bytea NOT NULL,
+  PRIMARY KEY (workspace, stream)
+);
 -- `shard` keeps transactions that count at the same time from waiting for each other: each connection has a row of its
 -- own, and the sum is what was counted.
 CREATE TABLE usage(
@@ -125,7 +135,7 @@ CREATE TABLE usage(
   PRIMARY KEY (workspace, day, what, shard)
 ) WITH (fillfactor = 60);
 
-CALL raise_wall('messages', 'SELECT, INSERT, DELETE', 'SELECT, INSERT, UPDATE, DELETE');
+CALL raise_wall('messages', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, UPDATE, DELETE');
 CALL raise_wall('open_deliveries', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, UPDATE, DELETE');
 CALL raise_wall('deliveries', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, UPDATE, DELETE');
 CALL raise_wall('attempts', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, DELETE');
@@ -133,6 +143,7 @@ CALL raise_wall('timeline', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, D
 CALL raise_wall('search', 'SELECT, INSERT, DELETE', 'SELECT, INSERT, DELETE');
 CALL raise_wall('search_progress', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE');
 CALL raise_wall('idempotency', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, DELETE');
+CALL raise_wall('pauses', 'SELECT, INSERT, DELETE', 'SELECT, INSERT');
 CALL raise_wall('usage', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE');
 
 -- Days that have partitions. There is no default partition: rows in it would have to be moved before their day could
@@ -143,7 +154,8 @@ CREATE TABLE partition_days(
 );
 GRANT SELECT ON partition_days TO mailward_system;
 
-CREATE FUNCTION day_floor(day integer) RETURNS bytea LANGUAGE sql IMMUTABLE
+-- The smallest id of a day.
+CREATE FUNCTION first_id(day integer) RETURNS bytea LANGUAGE sql IMMUTABLE
   RETURN substring(int8send(day::bigint * 86400000) FROM 3);
 
 -- Make the partitions of a day. True when they are there for good; false when this transaction made them, and its
@@ -175,7 +187,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', part);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', part);
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
-      parent, part, day_floor(wanted), day_floor(wanted + 1));
+      parent, part, first_id(wanted), first_id(wanted + 1));
   END LOOP;
   RETURN false;
 END
@@ -196,7 +208,7 @@ BEGIN
   END IF;
   -- First the lock, then the look: whoever closes a delivery of that day has ended, or waits and will find no row.
   LOCK TABLE messages, deliveries, attempts, timeline, search IN ACCESS EXCLUSIVE MODE;
-  IF EXISTS (SELECT FROM open_deliveries WHERE message >= day_floor(wanted) AND message < day_floor(wanted + 1)) THEN
+  IF EXISTS (SELECT FROM open_deliveries WHERE message >= first_id(wanted) AND message < first_id(wanted + 1)) THEN
     RETURN false;
   END IF;
   FOREACH parent IN ARRAY ARRAY['messages', 'deliveries', 'attempts', 'timeline', 'search'] LOOP
@@ -208,6 +220,7 @@ END
 $$;
 -- drop_day runs as the owner and has to see that a day has no open delivery left.
 CREATE POLICY keeper ON open_deliveries FOR SELECT TO mailward_owner USING (true);
-REVOKE ALL ON FUNCTION day_floor, make_day, drop_day FROM PUBLIC;
+REVOKE ALL ON FUNCTION first_id, make_day, drop_day FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION first_id TO mailward_system;
 GRANT EXECUTE ON FUNCTION make_day TO mailward_tenant, mailward_system;
 GRANT EXECUTE ON FUNCTION drop_day TO mailward_system;

@@ -44,6 +44,6 @@ CREATE TABLE dkim_selectors(
   PRIMARY KEY (workspace, name_token, stem)
 );
 CREATE UNIQUE INDEX dkim_selectors_once ON dkim_selectors(name_token, stem);
-CALL raise_wall('domains', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, UPDATE');
-CALL raise_wall('dkim_pairs', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, UPDATE');
+CALL raise_wall('domains', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, UPDATE, DELETE');
+CALL raise_wall('dkim_pairs', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, INSERT, UPDATE, DELETE');
 CALL raise_wall('dkim_selectors', 'SELECT, INSERT', 'SELECT, INSERT');
