@@ -116,8 +116,13 @@ def platform_of(worker: Parts) -> Platform:
         ),
         audit=Audit(i.store, export_log),
         workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
-        sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=Rate("sign-in", 10, 600)),
+        sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=_sign_in_rate(worker)),
     )
+
+
+def _sign_in_rate(worker: Parts) -> Rate:
+    """Ten wrong passwords in ten minutes over all workers, and never fewer than three on one: people mistype."""
+    return Rate("sign-in", max(3, 10 // worker.settings.workers), 600)
 
 
 def _by_id(worker: Parts) -> Any:

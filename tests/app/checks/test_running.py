@@ -13,12 +13,14 @@ import msgspec
 import pytest
 
 from mailward.adapters.net.courier import SmtpCourier
+from mailward.app.bodies import Bodies
 from mailward.app.checks import content, delivery, input, keys, limits, log, network, outcomes, transport
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import load
 from mailward.base.outcome import PermFail
+from mailward.core.audit.export import export
 from mailward.core.evidence.model import Result
 from mailward.core.identity.credentials import Wish, create_smtp
 from mailward.core.identity.model import CredentialKind
@@ -228,7 +230,7 @@ async def test_a_body_in_clear_fails(context: Context, monkeypatch: pytest.Monke
     (context.settings.data / "leak").write_bytes(b"")
     leaked: list[str] = []
 
-    class Leaking(content.Bodies):
+    class Leaking(Bodies):
         async def read(self, workspace: bytes, message: bytes, ref: Any) -> bytes:
             found = await super().read(workspace, message, ref)
             (context.settings.data / "leak").write_bytes(found)
@@ -247,7 +249,7 @@ async def test_a_body_in_clear_fails(context: Context, monkeypatch: pytest.Monke
 @pytest.mark.claim("LOG-1")
 async def test_an_export_with_a_fault_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """An export that lost an entry on its way, and a verifier that accepts forgeries, are both found."""
-    real = log.export
+    real = export
 
     async def short(*a: Any, **kw: Any) -> dict[str, Any]:
         made = await real(*a, **kw)

@@ -5,30 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from mailward.adapters.host.hashing import HashingThreads
+from mailward.app.guesses import Guesses
 from mailward.app.store import Store, Tx
-from mailward.base.errors import LimitReached, NotFound, Unauthenticated
+from mailward.base.errors import NotFound, Unauthenticated
 from mailward.base.secret import Secret
 from mailward.base.sources import Clock, Entropy
 from mailward.core.identity import passwords, people, sessions, tokens
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.edges.web.dashboard.ports import Session
 from mailward.policy.access import Role
-from mailward.policy.gcra import Rate, decide
+from mailward.policy.gcra import Rate
 
 
 class Sessions:
     """Implements `edges.web.dashboard.ports.Sessions`."""
 
-    def __init__(
-        self, store: Store, keeper: Doorkeeper, clock: Clock, entropy: Entropy, *, failures: Rate
-    ) -> None:
+    def __init__(self, store: Store, keeper: Doorkeeper, clock: Clock, entropy: Entropy, *, failures: Rate) -> None:
         self._store = store
         self._keeper = keeper
         self._clock = clock
         self._entropy = entropy
         self._threads = HashingThreads()
-        self._failures = failures
-        self._tats: dict[str, float] = {}
+        self._guesses = Guesses(failures, clock.monotonic)
 
     async def setup_open(self, token: str) -> None:
         """Nothing while the link can be used, else NotFound."""
@@ -68,14 +66,7 @@ class Sessions:
 
     async def sign_in(self, email: str, password: str, *, ip: str, user_agent: str) -> Secret[str]:
         """A session, or Unauthenticated in equal time for an unknown address and a wrong password."""
-        keys = (f"ip:{ip}", f"account:{email.casefold()[:254]}")
-        steady = self._clock.monotonic()
-        for key in keys:
-            _, decision = decide(self._failures, self._tats.get(key, 0.0), steady)
-            if not decision.allowed:
-                raise LimitReached(
-                    "too_many_failures", "Too many failed sign-ins; try again later.", retry_after=decision.retry_after
-                )
+        self._guesses.take(email, ip)
         found = await self._store.system_read(lambda tx: tx.people.user_by_email(email.strip()))
         stored = found.password if found is not None else passwords.NOBODY
         good = await self._threads.run(lambda: passwords.verify_password(password, stored))
@@ -85,11 +76,8 @@ class Sessions:
             user = found
             places = await self._store.system_read(lambda tx: tx.people.memberships(user.id))
         if found is None or not places:
-            if len(self._tats) > 20_000:
-                self._tats = {k: t for k, t in self._tats.items() if t > steady}
-            for key in keys:
-                self._tats[key], _ = decide(self._failures, self._tats.get(key, 0.0), steady)
             raise Unauthenticated("unauthenticated", "This address and password do not belong together.")
+        self._guesses.right(email, ip)
         workspace, role = places[0]
         person = found
         fresh = None
