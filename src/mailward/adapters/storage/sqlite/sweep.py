@@ -119,7 +119,7 @@ def records(fd: int) -> Iterator[tuple[int, Head]]:
         yield at, head
         after = at + head.length
         octets = os.pread(fd, HEAD, after)
-        if octets and not octets.startswith((MAGIC, b"\0")):
+        if after > size or (octets and not octets.startswith((MAGIC, b"\0"))):
             # The length cannot be right, or a torn write follows: search from inside the record on.
             after = at + 1
             octets = os.pread(fd, HEAD, after)
