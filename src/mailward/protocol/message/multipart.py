@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
-_REST = re.compile(rb"(--)?[ \t]*(?:\r\n|\Z)")
 _OPAQUE = frozenset(("multipart/signed", "multipart/encrypted"))
 
 
@@ -27,19 +27,14 @@ def delimiters(content: bytes, boundary: bytes, start: int, end: int) -> Iterato
     A line counts when it is the boundary, perhaps "--", and white space. The RFC would also take a line that
     goes on after the boundary; then a boundary that is the beginning of an inner one would cut the inner parts.
     """
-    marker = b"--" + boundary
-    at = start
-    while (at := content.find(marker, at, end)) >= 0:
-        after = at + len(marker)
-        rest = _REST.match(content, after, end)
-        if rest is None or (at != start and (at - start < 2 or content[at - 2 : at] != b"\r\n")):
-            at = after
-            continue
-        closes = rest[1] is not None
-        yield Delimiter(max(start, at - 2) if at != start else start, rest.end(), closes)
+    rest = rb"--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)"
+    first = re.compile(rest).match(content, start, end)
+    # A plain CRLF in front, so that the engine looks for octets and not for a pattern.
+    for match in chain((first,) if first else (), re.compile(rb"\r\n" + rest).finditer(content, start, end)):
+        closes = match[1] is not None
+        yield Delimiter(match.start(), min(match.end() + 2, end), closes)
         if closes:
             return
-        at = rest.end()
 
 
 def is_opaque(kind: str) -> bool:

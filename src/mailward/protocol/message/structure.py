@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mailward.base.errors import Invalid
-from mailward.protocol.message import charset, filenames, headers, parameters, words
+from mailward.protocol.message import charset, filenames, headers, multipart, parameters, transfer, words
 from mailward.protocol.message.headers import Parsed
 
 MAX_DEPTH = 20
@@ -22,12 +22,14 @@ MAX_TEXT = 2 * 1024 * 1024
 MAX_BYTES = 50 * 1024 * 1024
 
 _LINE_BREAK = re.compile(rb"\r\n|\r|\n")
-_BASE64_JUNK = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
 @dataclass(slots=True)
 class Leaf:
-    """A part that is no multipart. `content` is decoded; `filename` is safe to show and to save, or ""."""
+    """A part that is no multipart. `content` is decoded; `filename` is safe to show and to save, or "".
+
+    `encoding` is the transfer encoding it came in, in lower case, "" when it named none.
+    """
 
     content_type: str
     charset: str
@@ -35,6 +37,7 @@ class Leaf:
     content_id: str | None
     disposition: str
     content: bytes = field(repr=False)
+    encoding: str = ""
 
     @property
     def size(self) -> int:
@@ -112,23 +115,21 @@ class _Reader:
         """The parts between delimiter lines (RFC 2046 section 5.1.1)."""
         if b"\0" in boundary or len(boundary) > 200:
             self.defect("boundary_invalid")
-        line = re.compile(rb"(?:\r\n|^)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)")
         out: list[bytes] = []
         start = -1
-        for match in line.finditer(body):
+        for delimiter in multipart.delimiters(body, boundary, 0, len(body)):
             if start >= 0:
-                out.append(body[start : match.start()])
-            start = match.end() + 2
-            if match[1]:
-                start = -2
-                break
+                out.append(body[start : delimiter.start])
+            if delimiter.closes:
+                return out
+            start = delimiter.stop
             if len(out) > MAX_PARTS:
                 self.defect("too_many_parts")
                 return out
         if start >= 0:
             self.defect("boundary_not_closed")
             out.append(body[start:])
-        elif start == -1:
+        else:
             self.defect("boundary_not_found")
         return out
 
@@ -137,14 +138,15 @@ class _Reader:
         disposition, more = parameters.parse(raw) if raw is not None else ("", {})
         name = more.get("filename") or given.get("name") or ""
         raw_id = headers.first_value(parsed, b"content-id")
-        encoding = self.single(parsed, b"content-transfer-encoding") or b""
+        encoding = (self.single(parsed, b"content-transfer-encoding") or b"").strip().lower()
         return Leaf(
             content_type=kind,
             charset=given.get("charset", "us-ascii"),
             filename=filenames.safe(name) if name else "",
             content_id=words.decode(raw_id).strip("<> ") if raw_id else None,
             disposition=disposition,
-            content=self.decode(body, encoding.strip().lower()),
+            content=self.decode(body, encoding),
+            encoding=encoding.decode("ascii", "replace"),
         )
 
     def decode(self, body: bytes, encoding: bytes) -> bytes:
@@ -153,7 +155,7 @@ class _Reader:
             self.defect("too_large_to_decode")
             return b""
         if encoding == b"base64":
-            clean = _BASE64_JUNK.sub(b"", body)
+            clean = transfer.base64_digits(body)
             if len(clean) + body.count(b"=") + body.count(b"\r") + body.count(b"\n") != len(body):
                 self.defect("base64_junk")
             if len(clean) % 4 == 1:

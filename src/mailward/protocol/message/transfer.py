@@ -9,6 +9,7 @@ IDENTITY = frozenset((b"", b"7bit", b"8bit", b"binary"))
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes(octet for octet in range(256) if octet not in _ALPHABET)
+_NOT_DIGITS = _NOT_BASE64 + b"="
 _HIGH = bytes(range(128, 256))
 _OVERFULL = re.compile(rb"=(?:20|09)(?<=[^\r\n]{77})(?=\r\n|\Z)")
 
@@ -35,6 +36,11 @@ def mostly_high(data: bytes) -> bool:
 def base64_again(body: bytes) -> bytes:
     """The same base64 in short lines, without the characters that readers ignore (RFC 2045 section 6.8)."""
     return _lines(body.translate(None, _NOT_BASE64)) + (b"\r\n" if body.endswith(b"\r\n") else b"")
+
+
+def base64_digits(body: bytes) -> bytes:
+    """The characters of base64 that carry bits, without the padding."""
+    return body.translate(None, _NOT_DIGITS)
 
 
 def quoted_printable_decoded(body: bytes) -> bytes:

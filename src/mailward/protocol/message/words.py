@@ -10,8 +10,9 @@ import re
 from mailward.protocol.message import charset as charsets
 from mailward.protocol.message.charset import UNPRINTABLE
 
-# Every class excludes "?", so an attempt ends at the next one and the scan stays linear.
-_WORD = re.compile(rb"=\?([!->@-~]{1,60})\?([bBqQ])\?([!->@-~ ]{0,2000})\?=")
+# Every class excludes "?", so an attempt ends at the next one and the scan stays linear. Octets above ASCII have no
+# place in a word, but there are senders who leave them there; they mean what the word's charset says.
+_WORD = re.compile(rb"=\?([!->@-~]{1,60})\?([bBqQ])\?([!->@-~ \x80-\xff]{0,2000})\?=")
 _BASE64_JUNK = re.compile(rb"[^A-Za-z0-9+/]+")
 _Q_UNSAFE = re.compile(rb"[^A-Za-z0-9!*+/ -]")  # RFC 2047 section 5 (3): safe inside a phrase too
 
