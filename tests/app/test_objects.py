@@ -10,12 +10,20 @@ from mailward.app.objects import opener, place_of
 from mailward.app.settings import SettingsError, load
 from tests.conftest import MovingClock, SeededEntropy
 
-SECTION = """
+STORAGE = """
+[storage]
+kind = "postgres"
+url = "postgresql://mailward_app@db.example/mailward?sslmode=verify-full"
+"""
+SECTION = (
+    STORAGE
+    + """
 [objects]
 url = "s3://mail/prefix"
 endpoint = "https://minio.example:9000/"
 region = "eu-central-1"
 """
+)
 
 
 def settings_file(tmp_path: Path, text: str) -> str:
@@ -53,7 +61,8 @@ def test_keys_come_from_files(tmp_path: Path) -> None:
 def test_the_start_refuses(tmp_path: Path, line: str, says: str) -> None:
     """Settings that would send content over a way that is not verified, or make no sense, end the start."""
     key = line.split(" ")[0]
-    text = "\n".join(o for o in SECTION.splitlines() if not o.startswith(f"{key} ")) + f"\n{line}\n"
+    kept = [o for o in SECTION.removeprefix(STORAGE).splitlines() if not o.startswith(f"{key} ")]
+    text = STORAGE + "\n".join([*kept, line])
     with pytest.raises(SettingsError, match=says):
         load(settings_file(tmp_path, text), {})
     load(settings_file(tmp_path, SECTION), {})
@@ -61,10 +70,18 @@ def test_the_start_refuses(tmp_path: Path, line: str, says: str) -> None:
 
 def test_a_listed_loopback_endpoint_is_used(tmp_path: Path) -> None:
     """On this machine a store may be spoken to without TLS, once it is listed."""
-    text = '[objects]\nurl = "s3://mail"\nendpoint = "http://127.0.0.1:9000"\nplaintext = ["127.0.0.1:9000"]\n'
+    text = (
+        STORAGE + '[objects]\nurl = "s3://mail"\nendpoint = "http://127.0.0.1:9000"\nplaintext = ["127.0.0.1:9000"]\n'
+    )
     place = place_of(load(settings_file(tmp_path, text), {}).objects)
     assert place is not None
     assert place.unencrypted
+
+
+def test_the_embedded_store_takes_no_bucket(tmp_path: Path) -> None:
+    """A bucket beside the embedded store would hold nothing: that is said, and not ignored."""
+    with pytest.raises(SettingsError, match=r"storage\.kind"):
+        load(settings_file(tmp_path, SECTION.removeprefix(STORAGE)), {})
 
 
 def test_without_a_url_there_is_no_object_store(tmp_path: Path, clock: MovingClock, entropy: SeededEntropy) -> None:

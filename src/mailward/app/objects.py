@@ -11,8 +11,8 @@ all where the machine has a role.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -22,7 +22,8 @@ from mailward.base.sources import Clock, Entropy
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.objects.segments import ObjectSegments
-    from mailward.adapters.storage.objects.sweep import Living
+    from mailward.adapters.storage.postgres.sql import Sql
+    from mailward.app.store import Chore, Store
 
 ObjectsError = PlaceError
 
@@ -107,20 +108,36 @@ def opener(objects: Objects, *, clock: Clock, entropy: Entropy) -> Callable[[int
     return open_for
 
 
-# A run looks at this many objects and goes on from there the next time.
+# A run looks at this many objects, and the next goes on from there.
 _OBJECTS_OF_A_RUN = 50_000
+_SWEEP_SECONDS = 600.0
 
 
-def sweeping(objects: ObjectSegments, living: Living, clock: Clock) -> Callable[[], Awaitable[int]]:
-    """A task of upkeep that removes objects which no row names; it returns how many went."""
+def object_chores(objects: Objects, store: Store, clock: Clock) -> list[Chore]:
+    """Housekeeping of the bucket: removing objects that no row names any more."""
+    place = place_of(objects)
+    if place is None:
+        return []
+    return [("objects", _SWEEP_SECONDS, sweeping(place, store, clock))]
+
+
+def sweeping(place: Place, store: Store, clock: Clock) -> Callable[[], Awaitable[int]]:
+    """One step of the sweep; it returns how many objects went, and the next step goes on where this one stopped."""
+    from mailward.adapters.storage.objects.bucket import open_bucket
     from mailward.adapters.storage.objects.sweep import sweep
+    from mailward.adapters.storage.postgres.living import living_segments
 
+    bucket = open_bucket(place)
     after: str | None = None
 
-    async def run() -> int:
+    async def living(segments: Sequence[int]) -> set[int]:
+        # Only PostgreSQL's rows name objects, and only its transaction knows how to ask.
+        return await store.system_read(lambda tx: living_segments(cast("Sql", tx), segments))
+
+    async def step() -> int:
         nonlocal after
-        done = await sweep(objects.bucket, living, now=clock.now(), after=after, most=_OBJECTS_OF_A_RUN)
+        done = await sweep(bucket, living, now=clock.now(), after=after, most=_OBJECTS_OF_A_RUN)
         after = done.after
         return done.removed
 
-    return run
+    return step

@@ -265,6 +265,8 @@ def _check(settings: Settings) -> None:
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: set both certificate and key, or neither")
     _check_storage(settings.storage)
+    if settings.objects.url and settings.storage.kind == "embedded":
+        raise SettingsError('objects.url: the embedded store keeps bodies in files; set storage.kind = "postgres"')
     try:
         check_objects(settings.objects)
     except ObjectsError as e:

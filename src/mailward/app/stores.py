@@ -16,6 +16,7 @@ from mailward.adapters.storage.postgres.sealed import FieldCipher
 from mailward.adapters.storage.postgres.tx import PgTx
 from mailward.adapters.storage.sqlite.engine import SqliteStore, end_process
 from mailward.adapters.vault.vault import Vault
+from mailward.app.objects import opener
 from mailward.app.settings import Settings, SettingsError
 from mailward.app.store import Store
 from mailward.base.errors import Unavailable
@@ -31,6 +32,8 @@ def make_store(settings: Settings, vault: Vault, *, worker: int, clock: Clock, e
     cipher = FieldCipher(vault.derive, entropy)
 
     def open_bodies(writer: int) -> BodyStore:
+        if settings.objects.url:
+            return opener(settings.objects, clock=clock, entropy=entropy)(writer)
         return LocalBodies(settings.data / "segments", writer=writer, entropy=entropy, fatal=end_process)
 
     storage = settings.storage
