@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from mailward.app.naming import installation_names
+from mailward.app.objects import object_chores
 from mailward.app.parts import Parts
 from mailward.app.retention import Retention, default_terms
 from mailward.app.signing import make_keys
@@ -129,6 +130,7 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
     return [
         *tasks,
         *(Task(name, seconds, run) for name, seconds, run in store.chores()),
+        *(Task(*chore) for chore in object_chores(installation.settings.objects, store, clock)),
         Task("audit", 1.0, audit),
         Task("search", 1.0, search),
         Task("retention", 600.0, retention),
