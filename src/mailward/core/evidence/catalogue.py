@@ -190,8 +190,9 @@ CATALOGUE: tuple[Control, ...] = (
     # Privacy
     Control(
         "PRIVACY-1",
-        "Messages and what is known of them are erased when their retention ends, 60 days by default.",
-        missing="periods per field; received mail; backups",
+        "Messages and their content are kept for terms each workspace sets, 60 days by default; then rows, search "
+        "tokens, the data key of the day and its files go.",
+        missing="periods for single fields and for account data; received mail; backups",
     ),
     Control("PRIVACY-2", "Fields can be redacted or never stored.", missing="redaction"),
     Control("PRIVACY-3", "Everything about a person can be exported and erased.", missing="both"),
