@@ -59,6 +59,8 @@ class Platform(Peer):
             "delivery.sign": sign,
             "delivery.allow_networks": ["127.0.0.0/8"],
             "limits.api_per_minute": 0,
+            # The limiter runs; the senders here are all one address.
+            "limits.smtp_connections_per_minute_ip": 100_000_000,
         }
         if route:
             self._values["delivery.routes"] = {"*": route}

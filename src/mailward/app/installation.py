@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
+from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.vault.vault import Vault
+from mailward.app.committer import shared_verbs
+from mailward.app.committing import socket_path
 from mailward.app.settings import Settings
 from mailward.app.store import Store
 from mailward.app.stores import make_store
+from mailward.core.delivery.settle import Settling
+from mailward.core.submission.model import StaleJudgement
 from mailward.core.workspaces.data_keys import DataKeys
 
 # Worker numbers of processes that are not workers: they may append bodies of their own and must not share a segment.
@@ -21,14 +26,19 @@ class Installation:
         self.clock = SystemClock()
         self.entropy = SystemEntropy()
         self.vault = Vault(settings.data / "keys", self.entropy, now=self.clock.now())
-        self.store: Store = make_store(
-            settings, self.vault, worker=worker, clock=self.clock, entropy=self.entropy
-        )
+        self.store: Store = make_store(settings, self.vault, worker=worker, clock=self.clock, entropy=self.entropy)
         self.data_keys = DataKeys(self.store, self.vault.service, self.entropy)
 
     async def open(self) -> None:
         """Start the store."""
         await self.store.open()
+
+    async def join_committer(self, settling: Settling) -> None:
+        """Hand messages and outcomes to the committing process of the data folder, where the store has one."""
+        if isinstance(self.store, SqliteStore):
+            await self.store.join_committer(
+                socket_path(self.settings), shared_verbs(settling), errors=(StaleJudgement,)
+            )
 
     async def close(self) -> None:
         """Finish the store's work and stop it."""

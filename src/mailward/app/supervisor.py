@@ -16,6 +16,8 @@ from collections.abc import Callable
 
 import structlog
 
+from mailward.app.committing import Committing
+from mailward.app.committing import start as start_committing
 from mailward.app.plan import Plan, encode
 from mailward.app.ports import bind
 from mailward.app.roles import Hold, StartError, first_slot
@@ -56,6 +58,7 @@ class Supervisor:
         self._again: dict[int, float] = {}
         self._owner: tuple[int, int] | None = None
         self._hold: Hold | None = None
+        self._committing: Committing | None = None
         self._stopping = False
         self._sockets: dict[str, list[socket.socket]] = {}
 
@@ -72,11 +75,15 @@ class Supervisor:
             hold.started()
             signal.signal(signal.SIGTERM, self._stop)
             signal.signal(signal.SIGINT, self._stop)
+            if settings.storage.kind == "embedded":
+                self._committing = start_committing(settings, self._owner)
             for slot in self._slots():
                 self._spawn(slot)
             self._ready()
             return self._watch()
         finally:
+            if self._committing is not None:
+                self._committing.stop()
             hold.release()
 
     def _slots(self) -> range:
@@ -163,6 +170,8 @@ class Supervisor:
                 if slot in self._again and now >= self._again[slot]:
                     del self._again[slot]
                     self._spawn(slot)
+            if self._committing is not None:
+                self._committing.look(now)
             if now - looked > _UPKEEP_LOOK_SECONDS:
                 looked = now
                 self._look_for_upkeep()

@@ -117,6 +117,8 @@ class Worker:
         i, settings = self.installation, self.settings
         await i.open()
         now = i.now_us()
+        self.settling = Settling(i.token_key, i.entropy)
+        await i.join_committer(self.settling)
         self.generation, returned = await i.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))
         if returned:
             log.info("leases_returned", copies=returned)
@@ -128,9 +130,7 @@ class Worker:
         self.doors = Doors(i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc())
         self.standings = Standings(i.store, i.clock.now)
         self.allowance = Allowance(settings.limits, i.clock.monotonic, settings.workers)
-        self.knowledge = Knowledge(
-            i.store, lambda: load_domains(i), self._credentials_changed, i.data_keys.forget
-        )
+        self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed, i.data_keys.forget)
         self.bodies = Bodies(i.store, i.data_keys)
         self.certificates = Certificates(*certificate(settings, i.clock.now()))
         self.sink = SmtpSink() if settings.capture else None
@@ -189,10 +189,9 @@ class Worker:
             lessee=self.generation,
             now_us=i.now_us,
         )
-        settling = Settling(i.token_key, i.entropy)
 
         def settle(workspace: bytes, settled: list[Settled]) -> asyncio.Future[Any]:
-            return i.store.write_item(settling.settle, workspace, settled)
+            return i.store.write_item(self.settling.settle, workspace, settled)
 
         return Sender(
             attempts=Punctual(attempter, self.leasing),

@@ -12,13 +12,14 @@ import apsw
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mailward.adapters.storage.sqlite import engine
 from mailward.adapters.storage.sqlite.connection import assert_encrypted, connect
 from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.segments import BodyRef, DataKey, open_record, read_record
+from mailward.adapters.storage.sqlite.group import GroupCommit, Job
+from mailward.adapters.storage.sqlite.segments import BodyRef, DataKey, SegmentWriter, open_record, read_record
 from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.base import ids
 from mailward.base.errors import Corrupt, Unavailable
+from mailward.base.sources import Entropy
 
 WS_A = ids.encode("ws", b"a" * 16)
 WS_B = ids.encode("ws", b"b" * 16)
@@ -39,6 +40,12 @@ async def _insert(tx: SqliteTx, n: int) -> None:
 
 async def _insert_n(n: int, tx: SqliteTx) -> None:
     await _insert(tx, n)
+
+
+async def _insert_one(tx: SqliteTx, items: list[Any]) -> list[Any]:
+    for n, _ in items:
+        await _insert(tx, n)
+    return items
 
 
 async def test_a_workspace_sees_only_its_rows(store: SqliteStore) -> None:
@@ -205,7 +212,9 @@ async def test_bodies_are_sealed_and_found_again(store: SqliteStore, tmp_path: P
             open_record(broken, b"a" * 16, bytes([1]) * 16, key)
 
 
-async def test_a_failed_sync_ends_the_process(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_sync_ends_the_process(
+    store: SqliteStore, tmp_path: Path, entropy: Entropy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After fsync fails nobody is told yes: the process ends."""
     ended: list[str] = []
 
@@ -216,17 +225,21 @@ async def test_a_failed_sync_ends_the_process(store: SqliteStore, monkeypatch: p
         ended.append(reason)
         raise Ended
 
-    store._fatal = fatal
     key = DataKey(1, 1, AESGCM(bytes(32)))
 
     def broken(fd: int) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("mailward.adapters.storage.sqlite.segments.os.fdatasync", broken)
-    job = engine._Job(None, b"a" * 16, 1, (b"m" * 16, key, b"x"), asyncio.get_running_loop().create_future())
-    with pytest.raises(Ended):
-        store._store_bodies([job])
-    assert ended == ["segment sync: Input/output error"]
+    monkeypatch.setattr("mailward.adapters.storage.sqlite.group.os.fdatasync", broken)
+    for beside in (False, True):
+        segments = SegmentWriter(store.segment_folder, 7 + beside, entropy)
+        path = tmp_path / "data" / "state.db"
+        group = GroupCommit(path, bytes(range(32)), segments, cache_kib=512, fatal=fatal, beside=beside)
+        with pytest.raises(Ended):
+            group.commit([Job(_insert_one, b"a" * 16, 1, (b"a" * 16, b"m" * 16, key, b"x"), None)])
+        group.close()
+    assert ended == ["segment sync: Input/output error"] * 2
 
 
 async def test_a_full_disk_refuses_and_recovers(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:

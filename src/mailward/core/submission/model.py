@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from mailward.base.errors import Unavailable
 from mailward.core.messages.model import DeliveryState, MessageFacts
@@ -25,8 +26,7 @@ class Idempotency(NamedTuple):
     expires: int
 
 
-@dataclass(slots=True)
-class Submission:
+class Submission(msgspec.Struct, array_like=True):
     """A message that passed every check and waits to be recorded.
 
     `epochs` are the epochs of the caches it was judged by: if the store knows newer ones,

@@ -18,15 +18,17 @@ import contextlib
 import fcntl
 import os
 import queue
-import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import apsw
 
 from mailward.adapters.storage.sqlite.connection import assert_encrypted, connect
+from mailward.adapters.storage.sqlite.frames import SharedVerb
+from mailward.adapters.storage.sqlite.group import SINGLE, GroupCommit, Job, ListVerb, Verb, end_process, step
+from mailward.adapters.storage.sqlite.link import CommitterLink
 from mailward.adapters.storage.sqlite.migrate import migrate
 from mailward.adapters.storage.sqlite.scope import SYSTEM_FLAGS, ScopeGuard
 from mailward.adapters.storage.sqlite.segments import BodyRef, DataKey, SegmentWriter, read_record
@@ -38,36 +40,9 @@ from mailward.base.errors import MailwardError, Unavailable
 from mailward.base.sources import Clock, Entropy
 
 T = TypeVar("T")
-Verb = Callable[[SqliteTx], Awaitable[T]]
-ListVerb = Callable[[SqliteTx, list[Any]], Awaitable[Sequence[Any]]]
 
 # Items of one commit at most: bounds how long a lone message waits behind a crowd.
 _MAX_GROUP = 1024
-
-
-class _Job:
-    """A verb, or an item for a list verb, waiting for the writer."""
-
-    __slots__ = ("body", "error", "future", "item", "result", "verb", "workspace")
-
-    def __init__(self, verb: Any, workspace: bytes | None, item: Any, body: Any, future: asyncio.Future[Any]) -> None:
-        self.verb = verb
-        self.workspace = workspace
-        self.item = item
-        self.body = body
-        self.future = future
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-
-_SINGLE = object()
-
-
-def end_process(reason: str) -> None:
-    """A failed sync leaves the kernel free to drop what we believe is written: stop at once, recover from disk."""
-    sys.stderr.write(f'{{"event":"fatal_storage","level":"critical","reason":"{reason}"}}\n')
-    sys.stderr.flush()
-    os._exit(74)
 
 
 class SqliteStore:
@@ -88,7 +63,9 @@ class SqliteStore:
         self._fatal = fatal
         self.segment_folder = folder / "segments"
         self._segments = SegmentWriter(self.segment_folder, worker, entropy)
-        self._inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._entropy = entropy
+        self._link: CommitterLink | None = None
+        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._read_inbox: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -126,10 +103,24 @@ class SqliteStore:
             self._threads.append(thread)
             await ready
 
+    async def join_committer(
+        self, path: Path, verbs: Sequence[SharedVerb], *, errors: Sequence[type[MailwardError]] = ()
+    ) -> None:
+        """From now on hand the items of these verbs to the committing process behind that socket, while it is there."""
+        self._link = CommitterLink(path, verbs, self._entropy, self._alone, errors=errors)
+        await self._link.first(2.0)
+
+    def _alone(
+        self, verb: Any, workspace: bytes | None, item: Any, record: bytes | None, future: asyncio.Future[Any]
+    ) -> None:
+        self._inbox.put(Job(verb, workspace, item, record, future))
+
     async def close(self) -> None:
         """Finish what is queued, then stop."""
         if self._closed:
             return
+        if self._link is not None:
+            await self._link.close()
         self._closed = True
         self._inbox.put(None)
         self._read_inbox.put(None)
@@ -141,11 +132,11 @@ class SqliteStore:
 
     def write(self, workspace: str, verb: Verb[T]) -> asyncio.Future[T]:
         """Run a verb in a transaction of one workspace; resolves after the commit is on disk."""
-        return self._submit(_SINGLE, ids.decode("ws", workspace), verb, None)
+        return self._submit(SINGLE, ids.decode("ws", workspace), verb, None)
 
     def system_write(self, verb: Verb[T]) -> asyncio.Future[T]:
         """Run a verb outside of any workspace. For `core/workspaces/system` and its importers only."""
-        return self._submit(_SINGLE, None, verb, None)
+        return self._submit(SINGLE, None, verb, None)
 
     def write_item(
         self, verb: ListVerb, workspace: bytes | None, item: Any, body: tuple[bytes, DataKey, bytes] | None = None
@@ -156,7 +147,12 @@ class SqliteStore:
         receives the item as `(item, BodyRef)`. The verb returns a result for each item; a
         result that is an exception is raised to that item's caller alone.
         """
-        return self._submit(verb, workspace, item, body)
+        if self._link is not None:
+            future = self._future()
+            sealed_by = None if body is None else (workspace or b"", *body)
+            if self._link.offer(verb, workspace, item, sealed_by, future):
+                return future
+        return self._submit(verb, workspace, item, None if body is None else (workspace or b"", *body))
 
     def read(self, workspace: str, verb: Verb[T]) -> asyncio.Future[T]:
         """Run a verb that only reads, on a snapshot, beside the writer."""
@@ -204,7 +200,7 @@ class SqliteStore:
 
     def _submit(self, verb: Any, workspace: bytes | None, item: Any, body: Any) -> asyncio.Future[Any]:
         future = self._future()
-        self._inbox.put(_Job(verb, workspace, item, body, future))
+        self._inbox.put(Job(verb, workspace, item, body, future))
         return future
 
     def _submit_read(self, workspace: bytes | None, verb: Any) -> asyncio.Future[Any]:
@@ -223,7 +219,7 @@ class SqliteStore:
     def _write_loop(self, ready: asyncio.Future[None]) -> None:
         assert self._loop is not None
         try:
-            db, guard, tx = self._connect(16_384)
+            group = GroupCommit(self._path, self._key, self._segments, cache_kib=4_096, fatal=self._fatal)
         except BaseException as e:
             self._loop.call_soon_threadsafe(ready.set_exception, e)
             return
@@ -238,15 +234,14 @@ class SqliteStore:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
             try:
                 jobs, stop = self._gather(first)
-                self._commit_group(db, guard, tx, jobs)
+                group.commit(jobs)
             finally:
                 fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
             with contextlib.suppress(RuntimeError):  # the loop may be gone at shutdown
                 self._loop.call_soon_threadsafe(_resolve, jobs)
-        self._segments.close()
-        db.close()
+        group.close()
 
-    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
+    def _gather(self, first: Job) -> tuple[list[Job], bool]:
         """What waits, up to the largest group; True when the store is to stop afterwards."""
         jobs = [first]
         while len(jobs) < _MAX_GROUP:
@@ -258,89 +253,6 @@ class SqliteStore:
                 return jobs, True
             jobs.append(job)
         return jobs, False
-
-    def _commit_group(self, db: apsw.Connection, guard: ScopeGuard, tx: SqliteTx, jobs: list[_Job]) -> None:
-        live = self._store_bodies(jobs)
-        if not live:
-            return
-        try:
-            guard.enter(None, system=True)
-            db.execute("BEGIN IMMEDIATE", prepare_flags=SYSTEM_FLAGS)
-            counters: dict[str, int] = dict(tx.rows("SELECT name, value FROM counters"))
-            tx.epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
-            for group in _groups(live):
-                self._run_group(db, guard, tx, group)
-            guard.enter(None, system=True)
-            guard.begin_statement()
-            db.execute("COMMIT", prepare_flags=SYSTEM_FLAGS)
-        except BaseException as e:
-            self._fail(db, guard, live, e)
-        finally:
-            guard.enter(None, system=False)
-
-    def _store_bodies(self, jobs: list[_Job]) -> list[_Job]:
-        """Seal and sync the bodies; returns the jobs that may go on."""
-        bodied = [j for j in jobs if j.body is not None]
-        if not bodied:
-            return jobs
-        try:
-            refs = self._segments.append([(j.workspace or b"", j.body[0], j.body[1], j.body[2]) for j in bodied])
-        except Unavailable as e:
-            for job in bodied:
-                job.error = e
-            return [j for j in jobs if j.body is None]
-        except OSError as e:
-            self._fatal(f"segment sync: {e.strerror}")
-            raise
-        for job, ref in zip(bodied, refs, strict=True):
-            job.item = (job.item, ref)
-        return jobs
-
-    def _run_group(self, db: apsw.Connection, guard: ScopeGuard, tx: SqliteTx, group: list[_Job]) -> None:
-        first = group[0]
-        guard.enter(first.workspace, system=first.workspace is None)
-        flags = SYSTEM_FLAGS
-        guard.begin_statement()
-        db.execute("SAVEPOINT verb", prepare_flags=flags)
-        try:
-            if first.verb is _SINGLE:
-                first.result = step(first.item(tx))
-            else:
-                results = step(first.verb(tx, [j.item for j in group]))
-                for job, result in zip(group, results, strict=True):
-                    if isinstance(result, BaseException):
-                        job.error = result
-                    else:
-                        job.result = result
-        except (apsw.FullError, apsw.IOError, apsw.CorruptError):
-            raise
-        except BaseException as e:
-            for job in group:
-                job.error = e
-            guard.begin_statement()
-            db.execute("ROLLBACK TO verb", prepare_flags=flags)
-        guard.begin_statement()
-        db.execute("RELEASE verb", prepare_flags=flags)
-
-    def _fail(self, db: apsw.Connection, guard: ScopeGuard, jobs: list[_Job], error: BaseException) -> None:
-        """The group did not commit: nothing of it happened, and each caller is told to try again."""
-        code = getattr(error, "extendedresult", 0)
-        if code in (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC):
-            self._fatal("database sync")
-        guard.enter(None, system=True)
-        guard.begin_statement()
-        if db.in_transaction:
-            with contextlib.suppress(apsw.Error):
-                db.execute("ROLLBACK", prepare_flags=SYSTEM_FLAGS)
-        refusal: BaseException = error
-        if isinstance(error, apsw.Error):
-            refusal = Unavailable(
-                "storage_unavailable",
-                "The message could not be stored now; please try again later.",
-                detail=f"{type(error).__name__} {code}",
-            )
-        for job in jobs:
-            job.error = refusal
 
     # -- reader thread ------------------------------------------------------------------------
 
@@ -383,35 +295,7 @@ class SqliteStore:
             guard.enter(None, system=False)
 
 
-def step(verb: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
-    """Run a coroutine to its end without a loop; RuntimeError when it really suspends."""
-    coroutine = cast("Coroutine[Any, Any, T]", verb)
-    try:
-        coroutine.send(None)
-    except StopIteration as e:
-        return cast("T", e.value)
-    coroutine.close()
-    raise RuntimeError("a verb of the embedded store may not wait for anything but its transaction")
-
-
-def _groups(jobs: list[_Job]) -> list[list[_Job]]:
-    """Merge the items of one list verb and workspace; keep single verbs alone, in order of arrival."""
-    groups: list[list[_Job]] = []
-    open_groups: dict[tuple[Any, bytes | None], list[_Job]] = {}
-    for job in jobs:
-        if job.verb is _SINGLE:
-            groups.append([job])
-            continue
-        key = (job.verb, job.workspace)
-        group = open_groups.get(key)
-        if group is None:
-            group = open_groups[key] = []
-            groups.append(group)
-        group.append(job)
-    return groups
-
-
-def _resolve(jobs: list[_Job]) -> None:
+def _resolve(jobs: list[Job]) -> None:
     for job in jobs:
         future = job.future
         if future.done():
@@ -459,4 +343,4 @@ class Checkpointer:
         self._db.close()
 
 
-__all__ = ["BodyRef", "Checkpointer", "DataKey", "MailwardError", "SqliteStore", "step"]
+__all__ = ["BodyRef", "Checkpointer", "DataKey", "MailwardError", "SqliteStore", "end_process", "step"]

@@ -16,7 +16,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mailward.adapters.storage.records import Body, BodyRef, open_record, record_key, seal_records
+from mailward.adapters.storage.records import Body, BodyRef, open_record, record_key, seal_record
 from mailward.base.errors import NotFound, Unavailable
 from mailward.base.sources import Entropy
 from mailward.core.workspaces.model import DataKey
@@ -71,22 +71,31 @@ class SegmentWriter:
             raise
         self._fd, self._offset, self._end = fd, 0, size
 
-    def append(self, bodies: Sequence[Body]) -> list[BodyRef]:
-        """Write (workspace, message, key, content) records and make them durable with one sync.
+    def append(self, bodies: Sequence[Body | bytes]) -> list[BodyRef]:
+        """`write`, then `sync`."""
+        refs = self.write(bodies)
+        self.sync()
+        return refs
+
+    @property
+    def fd(self) -> int:
+        """The open segment, for a sync beside other work."""
+        return self._fd
+
+    def write(self, bodies: Sequence[Body | bytes]) -> list[BodyRef]:
+        """Append records: sealed ones as they are, others sealed here. Not durable before a sync.
 
         Raises Unavailable when there is no room (nothing of it will be named by a row).
-        Any failure of the sync itself propagates as OSError: the caller ends the process,
-        since after a failed fsync the kernel may have dropped the pages.
         """
-        sealed, lengths = seal_records(bodies, self._entropy)
-        total = len(sealed)
+        records = [body if isinstance(body, bytes) else seal_record(body, self._entropy) for body in bodies]
+        total = sum(map(len, records))
         try:
-            day = bodies[0][2].day
+            day = record_key(records[0])[0]
             if self._fd < 0 or self._offset + total > self._end or day != self._day:
                 self._open(total)
                 self._day = day
             start = self._offset
-            view = memoryview(sealed)
+            view = memoryview(b"".join(records))
             written = 0
             while written < total:
                 written += os.pwrite(self._fd, view[written:], start + written)
@@ -94,14 +103,21 @@ class SegmentWriter:
             raise Unavailable(
                 "storage_full", "The message could not be stored now; please try again later.", detail=f"segment: {e}"
             ) from e
-        os.fdatasync(self._fd)
         self._offset = start + total
         segment = self._worker << 32 | self._number
         refs = []
-        for length in lengths:
-            refs.append(BodyRef(segment, start, length))
-            start += length
+        for record in records:
+            refs.append(BodyRef(segment, start, len(record)))
+            start += len(record)
         return refs
+
+    def sync(self) -> None:
+        """Make what was written durable.
+
+        A failure propagates as OSError and the caller ends the process: after a failed
+        fsync the kernel may have dropped the pages.
+        """
+        os.fdatasync(self._fd)
 
     def close(self) -> None:
         """Give back the preallocated rest and close."""

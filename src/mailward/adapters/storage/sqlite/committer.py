@@ -1,0 +1,209 @@
+"""The committing process of the embedded store: one writer for the messages and outcomes of all workers.
+
+SQLite forgets its page cache whenever another connection wrote, and a commit costs much
+the same whatever its size. So the workers hand their items to one process: it commits
+whatever arrived during the last sync, keeps its cache, and shares its interpreter with
+nobody's event loop. It knows nothing of SMTP or HTTP and talks to nobody but the workers.
+
+If it dies, workers commit by themselves until it is back; what was on the way is looked
+up before it is tried again (`link.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mailward.adapters.storage.sqlite.frames import NIL, Answer, Entry, SharedVerb, Unframer, fault_of, frame, pack
+from mailward.adapters.storage.sqlite.group import GroupCommit, Job, end_process
+from mailward.adapters.storage.sqlite.segments import SegmentWriter
+from mailward.base.sources import Entropy
+
+# Octets read from one worker before the others have their turn, and items of one commit at most.
+_READ = 4 << 20
+_MAX_GROUP = 2048
+_HUNG_UP = select.EPOLLHUP | select.EPOLLRDHUP | select.EPOLLERR
+
+
+class _Peer:
+    """One worker's connection."""
+
+    __slots__ = ("answers", "gone", "sock", "unframer", "unsent")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.unframer = Unframer.entries()
+        self.answers: list[Answer] = []
+        self.unsent = b""
+        self.gone = False
+
+
+class Committer:
+    """Serves workers on a listening Unix socket. All on one thread, but for the segment's sync."""
+
+    def __init__(
+        self,
+        folder: Path,
+        key: bytes,
+        verbs: Sequence[SharedVerb],
+        *,
+        worker: int,
+        entropy: Entropy,
+        fatal: Callable[[str], None] = end_process,
+    ) -> None:
+        self._verbs = {v.name: (v.verb, msgspec.msgpack.Decoder(v.item)) for v in verbs}
+        segments = SegmentWriter(folder / "segments", worker, entropy)
+        self._group = GroupCommit(folder / "state.db", key, segments, cache_kib=16_384, fatal=fatal, beside=True)
+        self._lock = os.open(folder / "state.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._peers: dict[int, _Peer] = {}
+        self._poll = select.epoll()
+        self._jobs: list[Job] = []
+
+    def serve(self, listener: socket.socket, stopping: Callable[[], bool]) -> None:
+        """Until `stopping` says so and every worker is gone."""
+        listener.setblocking(False)
+        self._poll.register(listener.fileno(), select.EPOLLIN)
+        while not stopping() or self._peers:
+            self._gather(listener, 0.5)
+            if self._jobs:
+                self._commit(listener)
+
+    def close(self) -> None:
+        """Close the store."""
+        for peer in self._peers.values():
+            peer.sock.close()
+        self._peers.clear()
+        self._poll.close()
+        self._group.close()
+        os.close(self._lock)
+
+    def _commit(self, listener: socket.socket) -> None:
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self._gather(listener, 0)  # what came while another process committed
+            jobs, self._jobs = self._jobs[:_MAX_GROUP], self._jobs[_MAX_GROUP:]
+            # A worker that is gone was not answered, and what it asked for must not happen behind its successor.
+            jobs = [job for job in jobs if not job.future[0].gone]
+            self._group.commit(jobs)
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+        for job in jobs:
+            peer, number = job.future
+            if job.error is None:
+                peer.answers.append(Answer(number, pack(job.result), None))
+            else:
+                peer.answers.append(Answer(number, NIL, fault_of(job.error)))
+        for peer in list(self._peers.values()):
+            if peer.answers:
+                self._send(peer)
+
+    def _gather(self, listener: socket.socket, timeout: float) -> None:
+        for fd, event in self._poll.poll(timeout):
+            if fd == listener.fileno():
+                self._meet(listener)
+                continue
+            peer = self._peers.get(fd)
+            if peer is None:
+                continue
+            if event & _HUNG_UP:  # what it sent and was not answered for, it looks up and does alone
+                self._lose(peer)
+                continue
+            if event & select.EPOLLIN:
+                self._receive(peer)
+            if event & select.EPOLLOUT and not peer.gone:
+                self._send(peer)
+
+    def _meet(self, listener: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            sock, _ = listener.accept()
+            sock.setblocking(False)
+            self._peers[sock.fileno()] = _Peer(sock)
+            self._poll.register(sock.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
+
+    def _receive(self, peer: _Peer) -> None:
+        left = _READ
+        while left > 0:
+            try:
+                data = peer.sock.recv(1 << 20)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._lose(peer)
+                return
+            left -= len(data)
+            for entry in peer.unframer.feed(data):
+                self._jobs.append(self._job(peer, entry))
+
+    def _job(self, peer: _Peer, entry: Entry) -> Job:
+        verb, decoder = self._verbs[entry.verb]
+        return Job(verb, entry.workspace, decoder.decode(entry.item), entry.record, (peer, entry.number))
+
+    def _send(self, peer: _Peer) -> None:
+        data = peer.unsent
+        if peer.answers:
+            data += frame(peer.answers)
+            peer.answers = []
+        try:
+            sent = peer.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._lose(peer)
+            return
+        waited = bool(peer.unsent)
+        peer.unsent = data[sent:]
+        if bool(peer.unsent) != waited:
+            wanted = select.EPOLLIN | select.EPOLLRDHUP | (select.EPOLLOUT if peer.unsent else 0)
+            self._poll.modify(peer.sock.fileno(), wanted)
+
+    def _lose(self, peer: _Peer) -> None:
+        peer.gone = True
+        self._poll.unregister(peer.sock.fileno())
+        del self._peers[peer.sock.fileno()]
+        peer.sock.close()
+
+
+def listen(path: Path) -> socket.socket:
+    """A Unix socket in a folder that only its owner may enter, however long the folder's name is."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with short(path) as name:
+        sock.bind(name)
+    path.chmod(0o600)
+    sock.listen(128)
+    sock.set_inheritable(True)
+    return sock
+
+
+@contextlib.contextmanager
+def short(path: Path) -> Any:
+    """A name of a socket that fits into a socket address (108 octets), by way of its folder's descriptor."""
+    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{fd}/{path.name}"
+    finally:
+        os.close(fd)
+
+
+def wait_until_served(path: Path, seconds: float) -> bool:
+    """Whether somebody answers on the socket within that time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, contextlib.suppress(OSError):
+            with short(path) as name:
+                sock.connect(name)
+            return True
+        time.sleep(0.02)
+    return False

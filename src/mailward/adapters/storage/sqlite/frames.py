@@ -1,0 +1,145 @@
+"""What workers and the committing process say to each other: framed msgpack over a Unix socket.
+
+A frame is a length (u32, network order) and a list. Workers send entries, the committer
+sends an answer for each, in any order. Both ends are processes of one installation that
+started together from one version; there is no compatibility to keep.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.base import errors
+from mailward.base.errors import MailwardError, Unavailable
+
+_LENGTH = struct.Struct(">I")
+NIL = msgspec.Raw(b"\xc0")
+MAX_RECORD = 4 << 20
+"""Larger bodies do not travel: their process commits them itself."""
+
+
+class SharedVerb(NamedTuple):
+    """A list verb that another process may run for us.
+
+    `landed` looks which items are already recorded: for each a result, or None. It is
+    asked when an answer was lost, before anything is run a second time.
+    """
+
+    name: str
+    verb: Callable[[SqliteTx, list[Any]], Awaitable[Sequence[Any]]]
+    item: Any
+    result: Any
+    landed: Callable[[SqliteTx, list[Any]], Awaitable[Sequence[Any]]]
+    bodied: bool
+
+
+class Entry(msgspec.Struct, array_like=True, frozen=True):
+    """One item: its number on this connection, the verb, the workspace, the item, its sealed body."""
+
+    number: int
+    verb: str
+    workspace: bytes | None
+    item: msgspec.Raw
+    record: bytes | None
+
+
+class Fault(msgspec.Struct, array_like=True, frozen=True):
+    """An error of ours as it travels."""
+
+    kind: str
+    code: str
+    public: str
+    detail: str
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True):
+    """What became of an item: its result (nil beside a fault), or a fault."""
+
+    number: int
+    result: msgspec.Raw
+    fault: Fault | None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_ENTRIES = msgspec.msgpack.Decoder(list[Entry])
+_ANSWERS = msgspec.msgpack.Decoder(list[Answer])
+
+
+def pack(item: object) -> msgspec.Raw:
+    """An item or a result, encoded by its own."""
+    return msgspec.Raw(_encode(item))
+
+
+def frame(parts: Sequence[Entry] | Sequence[Answer]) -> bytes:
+    """A whole frame."""
+    body = _encode(parts)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Unframer:
+    """Octets in, decoded frames out."""
+
+    __slots__ = ("_decoder", "_held", "_need", "_parts")
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._need = 4
+
+    @classmethod
+    def entries(cls) -> Unframer:
+        """For the committer's end."""
+        return cls(_ENTRIES)
+
+    @classmethod
+    def answers(cls) -> Unframer:
+        """For a worker's end."""
+        return cls(_ANSWERS)
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Everything that is complete now."""
+        self._parts.append(data)
+        self._held += len(data)
+        if self._held < self._need:
+            return []
+        whole = b"".join(self._parts)
+        out: list[Any] = []
+        position = 0
+        while len(whole) - position >= 4:
+            (length,) = _LENGTH.unpack_from(whole, position)
+            end = position + 4 + length
+            if len(whole) < end:
+                break
+            out += self._decoder.decode(whole[position + 4 : end])
+            position = end
+        rest = whole[position:]
+        self._parts = [rest]
+        self._held = len(rest)
+        self._need = 4 + _LENGTH.unpack_from(rest)[0] if len(rest) >= 4 else 4
+        return out
+
+
+def fault_of(error: BaseException) -> Fault:
+    """An error for the wire. What is not ours becomes Unavailable: nothing was accepted."""
+    if isinstance(error, MailwardError):
+        return Fault(type(error).__name__, error.code, error.public, error.detail)
+    return Fault(
+        "Unavailable", "storage_unavailable", "The message could not be stored now; please try again later.",
+        f"{type(error).__name__}",
+    )  # fmt: skip
+
+
+def error_of(fault: Fault, others: dict[str, type[MailwardError]]) -> MailwardError:
+    """It again. `others` are errors that take no arguments, by name."""
+    if (other := others.get(fault.kind)) is not None:
+        return other()  # type: ignore[call-arg]
+    kind = getattr(errors, fault.kind, Unavailable)
+    made = kind(fault.code, fault.public, detail=fault.detail)
+    assert isinstance(made, MailwardError)
+    return made

@@ -1,0 +1,184 @@
+"""A worker's end of the connection to the committing process.
+
+Items of one turn of the event loop leave in one frame. When the connection is lost, nobody
+knows what became of the items on the way: each goes to the worker's own writer, which
+first looks whether it is recorded already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from mailward.adapters.storage.records import Body, seal_record
+from mailward.adapters.storage.sqlite.committer import short
+from mailward.adapters.storage.sqlite.frames import (
+    MAX_RECORD,
+    Answer,
+    Entry,
+    SharedVerb,
+    Unframer,
+    error_of,
+    frame,
+    pack,
+)
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.base.errors import MailwardError
+from mailward.base.sources import Entropy
+
+_RETRY_SECONDS = 0.2
+
+
+class _Sent:
+    """An item on the way."""
+
+    __slots__ = ("future", "item", "record", "shared", "workspace")
+
+    def __init__(
+        self, shared: SharedVerb, workspace: bytes | None, item: Any, record: bytes | None, future: asyncio.Future[Any]
+    ) -> None:
+        self.shared = shared
+        self.workspace = workspace
+        self.item = item
+        self.record = record
+        self.future = future
+
+
+Alone = Callable[[Any, bytes | None, Any, bytes | None, asyncio.Future[Any]], None]
+"""Queue an item at the worker's own writer: verb, workspace, item, sealed body, who waits."""
+
+
+class CommitterLink(asyncio.Protocol):
+    """Keeps a connection to the committer while it can; `ready` says whether there is one now."""
+
+    def __init__(
+        self,
+        path: Path,
+        verbs: Sequence[SharedVerb],
+        entropy: Entropy,
+        alone: Alone,
+        *,
+        errors: Sequence[type[MailwardError]] = (),
+    ) -> None:
+        self._path = path
+        self._entropy = entropy
+        self._alone = alone
+        self._errors = {e.__name__: e for e in errors}
+        self._verbs = {v.verb: v for v in verbs}
+        self._decoders = {v.name: msgspec.msgpack.Decoder(v.result) for v in verbs}
+        self._again: dict[str, Any] = {v.name: _again(v) for v in verbs}
+        self._transport: asyncio.Transport | None = None
+        self._unframer = Unframer.answers()
+        self._outbox: list[Entry] = []
+        self._sent: dict[int, _Sent] = {}
+        self._number = 0
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._keep())
+        self._lost = asyncio.Event()
+        self._up = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a connection now."""
+        return self._transport is not None
+
+    async def first(self, seconds: float) -> bool:
+        """Wait for the first connection for at most that long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._up.wait(), seconds)
+        return self.ready
+
+    async def close(self) -> None:
+        """Give up the connection; what is on the way is committed alone."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        if self._transport is not None:
+            self._transport.abort()
+            self._drop()
+
+    def offer(
+        self, verb: Any, workspace: bytes | None, item: Any, body: Body | None, future: asyncio.Future[Any]
+    ) -> bool:
+        """Take an item for the committer; False if it has to be committed here."""
+        shared = self._verbs.get(verb)
+        if shared is None or self._transport is None or (body is not None and len(body[3]) > MAX_RECORD):
+            return False
+        record = seal_record(body, self._entropy) if body is not None else None
+        self._number = number = self._number + 1
+        self._sent[number] = _Sent(shared, workspace, item, record, future)
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox.append(Entry(number, shared.name, workspace, pack(item), record))
+        return True
+
+    def _flush(self) -> None:
+        entries, self._outbox = self._outbox, []
+        if self._transport is not None and entries:
+            self._transport.write(frame(entries))
+
+    # -- the transport's calls ----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._unframer = Unframer.answers()
+        self._up.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Answers."""
+        for answer in self._unframer.feed(data):
+            self._answered(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The committer is gone, or we are stopping."""
+        self._drop()
+        self._lost.set()
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _answered(self, answer: Answer) -> None:
+        sent = self._sent.pop(answer.number, None)
+        if sent is None or sent.future.done():
+            return
+        if answer.fault is not None:
+            sent.future.set_exception(error_of(answer.fault, self._errors))
+        else:
+            sent.future.set_result(self._decoders[sent.shared.name].decode(answer.result))
+
+    def _drop(self) -> None:
+        self._transport = None
+        self._outbox = []
+        sent, self._sent = self._sent, {}
+        for item in sent.values():
+            if not item.future.done():
+                self._alone(self._again[item.shared.name], item.workspace, item.item, item.record, item.future)
+
+    async def _keep(self) -> None:
+        while True:
+            self._lost.clear()
+            try:
+                with short(self._path) as name:
+                    await self._loop.create_unix_connection(lambda: self, name)
+            except OSError:
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            await self._lost.wait()
+
+
+def _again(shared: SharedVerb) -> Callable[[SqliteTx, list[Any]], Awaitable[Sequence[Any]]]:
+    """The verb for items whose first answer was lost: those that are recorded get their result, the others run."""
+
+    async def again(tx: SqliteTx, items: list[Any]) -> Sequence[Any]:
+        plain = [item[0] for item in items] if shared.bodied else items
+        results = list(await shared.landed(tx, plain))
+        open_items = [item for item, result in zip(items, results, strict=True) if result is None]
+        fresh = iter(await shared.verb(tx, open_items) if open_items else ())
+        return [next(fresh) if result is None else result for result in results]
+
+    return again

@@ -1,0 +1,192 @@
+"""The committing process and a worker's link to it: answers, errors, and what happens when either end dies."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mailward.adapters.storage.records import BodyRef, open_record
+from mailward.adapters.storage.sqlite.committer import Committer, listen
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.storage.sqlite.frames import MAX_RECORD, SharedVerb, Unframer, frame
+from mailward.adapters.storage.sqlite.segments import DataKey, read_record
+from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.base import ids
+from mailward.base.errors import Conflict, Unavailable
+from mailward.base.sources import Entropy
+from mailward.core.messages.model import FACTS_ENCODER, MessageFacts
+
+KEY = bytes(range(32))
+DATA_KEY = DataKey(1, 1, AESGCM(bytes(32)))
+WS = b"a" * 16
+SCOPE = ids.encode("ws", WS)
+FACTS = FACTS_ENCODER.encode(MessageFacts("api", "key", "d.test", "a@d.test", "a@d.test", "b@x.test", "s", "<m>", 1))
+
+
+class Odd(Unavailable):
+    """An error that is made without arguments."""
+
+    def __init__(self) -> None:
+        super().__init__("odd", "Odd.")
+
+
+async def insert(tx: SqliteTx, items: list[tuple[int, Any]]) -> list[Any]:
+    """Record numbers as messages; some numbers are errors."""
+    out: list[Any] = []
+    for n, body in items:
+        if n == 13:
+            out.append(Odd())
+        elif n == 14:
+            out.append(Conflict("taken", "It is taken.", detail="by another"))
+        else:
+            ref = (None, None, None) if body is None else (body.segment, body.offset, body.length)
+            await tx.messages.insert([(n.to_bytes(16, "big"), 1, *ref, FACTS)])
+            out.append(n)
+    return out
+
+
+async def inserted(tx: SqliteTx, items: list[int]) -> list[int | None]:
+    """Those that are there."""
+    return [n if await tx.messages.get(n.to_bytes(16, "big")) is not None else None for n in items]
+
+
+SHARED = SharedVerb("insert", insert, int, int, inserted, True)
+
+
+class Running:
+    """A committer on a thread, as its process would run it; `die` is its kill -9."""
+
+    def __init__(self, folder: Path, entropy: Entropy, worker: int = 8000) -> None:
+        self.path = folder.parent / "run" / "commit.sock"
+        self.listener = listen(self.path)
+        self.stop = False
+        self.committer = Committer(folder, KEY, [SHARED], worker=worker, entropy=entropy)
+        self.thread = threading.Thread(target=self.committer.serve, args=(self.listener, lambda: self.stop))
+        self.thread.start()
+
+    def die(self) -> None:
+        """Stop serving at once, whatever is under way."""
+        self.stop = True
+        for peer in list(self.committer._peers.values()):
+            peer.sock.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+        self.committer.close()
+
+
+@pytest.fixture
+def running(store: SqliteStore, tmp_path: Path, entropy: Entropy) -> Iterator[Running]:
+    made = Running(tmp_path / "data", entropy)
+    yield made
+    if not made.stop:
+        made.die()
+
+
+@pytest.fixture
+async def linked(store: SqliteStore, running: Running) -> SqliteStore:
+    await store.join_committer(running.path, [SHARED], errors=(Odd,))
+    assert store._link is not None and store._link.ready
+    return store
+
+
+def put(store: SqliteStore, n: int, content: bytes = b"x") -> asyncio.Future[Any]:
+    return store.write_item(insert, WS, n, body=(n.to_bytes(16, "big"), DATA_KEY, content))
+
+
+async def count(store: SqliteStore) -> int:
+    async def look(tx: SqliteTx) -> int:
+        return len(tx.rows("SELECT id FROM t_messages"))
+
+    return await store.system_read(look)
+
+
+async def test_items_of_a_worker_are_committed_for_it(linked: SqliteStore) -> None:
+    """Each gets its own result, the rows are there, and the body opens."""
+    results = await asyncio.gather(*(put(linked, n, b"body %d" % n) for n in range(100, 400)))
+    assert results == list(range(100, 400))
+
+    async def look(tx: SqliteTx) -> Any:
+        return await tx.messages.get((250).to_bytes(16, "big"))
+
+    message = await linked.read(SCOPE, look)
+    record = read_record(linked.segment_folder, BodyRef(*message.body))
+    assert open_record(record, WS, (250).to_bytes(16, "big"), DATA_KEY) == b"body 250"
+    assert message.body[0] >> 32 == 8000
+
+
+async def test_errors_come_back_as_what_they_were(linked: SqliteStore) -> None:
+    """A refused item fails alone, with its own kind of error, code and text."""
+    results: Any = await asyncio.gather(put(linked, 1), put(linked, 13), put(linked, 14), return_exceptions=True)
+    fine, odd, taken = results
+    assert fine == 1
+    assert isinstance(odd, Odd)
+    assert isinstance(taken, Conflict) and (taken.code, taken.public) == ("taken", "It is taken.")
+
+
+async def test_a_large_body_does_not_travel(linked: SqliteStore) -> None:
+    """What is larger than a frame should be is committed by its own process."""
+    assert await put(linked, 5, bytes(MAX_RECORD + 1)) == 5
+
+    async def look(tx: SqliteTx) -> Any:
+        return await tx.messages.get((5).to_bytes(16, "big"))
+
+    assert (await linked.read(SCOPE, look)).body[0] >> 32 == 0
+
+
+async def test_when_the_committer_dies_nothing_is_lost_or_done_twice(linked: SqliteStore, running: Running) -> None:
+    """Items on the way when it dies are committed once: by it, or by the worker itself."""
+    waiting = [put(linked, n) for n in range(1000, 1500)]
+    await asyncio.sleep(0)
+    running.die()
+    assert await asyncio.gather(*waiting) == list(range(1000, 1500))
+    assert await count(linked) == 500
+    assert await put(linked, 2000) == 2000
+
+
+async def test_a_new_committer_is_found(
+    linked: SqliteStore, running: Running, tmp_path: Path, entropy: Entropy
+) -> None:
+    """After it was away, items go to the next one."""
+    running.die()
+    assert await put(linked, 1) == 1
+    again = Running(tmp_path / "data", entropy)
+    try:
+        async with asyncio.timeout(5):
+            while not linked._link.ready:  # type: ignore[union-attr]
+                await asyncio.sleep(0.01)
+        assert await put(linked, 2) == 2
+    finally:
+        await linked.close()
+        again.die()
+
+
+async def test_what_a_dead_worker_asked_for_is_not_done(running: Running, store: SqliteStore) -> None:
+    """A worker that is gone was told nothing, so what it had sent must not happen behind its successor's back."""
+    from mailward.adapters.storage.sqlite.frames import Entry, pack
+
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(running.path))
+    whole = frame([Entry(1, "insert", WS, pack(77), None)])
+    sock.sendall(whole[:-1])
+    sock.close()
+    await asyncio.sleep(0)
+    assert await count(store) == 0
+    running.die()
+
+
+def test_frames_survive_any_cutting() -> None:
+    """Frames come out whole and in order however the stream is cut."""
+    from mailward.adapters.storage.sqlite.frames import NIL, Answer
+
+    stream = frame([Answer(1, NIL, None), Answer(2, NIL, None)]) + frame([Answer(3, NIL, None)])
+    for size in (1, 2, 3, 5, 7, 100):
+        unframer = Unframer.answers()
+        seen = [a.number for i in range(0, len(stream), size) for a in unframer.feed(stream[i : i + size])]
+        assert seen == [1, 2, 3]
