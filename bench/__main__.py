@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=plan.rounds, help="medians of so many (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="600 messages, one round")
     parser.add_argument("--large", action="store_true", help="also a million queued and stored messages")
+    parser.add_argument("--large-messages", type=int, default=plan.large_messages, help="other than a million")
     parser.add_argument("--only", default=",".join(plan.only), help="servers (default %(default)s)")
     parser.add_argument("--cases", default=",".join(plan.cases), help="cases (default %(default)s)")
     given = parser.parse_args()
@@ -27,6 +28,7 @@ def main() -> int:
         messages=given.messages,
         rounds=given.rounds,
         large=given.large,
+        large_messages=given.large_messages,
         only=tuple(given.only.split(",")),
         cases=tuple(given.cases.split(",")) if given.cases else (),
     )

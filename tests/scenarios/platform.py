@@ -76,6 +76,12 @@ class Platform(Peer):
         return self._process.pid
 
     @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The supervisor."""
+        assert self._process is not None
+        return self._process
+
+    @property
     def log(self) -> str:
         """Everything it printed."""
         return "".join(p.read_text("utf-8", "replace") for p in sorted(self.folder.glob("out-*.log")))
