@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from mailward import __version__
 from mailward.app.commands import audit, config, doctor, domain, keys, message, people, smtp, up, vault, verify
+from mailward.app.commands import webhook as webhooks
 from mailward.app.commands import workspace as workspaces
 from mailward.app.settings import SettingsError
 from mailward.app.supervisor import StartError
@@ -33,6 +34,7 @@ app.command(domain.app, name="domain")
 app.command(keys.app, name="key")
 app.command(smtp.app, name="smtp")
 app.command(message.app, name="message")
+app.command(webhooks.app, name="webhook")
 app.command(audit.app, name="audit")
 app.command(vault.app, name="vault")
 app.command(workspaces.app, name="workspace")

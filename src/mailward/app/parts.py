@@ -10,6 +10,7 @@ from mailward.app.bodies import Bodies
 from mailward.app.certificates import Certificates
 from mailward.app.doors import Doors
 from mailward.app.installation import Installation
+from mailward.app.knowledge import Knowledge
 from mailward.app.leasing import Leasing
 from mailward.app.metrics import Metrics
 from mailward.app.platform.acceptance import Acceptance
@@ -35,6 +36,7 @@ class Parts(Protocol):
     bodies: Bodies
     certificates: Certificates
     acceptance: Acceptance
+    knowledge: Knowledge
     allowance: Allowance
     webhooks: WebhookWorker
     sender: Sender | None

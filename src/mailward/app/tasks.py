@@ -13,6 +13,7 @@ from mailward.app.objects import object_chores
 from mailward.app.parts import Parts
 from mailward.app.retention import Retention, default_terms
 from mailward.app.signing import make_keys
+from mailward.app.telling import OwnerMail
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.audit.advance import advance
@@ -121,6 +122,16 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
         await store.system_write(lambda tx: tx.credentials.forget_traffic(oldest))
         return 0
 
+    owners = OwnerMail(
+        store,
+        domains=worker.knowledge.domains,
+        accept=worker.acceptance.accept,
+        clock=clock,
+        entropy=installation.entropy,
+        public_url=worker.settings.http.public_url,
+        capture=worker.settings.capture,
+    )
+
     async def room() -> int:
         free = shutil.disk_usage(installation.settings.data).free
         if free < 1 << 30:
@@ -137,5 +148,6 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
         Task("overwrite", 30.0, keeping.overwrite),
         Task("drift", 60.0, drift),
         Task("events", 3600.0, events),
+        Task("owners", 5.0, owners.run),
         Task("room", 60.0, room),
     ]

@@ -120,8 +120,11 @@ class SqliteWebhookQueue:
         return [(r[0], to_endpoint(r[1:])) for r in self._tx.rows(sql, (limit,))]
 
     async def set_told(self, workspace: bytes, webhook: bytes, how: str) -> None:
-        """The owner was told, or cannot be."""
-        self._tx.run("UPDATE t_webhooks SET owner_told = ? WHERE workspace = ? AND id = ?", (how, workspace, webhook))
+        """The owner was told, or cannot be; one that was enabled meanwhile is no longer to be told of."""
+        self._tx.run(
+            "UPDATE t_webhooks SET owner_told = ? WHERE workspace = ? AND id = ? AND owner_told = 'due'",
+            (how, workspace, webhook),
+        )
 
     async def prune(self, before: int) -> int:
         """Forget events, finished jobs and attempts from before a time; how many events."""
