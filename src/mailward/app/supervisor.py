@@ -31,9 +31,10 @@ _DRAIN_SECONDS = 40.0
 _STEADY_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
 _UPKEEP_LOOK_SECONDS = 60.0
-_SYNC_FAILED, _CANNOT_START = 74, 78
+_SYNC_FAILED, _REPLACED, _CANNOT_START = 74, 75, 78
 _ADVICE = {
     _SYNC_FAILED: "a write to the disk could not be made durable; look at the disk and the kernel's log",
+    _REPLACED: "state.db was moved or replaced while the platform ran; stop it before you restore a file",
     _CANNOT_START: "it could not start; its own log line above says why",
 }
 

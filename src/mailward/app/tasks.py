@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from functools import partial
 
 import structlog
 
+from mailward.adapters.storage.sqlite.same_file import SameFile
 from mailward.app.naming import installation_names
 from mailward.app.objects import object_chores
 from mailward.app.parts import Parts
@@ -28,6 +30,8 @@ from mailward.policy.access import Actor, Permission
 from mailward.policy.bursts import KEEP_SLOTS, BurstRule, slot_of
 
 log = structlog.get_logger()
+
+STORE_REPLACED = 75
 
 # The search index stays this far behind: two workers may commit ids out of order by less.
 _INDEX_LAG_US = 10_000_000
@@ -58,11 +62,22 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
             log.warning("clock_was_set", advice="leases were renewed; run a time service that slews")
         return 0
 
+    database = SameFile(worker.settings.data / "state.db")
+
+    async def file() -> int:
+        if database.replaced():
+            log.critical(
+                "store_replaced", advice="state.db was moved or replaced under a running platform; stop it first"
+            )
+            os._exit(STORE_REPLACED)
+        return 0
+
     tasks = [
         Task("uses", 5.0, worker.keeper.note_uses),
         Task("traffic", 5.0, traffic),
         Task("certificates", 30.0, worker.certificates.reload),
         Task("clock", 0.5, clock_set),
+        Task("file", 0.5, file),
     ]
     if not worker.first or "upkeep" not in worker.roles:
         return tasks

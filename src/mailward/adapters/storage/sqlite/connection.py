@@ -6,6 +6,7 @@ from pathlib import Path
 
 import apsw
 
+from mailward.adapters.storage.sqlite.same_file import SameFile
 from mailward.base.errors import Unavailable
 
 _PAGE_SIZE = 2048
@@ -37,6 +38,8 @@ def connect(path: Path, key: bytes, *, cache_kib: int = 16384) -> apsw.Connectio
     db.pragma("secure_delete", 1)
     db.pragma("cache_size", -cache_kib)
     db.set_busy_timeout(30_000)
+    # True makes a commit fail: the caller is told to try again, instead of being told that it is stored.
+    db.set_commit_hook(SameFile(path).replaced)
     if mode != "wal" or db.pragma("synchronous") != 2 or db.pragma("cipher") != "sqlcipher":
         raise Unavailable(
             "store_unsafe", "The store cannot be opened.", detail=f"{path}: wal/synchronous/cipher not in force"
