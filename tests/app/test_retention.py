@@ -241,3 +241,38 @@ async def test_another_search_key_would_leave_tokens_and_the_right_one_leaves_no
     rig.clock.move(days=61)
     await rig.keep()
     assert await rig.rows("SELECT 1 FROM t_search") == []
+
+
+async def test_days_that_wait_keep_no_later_day_waiting(rig: Rig) -> None:
+    """More held days than one run destroys keys: the days after them end all the same, in as many runs as it takes."""
+    rig.default = Terms(60, 1)
+    for _ in range(33):
+        await rig.accept(b"x", state=DeliveryState.HELD)
+        rig.clock.move(days=1)
+    for _ in range(33):
+        await rig.accept(b"x")
+        rig.clock.move(days=1)
+    rig.clock.move(days=2)
+    assert (await rig.keep()).keys == 31
+    assert (await rig.keep()).keys == 2
+    assert len(await rig.rows("SELECT 1 FROM t_data_keys WHERE wrapped IS NOT NULL")) == 33
+
+
+async def test_a_quiet_workspace_costs_no_commit(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nothing is over, a run only reads; the mark still follows midnight, so that keys do not wait for mail."""
+    rig.default = Terms(60, 1)
+    await rig.accept(b"x")
+    rig.clock.move(days=3)
+    assert (await rig.keep()).keys == 1
+
+    def written(*args: object) -> None:
+        raise AssertionError("a run without work wrote")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, "write", written)
+        rig.clock.move(hours=1)
+        await rig.keep()
+    rig.clock.move(days=1)
+    before = await rig.rows("SELECT content_upto FROM t_retention WHERE workspace = ?", A)
+    await rig.keep()
+    assert await rig.rows("SELECT content_upto FROM t_retention WHERE workspace = ?", A) > before

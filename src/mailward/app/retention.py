@@ -18,7 +18,15 @@ from mailward.adapters.storage.records import BodyRef
 from mailward.app.settings import Settings
 from mailward.app.store import Store, Tx
 from mailward.base import ids
-from mailward.core.messages.expire import expire_content, expire_events, expire_messages, expire_waiting
+from mailward.core.messages.expire import (
+    anything_over,
+    events_over,
+    expire_answers,
+    expire_content,
+    expire_events,
+    expire_messages,
+    expire_waiting,
+)
 from mailward.core.webhooks.lease import KEEP_US as EVENTS_KEPT_US
 from mailward.core.workspaces.model import Workspace
 from mailward.core.workspaces.retention import DAY_US, Terms, destroy_spent, spent_days, terms
@@ -29,6 +37,10 @@ _MESSAGES, _CONTENTS, _EVENTS = 50, 300, 100
 # Between two transactions of a run, so that a backlog is worked off beside the mail and not before it.
 _PAUSE_SECONDS = 0.01
 _DAYS = 31
+
+
+Write = Callable[[Callable[[Tx], Any]], Any]
+"""A transaction of one workspace."""
 
 
 @dataclass
@@ -77,6 +89,13 @@ class Retention:
         def write(verb: Callable[[Tx], Any]) -> Any:
             return self._store.write(workspace.id, verb)
 
+        look = partial(anything_over, now=now, content_us=content_us, messages_us=messages_us)
+        if await self._store.read(workspace.id, look):
+            await self._expire(write, done, kept, now, key)
+        await self._rest(workspace, raw, done, kept, at)
+
+    async def _expire(self, write: Write, done: Done, kept: Terms, now: int, key: bytes) -> None:
+        content_us, messages_us = kept.content_days * DAY_US, kept.messages_days * DAY_US
         more = True
         while more:
             more = await write(partial(expire_content, now=now, keep_us=content_us, limit=_CONTENTS))
@@ -90,9 +109,23 @@ class Retention:
             gone, after = await write(step)
             done.messages += gone
             await asyncio.sleep(_PAUSE_SECONDS if after is not None else 0)
+        more = True
+        while more:
+            more = await write(partial(expire_answers, now=now, limit=_CONTENTS))
+            await asyncio.sleep(_PAUSE_SECONDS if more else 0)
+
+    async def _rest(self, workspace: Workspace, raw: bytes, done: Done, kept: Terms, at: datetime) -> None:
+        """Events and data keys: each after a look that costs no commit."""
+        now = int(at.timestamp() * 1_000_000)
+        messages_us = kept.messages_days * DAY_US
+
+        def write(verb: Callable[[Tx], Any]) -> Any:
+            return self._store.write(workspace.id, verb)
+
         # The installation forgets events after its own term anyway; a workspace may keep its messages for less.
         if messages_us < EVENTS_KEPT_US:
-            more = True
+            early = partial(events_over, now=now, keep_us=messages_us)
+            more = await self._store.read(workspace.id, early)
             while more:
                 more = await write(partial(expire_events, now=now, keep_us=messages_us, limit=_EVENTS)) == _EVENTS
                 await asyncio.sleep(_PAUSE_SECONDS if more else 0)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from mailward.core.messages.model import Delivery, Message
 from mailward.core.messages.words import tokens_of
+from mailward.core.workspaces.retention import DAY_US
 
 
 class ExpiringMessages(Protocol):
@@ -23,8 +24,6 @@ class ExpiringMessages(Protocol):
 
     async def erase(self, ids: Sequence[bytes]) -> None:
         """Remove messages with deliveries, attempts, moments and what retention noted of them."""
-
-    async def erase_old_answers(self, now: int) -> None: ...
 
 
 class ExpiringDeliveries(Protocol):
@@ -54,6 +53,12 @@ class RetentionRepo(Protocol):
 
     async def strays(self, below: bytes, limit: int) -> list[bytes]: ...
 
+    async def old_answers(self, now: int) -> bool:
+        """Is there an idempotent answer past its time?"""
+
+    async def erase_answers(self, now: int, limit: int) -> int:
+        """Remove some of them; how many."""
+
     async def events_before(self, before: int, limit: int) -> list[bytes]: ...
 
     async def erase_events(self, events: Sequence[bytes]) -> None: ...
@@ -70,6 +75,21 @@ class ExpireTx(Protocol):
 
     @property
     def retention(self) -> RetentionRepo: ...
+
+
+async def anything_over(tx: ExpireTx, *, now: int, content_us: int, messages_us: int) -> bool:
+    """Is there anything for the verbs below? Reads only, so that a quiet workspace costs no commit.
+
+    The mark is moved past midnight even where there was no mail, since the keys of days wait for it.
+    """
+    upto, below = await tx.retention.content_upto(), _bound(now - content_us)
+    return bool(
+        _day(below) > _day(upto)
+        or await tx.retention.between(upto, below, 1)
+        or await tx.retention.waiting(b"", 1)
+        or await tx.messages.after(b"", min(_bound(now - messages_us), upto), 1)
+        or await tx.retention.old_answers(now)
+    )
 
 
 async def expire_content(tx: ExpireTx, *, now: int, keep_us: int, limit: int) -> bool:
@@ -125,8 +145,17 @@ async def expire_messages(
     # An attempt that is settled after its message was erased leaves rows without one.
     strays = await tx.retention.strays(below, limit)
     await tx.messages.erase(strays)
-    await tx.messages.erase_old_answers(now)
     return len(done), None
+
+
+async def expire_answers(tx: ExpireTx, *, now: int, limit: int) -> bool:
+    """Forget up to `limit` idempotent answers past their time; True when there may be more."""
+    return await tx.retention.erase_answers(now, limit) == limit
+
+
+async def events_over(tx: ExpireTx, *, now: int, keep_us: int) -> bool:
+    """Is there a webhook event from before now - keep? Reads only."""
+    return bool(await tx.retention.events_before(now - keep_us, 1))
 
 
 async def expire_events(tx: ExpireTx, *, now: int, keep_us: int, limit: int) -> int:
@@ -139,6 +168,10 @@ async def expire_events(tx: ExpireTx, *, now: int, keep_us: int, limit: int) -> 
 def search_pairs(key: bytes, message: Message, copies: Sequence[Delivery]) -> list[tuple[bytes, bytes]]:
     """The (token, message) pairs under which a message is found."""
     return [(t, message.id) for t in tokens_of(key, message.facts, (c.recipient for c in copies))]
+
+
+def _day(id: bytes) -> int:
+    return int.from_bytes(id[:6], "big") * 1000 // DAY_US
 
 
 def _bound(us: int) -> bytes:

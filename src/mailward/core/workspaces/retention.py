@@ -100,8 +100,11 @@ async def spent_days(tx: SpendTx, workspace: bytes, *, limit: int) -> list[int]:
     if not upto:
         return []
     passed = (int.from_bytes(upto[:6], "big") + 1) // _DAY_MS
-    out = []
-    for day in await tx.data_keys.days(workspace, passed, limit):
+    out: list[int] = []
+    # Days that wait must not keep later ones from being looked at, so every key is: there are at most LONGEST_DAYS.
+    for day in await tx.data_keys.days(workspace, passed, 2 * LONGEST_DAYS):
+        if len(out) == limit:
+            break
         span = (first_id(day), first_id(day + 1))
         if not await tx.retention.waits_between(*span) and not await tx.retention.open_between(*span):
             out.append(day)

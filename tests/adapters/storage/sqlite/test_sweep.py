@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -211,3 +213,39 @@ def test_a_segment_holds_one_day_and_gives_its_rest_back(tmp_path: Path) -> None
     refs = written(tmp_path, [1, 1, 2])
     assert [r.segment & 0xFF for r in refs] == [1, 1, 2]
     assert segment_path(tmp_path, 1).stat().st_size == refs[1].offset + refs[1].length
+
+
+@pytest.mark.claim("AVAIL-1")
+async def test_appending_beside_a_sweep_loses_nothing(tmp_path: Path) -> None:
+    """Two writers change days while a sweep runs without pause: every body of a day whose key exists can be read."""
+    keys = Keys()
+    kept: list[tuple[int, int, BodyRef]] = []
+    done = threading.Event()
+
+    def write(worker: int) -> None:
+        writer = SegmentWriter(tmp_path, worker, SeededEntropy(worker))
+        for day in range(8):
+            keys.live.add((A, day, 1))
+            for n in range(10):
+                (ref,) = writer.append([(A, message(day * 100 + n), key(day), b"%d.%d" % (day, n))])
+                kept.append((day, n, ref))
+            if day >= 3:
+                keys.live.discard((A, day - 3, 1))
+        writer.close()
+
+    async def sweep() -> None:
+        sweeper = Sweeper(tmp_path, keys.alive)
+        while not done.is_set():
+            await sweeper.run()
+        await sweeper.run()
+
+    sweeping = asyncio.create_task(sweep())
+    await asyncio.gather(*(asyncio.to_thread(write, worker) for worker in (1, 2)))
+    done.set()
+    await sweeping
+    live = [k for k in kept if (A, k[0], 1) in keys.live]
+    assert len(live) == 2 * 3 * 10
+    for day, n, ref in live:
+        sealed = read_record(tmp_path, ref)
+        assert open_record(sealed, A, message(day * 100 + n), key(day)) == b"%d.%d" % (day, n)
+    assert len(names(tmp_path)) == 2 * 3

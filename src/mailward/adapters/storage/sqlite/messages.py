@@ -128,7 +128,3 @@ class SqliteMessages:
         for table in ("t_deliveries", "t_attempts", "t_timeline", "t_content_waiting"):
             self._tx.many(f"DELETE FROM {table} WHERE workspace = scope() AND message = ?", one)  # noqa: S608
         self._tx.many("DELETE FROM t_messages WHERE workspace = scope() AND id = ?", one)
-
-    async def erase_old_answers(self, now: int) -> None:
-        """Remove idempotency answers past their time."""
-        self._tx.run("DELETE FROM t_idempotency WHERE workspace = scope() AND expires < ?", (now,))

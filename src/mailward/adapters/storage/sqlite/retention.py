@@ -85,6 +85,18 @@ class SqliteRetention:
             out += [r[0] for r in self._tx.rows(sql, (below, limit))]
         return out
 
+    async def old_answers(self, now: int) -> bool:
+        """Is there an idempotent answer past its time?"""
+        return self._tx.row("SELECT 1 FROM idempotency WHERE expires < ? LIMIT 1", (now,)) is not None
+
+    async def erase_answers(self, now: int, limit: int) -> int:
+        """Remove some of them; how many."""
+        return self._tx.run(
+            "DELETE FROM t_idempotency WHERE workspace = scope() AND key IN "
+            "(SELECT key FROM idempotency WHERE expires < ? LIMIT ?)",
+            (now, limit),
+        )
+
     # -- webhook events ------------------------------------------------------------------------
 
     async def events_before(self, before: int, limit: int) -> list[bytes]:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import apsw
 
 from mailward.adapters.storage.sqlite.connection import connect
 from mailward.adapters.storage.sqlite.sweep import Place, Sweeper
+from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.core.workspaces.retention import KEYS_EPOCH
 
-if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.engine import SqliteStore
-
+T = TypeVar("T")
 # How long a scrub may wait for readers while it keeps writers out; it is tried again later.
 _SCRUB_WAIT_MS = 5
 
 
-def sweeping(store: SqliteStore, folder: Path) -> Callable[[], Awaitable[int]]:
+class Reading(Protocol):
+    """The store's door for this."""
+
+    def system_read(self, verb: Callable[[SqliteTx], Awaitable[T]]) -> Awaitable[T]: ...
+
+
+def sweeping(store: Reading, folder: Path) -> Callable[[], Awaitable[int]]:
     """A task that removes segment files whose keys are all gone."""
 
     async def alive(places: Sequence[Place]) -> set[Place]:
@@ -35,14 +40,14 @@ def sweeping(store: SqliteStore, folder: Path) -> Callable[[], Awaitable[int]]:
     return sweep
 
 
-def scrubbing(store: SqliteStore, folder: Path, key: bytes) -> Callable[[], Awaitable[int]]:
-    """A task that cuts the write-ahead log off after data keys were destroyed, and once after the start."""
+def scrubbing(store: Reading, folder: Path, key: bytes) -> Callable[[], Awaitable[int]]:
+    """A task that cuts the write-ahead log off after data keys were destroyed, and after a start if any ever were."""
     scrubbed = -1
 
     async def scrub() -> int:
         nonlocal scrubbed
         epoch = await store.system_read(lambda tx: tx.counters.value(KEYS_EPOCH))
-        if epoch != scrubbed and await asyncio.to_thread(cut_log, folder, key):
+        if epoch not in (0, scrubbed) and await asyncio.to_thread(cut_log, folder, key):
             scrubbed = epoch
         return 0
 
