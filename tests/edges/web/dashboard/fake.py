@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mailward.base import ids
-from mailward.base.errors import Invalid, NotFound, Unauthenticated
+from mailward.base.errors import Conflict, Invalid, NotFound, Unauthenticated
 from mailward.base.secret import Secret
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
@@ -245,8 +245,9 @@ class Domains(Part):
             ),
         ]  # fmt: skip
         return domains.DomainDetail(
-            id="dom_1", name="example.com", status="pending", created_at=T0, checked_at=T0, records=records
-        )
+            id="dom_1", name="example.com", status="verified", created_at=T0, checked_at=T0, records=records,
+            failing_since=T0, stops_sending_at=T0 + timedelta(days=3),
+        )  # fmt: skip
 
     async def list(self, actor: Actor, query: Any) -> domains.DomainPage:
         return domains.DomainPage(data=[self.one()])
@@ -328,13 +329,21 @@ class Webhooks(Part):
     async def create(self, actor: Actor, request: webhooks.CreateWebhook) -> webhooks.NewWebhook:
         return await self.rotate_secret(actor, "whk_1")
 
+    refusal = ""
+
     async def list(self, actor: Actor, query: Any) -> webhooks.WebhookPage:
-        return webhooks.WebhookPage(data=[self.one()])
+        off = webhooks.Webhook(
+            id="whk_2", url="https://gone.example/", events=[], description="", enabled=False, created_at=T0,
+            disabled_reason=self.p.text, disabled_at=T0, owner_told="not mailed",
+        )  # fmt: skip
+        return webhooks.WebhookPage(data=[self.one(), off])
 
     async def get(self, actor: Actor, webhook: str) -> webhooks.Webhook:
         return self.one()
 
     async def change(self, actor: Actor, webhook: str, request: webhooks.ChangeWebhook) -> webhooks.Webhook:
+        if self.refusal:
+            raise Conflict("webhook_not_answering", self.refusal)
         self.p.done.append(("switch", request.enabled))
         return self.one()
 

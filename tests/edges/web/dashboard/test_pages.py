@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import ipaddress
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ PAGES = (
     *("/", "/messages", "/messages/{m}", "/messages/{m}/html", "/messages/{m}/text", "/messages/{m}/headers"),
     *("/messages/rows", "/messages/{m}/live", "/domains", "/domains/dom_1", "/keys", "/suppressions"),
     *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit", "/settings"),
+    "/webhooks/whk_1/events/evt_1",
 )
 ACTS = (
     *("/messages/{m}/cancel", "/messages/{m}/resend", "/domains", "/domains/dom_1/check", "/domains/dom_1/rotate"),
@@ -33,6 +35,7 @@ ACTS = (
     *("/keys/key_1/rotate", "/keys/key_1/release", "/credentials/smtp_1/rotate", "/credentials/smtp_1/release"),
     *("/suppressions", "/suppressions/remove", "/suppressions/import", "/suppressions/export", "/webhooks"),
     *("/webhooks/whk_1/test", "/webhooks/whk_1/switch", "/webhooks/whk_1/rotate", "/webhooks/whk_1/replay"),
+    *("/webhooks/whk_1/replay-range", "/messages/{m}/release", "/messages/release-held", "/messages/sending"),
     *("/webhooks/whk_1/remove", "/audit/export", "/sign-out", "/messages/{m}/erase", "/settings/retention"),
 )
 
@@ -192,12 +195,21 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/webhooks/whk_1/test", {}),
         ("/webhooks/whk_1/switch", {"enabled": "no"}),
         ("/webhooks/whk_1/replay", {"event": "evt_1"}),
+        ("/webhooks/whk_1/replay-range", {"since": "2026-03-01T00:00", "until": "", "only": "all"}),
         ("/webhooks/whk_1/remove", {}),
+        ("/messages/{m}/release", {}),
+        ("/messages/release-held", {"stream": "broadcast"}),
+        ("/messages/sending", {"to": "pause", "stream": "broadcast", "reason": "wrong list"}),
+        ("/messages/sending", {"to": "resume"}),
         ("/messages/{m}/erase", {"confirm": "erase"}),
         ("/settings/retention", {"messages_days": "30", "content_days": ""}),
     ):
         assert (await inside.post(path, {"csrf": csrf, **data})).status_code == 303, path
-    assert len(inside.platform.done) == 16
+    assert len(inside.platform.done) == 21
+    since = datetime(2026, 3, 1, tzinfo=UTC)
+    assert ("replay", "whk_1", (since, None, "all")) in inside.platform.done
+    assert ("pause", "broadcast", "wrong list") in inside.platform.done
+    assert ("resume", None) in inside.platform.done
     made = await inside.post("/keys", {"csrf": csrf, "name": "shop", "scopes": ["send", "read"]})
     assert "mw_the_secret_shown_once" in made.text and ("key", "shop", ["send", "read"]) in inside.platform.done
     assert "mw_the_secret_shown_once" not in (await inside.get("/keys")).text
@@ -224,6 +236,7 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/suppressions", {"address": "a"}),
         ("/webhooks", {"url": "ftp://x", "events": "message.bounced"}),
         ("/webhooks", {"url": "https://hooks.example/"}),
+        ("/webhooks/whk_1/replay-range", {"since": "yesterday"}),
     ],
 )
 async def test_a_wrong_entry_is_explained(inside: Visitor, path: str, data: dict[str, str]) -> None:
@@ -327,3 +340,26 @@ async def test_an_endless_form_is_cut_off(inside: Visitor) -> None:
     token = await inside.token("/keys")
     assert (await inside.post("/suppressions/import", {"csrf": token, "lines": "x" * 1_100_000})).status_code == 413
     assert (await inside.post("/keys", {"csrf": token, **{f"f{i}": "1" for i in range(1000)}})).status_code == 422
+
+
+async def test_what_needs_somebody_is_said_on_the_overview(inside: Visitor) -> None:
+    """A drifting domain, a disabled webhook and a pause each have their banner there and on their own page."""
+    for page, texts in (
+        ("/", ("DNS no longer shows the records", "was disabled", "Sending is paused")),
+        ("/domains", ("It stops sending after",)),
+        ("/domains/dom_1", ("it stops sending after",)),
+        ("/webhooks", ("was disabled",)),
+        ("/messages", ("Sending is paused", "Release all")),
+    ):
+        shown = (await inside.get(page)).text
+        for text in texts:
+            assert text in shown, (page, text)
+
+
+async def test_a_webhook_that_does_not_answer_stays_disabled_and_says_why(inside: Visitor) -> None:
+    """The refusal is on the endpoint's own page, beside its attempts."""
+    csrf = await inside.token("/webhooks/whk_1")
+    inside.platform.webhooks.refusal = "The endpoint did not take the test event, so it stays disabled."
+    answer = await inside.post("/webhooks/whk_1/switch", {"csrf": csrf, "enabled": "yes"})
+    assert answer.status_code == 409
+    assert "did not take the test event" in answer.text and "Attempts" in answer.text
