@@ -24,9 +24,7 @@ OWNER = Actor(WS, "session", "usr_" + "0" * 25 + "9", frozenset(Permission))
 
 
 async def _key(store: SqliteStore, clock: Any, entropy: Any) -> str:
-    issued = await store.write(
-        WS, lambda tx: create_key(tx, OWNER, Wish("a"), now=clock.now(), entropy=entropy)
-    )
+    issued = await store.write(WS, lambda tx: create_key(tx, OWNER, Wish("a"), now=clock.now(), entropy=entropy))
     return issued.credential.id
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mailward.app.checks import supply
 from mailward.app.context import Context
+from mailward.core.evidence.catalogue import CATALOGUE
 from mailward.core.evidence.model import Control, Result
 
 NOTHING = cast(Context, None)
@@ -39,8 +40,8 @@ async def test_what_cannot_fail_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """A promise twice, one that claims to be whole without a check, and a runner that swallows failures."""
     assert (await supply.the_checks_can_fail(NOTHING)).result is Result.PASSED
     for controls, words in (
-        ((*supply.CATALOGUE, supply.CATALOGUE[0]), "twice"),
-        ((*supply.CATALOGUE, Control("NEW-1", "Everything is fine.")), "NEW-1"),
+        ((*CATALOGUE, CATALOGUE[0]), "twice"),
+        ((*CATALOGUE, Control("NEW-1", "Everything is fine.")), "NEW-1"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(supply, "CATALOGUE", controls)

@@ -105,7 +105,7 @@ async def tls_whenever_offered(context: Context) -> Finding:
         return failed("a server without TLS got no mail, or the attempt claims TLS")
     if after != before or isinstance(stripped.outcomes[0], Done) or isinstance(impostor.outcomes[0], Done):
         return failed("a hop that demands TLS, or a verified name, was given mail without it")
-    attempts = await _recent_attempts(context)
+    attempts = await recent_attempts(context)
     careless = sum(1 for a in attempts if _offered(a) and not a.tls)
     if careless:
         return failed(f"{careless} of {len(attempts)} recent deliveries went in clear to a server that offered TLS")
@@ -116,7 +116,7 @@ async def tls_whenever_offered(context: Context) -> Finding:
     )
 
 
-async def _recent_attempts(context: Context) -> list[AttemptFacts]:
+async def recent_attempts(context: Context) -> list[AttemptFacts]:
     """Delivered attempts of the workspace's newest messages."""
 
     async def read(tx: Tx) -> list[AttemptFacts]:

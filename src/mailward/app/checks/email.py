@@ -13,13 +13,21 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from mailward.app.checks.delivery import recent_attempts
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
+from mailward.app.naming import installation_names
 from mailward.app.signing import load_domains
+from mailward.core.domains.inspect import inspect
+from mailward.core.domains.model import DomainState
+from mailward.core.domains.read import get_domain, list_domains
+from mailward.core.domains.settle import proven
+from mailward.core.domains.spf_cover import flatten
 from mailward.core.evidence.model import Finding, failed, not_configured, passed
 from mailward.protocol.dkim.sign import sign
 
 _BODY = b"A message that is signed to see whether its signatures hold.\r\n"
+_DOMAINS = 50
 _RSA, _ED25519 = "rsa-sha256", "ed25519-sha256"
 
 
@@ -92,6 +100,19 @@ def _holds(algorithm: str, key: bytes, proof: bytes, data: bytes) -> bool:
     return False
 
 
+@check("EMAIL-1")
+async def what_left_was_signed(context: Context) -> Finding:
+    """Every recent delivery of the workspace left with two signatures."""
+    if not context.settings.delivery.sign:
+        return failed("signing is switched off in the settings (delivery.sign)")
+    attempts = await recent_attempts(context)
+    if bare := sum(1 for a in attempts if len(a.signed) < len((_RSA, _ED25519))):
+        return failed(f"{bare} of {len(attempts)} recent deliveries left without both signatures")
+    if not attempts:
+        return passed("signing is on; nothing was delivered lately")
+    return passed(f"each of {len(attempts)} recent deliveries left with both signatures")
+
+
 @check("EMAIL-2")
 async def records_are_in_dns(context: Context) -> Finding:
     """Every verified domain was looked up within the last two days and no required record failed since."""
@@ -104,3 +125,35 @@ async def records_are_in_dns(context: Context) -> Finding:
     if stale or drifted:
         return failed(f"of {len(rows)} verified domains {drifted} have drifted and {stale} were not looked up lately")
     return passed(f"{len(rows)} verified domains, each found right in DNS within two days")
+
+
+@check("EMAIL-2")
+async def dns_says_so_now(context: Context) -> Finding:
+    """Ask DNS now: each verified domain of the workspace shows its token and keys; our SPF covers what we send from."""
+    names, resolver = installation_names(context.settings), context.resolver
+    held = await context.store.read(context.actor.workspace, lambda tx: list_domains(tx, context.actor, limit=_DOMAINS))
+    verified = [d for d in held if d.state is DomainState.VERIFIED]
+    if not verified:
+        return not_configured("no verified domain in this workspace")
+    silent = 0
+    for domain in verified:
+        _, pairs = await context.store.read(
+            context.actor.workspace,
+            lambda tx, id=domain.id: get_domain(tx, context.actor, id),  # type: ignore[misc]
+        )
+        seen = await resolver.drive(inspect(domain, pairs, names), fresh=True)
+        answer = proven(domain, pairs, seen)
+        if answer is False:
+            return failed("a verified domain does not show its token or its signing keys any more")
+        silent += answer is None
+    if names.sources:
+        view = await resolver.drive(flatten(names.spf_host), fresh=True)
+        if view.state != "temporary" and not view.covers(names.sources):
+            return failed(f"the SPF record at {names.spf_host} does not cover every address in delivery.sources")
+        cover = f"the SPF record at {names.spf_host} covers all {len(names.sources)} source addresses"
+    else:
+        cover = (
+            "source addresses are the system's choice (delivery.sources is empty), so SPF was not compared with them"
+        )
+    told = f"{len(verified) - silent} of {len(verified)} verified domains show token and keys now; {cover}"
+    return passed(told) if silent < len(verified) else not_configured(f"DNS does not answer; {told}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 import warnings
 
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
-from mailward.app.settings import split_address
+from mailward.app.settings import is_loopback, split_address
 from mailward.core.evidence.model import Finding, failed, not_configured, passed
 
 _SECONDS = 10.0
@@ -104,6 +105,30 @@ async def nothing_before_tls(context: Context) -> Finding:
     private = context.settings.submission.private
     note = f"; a private listener for source networks is on at {', '.join(private)}" if private else ""
     return passed(f"asked {', '.join(listeners)}: AUTH and MAIL get 530 before TLS, injected commands vanish{note}")
+
+
+@check("TRANSIT-2")
+async def the_api_needs_tls(context: Context) -> Finding:
+    """A plain HTTP request with a key to each listener beyond loopback is not answered by the API."""
+    beyond = [a for a in context.settings.http.listen if not is_loopback(split_address(a)[0])]
+    for address in beyond:
+        try:
+            talk = await Talk.open(address)
+        except OSError:
+            return failed(f"{address} does not answer; is the platform running?")
+        try:
+            talk.writer.write(b"GET /v1/workspace HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n")
+            async with asyncio.timeout(_SECONDS):
+                first = await talk.reader.read(64)
+        except (OSError, TimeoutError):
+            first = b""
+        finally:
+            await talk.leave()
+        if re.match(rb"HTTP/1\.1 (?!400|403|426)", first):
+            return failed(f"{address} answers the API without TLS")
+    if not beyond:
+        return passed("the HTTP API listens on loopback only")
+    return passed(f"asked {', '.join(beyond)}: plain HTTP is not answered")
 
 
 @check("TRANSIT-1")

@@ -149,8 +149,8 @@ CATALOGUE: tuple[Control, ...] = (
     ),
     Control(
         "EMAIL-2",
-        "A domain's records are generated, looked up in live DNS and watched; unverified domains send nothing.",
-        missing="MTA-STS and TLS-RPT records",
+        "A domain's records (SPF, DKIM, DMARC, return path, and for mail to it MTA-STS and TLS-RPT) are generated, "
+        "looked up in live DNS and watched; unverified domains send nothing.",
     ),
     Control("EMAIL-3", "Received mail is judged by SPF, DKIM, DMARC and ARC.", missing="receiving mail"),
     Control("EMAIL-4", "DMARC reports are read and, where wanted, written.", missing="reports"),
@@ -176,7 +176,7 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "LOG-2",
         "Logs and metrics are structured and hold no content, address or secret.",
-        missing="syslog, OpenTelemetry and traces",
+        missing="syslog, OpenTelemetry and traces; the log itself goes to standard output and is not seen from here",
     ),
     Control("LOG-3", "Anomalies are found and explained.", missing="the detectors"),
     Control("LOG-4", "Alerts reach whoever is on call.", missing="alerts and rotations"),
