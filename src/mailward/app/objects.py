@@ -108,9 +108,10 @@ def opener(objects: Objects, *, clock: Clock, entropy: Entropy) -> Callable[[int
     return open_for
 
 
-# A run looks at this many objects, and the next goes on from there.
-_OBJECTS_OF_A_RUN = 50_000
-_SWEEP_SECONDS = 600.0
+# A step looks at this many objects, so that stopping is soon; a pass is all its steps, one after the other.
+_OBJECTS_OF_A_STEP = 20_000
+# Between two passes. Each lists the whole bucket, a thousand objects a request, to find what is older than a day.
+_SWEEP_SECONDS = 6 * 3600.0
 
 
 def object_chores(objects: Objects, store: Store, clock: Clock) -> list[Chore]:
@@ -122,7 +123,7 @@ def object_chores(objects: Objects, store: Store, clock: Clock) -> list[Chore]:
 
 
 def sweeping(place: Place, store: Store, clock: Clock) -> Callable[[], Awaitable[int]]:
-    """One step of the sweep; it returns how many objects went, and the next step goes on where this one stopped."""
+    """One step of the sweep: 1 when the bucket goes on after it, 0 at its end. The next goes on where it stopped."""
     from mailward.adapters.storage.objects.bucket import open_bucket
     from mailward.adapters.storage.objects.sweep import sweep
     from mailward.adapters.storage.postgres.living import living_segments
@@ -136,8 +137,8 @@ def sweeping(place: Place, store: Store, clock: Clock) -> Callable[[], Awaitable
 
     async def step() -> int:
         nonlocal after
-        done = await sweep(bucket, living, now=clock.now(), after=after, most=_OBJECTS_OF_A_RUN)
+        done = await sweep(bucket, living, now=clock.now(), after=after, most=_OBJECTS_OF_A_STEP)
         after = done.after
-        return done.removed
+        return int(after is not None)
 
     return step

@@ -22,7 +22,7 @@ from mailward.adapters.storage.postgres.living import living_segments
 from mailward.adapters.storage.postgres.partitions import PgPartitions
 from mailward.adapters.storage.postgres.sql import Sql
 from mailward.adapters.storage.records import BodyRef, open_record
-from mailward.app.objects import Objects, opener
+from mailward.app.objects import Objects, object_chores, opener
 from mailward.base import ids
 from mailward.base.errors import Conflict, Unavailable
 from mailward.core.workspaces.model import DataKey
@@ -63,12 +63,9 @@ async def let_go(store: PostgresStore, message: bytes) -> None:
     await store.system_write(verb)
 
 
-@pytest.fixture
-async def store(
-    postgres_server: PostgresServer, database: str, place: Place, clock: MovingClock, entropy: SeededEntropy
-) -> AsyncIterator[PostgresStore]:
-    """A process's store: rows in PostgreSQL, bodies in the bucket."""
-    objects = Objects(
+def settings_of(place: Place) -> Objects:
+    """The section of the settings that leads to this place."""
+    return Objects(
         url=place.url,
         endpoint=place.endpoint,
         access_key="key",
@@ -76,10 +73,17 @@ async def store(
         plaintext=list(place.plaintext),
         deadline_seconds=1.0,
     )
+
+
+@pytest.fixture
+async def store(
+    postgres_server: PostgresServer, database: str, place: Place, clock: MovingClock, entropy: SeededEntropy
+) -> AsyncIterator[PostgresStore]:
+    """A process's store: rows in PostgreSQL, bodies in the bucket."""
     made = PostgresStore(
         Access(postgres_server.url("mailward_app", database), plaintext=("127.0.0.1",)),
         Sql,
-        opener(objects, clock=clock, entropy=entropy),
+        opener(settings_of(place), clock=clock, entropy=entropy),
         clock=clock,
         entropy=entropy,
         limits=StoreLimits(patience=1.0),
@@ -148,7 +152,7 @@ async def test_without_the_bucket_nothing_is_accepted(
 
 
 async def test_a_row_that_is_refused_leaves_an_orphan_only(
-    store: PostgresStore, clock: MovingClock, bucket: Bucket
+    store: PostgresStore, clock: MovingClock, bucket: Bucket, place: Place
 ) -> None:
     """When the database refuses, the body lies in the bucket without a row, and the sweep removes it."""
     key = DataKey(20_000, 1, AESGCM(bytes(32)))
@@ -158,11 +162,10 @@ async def test_a_row_that_is_refused_leaves_an_orphan_only(
     assert await rows(store) == set()
     assert len([e async for entries in bucket.list("segments/") for e in entries]) == 1
 
-    async def living(segments: Sequence[int]) -> set[int]:
-        return await store.system_read(lambda tx: living_segments(tx, segments))
-
-    done = await sweep(bucket, living, now=datetime.now(UTC) + timedelta(hours=25))
-    assert done.removed == 1
+    ((name, _, step),) = object_chores(settings_of(place), store, MovingClock(datetime.now(UTC) + timedelta(hours=25)))
+    assert name == "objects"
+    assert await step() == 0
+    assert [e async for entries in bucket.list("segments/") for e in entries] == []
 
 
 async def test_objects_go_when_the_last_row_that_names_them_goes(
