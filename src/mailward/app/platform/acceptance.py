@@ -414,6 +414,8 @@ class Acceptance:
 
     async def _dry_run(self, actor: Actor, c: Candidate) -> schema.DryRun:
         workspace, key = self._workspace(actor)
+        # No commit will compare epochs here, so knowledge is made as new as a commit would ask for.
+        await self._knowledge.refresh()
         known = self.judge(actor, c)
         tokens = [token(key, a) for a, _ in c.recipients]
 
