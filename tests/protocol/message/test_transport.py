@@ -93,11 +93,12 @@ def test_only_the_part_that_needs_it_changes() -> None:
 
 
 def test_text_mostly_of_other_letters_takes_base64() -> None:
-    """Where quoted-printable would treble most octets, base64 is chosen."""
-    before = PLAIN + TEXT + "текст ".encode() * 300 + b"\r\n"
-    found = transport.shorten(before)
-    check(before, found.content)
-    assert found.notes == ("text/plain is now base64",)
+    """Where quoted-printable would treble most octets, or take long, base64 is chosen."""
+    for text in ("текст ".encode() * 300, b"word " * 300_000):
+        before = PLAIN + TEXT + text + b"\r\n"
+        found = transport.shorten(before)
+        check(before, found.content)
+        assert found.notes == ("text/plain is now base64",)
 
 
 @pytest.mark.parametrize(
