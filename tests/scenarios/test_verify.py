@@ -36,9 +36,23 @@ def test_no_control_fails_on_a_fresh_installation(platform: Platform) -> None:
     assert len(lines) == 66
     failing = {i: line["evidence"] for i, line in lines.items() if line["state"] == "failing"}
     assert not failing
-    for promise in ("REST-1", "TRANSIT-2", "NET-1", "AUTHZ-2", "KEYS-1", "LOG-1", "EMAIL-1", "SUPPLY-1", "PRIVACY-1"):
+    for promise in (
+        *("REST-1", "TRANSIT-1", "TRANSIT-2", "TRANSIT-5", "NET-1", "AUTHZ-1", "AUTHZ-2", "KEYS-1", "KEYS-2", "LOG-1"),
+        *("LOG-2", "EMAIL-1", "EMAIL-6", "EMAIL-7", "INPUT-1", "INPUT-3", "RATE-2", "SUPPLY-1", "SUPPLY-2"),
+        *("PRIVACY-1", "TRUST-1"),
+    ):
         assert lines[promise]["evidence"], promise
         assert lines[promise]["state"] in ("proved", "partly_proved"), (promise, lines[promise])
+
+
+def test_one_promise_alone(platform: Platform) -> None:
+    """A name runs that check and no other; a name nobody knows is wrong use."""
+    done = platform.cli("verify", "rate-2", "--json", timeout=120)
+    assert done.returncode == 0, done.stdout
+    answer = json.loads(done.stdout)
+    assert [line["id"] for line in answer["controls"]] == ["RATE-2"]
+    assert sum(answer["summary"].values()) == 1
+    assert platform.cli("verify", "RATE-99").returncode == 2
 
 
 @pytest.mark.claim("TRUST-1")
