@@ -45,6 +45,7 @@ def explained(apart: Apart, token: str) -> str:
         return bool(found)
 
     wait_until(indexed, f"{token} to be found by its subject", 30, 0.5)
+    apart.wait_status(found[0], ["delivered"])
     status, why = apart.api("GET", f"/v1/messages/{found[0]}/explain")
     assert status == 200
     (attempt,) = why["deliveries"][0]["attempts"]

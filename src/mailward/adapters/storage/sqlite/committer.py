@@ -69,13 +69,20 @@ class Committer:
         self._jobs: list[Job] = []
 
     def serve(self, listener: socket.socket, stopping: Callable[[], bool]) -> None:
-        """Until `stopping` says so and every worker is gone."""
+        """Until `stopping` says so; then what has been asked is committed and answered.
+
+        Workers of other supervisors may still be there: they go on by themselves until one of
+        those has started the next committing process.
+        """
         listener.setblocking(False)
         self._poll.register(listener.fileno(), select.EPOLLIN)
-        while not stopping() or self._peers:
+        while not stopping():
             self._gather(listener, 0.5)
             if self._jobs:
                 self._commit(listener)
+        self._gather(listener, 0)
+        while self._jobs:
+            self._commit(listener)
 
     def close(self) -> None:
         """Close the store."""
