@@ -112,6 +112,21 @@ class PgRetention(PgWebhookRows):
             dropped += await self._tx.partitions.drop(day)
         return dropped
 
+    async def old_answers(self, now: int) -> bool:
+        """Is there an idempotent answer past its time?"""
+        sql = "SELECT 1 FROM idempotency WHERE workspace = $1 AND expires < $2 LIMIT 1"
+        return await self._tx.row(sql, self._tx.own, now) is not None
+
+    async def erase_answers(self, now: int, limit: int) -> int:
+        """Remove some of them; how many."""
+        return await self._tx.run(
+            "DELETE FROM idempotency WHERE workspace = $1 AND key IN "
+            "(SELECT key FROM idempotency WHERE workspace = $1 AND expires < $2 LIMIT $3)",
+            self._tx.own,
+            now,
+            limit,
+        )
+
     # -- webhook events ------------------------------------------------------------------------
 
     async def events_before(self, before: int, limit: int) -> list[bytes]:
