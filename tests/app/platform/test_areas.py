@@ -90,8 +90,14 @@ def made() -> FreshKeys:
 
 
 @pytest.fixture
+def areas(store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, made: FreshKeys) -> Areas:
+    """The platform both tenants use."""
+    return Areas(store, clock, entropy, made)
+
+
+@pytest.fixture
 async def clients(
-    store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, made: FreshKeys
+    store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, areas: Areas
 ) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
     """A client of each of two tenants."""
     actors = {}
@@ -105,7 +111,7 @@ async def clients(
         await store.system_write(found)
         actors[name] = actor
     services = Services(
-        platform=Areas(store, clock, entropy, made),
+        platform=areas,
         authenticator=Two(actors),
         limiter=LocalLimiter(clock.monotonic),
         clock=clock,
@@ -236,12 +242,54 @@ async def test_webhooks(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) ->
     assert (await a.get(f"{one}/attempts")).json()["data"] == []
     assert (await a.post(f"{one}/rotate-secret")).json()["secret"] != hook["secret"]
     for method, path in (("GET", one), ("PATCH", one), ("DELETE", one), ("POST", f"{one}/test"),
-                         ("GET", f"{one}/attempts"), ("POST", f"{one}/rotate-secret")):  # fmt: skip
-        answer = await b.request(method, path, json={} if method == "PATCH" else None)
+                         ("GET", f"{one}/attempts"), ("POST", f"{one}/rotate-secret"), ("GET", f"{one}/events"),
+                         ("GET", f"{one}/replays"), ("POST", f"{one}/replays")):  # fmt: skip
+        answer = await b.request(
+            method, path, json={} if method == "PATCH" or (path.endswith("replays") and method == "POST") else None
+        )
         assert answer.status_code == 404, (method, path)
     assert [h["id"] for h in (await a.get("/v1/webhooks")).json()["data"]] == [hook["id"]]
     assert (await a.delete(one)).status_code == 204
     assert (await a.get(one)).status_code == 404
+
+
+async def test_replays_and_enabling(
+    clients: tuple[httpx.AsyncClient, httpx.AsyncClient], areas: Areas, clock: MovingClock
+) -> None:
+    """A test event is listed, shown and replayed with progress; an endpoint is enabled only when it answers."""
+    a, b = clients
+    hook = (await a.post("/v1/webhooks", json={"url": "https://example.com/h"})).json()
+    one = f"/v1/webhooks/{hook['id']}"
+    event = (await a.post(f"{one}/test")).json()["event"]
+    (listed,) = (await a.get(f"{one}/events?state=pending")).json()["data"]
+    assert (listed["id"], listed["type"], listed["attempts"]) == (event, "webhook.test", 0)
+    shown = (await a.get(f"{one}/events/{event}")).json()
+    assert (shown["payload"]["id"], shown["payload"]["type"]) == (event, "webhook.test")
+    clock.move(seconds=1)
+    started = await a.post(f"{one}/replays", json={"event": event})
+    assert (started.status_code, started.json()["total"], started.json()["pending"]) == (202, 1, 1)
+    replay = f"{one}/replays/{started.json()['id']}"
+    assert (await a.get(replay)).json()["finished"] is False
+    assert (await b.get(replay)).status_code == 404
+    assert (await b.get(f"{one}/events/{event}")).status_code == 404
+    assert [r["id"] for r in (await a.get(f"{one}/replays")).json()["data"]] == [started.json()["id"]]
+    both = await a.post(f"{one}/replays", json={"event": event, "since": "2026-01-01T00:00:00Z"})
+    assert (both.status_code, both.json()["code"]) == (422, "invalid_field")
+    assert (await a.post(f"{one}/replays", json={})).json()["total"] == 0
+
+    off = (await a.patch(one, json={"enabled": False})).json()
+    assert (off["enabled"], off["disabled_reason"], off["owner_told"]) == (False, "by hand", None)
+    assert (await a.post(f"{one}/replays", json={})).status_code == 409
+    areas.answer = 500
+    refused = await a.patch(one, json={"enabled": True})
+    assert (refused.status_code, refused.json()["code"]) == (409, "webhook_not_answering")
+    assert (await a.get(one)).json()["enabled"] is False
+    areas.answer = 204
+    clock.move(seconds=1)
+    assert (await a.patch(one, json={"enabled": True})).json()["enabled"] is True
+    assert [x["status"] for x in (await a.get(f"{one}/attempts")).json()["data"]] == [204, 500]
+    acts = [e["act"] for e in (await a.get("/v1/audit")).json()["data"]]
+    assert {"webhook.replayed", "webhook.enabled", "webhook.changed"} <= set(acts)
 
 
 async def test_domains(clients: tuple[httpx.AsyncClient, httpx.AsyncClient], clock: MovingClock) -> None:

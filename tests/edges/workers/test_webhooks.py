@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -346,3 +347,29 @@ async def test_old_events_are_forgotten_and_removal_is_complete(world: World) ->
     await world.write(endpoints.remove, hook)
     with pytest.raises(NotFound):
         await world.attempts(hook)
+
+
+async def test_an_endpoint_that_hangs_delays_nobody_else(world: World) -> None:
+    """While every request to one endpoint hangs, another's event is posted, taken and settled."""
+    hanging = asyncio.Event()
+    posted = world.poster.post
+
+    async def post(url: str, headers: Mapping[str, str], body: bytes, *, deadline: float, max_response: int) -> Answer:
+        if "hole" in url:
+            await hanging.wait()
+        return await posted(url, headers, body, deadline=deadline, max_response=max_response)
+
+    world.poster.post = post  # type: ignore[method-assign]
+    await world.endpoint("https://hole.example/", types=["message.delivered"])
+    quiet, _ = await world.endpoint("https://quiet.example/", types=["message.bounced"])
+    await world.event(n=50)
+    await world.event("message.bounced")
+    assert await world.worker.step() == lease.EACH + 1
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert await world.worker.step() == 0
+    assert [a.outcome for a in await world.attempts(quiet)] == ["delivered"]
+    hanging.set()
+    await world.worker.settled()
+    assert await world.worker.step() == lease.EACH
+    await world.worker.settled()
