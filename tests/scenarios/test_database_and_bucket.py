@@ -1,0 +1,138 @@
+"""The whole platform with its rows in PostgreSQL and its bodies in a bucket."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.adapters.storage.objects.conftest import bucket_name, s3
+from tests.adapters.storage.objects.faults import SLOW_DOWN, Fault, cut, never, says
+from tests.postgres_server import PostgresServer
+from tests.scenarios.bucket import ServedBucket, served
+from tests.scenarios.platform import Platform
+from tests.scenarios.test_nothing_readable import MARKER, found_in
+
+__all__ = ["bucket_name", "s3"]
+
+
+@pytest.fixture
+def bucket(bucket_name: str, s3: int) -> Iterator[ServedBucket]:
+    with served(bucket_name, s3) as made:
+        yield made
+
+
+@pytest.fixture
+def platform(bucket: ServedBucket, postgres_server: PostgresServer) -> Iterator[Platform]:
+    database = asyncio.run(postgres_server.fresh_database())
+    settings = {
+        "storage.kind": "postgres",
+        "storage.url": postgres_server.url("mailward_app", database),
+        "storage.owner_url": postgres_server.url("mailward_owner", database),
+        "storage.plaintext": ["127.0.0.1"],
+    }
+    with Platform(settings=settings | bucket.settings(deadline_seconds=1.5), workers=2) as running:
+        yield running
+    asyncio.run(postgres_server.drop_database(database))
+
+
+def by_api(platform: Platform, subject: str) -> tuple[int, dict[str, object]]:
+    """Submit one message by HTTP; status and answer."""
+    message = {
+        "from": "ada@demo.mailward.test",
+        "to": [f"{subject}@example.com"],
+        "subject": subject,
+        "text": f"text {subject}",
+    }
+    status, answer = platform.api("POST", "/v1/messages", message)
+    assert isinstance(answer, dict)
+    return status, answer
+
+
+def by_smtp(platform: Platform, subject: str) -> int:
+    """Submit one message by SMTP; the code that answered its content."""
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "ada@demo.mailward.test", f"{subject}@example.com", subject
+    mail.set_content(f"content {subject}")
+    with smtplib.SMTP("127.0.0.1", platform.starttls_port, timeout=20) as client:
+        client.starttls()
+        client.login(platform.smtp_user, platform.smtp_password)
+        try:
+            client.send_message(mail)
+        except smtplib.SMTPDataError as e:
+            return e.smtp_code
+        return 250
+
+
+def accepted(platform: Platform) -> int:
+    """How many messages the platform says it has."""
+    status, answer = platform.api("GET", "/v1/messages")
+    assert status == 200
+    return len(answer["data"])
+
+
+def files_of(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file of a database that runs: some end while we look."""
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file():
+                yield path, path.read_bytes()
+        except FileNotFoundError:
+            continue
+
+
+@pytest.mark.claim("REST-1")
+def test_a_message_is_delivered_and_readable_nowhere_at_rest(
+    platform: Platform, bucket: ServedBucket, postgres_server: PostgresServer
+) -> None:
+    """It goes out, its owner reads it back, and no table, log file or object holds its text or its people."""
+    status, sent = by_api(platform, MARKER)
+    assert status == 202
+    assert by_smtp(platform, MARKER) == 250
+    platform.wait_status(str(sent["id"]), ["delivered"])
+    status, raw = platform.api("GET", f"/v1/messages/{sent['id']}/raw")
+    assert status == 200
+    assert found_in(raw if isinstance(raw, bytes) else str(raw).encode()), "the search is real"
+    objects = bucket.everything()
+    assert sum(name.startswith("mail/segments/") for name in objects) == len(objects) == 2
+    assert [name for name, octets in objects.items() if found_in(octets) or found_in(name.encode())] == []
+
+    async def flush() -> None:
+        db = await asyncpg.connect(postgres_server.url("postgres", "postgres"), ssl=False)
+        await db.execute("CHECKPOINT")
+        await db.close()
+
+    asyncio.run(flush())
+    files = list(files_of(postgres_server.data))
+    assert any("pg_wal" in path.parts for path, _ in files)
+    assert [path for path, octets in files if found_in(octets)] == []
+
+
+@pytest.mark.claim("AVAIL-1")
+@pytest.mark.parametrize("fault", [says("503 Slow Down", SLOW_DOWN), cut, never], ids=["SlowDown", "cut", "no answer"])
+def test_without_the_bucket_mail_is_deferred(platform: Platform, bucket: ServedBucket, fault: Fault) -> None:
+    """While the object store is away HTTP says 503 and SMTP 451, nothing is half accepted; afterwards mail goes on."""
+    first, _ = by_api(platform, "before")
+    assert first == 202
+    bucket.proxy.always("PUT", fault)
+    status, _ = by_api(platform, "away-api")
+    assert (status, by_smtp(platform, "away-smtp")) == (503, 451)
+    assert accepted(platform) == 1
+    bucket.proxy.always("PUT", None)
+    status, sent = by_api(platform, "after")
+    assert (status, by_smtp(platform, "after-smtp")) == (202, 250)
+    assert accepted(platform) == 3
+    platform.wait_status(str(sent["id"]), ["delivered"])
+
+
+def test_doctor_tries_the_bucket(platform: Platform) -> None:
+    """`mailward doctor` says that each thing asked of the bucket works."""
+    findings = {f["what"]: f["state"] for f in platform.cli_json("doctor")}
+    assert findings["object store"] == "ok"
+    assert findings["object store, put if absent"] == "ok"
+    assert findings["object store, delete"] == "ok"
