@@ -20,6 +20,7 @@ from mailward.core.domains.read import get_domain, signing_snapshot
 from mailward.core.domains.records import required_records
 from mailward.core.domains.rotate import rotate
 from mailward.core.domains.watch import check_domain
+from mailward.core.webhooks.enqueue import tell
 from mailward.policy.access import Actor, Permission
 from mailward.protocol.dkim import keys as dkim_keys
 from mailward.protocol.dkim.sign import Signer, sign
@@ -83,7 +84,7 @@ async def test_mail_signed_at_any_time_verifies_for_a_week(store: SqliteStore, c
         WS, lambda tx: add_domain(tx, ACTOR, "example.com", first, now=clock.now(), entropy=entropy)
     )
     await publish()
-    await check_domain(store, zone, ACTOR, domain.id, names=NAMES, now=clock.now())
+    await check_domain(store, zone, ACTOR, domain.id, names=NAMES, now=clock.now(), tell=tell)
     week: deque[bytes] = deque(maxlen=8)
     oldest, stem = await signed(store, clock.now())
     stems = [stem]
@@ -94,7 +95,7 @@ async def test_mail_signed_at_any_time_verifies_for_a_week(store: SqliteStore, c
             await publish()
         for _ in range(2):
             clock.move(hours=12)
-            await check_domain(store, zone, ACTOR, domain.id, names=NAMES, now=clock.now())
+            await check_domain(store, zone, ACTOR, domain.id, names=NAMES, now=clock.now(), tell=tell)
             message, stem = await signed(store, clock.now())
             assert all_pass(zone, message, clock.now())
         week.append(message)

@@ -99,8 +99,8 @@ def test_held_mail_is_told_released_and_sent_and_what_failed_is_replayed(receive
             events = [json.loads(content) for _, content in receiver.seen]
             return any(e["type"] == type and e["data"].get("message") == message for e in events)
 
-        for type in ("message.accepted", "message.held", "message.released", "message.delivered"):
-            wait_until(lambda type=type: told(type, sent["id"]), f"{type} of the held message", 30)
+        story = ("message.accepted", "message.held", "message.released", "message.delivered")
+        wait_until(lambda: all(told(type, sent["id"]) for type in story), "the story of the held message", 30)
         assert not told("message.held", next_one["id"])
         status, again = platform.api("POST", f"/v1/messages/{sent['id']}/release")
         assert (status, again["code"]) == (409, "not_held")
