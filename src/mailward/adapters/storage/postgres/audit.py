@@ -14,8 +14,8 @@ from mailward.core.audit.ports import Node
 from mailward.policy.access import Actor
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.adapters.storage.postgres.tx import PgTx
 
 _FROM = (
     "SELECT a.seq, a.id, a.at, a.act, a.leaf, f.facts FROM audit AS a "
@@ -34,7 +34,7 @@ _FOREVER = 1 << 62
 class PgAudit:
     """The audit log on PostgreSQL. A lock for each tree gives its entries their order."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._facts = tx.cipher.column("audit_facts", "facts")
 

@@ -13,8 +13,8 @@ from mailward.adapters.storage.postgres.leases import PgLeases
 from mailward.core.messages.model import ATTEMPT_DECODER, OPEN, Attempt, Delivery, DeliveryState, Pause
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.adapters.storage.postgres.tx import PgTx
     from mailward.core.messages.ports import DeliveryRow
 
 _OPEN = frozenset(int(s) for s in OPEN)
@@ -45,7 +45,7 @@ _WHICH = "WHERE workspace = $1 AND message = $2 AND state = ANY($3::smallint[])"
 class PgDeliveries(PgLeases):
     """The deliveries repository on PostgreSQL; what `PgLeases` holds belongs to the system scope."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         super().__init__(tx)
         self._attempt_facts = tx.cipher.column("attempts", "facts", daily=True)
         self._why = tx.cipher.column("pauses", "reason")
@@ -58,6 +58,8 @@ class PgDeliveries(PgLeases):
         ):
             if some:
                 await self._insert(table, some)
+        if any(r[3] == DeliveryState.QUEUED and r[5] == 0 and r[4] <= r[6] for r in rows):
+            self._tx.announce("work")
 
     async def _insert(self, table: str, rows: Sequence[DeliveryRow]) -> None:
         own = self._tx.own
@@ -144,6 +146,8 @@ class PgDeliveries(PgLeases):
                     f"INSERT INTO {target}({_COLUMNS}) SELECT * FROM gone"
                 )
             moved += await self._tx.run(sql, own, message, some, int(to), due, now, sealed)
+        if moved and to is DeliveryState.QUEUED:
+            self._tx.announce("work")
         return moved
 
     async def attempts(self, message: bytes) -> list[Attempt]:

@@ -15,8 +15,8 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.domains.model import Domain, DomainState, KeyPair, KeyState, RecordCheck
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.adapters.storage.postgres.tx import PgTx
 
 _DOMAIN = (
     "workspace, id, details, state, created, next_check, subdomains, verified_at, checked_at, failures, "
@@ -44,7 +44,7 @@ def _pair(r: Row) -> KeyPair:
 class PgDomains:
     """The domains repository on PostgreSQL. Names are found by a token that is the same in every workspace."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._details = tx.cipher.column("domains", "details")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mailward.adapters.storage.postgres.sealed import INSTALLATION
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.postgres.tx import PgTx
+    from mailward.adapters.storage.postgres.scope import SealedSql
 
 _DAY_US = 86_400_000_000
 
@@ -15,7 +15,7 @@ _DAY_US = 86_400_000_000
 class PgEvidence:
     """The evidence repository on PostgreSQL. System scope."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
 
     async def acts_holding(self, text: str) -> int:
@@ -33,7 +33,8 @@ class PgEvidence:
             "ORDER BY message DESC LIMIT $1",
             limit,
         )
-        return [self._tx.deliveries.open_recipient(*row)[0] for row in rows]
+        column = self._tx.cipher.column("deliveries", "recipient", daily=True)
+        return [str(column.unpack(w, message + n.to_bytes(4, "big"), sealed)[0]) for w, message, n, sealed in rows]
 
     async def data_keys_in_force(self) -> int:
         """How many data keys are not destroyed."""

@@ -16,8 +16,8 @@ from mailward.policy.access import Scope
 from mailward.policy.bursts import DAY_SLOTS, KEEP_SLOTS, SLOT_SECONDS, BurstRule
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.adapters.storage.postgres.tx import PgTx
 
 __all__ = ["PgCredentials", "PgPeople"]
 
@@ -38,7 +38,7 @@ def _raw(id: str) -> bytes:
 class PgCredentials:
     """The credentials repository on PostgreSQL. The policies keep to the scope; names and networks are sealed."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._details = tx.cipher.column("credentials", "details")
         self._why = tx.cipher.column("credentials", "pause_reason")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.adapters.storage.postgres.tx import PgTx
 
 # Workspaces with an open delivery, by skipping from one to the next through the index.
 _WITH_OPEN = (
@@ -31,14 +31,17 @@ _LEASE = (
     "WHERE o.workspace = taken.workspace AND o.message = taken.message AND o.n = taken.n "
     "RETURNING o.workspace, o.message, o.n, o.recipient, o.attempts, taken.place, taken.due"
 )
+# Worker slots of one node at most.
+_SLOTS = 10_000
 
 
 class PgLeases:
     """Leasing what is due, and whose leases they are."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._recipient = tx.cipher.column("deliveries", "recipient", daily=True)
+        self._message_facts = tx.cipher.column("messages", "facts", daily=True)
         self._reason = tx.cipher.column("deliveries", "reason", daily=True)
 
     def seal_recipient(self, workspace: bytes, message: bytes, n: int, recipient: str, dsn: str | None) -> bytes:
@@ -91,7 +94,7 @@ class PgLeases:
             min(ids),
             max(ids),
         )
-        opened = self._tx.messages.open_facts
+        opened = self._message_facts.open
         return {(r[0], r[1]): (r[2], r[3], r[4], r[5], opened(r[0], r[1], r[6])) for r in rows}
 
     async def paused_streams(self) -> list[tuple[bytes, str]]:
@@ -102,12 +105,13 @@ class PgLeases:
 
     async def take_slot(self, slot: int, now: int) -> tuple[int, int]:
         """Start a new generation of a worker slot and return its dead predecessor's leases; (generation, returned)."""
-        old = await self._tx.row("SELECT generation FROM worker_slots WHERE slot = $1 FOR UPDATE", slot)
+        place = self._first_slot + slot
+        old = await self._tx.row("SELECT generation FROM worker_slots WHERE slot = $1 FOR UPDATE", place)
         generation = await self._tx.counters.bump("worker_generation")
         await self._tx.run(
             "INSERT INTO worker_slots(slot, generation, started) VALUES ($1, $2, $3) "
             "ON CONFLICT (slot) DO UPDATE SET generation = excluded.generation, started = excluded.started",
-            slot,
+            place,
             generation,
             now,
         )
@@ -121,12 +125,19 @@ class PgLeases:
         return generation, returned
 
     async def slots(self) -> list[int]:
-        """Numbers of the workers that have ever started and were not dropped."""
-        return [r[0] for r in await self._tx.rows("SELECT slot FROM worker_slots ORDER BY slot")]
+        """Numbers of this node's workers that have ever started and were not dropped."""
+        first = self._first_slot
+        sql = "SELECT slot FROM worker_slots WHERE slot >= $1 AND slot < $2 ORDER BY slot"
+        return [r[0] - first for r in await self._tx.rows(sql, first, first + _SLOTS)]
 
     async def drop_slot(self, slot: int) -> None:
         """Forget a worker that has no leases any more."""
-        await self._tx.run("DELETE FROM worker_slots WHERE slot = $1", slot)
+        await self._tx.run("DELETE FROM worker_slots WHERE slot = $1", self._first_slot + slot)
+
+    @property
+    def _first_slot(self) -> int:
+        """Slots are numbered on each node; in the table every node has a range of its own."""
+        return self._tx.node * _SLOTS
 
     async def queue_depth(self) -> int:
         """Open deliveries of the whole installation."""

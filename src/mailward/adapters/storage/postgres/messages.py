@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from mailward.core.messages.model import FACTS_DECODER, Message
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.adapters.storage.postgres.tx import PgTx
     from mailward.core.messages.ports import MessageRow
 
 AnswerRow = tuple[bytes, bytes, bytes, int]
@@ -24,19 +24,15 @@ _SHARDS = 1021
 class PgMessages:
     """The messages repository on PostgreSQL."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._facts = tx.cipher.column("messages", "facts", daily=True)
         self._moment = tx.cipher.column("timeline", "facts", daily=True)
 
     def _message(self, row: Row) -> Message:
         body = None if row[2] is None else (row[2], row[3], row[4])
-        facts = FACTS_DECODER.decode(self.open_facts(self._tx.own, row[0], row[5]))
+        facts = FACTS_DECODER.decode(self._facts.open(self._tx.own, row[0], row[5]))
         return Message(row[0], row[1], body, facts, row[6])
-
-    def open_facts(self, workspace: bytes, message: bytes, sealed: bytes) -> bytes:
-        """The encoded facts of a message's row."""
-        return self._facts.open(workspace, message, sealed)
 
     async def insert(self, rows: Sequence[MessageRow]) -> None:
         """Many messages in one statement."""

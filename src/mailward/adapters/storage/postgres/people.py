@@ -13,8 +13,8 @@ from mailward.core.identity.model import Member, Session, User
 from mailward.policy.access import Role
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.adapters.storage.postgres.tx import PgTx
 
 _SESSION = 'id, "user", workspace, created, last_seen, place'
 # Addresses of users are compared without regard to the case of ASCII letters, as SQLite's NOCASE does.
@@ -28,7 +28,7 @@ def _raw(id: str) -> bytes:
 class PgPeople:
     """Users, members, sessions and setup links on PostgreSQL. Who they are is sealed; an address has a token."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._person = tx.cipher.column("users", "person")
         self._password = tx.cipher.column("users", "password")

@@ -9,7 +9,7 @@ from mailward.base import ids
 from mailward.core.suppression.model import Entry, Reason
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.postgres.tx import PgTx
+    from mailward.adapters.storage.postgres.scope import SealedSql
 
 _COLUMNS = "token, id, address, stream, reason, source, created"
 _AT_ONCE = 1000
@@ -20,7 +20,7 @@ _FOLD = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 class PgSuppressions:
     """The suppressions repository on PostgreSQL. A row shows the address's token; the address is sealed."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._address = tx.cipher.column("suppressions", "address")
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mailward.adapters.storage.postgres.sql import Row, Sql
+from mailward.adapters.storage.postgres.scope import SealedSql
+from mailward.adapters.storage.postgres.sql import Row
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.audit import PgAudit
-    from mailward.adapters.storage.postgres.counters import PgCounters
     from mailward.adapters.storage.postgres.deliveries import PgDeliveries
     from mailward.adapters.storage.postgres.domains import PgDomains
     from mailward.adapters.storage.postgres.evidence import PgEvidence
     from mailward.adapters.storage.postgres.identity import PgCredentials, PgPeople
     from mailward.adapters.storage.postgres.messages import PgMessages
-    from mailward.adapters.storage.postgres.partitions import PgPartitions
     from mailward.adapters.storage.postgres.retention import PgRetention
-    from mailward.adapters.storage.postgres.sealed import FieldCipher
     from mailward.adapters.storage.postgres.suppression import PgSuppressions
     from mailward.adapters.storage.postgres.webhooks import PgWebhooks
     from mailward.adapters.storage.postgres.workspaces import PgDataKeys, PgRevocations, PgWorkspaces
@@ -25,38 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["PgTx", "Row"]
 
 
-class PgTx(Sql):
+class PgTx(SealedSql):
     """A transaction with every repository. One object a connection, reused for each transaction."""
-
-    def __init__(self, connection: Any, cipher: FieldCipher) -> None:
-        """`cipher` seals what is personal; one for the process."""
-        super().__init__(connection)
-        self.cipher = cipher
-
-    @property
-    def own(self) -> bytes:
-        """Raw id of the workspace this transaction is bound to. PermissionError in the system scope.
-
-        Statements name it beside what the policies demand: the planner, and a router in
-        front of several servers, then know which rows are meant.
-        """
-        if self.workspace is None:
-            raise PermissionError("no workspace scope")
-        return self.workspace
-
-    @cached_property
-    def counters(self) -> PgCounters:
-        """Named numbers of the installation (epochs)."""
-        from mailward.adapters.storage.postgres.counters import PgCounters
-
-        return PgCounters(self)
-
-    @cached_property
-    def partitions(self) -> PgPartitions:
-        """Days of the tables that grow by the message."""
-        from mailward.adapters.storage.postgres.partitions import PgPartitions
-
-        return PgPartitions(self)
 
     @cached_property
     def messages(self) -> PgMessages:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from mailward.core.webhooks.model import Endpoint
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.adapters.storage.postgres.tx import PgTx
 
 
 class PgWebhookRows:
@@ -16,7 +16,7 @@ class PgWebhookRows:
 
     ENDPOINT = "workspace, id, details, types, enabled, created, failing_since, disabled_at, owner_told"
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._details = tx.cipher.column("webhooks", "details")
         self._body = tx.cipher.column("webhook_events", "body", daily=True)

@@ -9,7 +9,7 @@ from mailward.adapters.storage.postgres.webhook_queue import PgWebhookQueue
 from mailward.core.webhooks.model import EPOCH, Endpoint, EndpointsSnapshot, SealedSecret, audience
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.postgres.tx import PgTx
+    from mailward.adapters.storage.postgres.scope import SealedSql
 
 _LAST = b"\xff" * 17  # sorts after every id
 _AUDIENCES_KEPT = 10_000
@@ -18,7 +18,7 @@ _AUDIENCES_KEPT = 10_000
 class PgWebhooks(PgWebhookEvents, PgWebhookQueue):
     """The webhooks repository on PostgreSQL; what `PgWebhookQueue` holds belongs to the system scope."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         super().__init__(tx)
         self._audiences: dict[bytes, EndpointsSnapshot] = {}
         self._epoch = -1

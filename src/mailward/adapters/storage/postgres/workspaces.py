@@ -13,8 +13,8 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.workspaces.model import Workspace, WorkspaceSettings, WrappedKey
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.adapters.storage.postgres.tx import PgTx
 
 _settings = msgspec.json.Decoder(WorkspaceSettings)
 
@@ -22,7 +22,7 @@ _settings = msgspec.json.Decoder(WorkspaceSettings)
 class PgWorkspaces:
     """The workspaces repository on PostgreSQL."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._name = tx.cipher.column("workspaces", "name")
         self._settings = tx.cipher.column("workspaces", "settings")
@@ -70,7 +70,7 @@ class PgWorkspaces:
 class PgDataKeys:
     """The data keys repository on PostgreSQL."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
 
     async def insert(self, key: WrappedKey) -> None:
@@ -155,7 +155,7 @@ class PgDataKeys:
 class PgRevocations:
     """The auth epoch: a counter of the installation that any scope may move forward, and do nothing else to."""
 
-    def __init__(self, tx: PgTx) -> None:
+    def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
 
     async def bump(self) -> int:
