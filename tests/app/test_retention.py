@@ -13,6 +13,7 @@ from mailward.adapters.storage.records import HEAD, BodyRef
 from mailward.adapters.storage.sqlite.connection import connect
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.upkeep import cut_log
+from mailward.app.settings import SettingsError, load
 from mailward.base import ids
 from mailward.base.errors import NotFound
 from mailward.core.messages.model import DeliveryState
@@ -276,3 +277,12 @@ async def test_a_quiet_workspace_costs_no_commit(rig: Rig, monkeypatch: pytest.M
     before = await rig.rows("SELECT content_upto FROM t_retention WHERE workspace = ?", A)
     await rig.keep()
     assert await rig.rows("SELECT content_upto FROM t_retention WHERE workspace = ?", A) > before
+
+
+@pytest.mark.parametrize("days", ["0", "3651", "-1"])
+def test_the_installations_terms_have_limits(days: str) -> None:
+    """A term of nothing, or of more than ten years, is a mistake that the start refuses."""
+    for key in ("MESSAGES_DAYS", "CONTENT_DAYS"):
+        assert load(None, {f"MAILWARD_RETENTION__{key}": "45"}).retention
+        with pytest.raises(SettingsError, match=key.lower()):
+            load(None, {f"MAILWARD_RETENTION__{key}": days})

@@ -110,10 +110,11 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Retention(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """How long data is kept, in days."""
+    """How long data is kept, in days from acceptance, where a workspace does not say otherwise."""
 
     messages_days: int = 60
     content_days: int = 60
+    """Never longer than the messages, whatever stands here."""
 
 
 class Storage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -262,6 +263,12 @@ def _complete(settings: Settings, environ: Mapping[str, str]) -> None:
 def _check(settings: Settings) -> None:
     if wrong := set(settings.server.roles) - ROLES:
         raise SettingsError(f"server.roles: unknown role {sorted(wrong)[0]!r}; choose from {', '.join(sorted(ROLES))}")
+    for where, days in (
+        ("retention.messages_days", settings.retention.messages_days),
+        ("retention.content_days", settings.retention.content_days),
+    ):
+        if not 1 <= days <= 3650:
+            raise SettingsError(f"{where}: from 1 to 3650 days")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: set both certificate and key, or neither")
     _check_storage(settings.storage)
