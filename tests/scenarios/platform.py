@@ -62,8 +62,6 @@ class Platform(Peer):
             # On, as everywhere, and beyond what one machine can do: a load test is one source and one domain.
             "limits.smtp_connections_per_minute_ip": 100_000_000,
             "limits.smtp_messages_per_minute_domain": 100_000_000,
-            # The limiter runs; the senders here are all one address.
-            "limits.smtp_connections_per_minute_ip": 100_000_000,
         }
         if route:
             self._values["delivery.routes"] = {"*": route}
