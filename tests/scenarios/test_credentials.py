@@ -1,0 +1,114 @@
+"""Credentials through the whole platform: a burst pauses one and its owner releases it; a successor takes over."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mailward.app.context import choose
+from mailward.app.installation import COMMAND_LINE, Installation
+from mailward.app.settings import load
+from mailward.policy.bursts import DAY_SLOTS, slot_of
+from tests.scenarios.peers import wait_until
+from tests.scenarios.platform import Platform
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[Platform]:
+    with Platform(workers=2, settings={"limits.burst_floor": 10, "limits.burst_factor": 2}) as running:
+        yield running
+
+
+def _session(platform: Platform, user: str, password: str) -> smtplib.SMTP:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    session = smtplib.SMTP("127.0.0.1", platform.starttls_port, timeout=10)
+    session.starttls(context=context)
+    try:
+        session.login(user, password)
+    except smtplib.SMTPException:
+        session.close()
+        raise
+    return session
+
+
+async def _used_to_send(platform: Platform, credential: str, recipients: int) -> None:
+    """Two days ago it wrote to so many."""
+    installation = Installation(load(str(platform.config), {}), worker=COMMAND_LINE + 902)
+    await installation.open()
+    workspace = await choose(installation.store, None)
+    slot = slot_of(installation.clock.now().timestamp()) - 2 * DAY_SLOTS
+
+    async def write(tx: Any) -> None:
+        await tx.credentials.add_traffic(workspace, credential, slot, recipients)
+
+    await installation.store.system_write(write)
+    await installation.close()
+
+
+@pytest.mark.claim("RATE-2")
+async def test_a_burst_pauses_and_the_owner_releases(platform: Platform) -> None:
+    """The open session and new ones get 450 4.7.1, other credentials go on; released, the same session sends."""
+    made = platform.cli_json("smtp", "create", "bursting")
+    user, password = made["username"], made["password"]
+    await _used_to_send(platform, user, 3)
+    message = "From: a@demo.mailward.test\r\nSubject: s\r\n\r\nt\r\n"
+    with _session(platform, user, password) as session:
+        to = [f"n{i}@example.com" for i in range(11)]
+        session.sendmail("a@demo.mailward.test", to, message)
+
+        def paused() -> bool:
+            code, text = session.mail("a@demo.mailward.test")
+            session.rset()
+            return code == 450 and text.startswith(b"4.7.1")
+
+        wait_until(paused, "the burst to be seen", 20)
+        with _session(platform, user, password) as another:
+            assert another.mail("a@demo.mailward.test")[0] == 450
+        with _session(platform, platform.smtp_user, platform.smtp_password) as innocent:
+            assert innocent.mail("a@demo.mailward.test")[0] == 250
+        _, page = platform.api("GET", "/v1/smtp-credentials?limit=100")
+        shown = {c["id"]: c for c in page["data"]}[user]
+        assert shown["paused_at"]
+        assert shown["pause_reason"].startswith("11 recipients within ten minutes")
+        _, log = platform.api("GET", "/v1/audit?act=credential.paused")
+        assert [entry["target"] for entry in log["data"]] == [user]
+        assert platform.cli("smtp", "release", user).returncode == 0
+        wait_until(lambda: not paused(), "the release to be known", 5)
+        session.sendmail("a@demo.mailward.test", to, message)
+
+
+@pytest.mark.claim("KEYS-2")
+def test_a_successor_takes_over_without_a_gap(platform: Platform) -> None:
+    """Both keys send during the grace; with none left only the new one does, and a session of the old one ends."""
+    body = {"from": "a@demo.mailward.test", "to": "b@example.com", "subject": "s", "text": "t"}
+    old = platform.cli_json("key", "create", "rotating", "--scope", "send")
+    new = platform.cli_json("key", "rotate", old["id"], "--grace", "1h")
+    for key in (old, new):
+        assert platform.api("POST", "/v1/messages", body, key=key["secret"])[0] == 202
+    newest = platform.cli_json("key", "rotate", new["id"], "--grace", "0")
+    wait_until(lambda: platform.api("POST", "/v1/messages", body, key=new["secret"])[0] == 401, "the end of a key", 3)
+    for key in (old, newest):
+        assert platform.api("POST", "/v1/messages", body, key=key["secret"])[0] == 202
+    first = platform.cli_json("smtp", "create", "rotating")
+    session = _session(platform, first["username"], first["password"])
+    second = platform.cli_json("smtp", "rotate", first["username"], "--grace", "0")
+    with _session(platform, second["id"], second["secret"]) as fresh:
+        assert fresh.mail("a@demo.mailward.test")[0] == 250
+
+    def ended() -> bool:
+        try:
+            code, _ = session.mail("a@demo.mailward.test")
+            session.rset()
+        except smtplib.SMTPServerDisconnected:
+            return True
+        return code in (421, 535)
+
+    wait_until(ended, "the session of a credential that ended", 5)
+    session.close()
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        _session(platform, first["username"], first["password"])
