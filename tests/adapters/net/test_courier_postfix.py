@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -164,18 +165,19 @@ async def cut(port: int, octets: int) -> AsyncIterator[int]:
         except OSError:
             pass
         finally:
-            far.transport.abort()
-            writer.transport.abort()
+            for end in (far, writer):
+                end.transport.abort()
+            for end in (far, writer):
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # an aborted transport closes its socket in the next turn
+        await server.wait_closed()
+        await asyncio.wait(tasks, timeout=10)
 
 
 @pytest.mark.parametrize("policy", [TlsPolicy.NONE, TlsPolicy.ENCRYPT])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple, NoReturn
 
 from mailward.base.errors import Invalid
@@ -176,7 +177,8 @@ class _Rewriter:
     def divide(self, e: _Entity, outer: tuple[bytes, ...], depth: int) -> None:
         """The parts of a multipart, each delimiter line as it was."""
         boundary = e.boundary.encode("utf-8", "surrogateescape")
-        found = list(multipart.delimiters(self.content, boundary, e.body, e.end)) if boundary else []
+        every = multipart.delimiters(self.content, boundary, e.body, e.end) if boundary else iter(())
+        found = list(islice(every, MAX_PARTS + 1))
         if not found or len(found) > MAX_PARTS:
             self.refuse("", "and the boundary of a multipart is missing, or there are too many of it")
         child = "message/rfc822" if e.kind == "multipart/digest" else "text/plain"
