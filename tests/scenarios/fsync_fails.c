@@ -1,7 +1,7 @@
 /* LD_PRELOAD shim: one fsync or fdatasync fails with EIO.
  *
- * The file named by MW_FAULT holds a part of a path. The first sync of a file whose path
- * contains it fails; whoever manages to remove the fault file is the one that fails, so it
+ * The file named by MW_FAULT holds a part of a path. The first sync of a file whose path,
+ * with a '$' at its end, contains it fails; whoever manages to remove the fault file is the one that fails, so it
  * happens once over all processes. Without the fault file everything is as always.
  */
 #define _GNU_SOURCE
@@ -24,7 +24,7 @@ static int fails(int fd) {
     n = read(file, wanted, sizeof wanted - 1);
     close(file);
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    if (n > 0 && readlink(link, path, sizeof path - 1) > 0 && strstr(path, wanted) && unlink(fault) == 0) {
+    if (n > 0 && readlink(link, path, sizeof path - 2) > 0 && strstr(strcat(path, "$"), wanted) && unlink(fault) == 0) {
         errno = EIO;
         return 1;
     }

@@ -105,13 +105,13 @@ def test_a_failed_sync_ends_the_process_and_loses_nothing(tmp_path: Path) -> Non
         with traffic(platform, "sync") as senders:
             _fail_each(platform, senders, fault)
         died = events(platform, "worker_died") + events(platform, "committer_died")
-        assert [d["code"] for d in died] == [74, 74]
+        assert [d["code"] for d in died] == [74, 74, 74]
         all_arrived(sink, senders)
 
 
 def _fail_each(platform: Apart, senders: list[Sender], fault: Path) -> None:
-    """One failed sync of a segment, then one of the database, each under traffic that goes on afterwards."""
-    for n, file in enumerate(("/segments/", "/state.db-wal"), start=1):
+    """A failed sync of a segment, of a commit, and of a checkpoint, each under traffic that goes on afterwards."""
+    for n, file in enumerate(("/segments/", "/state.db-wal$", "/state.db$"), start=1):
         progress(senders)
         fault.with_suffix(".new").write_text(file)
         fault.with_suffix(".new").rename(fault)

@@ -66,9 +66,9 @@ class Supervisor:
     def run(self) -> int:
         """Until told to stop; the exit code."""
         settings = self._settings
+        self._owner = become(settings)
         hold = self._hold = Hold(settings.data, self._roles, waiting=lambda: log.warning("waiting_for_old_workers"))
         try:
-            self._owner = become(settings)
             self._bind()
             self._prepare(settings, hold.idle)
             if self._owner is not None:

@@ -325,7 +325,15 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
 class Checkpointer:
     """Moves the WAL into the database file in the background, never inside a commit."""
 
-    def __init__(self, folder: Path, key: bytes, *, truncate_above: int = 256 << 20) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        key: bytes,
+        *,
+        truncate_above: int = 256 << 20,
+        fatal: Callable[[str], None] = end_process,
+    ) -> None:
+        self._fatal = fatal
         self._db = connect(folder / "state.db", key, cache_kib=512)
         self._wal = folder / "state.db-wal"
         self._truncate_above = truncate_above
@@ -335,7 +343,13 @@ class Checkpointer:
         size = self._wal.stat().st_size if self._wal.exists() else 0
         mode = apsw.SQLITE_CHECKPOINT_PASSIVE if size < self._truncate_above else apsw.SQLITE_CHECKPOINT_TRUNCATE
         with contextlib.suppress(apsw.BusyError):
-            self._db.wal_checkpoint(mode=mode)
+            try:
+                self._db.wal_checkpoint(mode=mode)
+            except apsw.IOError as e:
+                # The log still has every page; but what a kernel that could not write says next is not to be believed.
+                if e.extendedresult in (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC):
+                    self._fatal("checkpoint sync")
+                raise
         return self._wal.stat().st_size if self._wal.exists() else 0
 
     def close(self) -> None:
