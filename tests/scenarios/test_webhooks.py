@@ -173,6 +173,14 @@ def test_an_endpoint_that_is_gone_is_disabled_its_owner_mailed_and_enabled_only_
             assert (found["enabled"], found["disabled_reason"], found["owner_told"]) == (True, None, None)
             _, log = platform.api("GET", "/v1/audit?limit=50")
             assert {"webhook.disabled", "webhook.enabled"} <= {e["act"] for e in log["data"]}
+            holder = platform.api("GET", "/v1/workspace")[1]["id"]
+            asked = platform.cli("domain", "release", "demo.mailward.test", "--from", holder)
+            assert (asked.returncode, "Say --yes" in asked.stdout) == (1, True), (asked.stdout, asked.stderr)
+            refused_name = platform.cli("domain", "release", "demo.mailward.test", "--from", holder, "--yes")
+            assert (refused_name.returncode, "reserved for capture mode" in refused_name.stderr) == (1, True), (
+                refused_name.stdout,
+                refused_name.stderr,
+            )
     finally:
         server.shutdown()
         server.server_close()

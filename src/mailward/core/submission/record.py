@@ -10,10 +10,10 @@ import msgspec
 from mailward.base.errors import Conflict
 from mailward.core.messages.model import FACTS_ENCODER, DeliveryState
 from mailward.core.messages.ports import DeliveryRow, MessageRow
-from mailward.core.submission.model import Idempotency, Receipt, StaleJudgement, Submission
+from mailward.core.submission.model import Receipt, StaleJudgement, Submission
 from mailward.core.submission.ports import SubmissionTx
 from mailward.core.submission.tell import events_of
-from mailward.core.suppression.model import blocked
+from mailward.core.suppression.model import Found, blocked
 from mailward.core.webhooks.enqueue import enqueue_events
 from mailward.core.webhooks.model import Event
 
@@ -35,37 +35,32 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
     messages: list[MessageRow] = []
     deliveries: list[DeliveryRow] = []
     results: list[Receipt | Exception] = []
-    answers: dict[bytes, tuple[bytes, Receipt]] = {}
-    for submission, body in items:
-        if submission.epochs != epochs:
+    judged = {n: _judged(s, suppressed) for n, (s, _) in enumerate(items) if s.epochs == epochs}
+    earlier = await _claim(tx, [(n, items[n][0], Receipt(items[n][0].id, states)) for n, (states, _) in judged.items()])
+    for number, (submission, body) in enumerate(items):
+        if number not in judged:
             results.append(StaleJudgement())
             continue
-        key = submission.idempotency
-        if key is not None and (earlier := await _earlier(tx, key, answers, submission.created)) is not None:
-            results.append(earlier)
+        if number in earlier:
+            results.append(earlier[number])
             continue
         created = submission.created
-        states = []
-        reasons = []
-        for n, recipient in enumerate(submission.recipients):
-            state, due, lessee = submission.state, submission.due, submission.lessee
-            reason = submission.reason
-            if suppressed and (why := blocked(suppressed, recipient.token, submission.facts.stream)) is not None:
-                state, due, lessee, reason = DeliveryState.SUPPRESSED, 0, 0, f"suppressed:{why.value}"
-            states.append(state)
-            reasons.append(reason)
+        states, reasons = judged[number]
+        for n, (recipient, state) in enumerate(zip(submission.recipients, states, strict=True)):
+            stopped = state is not submission.state
+            due, lessee = (0, 0) if stopped else (submission.due, submission.lessee)
             deliveries.append(
-                (submission.id, n, recipient.address, int(state), due, lessee, created, reason, recipient.dsn)
+                (submission.id, n, recipient.address, int(state), due, lessee, created, reasons[n], recipient.dsn)
             )
         messages.append(
             (submission.id, created, body.segment, body.offset, body.length, FACTS_ENCODER.encode(submission.facts))
         )
-        receipt = Receipt(submission.id, tuple(states))
+        receipt = Receipt(submission.id, states)
+        if submission.state is DeliveryState.HELD and DeliveryState.HELD in states:
+            facts = msgspec.json.encode({"reason": submission.reason or ""}).decode()
+            await tx.messages.timeline_add(submission.id, created, "held", facts)
         if endpoints.by_type:
             events += events_of(submission, states, reasons, endpoints)
-        if key is not None:
-            answers[key.key] = (key.body, receipt)
-            await tx.messages.keep_answer(key.key, key.body, msgspec.msgpack.encode(receipt[:2]), key.expires)
         results.append(receipt)
     if messages:
         await tx.messages.insert(messages)
@@ -82,22 +77,49 @@ async def recorded(tx: SubmissionTx, items: Sequence[Submission]) -> list[Receip
     return [Receipt(s.id, tuple(d.state for d in found)) if (found := states.get(s.id)) else None for s in items]
 
 
-async def _earlier(
-    tx: SubmissionTx, key: Idempotency, answers: dict[bytes, tuple[bytes, Receipt]], now: int
-) -> Receipt | Exception | None:
-    """The answer given before under this key, a Conflict if the request was another one, or None."""
-    if (fresh := answers.get(key.key)) is not None:
-        body, receipt = fresh
-    else:
-        kept = await tx.messages.earlier_answer(key.key)
-        if kept is None or kept[2] <= now:
-            return None
-        body = kept[0]
-        raw_id, states = msgspec.msgpack.decode(kept[1], type=tuple[bytes, tuple[DeliveryState, ...]])
-        receipt = Receipt(raw_id, states)
-    if body != key.body:
-        return Conflict(
-            "idempotency_key_reused",
-            "This Idempotency-Key was used with a different request in the last 24 hours. Use a new key.",
-        )
+def _judged(s: Submission, suppressed: Found) -> tuple[tuple[DeliveryState, ...], list[str | None]]:
+    """Each recipient's state and the reason for it: the submission's, unless the address is on the list."""
+    states: list[DeliveryState] = []
+    reasons: list[str | None] = []
+    for recipient in s.recipients:
+        why = blocked(suppressed, recipient.token, s.facts.stream) if suppressed else None
+        states.append(s.state if why is None else DeliveryState.SUPPRESSED)
+        reasons.append(s.reason if why is None else f"suppressed:{why.value}")
+    return tuple(states), reasons
+
+
+async def _claim(tx: SubmissionTx, fresh: Sequence[tuple[int, Submission, Receipt]]) -> dict[int, Receipt | Exception]:
+    """Keep the answers of those with an idempotency key. For each whose key has an answer already: that, or a Conflict.
+
+    One question to the store for all of them, however many there are.
+    """
+    keyed = [(n, s, s.idempotency, receipt) for n, s, receipt in fresh if s.idempotency is not None]
+    if not keyed:
+        return {}
+    first: dict[bytes, tuple[int, bytes, Receipt]] = {}
+    for n, _, key, receipt in keyed:
+        first.setdefault(key.key, (n, key.body, receipt))
+    rows = [(k.key, k.body, msgspec.msgpack.encode(r[:2]), k.expires) for n, _, k, r in keyed if first[k.key][0] == n]
+    kept = await tx.messages.claim_answers(rows, min(s.created for _, s, _, _ in keyed))
+    out: dict[int, Receipt | Exception] = {}
+    for n, _, key, _ in keyed:
+        owner, body, receipt = first[key.key]
+        if key.key in kept:
+            body, answer = kept[key.key]
+            raw_id, states = msgspec.msgpack.decode(answer, type=tuple[bytes, tuple[DeliveryState, ...]])
+            receipt = Receipt(raw_id, states)
+        elif owner == n:
+            continue
+        out[n] = _again(receipt) if body == key.body else _reused()
+    return out
+
+
+def _again(receipt: Receipt) -> Receipt:
     return Receipt(receipt.id, receipt.states, replayed=True)
+
+
+def _reused() -> Conflict:
+    return Conflict(
+        "idempotency_key_reused",
+        "This Idempotency-Key was used with a different request in the last 24 hours. Use a new key.",
+    )
