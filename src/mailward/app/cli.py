@@ -10,7 +10,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from mailward import __version__
-from mailward.app.commands import audit, config, doctor, domain, keys, message, people, smtp, up, vault, verify
+from mailward.app.commands import audit, bill, config, doctor, domain, keys, message, people, smtp, up, vault, verify
 from mailward.app.commands import webhook as webhooks
 from mailward.app.commands import workspace as workspaces
 from mailward.app.settings import SettingsError
@@ -28,6 +28,7 @@ app = cyclopts.App(
 app.command(up.up)
 app.command(doctor.doctor)
 app.command(verify.verify)
+app.command(bill.sbom)
 app.command(people.setup_link)
 app.command(config.app, name="config")
 app.command(domain.app, name="domain")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
 
+from mailward.app.bill import pinned
 from mailward.app.checks import supply
+from mailward.app.commands.bill import sbom
 from mailward.app.context import Context
 from mailward.core.evidence.catalogue import CATALOGUE
 from mailward.core.evidence.model import Control, Result
@@ -33,6 +37,40 @@ async def test_native_code_that_is_not_listed_fails(monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(supply.NATIVE, "msgspec")
     found = await supply.native_code_is_listed(NOTHING)
     assert (found.result, "msgspec" in found.evidence) == (Result.FAILED, True)
+
+
+class _Now:
+    """As much of a context as the bill needs."""
+
+    class clock:
+        @staticmethod
+        def now() -> datetime:
+            return datetime(2026, 3, 4, tzinfo=UTC)
+
+
+@pytest.mark.claim("SUPPLY-2")
+async def test_a_bill_with_a_gap_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pin without hashes, and a native part of which the bill is silent, are named."""
+    now = cast(Context, _Now)
+    assert (await supply.the_bill_names_them(now)).result is Result.PASSED
+    real = pinned
+    with monkeypatch.context() as patch:
+        patch.setattr(supply, "pinned", lambda folder: real(folder) | {"msgspec": ("0.0.1", [])})
+        assert "without a hash" in (await supply.the_bill_names_them(now)).evidence
+    monkeypatch.delitem(supply.NATIVE, "msgspec")
+    assert "does not say" in (await supply.the_bill_names_them(now)).evidence
+
+
+@pytest.mark.claim("SUPPLY-1")
+def test_the_bill_is_cyclonedx(capsys: pytest.CaptureFixture[str]) -> None:
+    """Name, version, package URL and hashes of each distribution; the libraries underneath with their versions."""
+    assert sbom() == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["bomFormat"], made["specVersion"]) == ("CycloneDX", "1.5")
+    parts = {c["name"]: c for c in made["components"]}
+    assert parts["msgspec"]["purl"] == f"pkg:pypi/msgspec@{parts['msgspec']['version']}"
+    assert all(len(h["content"]) == 64 for c in made["components"] for h in c.get("hashes", ()))
+    assert {"cpython", "openssl", "sqlite3mc"} <= set(parts)
 
 
 @pytest.mark.claim("TRUST-1")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import mailward
+from mailward.app.bill import bill, pinned, versions
 from mailward.app.checks.registry import CHECKS, check
 from mailward.app.context import Context
 from mailward.core.evidence.catalogue import CATALOGUE
@@ -91,6 +92,21 @@ def _has_native(name: str) -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return any(f.suffix == ".so" for f in files)
+
+
+@check("SUPPLY-2")
+async def the_bill_names_them(context: Context) -> Finding:
+    """The bill of materials lists every pinned distribution with hashes, and each native part with what reaches it."""
+    wanted = pinned(Path(mailward.__file__).parents[2])
+    if not wanted:
+        return not_configured("not run from a checkout: requirements/runtime.txt is not at hand")
+    listed = {c["name"]: c for c in bill(wanted, NATIVE, now=context.clock.now())["components"]}
+    if bare := sorted(name for name in wanted if not listed.get(name, {}).get("hashes")):
+        return failed(f"pinned without a hash, or not in the bill: {', '.join(bare[:5])}")
+    native = [*filter(_has_native, wanted), *versions()]
+    if silent := sorted(name for name in native if not listed.get(name, {}).get("properties")):
+        return failed(f"native, and the bill does not say what reaches it: {', '.join(silent[:5])}")
+    return passed(f"`mailward sbom` lists {len(listed)} parts, {len(native)} of them native, each with what reaches it")
 
 
 @check("TRUST-1")

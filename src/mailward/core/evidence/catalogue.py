@@ -209,7 +209,7 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "SUPPLY-1",
         "Every dependency is pinned by hash, and what runs is what was pinned.",
-        missing="scanning for advisories, a bill of materials, reproducible releases",
+        missing="scanning for advisories, reproducible releases, a dated register of reviews",
     ),
     Control(
         "SUPPLY-2",
