@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message, Pause
 from mailward.policy.access import Actor
 
+AnswerRow = tuple[bytes, bytes, bytes, int]
+"""(idempotency key, hash of the request's body, answer, expires in microseconds UTC)."""
 MessageRow = tuple[bytes, int, int | None, int | None, int | None, bytes]
 DeliveryRow = tuple[bytes, int, str, int, int, int, int, str | None, str | None]
 
@@ -29,10 +31,8 @@ class MessagesRepo(Protocol):
     async def found(self, tokens: Sequence[bytes], *, before: bytes | None, limit: int) -> list[bytes]:
         """Ids that carry every token, newest first."""
 
-    async def earlier_answer(self, key: bytes) -> tuple[bytes, bytes, int] | None:
-        """(body hash, answer, expires) kept under an idempotency key."""
-
-    async def keep_answer(self, key: bytes, body: bytes, answer: bytes, expires: int) -> None: ...
+    async def claim_answers(self, rows: Sequence[AnswerRow], now: int) -> dict[bytes, tuple[bytes, bytes]]:
+        """Keep each answer under its key, unless one that has not expired is there: those, as key -> (body, answer)."""
 
     async def count(self, day: int, what: str, n: int) -> None: ...
 

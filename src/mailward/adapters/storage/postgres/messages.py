@@ -10,10 +10,7 @@ from mailward.core.messages.model import FACTS_DECODER, Message
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
-    from mailward.core.messages.ports import MessageRow
-
-AnswerRow = tuple[bytes, bytes, bytes, int]
-"""(key, body hash, answer, expires)."""
+    from mailward.core.messages.ports import AnswerRow, MessageRow
 
 _COLUMNS = "id, created, segment, seg_offset, seg_length, facts, content_gone"
 _LAST = b"\xff" * 16
@@ -148,26 +145,6 @@ class PgMessages:
             "SELECT key, body, answer FROM idempotency WHERE workspace = $1 AND key = ANY($2)", own, list(taken)
         )
         return {taken[r[0]]: (r[1], r[2]) for r in kept}
-
-    async def earlier_answer(self, key: bytes) -> tuple[bytes, bytes, int] | None:
-        """(body hash, answer, expires) kept under an idempotency key."""
-        token = self._tx.cipher.token("idempotency", self._tx.own, key)
-        sql = "SELECT body, answer, expires FROM idempotency WHERE workspace = $1 AND key = $2"
-        row = await self._tx.row(sql, self._tx.own, token)
-        return (row[0], row[1], row[2]) if row else None
-
-    async def keep_answer(self, key: bytes, body: bytes, answer: bytes, expires: int) -> None:
-        """Keep (or, once expired, replace) the answer of a key."""
-        await self._tx.run(
-            "INSERT INTO idempotency(workspace, key, expires, body, answer) VALUES ($1, $2, $3, $4, $5) "
-            "ON CONFLICT (workspace, key) DO UPDATE "
-            "SET expires = excluded.expires, body = excluded.body, answer = excluded.answer",
-            self._tx.own,
-            self._tx.cipher.token("idempotency", self._tx.own, key),
-            expires,
-            body,
-            answer,
-        )
 
     async def erase_old_answers(self, now: int) -> None:
         """Remove idempotency answers past their time."""

@@ -9,7 +9,7 @@ from mailward.core.messages.model import FACTS_DECODER, Message
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Row, Sql
-    from mailward.core.messages.ports import MessageRow
+    from mailward.core.messages.ports import AnswerRow, MessageRow
 
 _COLUMNS = "id, created, segment, seg_offset, seg_length, facts, content_gone"
 
@@ -77,19 +77,21 @@ class SqliteMessages:
         sql = f"SELECT {_COLUMNS} FROM messages WHERE id > ? AND id < ? ORDER BY id LIMIT ?"  # noqa: S608
         return [_message(r) for r in self._tx.rows(sql, (message, below, limit))]
 
-    async def earlier_answer(self, key: bytes) -> tuple[bytes, bytes, int] | None:
-        """(body hash, answer, expires) kept under an idempotency key."""
-        row = self._tx.row("SELECT body, answer, expires FROM idempotency WHERE key = ?", (key,))
-        return (row[0], row[1], row[2]) if row else None
-
-    async def keep_answer(self, key: bytes, body: bytes, answer: bytes, expires: int) -> None:
-        """Keep (or, once expired, replace) the answer of a key."""
-        self._tx.run(
-            "INSERT INTO t_idempotency(workspace, key, expires, body, answer) VALUES (scope(),?,?,?,?) "
-            "ON CONFLICT(workspace, key) DO UPDATE "
-            "SET expires=excluded.expires, body=excluded.body, answer=excluded.answer",
-            (key, expires, body, answer),
-        )
+    async def claim_answers(self, rows: Sequence[AnswerRow], now: int) -> dict[bytes, tuple[bytes, bytes]]:
+        """Keep each answer under its key unless one is kept there already: those, as key -> (body hash, answer)."""
+        kept: dict[bytes, tuple[bytes, bytes]] = {}
+        for key, body, answer, expires in rows:
+            found = self._tx.row("SELECT body, answer FROM idempotency WHERE key = ? AND expires > ?", (key, now))
+            if found is not None:
+                kept[key] = (found[0], found[1])
+                continue
+            self._tx.run(
+                "INSERT INTO t_idempotency(workspace, key, expires, body, answer) VALUES (scope(),?,?,?,?) "
+                "ON CONFLICT(workspace, key) DO UPDATE "
+                "SET expires=excluded.expires, body=excluded.body, answer=excluded.answer",
+                (key, expires, body, answer),
+            )
+        return kept
 
     async def count(self, day: int, what: str, n: int) -> None:
         """Add to a usage counter."""
