@@ -167,6 +167,20 @@ async def test_a_new_committer_is_found(
         again.die()
 
 
+async def test_a_socket_without_a_committer_is_not_waited_for(
+    linked: SqliteStore, running: Running, tmp_path: Path, entropy: Entropy
+) -> None:
+    """The supervisor keeps the socket while it restarts the committer: meanwhile the worker commits by itself."""
+    running.die()
+    kept = listen(running.path)
+    await asyncio.sleep(0.5)
+    assert not linked._link.ready  # type: ignore[union-attr]
+    async with asyncio.timeout(5):
+        assert await put(linked, 1) == 1
+    await linked.close()
+    kept.close()
+
+
 async def test_what_a_dead_worker_asked_for_is_not_done(running: Running, store: SqliteStore) -> None:
     """A worker that is gone was told nothing, so what it had sent must not happen behind its successor's back."""
     from mailward.adapters.storage.sqlite.frames import Entry, pack

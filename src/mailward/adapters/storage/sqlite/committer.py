@@ -133,6 +133,9 @@ class Committer:
         with contextlib.suppress(BlockingIOError):
             sock, _ = listener.accept()
             sock.setblocking(False)
+            # The socket outlives us, so a connection alone says nothing: a worker counts on us from this frame on.
+            with contextlib.suppress(OSError):
+                sock.send(frame([]))
             self._peers[sock.fileno()] = _Peer(sock)
             self._poll.register(sock.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
 

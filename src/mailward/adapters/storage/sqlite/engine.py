@@ -347,7 +347,7 @@ class Checkpointer:
                 self._db.wal_checkpoint(mode=mode)
             except apsw.IOError as e:
                 # The log still has every page; but what a kernel that could not write says next is not to be believed.
-                if e.extendedresult in (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC):
+                if getattr(e, "extendedresult", 0) in (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC):
                     self._fatal("checkpoint sync")
                 raise
         return self._wal.stat().st_size if self._wal.exists() else 0

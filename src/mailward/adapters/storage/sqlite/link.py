@@ -73,6 +73,7 @@ class CommitterLink(asyncio.Protocol):
         self._decoders = {v.name: msgspec.msgpack.Decoder(v.result) for v in verbs}
         self._again: dict[str, Any] = {v.name: _again(v) for v in verbs}
         self._transport: asyncio.Transport | None = None
+        self._connecting: asyncio.Transport | None = None
         self._unframer = Unframer.answers()
         self._outbox: list[Entry] = []
         self._sent: dict[int, _Sent] = {}
@@ -84,7 +85,7 @@ class CommitterLink(asyncio.Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether there is a connection now."""
+        """Whether somebody commits at the other end now."""
         return self._transport is not None
 
     async def first(self, seconds: float) -> bool:
@@ -98,8 +99,8 @@ class CommitterLink(asyncio.Protocol):
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        if self._transport is not None:
-            self._transport.abort()
+        if self._connecting is not None:
+            self._connecting.abort()
             self._drop()
 
     def offer(
@@ -125,13 +126,15 @@ class CommitterLink(asyncio.Protocol):
     # -- the transport's calls ----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connected."""
-        self._transport = cast(asyncio.Transport, transport)
+        """Connected, perhaps only to the supervisor's socket: it is kept open while there is no committer."""
+        self._connecting = cast(asyncio.Transport, transport)
         self._unframer = Unframer.answers()
-        self._up.set()
 
     def data_received(self, data: bytes) -> None:
-        """Answers."""
+        """A greeting, which is an empty frame, then answers."""
+        if self._transport is None:
+            self._transport = self._connecting
+            self._up.set()
         for answer in self._unframer.feed(data):
             self._answered(answer)
 
@@ -152,7 +155,7 @@ class CommitterLink(asyncio.Protocol):
             sent.future.set_result(self._decoders[sent.shared.name].decode(answer.result))
 
     def _drop(self) -> None:
-        self._transport = None
+        self._transport = self._connecting = None
         self._outbox = []
         sent, self._sent = self._sent, {}
         for item in sent.values():
