@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -58,15 +58,38 @@ def entropy() -> SeededEntropy:
     return SeededEntropy()
 
 
+STORES = ("embedded", "postgres")
+
+
+def on_every_store(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a folder that use `store` on each store: its conftest has this as `pytest_generate_tests`."""
+    chosen = [m for m in metafunc.definition.iter_markers("parametrize") if m.args[0] == "store"]
+    if "store" in metafunc.fixturenames and not chosen:
+        metafunc.parametrize("store", STORES, indirect=True)
+
+
 @pytest.fixture
-async def store(tmp_path: Path, clock: MovingClock, entropy: SeededEntropy) -> AsyncIterator[SqliteStore]:
-    """The embedded store, fresh and migrated."""
-    key = bytes(range(32))
-    SqliteStore.prepare(tmp_path / "data", key, clock)
-    made = SqliteStore(tmp_path / "data", key, worker=0, entropy=entropy)
-    await made.open()
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: MovingClock, entropy: SeededEntropy
+) -> AsyncIterator[Any]:
+    """A store, fresh and migrated: the embedded one, or in folders that run on every store each in turn."""
+    kind = getattr(request, "param", "embedded")
+    if kind == "embedded":
+        key = bytes(range(32))
+        SqliteStore.prepare(tmp_path / "data", key, clock)
+        made: Any = SqliteStore(tmp_path / "data", key, worker=0, entropy=entropy)
+        await made.open()
+        yield made
+        await made.close()
+        return
+    from tests.postgres_server import open_store
+
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    database = await server.fresh_database()
+    made = await open_store(server, database, tmp_path / "data", clock=clock, entropy=entropy)
     yield made
     await made.close()
+    await server.drop_database(database)
 
 
 @pytest.fixture(scope="session")

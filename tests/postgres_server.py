@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import hmac
 import importlib.util
 import os
 import pwd
@@ -15,10 +15,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import asyncpg
 
+from mailward.adapters.storage.local import LocalBodies
+from mailward.adapters.storage.postgres.access import Access
+from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
 from mailward.adapters.storage.postgres.migrate import bootstrap, migrate
+from mailward.adapters.storage.postgres.sealed import FieldCipher
+from mailward.adapters.storage.postgres.tx import PgTx
+from mailward.base.sources import Clock, Entropy
 from tests.scenarios.peers import free_port
 
 APP_PASSWORD = "app-of-the-tests"
@@ -83,18 +90,11 @@ class PostgresServer:
                 env={"PATH": os.environ["PATH"]},
             )
         deadline = time.monotonic() + 30
-        while True:
-            try:
-                asyncio.run(self._ping())
-                return
-            except (OSError, asyncpg.PostgresError) as e:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"PostgreSQL did not start: {self.log[-2000:]}") from e
-                time.sleep(0.05)
-
-    async def _ping(self) -> None:
-        db = await asyncpg.connect(self.url("postgres", "postgres"), ssl=False, timeout=5)
-        await db.close()
+        ask = [str(self.binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        while subprocess.run(ask, check=False).returncode:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start: {self.log[-2000:]}")
+            time.sleep(0.05)
 
     @property
     def log(self) -> str:
@@ -171,6 +171,41 @@ class PostgresServer:
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{program}: {done.stderr[-2000:]}")
+
+
+def derive(purpose: str, context: bytes = b"") -> bytes:
+    """Keys for a cipher, as a vault would derive them."""
+    return hmac.digest(b"tests", purpose.encode() + b"\0" + context, "sha256")
+
+
+async def open_store(
+    server: PostgresServer, database: str, data: Path, *, clock: Clock, entropy: Entropy, patience: float = 5.0
+) -> PostgresStore:
+    """A process's store on a database, with every repository, and bodies in a folder. Open."""
+    cipher = FieldCipher(derive, entropy)
+
+    def fatal(reason: str) -> None:
+        raise AssertionError(reason)
+
+    store = PostgresStore(
+        Access(server.url("mailward_app", database), plaintext=("127.0.0.1",)),
+        lambda connection: PgTx(connection, cipher),
+        lambda writer: LocalBodies(data / "segments", writer=writer, entropy=entropy, fatal=fatal),
+        clock=clock,
+        entropy=entropy,
+        limits=Limits(uploads=1, patience=patience),
+    )
+    await store.open()
+    _SUPERUSER[store] = server.url("postgres", database)
+    return store
+
+
+_SUPERUSER: WeakKeyDictionary[PostgresStore, str] = WeakKeyDictionary()
+
+
+def superuser_url(store: PostgresStore) -> str:
+    """Where a superuser finds the database of a store that `open_store` made."""
+    return _SUPERUSER[store]
 
 
 @contextmanager

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.segments import DataKey
+from mailward.app.store import Store
 from mailward.base import ids
 from mailward.core.messages.model import DeliveryState, MessageFacts
 from mailward.core.submission.model import Recipient, Submission
 from mailward.core.submission.record import record
 from mailward.core.suppression.model import token
+from mailward.core.workspaces.model import DataKey
+from tests.conftest import on_every_store as pytest_generate_tests
+
+__all__ = ["pytest_generate_tests"]
 
 KEY = DataKey(20000, 1, AESGCM(bytes(32)))
 TOKEN_KEY = b"t" * 32
@@ -50,7 +53,7 @@ def submission(n: int, *recipients: str, **over: Any) -> Submission:
     )
 
 
-async def put(store: SqliteStore, item: Submission, workspace: bytes = WS) -> Any:
+async def put(store: Store, item: Submission, workspace: bytes = WS) -> Any:
     """Record one message with a small body."""
     return await store.write_item(record, workspace, item, body=(item.id, KEY, b"Subject: x\r\n\r\nbody\r\n"))
 

@@ -23,6 +23,7 @@ from mailward.base.errors import Unavailable
 from mailward.base.sources import Clock, Entropy
 
 _CONNECT_SECONDS = 10.0
+_UPLOADS = 256
 
 
 def make_store(settings: Settings, vault: Vault, *, worker: int, clock: Clock, entropy: Entropy) -> Store:
@@ -44,7 +45,12 @@ def make_store(settings: Settings, vault: Vault, *, worker: int, clock: Clock, e
         clock=clock,
         entropy=entropy,
         node=storage.node,
-        limits=Limits(committers=storage.committers, readers=storage.readers, uploads=1),
+        limits=Limits(
+            committers=storage.committers,
+            readers=storage.readers,
+            # The bucket's writer gathers by itself; a file is written by one at a time.
+            uploads=_UPLOADS if settings.objects.url else 1,
+        ),
     )
 
 

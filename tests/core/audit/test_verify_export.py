@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.vault.signer import LogSigner
 from mailward.app.commands.audit import export_bytes, verify
+from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.audit.advance import advance
@@ -28,7 +28,7 @@ ME = Actor(A, "session", "usr_" + "0" * 26, frozenset(Permission))
 SIGNER = LogSigner(b"s" * 32)
 
 
-async def _fill(store: SqliteStore, clock: Any, count: int) -> None:
+async def _fill(store: Store, clock: Any, count: int) -> None:
     for i in range(count):
         clock.move(hours=1)
         await store.write(
@@ -38,12 +38,12 @@ async def _fill(store: SqliteStore, clock: Any, count: int) -> None:
             await store.system_write(lambda tx: advance(tx, SIGNER, now=clock.now()))
 
 
-async def _note(store: SqliteStore) -> str:
+async def _note(store: Store) -> str:
     return (await store.read(A, lambda tx: latest_head(tx, ME))).note
 
 
 @pytest.mark.claim("LOG-1")
-async def test_a_whole_log_verifies_with_the_key_and_an_older_checkpoint(store: SqliteStore, clock: Any) -> None:
+async def test_a_whole_log_verifies_with_the_key_and_an_older_checkpoint(store: Store, clock: Any) -> None:
     """Good with the key that was kept, bad with another; every older checkpoint is found to be contained."""
     await _fill(store, clock, 10)
     old = await _note(store)
@@ -124,7 +124,7 @@ def _size(c: dict[str, Any]) -> None:
         lambda c: c.pop("left"),
     ],
 )
-async def test_a_changed_export_is_refused(store: SqliteStore, clock: Any, tmp_path: Path, change: Any) -> None:
+async def test_a_changed_export_is_refused(store: Store, clock: Any, tmp_path: Path, change: Any) -> None:
     """The command says 0 for the file as it was and 1 once anything in it was changed."""
     await _fill(store, clock, 30)
     content = json.loads(await export_bytes(store, SIGNER, ME, now=clock.now()))
@@ -140,7 +140,7 @@ async def test_a_changed_export_is_refused(store: SqliteStore, clock: Any, tmp_p
 
 @pytest.mark.claim("LOG-1")
 async def test_a_log_cut_and_signed_again_is_found_by_an_older_checkpoint(
-    store: SqliteStore, clock: Any, tmp_path: Path
+    store: Store, clock: Any, tmp_path: Path
 ) -> None:
     """Even the holder of the log's key cannot shorten or rewrite what a kept checkpoint covers."""
     await _fill(store, clock, 8)
@@ -157,7 +157,7 @@ async def test_a_log_cut_and_signed_again_is_found_by_an_older_checkpoint(
 
 
 @pytest.mark.claim("LOG-1")
-async def test_a_period_shows_that_its_ends_are_whole(store: SqliteStore, clock: Any) -> None:
+async def test_a_period_shows_that_its_ends_are_whole(store: Store, clock: Any) -> None:
     """A period carries a neighbour on each side; without them, or narrowed, it is refused."""
     start = clock.now()
     await _fill(store, clock, 40)
@@ -170,7 +170,7 @@ async def test_a_period_shows_that_its_ends_are_whole(store: SqliteStore, clock:
         assert not verify_export(json.dumps({**content, key: value}).encode()).good
 
 
-async def test_a_period_is_compared_with_a_checkpoint_before_it(store: SqliteStore, clock: Any) -> None:
+async def test_a_period_is_compared_with_a_checkpoint_before_it(store: Store, clock: Any) -> None:
     """With the checkpoint's size named at export, its consistency proof is in the file; without it the answer is no."""
     await _fill(store, clock, 4)
     old = await _note(store)

@@ -8,8 +8,8 @@ import pymerkle  # type: ignore[import-untyped]  # no stubs
 import pytest
 from pymerkle.core import _inclusion_path_layout  # type: ignore[import-untyped]  # no stubs
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.vault.signer import LogSigner
+from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.audit.advance import advance
@@ -19,6 +19,7 @@ from mailward.core.audit.verify_store import verify_store
 from mailward.policy.access import Actor, Permission
 from mailward.protocol.merkle.checkpoint import open_checkpoint
 from mailward.protocol.merkle.proofs import verify_consistency, verify_inclusion
+from tests.raw import raw
 
 A = WorkspaceId(ids.encode("ws", b"a" * 16))
 B = WorkspaceId(ids.encode("ws", b"b" * 16))
@@ -30,20 +31,20 @@ def actor(workspace: WorkspaceId) -> Actor:
     return Actor(workspace, "session", "usr_" + "0" * 26, frozenset(Permission))
 
 
-async def add(store: SqliteStore, clock: Any, workspace: WorkspaceId, facts: dict[str, str] | None = None) -> None:
+async def add(store: Store, clock: Any, workspace: WorkspaceId, facts: dict[str, str] | None = None) -> None:
     me = actor(workspace)
     await store.write(workspace, lambda tx: tx.audit.append(me, "thing.done", "t", facts, now=clock.now()))
 
 
-async def included(store: SqliteStore, index: int) -> Proof:
+async def included(store: Store, index: int) -> Proof:
     return await store.read(A, lambda tx: prove_inclusion(tx, actor(A), index))
 
 
-async def consistent(store: SqliteStore, size: int) -> Proof:
+async def consistent(store: Store, size: int) -> Proof:
     return await store.read(A, lambda tx: prove_consistency(tx, actor(A), size))
 
 
-async def fill(store: SqliteStore, clock: Any, *, rounds: int = 3) -> None:
+async def fill(store: Store, clock: Any, *, rounds: int = 3) -> None:
     """Entries in two workspaces and in the installation's log, with a head after each round."""
     for n in range(rounds):
         for workspace, count in ((A, 5), (B, 2)):
@@ -55,25 +56,22 @@ async def fill(store: SqliteStore, clock: Any, *, rounds: int = 3) -> None:
         clock.move(seconds=1)
 
 
-async def sequence(store: SqliteStore, clock: Any) -> None:
+async def sequence(store: Store, clock: Any) -> None:
     done = await store.system_write(lambda tx: advance(tx, SIGNER, now=clock.now()))
     assert done.faults == []
 
 
-async def faults(store: SqliteStore, *kept: str) -> list[Fault]:
+async def faults(store: Store, *kept: str) -> list[Fault]:
     return await store.system_read(lambda tx: verify_store(tx, SIGNER.public_key, SIGNER.log, checkpoints=kept))
 
 
-async def tamper(store: SqliteStore, *statements: str) -> None:
-    async def raw(tx: Any) -> None:
-        for sql in statements:
-            tx.run(sql)
-
-    await store.system_write(raw)
+async def tamper(store: Store, *statements: str) -> None:
+    for sql in statements:
+        await raw(store, sql)
 
 
 @pytest.mark.claim("LOG-1")
-async def test_an_untouched_log_verifies(store: SqliteStore, clock: Any) -> None:
+async def test_an_untouched_log_verifies(store: Store, clock: Any) -> None:
     """No faults, with entries waiting for a head and without; a head is signed for what is new only."""
     await fill(store, clock)
     assert await faults(store) == []
@@ -141,7 +139,7 @@ _LEAF = "leaf = CAST(replace(CAST(leaf AS TEXT), 'thing.done', 'thing.gone') AS 
         pytest.param([f"DELETE FROM t_audit WHERE {_ROOT} AND seq = 1"], id="drop from the installation"),
     ],
 )
-async def test_tampering_is_found(store: SqliteStore, clock: Any, statements: list[str]) -> None:
+async def test_tampering_is_found(store: Store, clock: Any, statements: list[str]) -> None:
     """Whatever row is changed, dropped or moved by raw SQL, verification says so."""
     await fill(store, clock)
     assert await faults(store) == []
@@ -150,7 +148,7 @@ async def test_tampering_is_found(store: SqliteStore, clock: Any, statements: li
 
 
 @pytest.mark.claim("LOG-1")
-async def test_rolling_back_everything_is_found_by_a_kept_checkpoint(store: SqliteStore, clock: Any) -> None:
+async def test_rolling_back_everything_is_found_by_a_kept_checkpoint(store: Store, clock: Any) -> None:
     """Cutting entries and heads of all trees alike is consistent in itself; a note kept elsewhere tells."""
     await fill(store, clock, rounds=2)
 
@@ -163,21 +161,19 @@ async def test_rolling_back_everything_is_found_by_a_kept_checkpoint(store: Sqli
     await fill(store, clock, rounds=1)
     assert await faults(store, kept, own) == []
 
-    async def roll_back(tx: Any) -> None:
-        for workspace, size in tx.rows("SELECT workspace, min(size) FROM t_audit_heads GROUP BY workspace"):
-            tx.run("DELETE FROM t_audit_heads WHERE workspace = ? AND size > ?", (workspace, size))
-            tx.run("DELETE FROM t_audit WHERE workspace = ? AND seq >= ?", (workspace, size))
-            tx.run("DELETE FROM t_audit_facts WHERE workspace = ? AND id NOT IN (SELECT id FROM t_audit)", (workspace,))
-            tx.run("DELETE FROM t_audit_nodes WHERE workspace = ? AND (idx + 1) << level > ?", (workspace, size))
-
-    await store.system_write(roll_back)
+    for workspace, size in await raw(store, "SELECT workspace, min(size) FROM t_audit_heads GROUP BY workspace"):
+        await raw(store, "DELETE FROM t_audit_heads WHERE workspace = ? AND size > ?", workspace, size)
+        await raw(store, "DELETE FROM t_audit WHERE workspace = ? AND seq >= ?", workspace, size)
+        orphans = "DELETE FROM t_audit_facts WHERE workspace = ? AND id NOT IN (SELECT id FROM t_audit)"
+        await raw(store, orphans, workspace)
+        await raw(store, "DELETE FROM t_audit_nodes WHERE workspace = ? AND (idx + 1) << level > ?", workspace, size)
     assert await faults(store) == []
     assert {f.workspace for f in await faults(store, kept)} == {"installation"}
     assert {f.workspace for f in await faults(store, own)} == {A}
 
 
 @pytest.mark.claim("LOG-1")
-async def test_the_sequencer_does_not_sign_over_a_forgery(store: SqliteStore, clock: Any) -> None:
+async def test_the_sequencer_does_not_sign_over_a_forgery(store: Store, clock: Any) -> None:
     """A frontier that no longer gives the signed root gets no new head, and the others go on."""
     await fill(store, clock)
     await tamper(store, f"UPDATE t_audit_nodes SET hash = randomblob(32) WHERE {_A} AND level = 3")
@@ -188,7 +184,7 @@ async def test_the_sequencer_does_not_sign_over_a_forgery(store: SqliteStore, cl
     assert set(done.heads) == {B, "installation"}
 
 
-async def test_erasing_facts_keeps_the_log_verifiable(store: SqliteStore, clock: Any) -> None:
+async def test_erasing_facts_keeps_the_log_verifiable(store: Store, clock: Any) -> None:
     """Facts go, the erasure is an entry, every proof still holds."""
     await fill(store, clock)
     entries = await store.read(A, lambda tx: list_entries(tx, actor(A)))
@@ -202,7 +198,7 @@ async def test_erasing_facts_keeps_the_log_verifiable(store: SqliteStore, clock:
 
 
 @pytest.mark.claim("LOG-1")
-async def test_proofs_from_the_store_hold(store: SqliteStore, clock: Any) -> None:
+async def test_proofs_from_the_store_hold(store: Store, clock: Any) -> None:
     """Every entry's inclusion and every size's consistency are proved against the signed head."""
     await fill(store, clock)
     me = actor(A)
@@ -219,7 +215,7 @@ async def test_proofs_from_the_store_hold(store: SqliteStore, clock: Any) -> Non
 
 
 @pytest.mark.claim("LOG-1")
-async def test_proofs_hold_for_a_verifier_no_one_here_wrote(store: SqliteStore, clock: Any) -> None:
+async def test_proofs_hold_for_a_verifier_no_one_here_wrote(store: Store, clock: Any) -> None:
     """The PyPI package pymerkle accepts our proofs and computes our root, and refuses a proof for another leaf."""
     await fill(store, clock)
     me = actor(A)
@@ -239,7 +235,7 @@ async def test_proofs_hold_for_a_verifier_no_one_here_wrote(store: SqliteStore, 
 
 
 @pytest.mark.claim("AUTHZ-2")
-async def test_a_workspace_reads_its_own_log_only(store: SqliteStore, clock: Any) -> None:
+async def test_a_workspace_reads_its_own_log_only(store: Store, clock: Any) -> None:
     """Under B's scope A's entries, heads and nodes do not exist."""
     await fill(store, clock)
     assert await store.read(B, lambda tx: tx.audit.size(b"a" * 16)) == 0
@@ -248,7 +244,7 @@ async def test_a_workspace_reads_its_own_log_only(store: SqliteStore, clock: Any
     assert len(await store.read(B, lambda tx: list_entries(tx, actor(B)))) == 6
 
 
-async def test_an_entry_exists_only_with_its_change(store: SqliteStore, clock: Any) -> None:
+async def test_an_entry_exists_only_with_its_change(store: Store, clock: Any) -> None:
     """A verb that fails after appending leaves no entry."""
 
     async def fails(tx: Any) -> None:

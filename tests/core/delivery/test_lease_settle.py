@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.store import Store, Tx
 from mailward.core.delivery.lease import due_now, lease
 from mailward.core.delivery.model import Settled, Work
 from mailward.core.delivery.settle import Settling
@@ -25,13 +24,13 @@ def ended(work: Work, state: DeliveryState, *, lessee: int, due: int = 0) -> lis
     ]
 
 
-async def take(store: SqliteStore, lessee: int, now: int = T0, limit: int = 100, turn: int = 0) -> list[Work]:
+async def take(store: Store, lessee: int, now: int = T0, limit: int = 100, turn: int = 0) -> list[Work]:
     return await store.system_write(
         lambda tx: lease(tx, lessee, now=now, until=now + 20 * MINUTE, limit=limit, turn=turn)
     )
 
 
-async def test_due_work_is_leased_once(store: SqliteStore) -> None:
+async def test_due_work_is_leased_once(store: Store) -> None:
     """What one worker leased, another does not get before the lease ends; then it does."""
     await put(store, submission(1, "b@x.test", "c@y.test"))
     first = await take(store, 1)
@@ -40,7 +39,7 @@ async def test_due_work_is_leased_once(store: SqliteStore) -> None:
     assert len(await take(store, 2, now=T0 + 21 * MINUTE)) == 1
 
 
-async def test_a_scheduled_message_waits(store: SqliteStore) -> None:
+async def test_a_scheduled_message_waits(store: Store) -> None:
     """Not due, not leased."""
     await put(store, submission(1, due=T0 + MINUTE))
     assert not await store.system_read(lambda tx: due_now(tx, T0))
@@ -48,7 +47,7 @@ async def test_a_scheduled_message_waits(store: SqliteStore) -> None:
     assert len(await take(store, 1, now=T0 + MINUTE)) == 1
 
 
-async def test_a_crowded_workspace_does_not_starve_another(store: SqliteStore) -> None:
+async def test_a_crowded_workspace_does_not_starve_another(store: Store) -> None:
     """A lease is shared evenly over the workspaces that have due work."""
     for n in range(40):
         await put(store, submission(n))
@@ -57,7 +56,7 @@ async def test_a_crowded_workspace_does_not_starve_another(store: SqliteStore) -
     assert {w.workspace for w in works} == {WS, b"b" * 16}
 
 
-async def test_a_dead_workers_leases_return_when_its_slot_starts_again(store: SqliteStore) -> None:
+async def test_a_dead_workers_leases_return_when_its_slot_starts_again(store: Store) -> None:
     """A new generation of the slot gives back what the old one held, at once."""
     generation, returned = await store.system_write(lambda tx: tx.deliveries.take_slot(0, T0))
     assert returned == 0
@@ -68,13 +67,13 @@ async def test_a_dead_workers_leases_return_when_its_slot_starts_again(store: Sq
     assert len(await take(store, again)) == 1
 
 
-async def test_settling_writes_state_and_attempt(store: SqliteStore) -> None:
+async def test_settling_writes_state_and_attempt(store: Store) -> None:
     """A delivered copy leaves the queue and keeps the record of its attempt."""
     await put(store, submission(1))
     (work,) = await take(store, 5)
     await store.write_item(settle, WS, ended(work, DeliveryState.DELIVERED, lessee=5))
 
-    async def look(tx: SqliteTx) -> object:
+    async def look(tx: Tx) -> object:
         (copy,) = (await tx.deliveries.of([work.id]))[work.id]
         (attempt,) = await tx.deliveries.attempts(work.id)
         return copy.state, copy.attempts, attempt.facts.code
@@ -83,14 +82,14 @@ async def test_settling_writes_state_and_attempt(store: SqliteStore) -> None:
     assert await take(store, 6, now=T0 + 10**12) == []
 
 
-async def test_a_copy_taken_over_keeps_its_new_lessees_state(store: SqliteStore) -> None:
+async def test_a_copy_taken_over_keeps_its_new_lessees_state(store: Store) -> None:
     """An outcome from a worker whose lease ran out is recorded, but does not overwrite the new holder's copy."""
     await put(store, submission(1))
     (work,) = await take(store, 5)
     (again,) = await take(store, 6, now=T0 + 21 * MINUTE)
     await store.write_item(settle, WS, ended(work, DeliveryState.QUEUED, lessee=5, due=T0))
 
-    async def state(tx: SqliteTx) -> DeliveryState:
+    async def state(tx: Tx) -> DeliveryState:
         return (await tx.deliveries.of([work.id]))[work.id][0].state
 
     assert await store.read(WS_ID, state) == DeliveryState.LEASED
@@ -98,7 +97,7 @@ async def test_a_copy_taken_over_keeps_its_new_lessees_state(store: SqliteStore)
     assert await store.read(WS_ID, state) == DeliveryState.DELIVERED
 
 
-async def test_a_hard_bounce_lists_the_address(store: SqliteStore) -> None:
+async def test_a_hard_bounce_lists_the_address(store: Store) -> None:
     """After a hard bounce the next message to that address is recorded as suppressed, with its reason."""
     await put(store, submission(1))
     (work,) = await take(store, 5)
@@ -108,7 +107,7 @@ async def test_a_hard_bounce_lists_the_address(store: SqliteStore) -> None:
     assert receipt.states == (DeliveryState.SUPPRESSED,)
 
 
-async def test_a_move_that_is_not_in_the_table_raises(store: SqliteStore) -> None:
+async def test_a_move_that_is_not_in_the_table_raises(store: Store) -> None:
     """LEASED cannot become CANCELLED."""
     await put(store, submission(1))
     (work,) = await take(store, 5)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.store import Store
 from mailward.base.errors import Conflict, Forbidden, NotFound
 from mailward.base.ids import WorkspaceId
 from mailward.core.identity.bursts import list_paused, note_traffic, release
 from mailward.core.identity.credentials import Wish, create_smtp, revoke_key
 from mailward.policy.access import Actor, Permission
 from mailward.policy.bursts import BurstRule
+from tests.raw import raw
 
 WS = WorkspaceId("ws_" + "0" * 25 + "1")
 OTHER = WorkspaceId("ws_" + "0" * 25 + "2")
@@ -24,7 +24,7 @@ RULE = BurstRule(factor=10, floor=100)
 class Traffic:
     """One credential and what it sends."""
 
-    def __init__(self, store: SqliteStore, clock: Any, entropy: Any) -> None:
+    def __init__(self, store: Store, clock: Any, entropy: Any) -> None:
         self.store, self.clock, self.entropy = store, clock, entropy
         self.id = ""
 
@@ -42,14 +42,11 @@ class Traffic:
         return await self.store.system_read(lambda tx: tx.revocations.current())
 
     async def acts(self) -> list[str]:
-        async def read(tx: SqliteTx) -> list[str]:
-            return [str(r[0]) for r in tx.rows("SELECT act FROM t_audit ORDER BY seq")]
-
-        return await self.store.system_read(read)
+        return [str(r[0]) for r in await raw(self.store, "SELECT act FROM t_audit ORDER BY seq")]
 
 
 @pytest.fixture
-async def sent(store: SqliteStore, clock: Any, entropy: Any) -> Traffic:
+async def sent(store: Store, clock: Any, entropy: Any) -> Traffic:
     """A credential that used to send twenty in ten minutes."""
     traffic = Traffic(store, clock, entropy)
     await traffic.make()

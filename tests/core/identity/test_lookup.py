@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.app.store import Store
 from mailward.base.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from mailward.base.ids import WorkspaceId
 from mailward.core.identity import tokens
@@ -26,13 +26,14 @@ from mailward.core.identity.credentials import (
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import Issued
 from mailward.policy.access import Actor, Permission, Scope
+from tests.raw import dump, raw
 
 WS = WorkspaceId("ws_" + "0" * 25 + "1")
 OTHER = WorkspaceId("ws_" + "0" * 25 + "2")
 MANAGER = Actor(WS, "session", "usr_" + "0" * 25 + "9", frozenset(Permission))
 
 
-async def _issue(store: SqliteStore, verb: Any, wish: Wish, clock: Any, entropy: Any, actor: Actor = MANAGER) -> Issued:
+async def _issue(store: Store, verb: Any, wish: Wish, clock: Any, entropy: Any, actor: Actor = MANAGER) -> Issued:
     issued = await store.write(actor.workspace, lambda tx: verb(tx, actor, wish, now=clock.now(), entropy=entropy))
     assert isinstance(issued, Issued)
     return issued
@@ -44,7 +45,7 @@ def _token(issued: Issued) -> str:
 
 
 @pytest.mark.claim("KEYS-1")
-async def test_a_key_opens_its_workspace_with_its_scopes(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_a_key_opens_its_workspace_with_its_scopes(store: Store, clock: Any, entropy: Any) -> None:
     """The token proves an actor with the scope's permissions and the key's domains, and nothing more."""
     wish = Wish("ci", frozenset({Scope.SEND}), domains=frozenset({"example.com"}))
     issued = await _issue(store, create_key, wish, clock, entropy)
@@ -58,16 +59,12 @@ async def test_a_key_opens_its_workspace_with_its_scopes(store: SqliteStore, clo
 
 
 @pytest.mark.claim("KEYS-1")
-async def test_a_token_is_nowhere_in_the_store(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_a_token_is_nowhere_in_the_store(store: Store, clock: Any, entropy: Any) -> None:
     """No table holds a token, or more of it than its hint; the document pattern finds it, its checksum proves it."""
     issued = await _issue(store, create_key, Wish("k"), clock, entropy)
     smtp = await _issue(store, create_smtp, Wish("s"), clock, entropy)
 
-    async def dump(tx: Any) -> str:
-        names = [r[0] for r in tx.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return "\n".join(repr(tx.rows(f'SELECT * FROM "{name}"')) for name in names)
-
-    text = await store.system_read(dump)
+    text = await dump(store)
     for token in (_token(issued), _token(smtp)):
         assert token[8:] not in text
         assert re.fullmatch(tokens.TOKEN_PATTERN, token)
@@ -75,7 +72,7 @@ async def test_a_token_is_nowhere_in_the_store(store: SqliteStore, clock: Any, e
         assert token not in repr(issued) + repr(smtp)
 
 
-async def test_smtp_needs_its_own_user_name(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_smtp_needs_its_own_user_name(store: Store, clock: Any, entropy: Any) -> None:
     """User name and password belong together, and a password is no API key."""
     one = await _issue(store, create_smtp, Wish("one"), clock, entropy)
     two = await _issue(store, create_smtp, Wish("two"), clock, entropy)
@@ -90,7 +87,7 @@ async def test_smtp_needs_its_own_user_name(store: SqliteStore, clock: Any, entr
 
 @pytest.mark.claim("KEYS-2")
 async def test_revocation_is_seen_at_once_here_and_after_a_look_elsewhere(
-    store: SqliteStore, clock: Any, entropy: Any
+    store: Store, clock: Any, entropy: Any
 ) -> None:
     """The revoking process refuses at once, another one after its next look at the epoch."""
     issued = await _issue(store, create_key, Wish("k"), clock, entropy)
@@ -107,9 +104,7 @@ async def test_revocation_is_seen_at_once_here_and_after_a_look_elsewhere(
     assert not await elsewhere.refresh()
 
 
-async def test_a_look_up_that_a_revocation_overtakes_is_done_again(
-    store: SqliteStore, clock: Any, entropy: Any
-) -> None:
+async def test_a_look_up_that_a_revocation_overtakes_is_done_again(store: Store, clock: Any, entropy: Any) -> None:
     """What was read before a revocation is never believed at the epoch after it."""
     issued = await _issue(store, create_key, Wish("k"), clock, entropy)
     door = Doorkeeper(store)
@@ -134,7 +129,7 @@ async def test_a_look_up_that_a_revocation_overtakes_is_done_again(
 
 
 @pytest.mark.claim("KEYS-2")
-async def test_an_unlisted_network_is_forbidden_and_audited(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_an_unlisted_network_is_forbidden_and_audited(store: Store, clock: Any, entropy: Any) -> None:
     """A good key from elsewhere gets Forbidden and one audit entry a minute; from a listed network it works."""
     wish = Wish("k", networks=parse_networks(["192.0.2.0/24", "2001:db8::/32"]))
     issued = await _issue(store, create_key, wish, clock, entropy)
@@ -144,15 +139,11 @@ async def test_an_unlisted_network_is_forbidden_and_audited(store: SqliteStore, 
     for _ in range(3):
         with pytest.raises(Forbidden):
             await door.authenticate_key(_token(issued), "198.51.100.1", now=clock.now())
-    acts = await store.system_read(lambda tx: _acts(tx))
-    assert acts.count("credential.refused") == 1
+    acts = await raw(store, "SELECT act FROM t_audit ORDER BY seq")
+    assert acts.count(("credential.refused",)) == 1
 
 
-async def _acts(tx: Any) -> list[str]:
-    return [r[0] for r in tx.rows("SELECT act FROM t_audit ORDER BY seq")]
-
-
-async def test_an_expired_key_is_refused(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_an_expired_key_is_refused(store: Store, clock: Any, entropy: Any) -> None:
     """Good until its expiry, refused from then on, cached or not."""
     wish = Wish("k", expires=clock.now() + timedelta(hours=1))
     issued = await _issue(store, create_key, wish, clock, entropy)
@@ -162,7 +153,7 @@ async def test_an_expired_key_is_refused(store: SqliteStore, clock: Any, entropy
         await door.authenticate_key(_token(issued), "::1", now=clock.move(hours=1))
 
 
-async def test_a_network_credential_stands_for_its_addresses(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_a_network_credential_stands_for_its_addresses(store: Store, clock: Any, entropy: Any) -> None:
     """The narrowest network wins; outside of all there is nobody; a revoked one leaves the list."""
     wide = await _issue(store, create_network, Wish("wide", networks=parse_networks(["10.0.0.0/8"])), clock, entropy)
     thin = await _issue(store, create_network, Wish("thin", networks=parse_networks(["10.1.2.3"])), clock, entropy)
@@ -176,7 +167,7 @@ async def test_a_network_credential_stands_for_its_addresses(store: SqliteStore,
     assert (await door.authenticate_network("10.1.2.3", now=clock.now())).id == wide.credential.id
 
 
-async def test_uses_are_noted_lazily(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_uses_are_noted_lazily(store: Store, clock: Any, entropy: Any) -> None:
     """Last use is written when asked, in one go, and shows in the list."""
     issued = await _issue(store, create_key, Wish("k"), clock, entropy)
     door = Doorkeeper(store)
@@ -188,7 +179,7 @@ async def test_uses_are_noted_lazily(store: SqliteStore, clock: Any, entropy: An
 
 
 @pytest.mark.claim("AUTHZ-2")
-async def test_another_workspaces_key_does_not_exist(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_another_workspaces_key_does_not_exist(store: Store, clock: Any, entropy: Any) -> None:
     """Listing shows one's own; revoking another's answers NotFound and leaves it working."""
     issued = await _issue(store, create_key, Wish("k"), clock, entropy)
     stranger = Actor(OTHER, "session", "usr_x", frozenset(Permission))
@@ -198,7 +189,7 @@ async def test_another_workspaces_key_does_not_exist(store: SqliteStore, clock: 
     await Doorkeeper(store).authenticate_key(_token(issued), "::1", now=clock.now())
 
 
-async def test_nobody_hands_out_more_than_they_hold(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_nobody_hands_out_more_than_they_hold(store: Store, clock: Any, entropy: Any) -> None:
     """A key that may manage keys but is bound to a domain makes only keys bound to it; a read key makes none."""
     bound = Actor(WS, "key", "key_x", frozenset(Permission), domains=frozenset({"a.test"}))
     narrow = Actor(WS, "key", "key_y", frozenset({Permission.KEY_CHANGE}))
@@ -217,7 +208,7 @@ def test_bad_networks_are_refused(text: str) -> None:
         parse_networks([text])
 
 
-async def test_smtp_credentials_are_listed_apart(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_smtp_credentials_are_listed_apart(store: Store, clock: Any, entropy: Any) -> None:
     """Keys and SMTP credentials have a list each, newest first, and pages go on below the last id."""
     made = []
     for i in range(3):

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.app.store import Store
+from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from mailward.core.identity import passwords
 from mailward.core.identity.lookup import Doorkeeper
@@ -25,6 +26,7 @@ from mailward.core.identity.sessions import list_sessions, revoke_all_sessions, 
 from mailward.core.identity.sign_in import SignedIn, SignIn
 from mailward.core.workspaces.model import Workspace
 from mailward.policy.access import Actor, Permission, Role
+from tests.raw import dump, raw
 
 T = TypeVar("T")
 EMAIL, PASSWORD = "owner@example.com", "violet tractor hums quietly"
@@ -40,7 +42,7 @@ class Inline:
 class World:
     """An installation with its owner."""
 
-    def __init__(self, store: SqliteStore, clock: Any, entropy: Any) -> None:
+    def __init__(self, store: Store, clock: Any, entropy: Any) -> None:
         self.store, self.clock, self.entropy = store, clock, entropy
         self.people = SignIn(store, Inline(), entropy)
         self.door = Doorkeeper(store)
@@ -68,7 +70,7 @@ class World:
 
 
 @pytest.fixture
-def world(store: SqliteStore, clock: Any, entropy: Any) -> World:
+def world(store: Store, clock: Any, entropy: Any) -> World:
     return World(store, clock, entropy)
 
 
@@ -212,11 +214,7 @@ async def test_a_stolen_store_holds_no_token(world: World) -> None:
     await world.set_up(token)
     signed = await world.sign_in()
 
-    async def dump(tx: Any) -> str:
-        names = [r[0] for r in tx.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return "\n".join(repr(tx.rows(f'SELECT * FROM "{name}"')) for name in names)
-
-    text = await world.store.system_read(dump)
+    text = await dump(world.store)
     for secret in (token, signed.token.reveal(), PASSWORD):
         assert secret[4:] not in text
         assert secret not in repr(signed)
@@ -294,10 +292,8 @@ async def test_acts_on_access_are_in_the_log(world: World) -> None:
         await world.sign_in(password="wrong")
     await world.store.write(actor.workspace, lambda tx: revoke_all_sessions(tx, actor, now=world.clock.now()))
 
-    async def leaves(tx: Any) -> list[tuple[str, bytes]]:
-        return [(r[0], r[1]) for r in tx.rows("SELECT act, leaf FROM audit ORDER BY seq")]
-
-    found = await world.store.read(actor.workspace, leaves)
+    own = ids.decode("ws", actor.workspace)
+    found = await raw(world.store, "SELECT act, leaf FROM t_audit WHERE workspace = ? ORDER BY seq", own)
     assert [act for act, _ in found] == [
         "workspace.created",
         "member.added",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.app.store import Store
 from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from mailward.base.ids import WorkspaceId
 from mailward.core.identity.credentials import Wish, create_key, create_network, create_smtp, parse_networks, revoke_key
@@ -21,12 +21,12 @@ OTHER = WorkspaceId("ws_" + "0" * 25 + "2")
 OWNER = Actor(WS, "session", "usr_" + "0" * 25 + "9", frozenset(Permission))
 
 
-async def _make(store: SqliteStore, verb: Any, wish: Wish, clock: Any, entropy: Any) -> Issued:
+async def _make(store: Store, verb: Any, wish: Wish, clock: Any, entropy: Any) -> Issued:
     issued: Issued = await store.write(WS, lambda tx: verb(tx, OWNER, wish, now=clock.now(), entropy=entropy))
     return issued
 
 
-async def _rotate(store: SqliteStore, id: str, clock: Any, entropy: Any, actor: Actor = OWNER, **kw: Any) -> Issued:
+async def _rotate(store: Store, id: str, clock: Any, entropy: Any, actor: Actor = OWNER, **kw: Any) -> Issued:
     return await store.write(actor.workspace, lambda tx: rotate(tx, actor, id, now=clock.now(), entropy=entropy, **kw))
 
 
@@ -36,7 +36,7 @@ def _secret(issued: Issued) -> str:
 
 
 @pytest.mark.claim("KEYS-2")
-async def test_both_keys_work_in_the_grace_and_only_the_new_after(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_both_keys_work_in_the_grace_and_only_the_new_after(store: Store, clock: Any, entropy: Any) -> None:
     """The successor has the scopes, domains and networks of the old one; the old one ends a day later."""
     wish = Wish("ci", frozenset({Scope.SEND, Scope.READ}), frozenset({"example.com"}), parse_networks(["192.0.2.0/24"]))
     old = await _make(store, create_key, wish, clock, entropy)
@@ -60,7 +60,7 @@ async def test_both_keys_work_in_the_grace_and_only_the_new_after(store: SqliteS
 
 
 @pytest.mark.claim("KEYS-2")
-async def test_smtp_passwords_and_networks_rotate_too(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_smtp_passwords_and_networks_rotate_too(store: Store, clock: Any, entropy: Any) -> None:
     """A password has a successor with a user name of its own; a network is handed to another credential."""
     smtp = await _make(store, create_smtp, Wish("printer"), clock, entropy)
     new = await _rotate(store, smtp.credential.id, clock, entropy, grace=timedelta(hours=1))
@@ -76,7 +76,7 @@ async def test_smtp_passwords_and_networks_rotate_too(store: SqliteStore, clock:
     assert (after.secret, after.credential.networks) == (None, relay.credential.networks)
 
 
-async def test_without_grace_the_old_one_ends_now(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_without_grace_the_old_one_ends_now(store: Store, clock: Any, entropy: Any) -> None:
     """And revoking within a grace ends it at once as ever."""
     old = await _make(store, create_key, Wish("a"), clock, entropy)
     new = await _rotate(store, old.credential.id, clock, entropy, grace=timedelta())
@@ -91,7 +91,7 @@ async def test_without_grace_the_old_one_ends_now(store: SqliteStore, clock: Any
     assert await door.authenticate_key(_secret(newest), "192.0.2.1", now=clock.now())
 
 
-async def test_an_end_comes_forward_never_back(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_an_end_comes_forward_never_back(store: Store, clock: Any, entropy: Any) -> None:
     """A key that ends in an hour still does; an end within the grace is not inherited, a later one is."""
     soon = await _make(store, create_key, Wish("a", expires=clock.now() + timedelta(hours=1)), clock, entropy)
     late = await _make(store, create_key, Wish("b", expires=clock.now() + timedelta(days=90)), clock, entropy)
@@ -102,7 +102,7 @@ async def test_an_end_comes_forward_never_back(store: SqliteStore, clock: Any, e
     assert (await _rotate(store, late.credential.id, clock, entropy)).credential.expires == late.credential.expires
 
 
-async def test_what_cannot_be_rotated(store: SqliteStore, clock: Any, entropy: Any) -> None:
+async def test_what_cannot_be_rotated(store: Store, clock: Any, entropy: Any) -> None:
     """Not twice, not when paused or ended, not by a stranger, and not with a grace of a year."""
     old = await _make(store, create_key, Wish("a"), clock, entropy)
     id = old.credential.id

@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.store import Store, Tx
 from mailward.base.errors import Conflict
 from mailward.core.messages.model import DeliveryState
 from mailward.core.submission.model import Idempotency, StaleJudgement
@@ -16,12 +15,12 @@ from tests.conftest import MovingClock, SeededEntropy
 from tests.core.conftest import T0, TOKEN_KEY, WS, WS_ID, put, submission
 
 
-async def test_a_message_and_its_copies_are_recorded_together(store: SqliteStore) -> None:
+async def test_a_message_and_its_copies_are_recorded_together(store: Store) -> None:
     """After the receipt the message, one delivery a recipient and the usage count can be read."""
     receipt = await put(store, submission(1, "b@x.test", "c@y.test"))
     assert receipt.states == (DeliveryState.QUEUED, DeliveryState.QUEUED)
 
-    async def look(tx: SqliteTx) -> object:
+    async def look(tx: Tx) -> object:
         message = await tx.messages.get(receipt.id)
         assert message is not None
         copies = (await tx.deliveries.of([receipt.id]))[receipt.id]
@@ -32,7 +31,7 @@ async def test_a_message_and_its_copies_are_recorded_together(store: SqliteStore
 
 
 async def test_a_suppressed_recipient_is_recorded_and_not_queued(
-    store: SqliteStore, clock: MovingClock, entropy: SeededEntropy
+    store: Store, clock: MovingClock, entropy: SeededEntropy
 ) -> None:
     """A copy for an address on the list is SUPPRESSED with its reason; the other goes on."""
     await store.write(
@@ -42,7 +41,7 @@ async def test_a_suppressed_recipient_is_recorded_and_not_queued(
     assert receipt.states == (DeliveryState.SUPPRESSED, DeliveryState.QUEUED)
 
 
-async def test_an_idempotency_key_gives_one_message_to_a_hundred_callers(store: SqliteStore) -> None:
+async def test_an_idempotency_key_gives_one_message_to_a_hundred_callers(store: Store) -> None:
     """Same key and body: one message, the same receipt for all; another body: a conflict."""
     key = Idempotency(b"k" * 32, b"body1", T0 + 86_400_000_000)
     receipts = await asyncio.gather(*(put(store, submission(n, idempotency=key)) for n in range(100)))
@@ -51,13 +50,13 @@ async def test_an_idempotency_key_gives_one_message_to_a_hundred_callers(store: 
     with pytest.raises(Conflict):
         await put(store, submission(101, idempotency=key._replace(body=b"body2")))
 
-    async def count(tx: SqliteTx) -> int:
+    async def count(tx: Tx) -> int:
         return len(await tx.messages.page(before=None, limit=100))
 
     assert await store.read(WS_ID, count) == 1
 
 
-async def test_an_idempotency_key_is_free_again_after_its_time(store: SqliteStore) -> None:
+async def test_an_idempotency_key_is_free_again_after_its_time(store: Store) -> None:
     """24 hours later the same key makes a new message."""
     key = Idempotency(b"k" * 32, b"body1", T0 + 10)
     first = await put(store, submission(1, idempotency=key))
@@ -65,7 +64,7 @@ async def test_an_idempotency_key_is_free_again_after_its_time(store: SqliteStor
     assert first.id != second.id
 
 
-async def test_a_judgement_made_before_a_revocation_is_not_accepted(store: SqliteStore) -> None:
+async def test_a_judgement_made_before_a_revocation_is_not_accepted(store: Store) -> None:
     """Once a revocation committed, a message judged by older caches is refused and judged again."""
     await store.system_write(lambda tx: tx.counters.bump("auth_epoch"))
     with pytest.raises(StaleJudgement):
@@ -73,7 +72,7 @@ async def test_a_judgement_made_before_a_revocation_is_not_accepted(store: Sqlit
     assert (await put(store, submission(1, epochs=(1, 0)))).id
 
 
-async def test_workspaces_do_not_share_idempotency_or_lists(store: SqliteStore) -> None:
+async def test_workspaces_do_not_share_idempotency_or_lists(store: Store) -> None:
     """Another workspace's key and suppression do not touch ours."""
     key = Idempotency(b"k" * 32, b"body1", T0 + 10)
     first = await put(store, submission(1, idempotency=key))

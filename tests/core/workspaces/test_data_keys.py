@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.vault.vault import Vault
+from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, NotFound
 from mailward.base.ids import WorkspaceId
@@ -18,6 +18,7 @@ from mailward.core.workspaces.data_keys import DataKeys, destroy_data_keys
 from mailward.core.workspaces.model import day_of
 from mailward.core.workspaces.rotate import retire, rewrap_page, rotate
 from mailward.policy.access import Actor, Permission
+from tests.raw import raw
 
 A, B = b"a" * 16, b"b" * 16
 WS = WorkspaceId(ids.encode("ws", A))
@@ -31,12 +32,12 @@ def vault(tmp_path: Path, clock: Any, entropy: Any) -> Vault:
     return Vault(tmp_path / "keys", entropy, now=clock.now())
 
 
-def _keys(store: SqliteStore, vault: Vault, entropy: Any) -> DataKeys:
+def _keys(store: Store, vault: Vault, entropy: Any) -> DataKeys:
     return DataKeys(store, vault.service, entropy)
 
 
 @pytest.mark.claim("REST-2")
-async def test_a_day_has_one_key_and_it_is_cached(store: SqliteStore, vault: Vault, entropy: Any) -> None:
+async def test_a_day_has_one_key_and_it_is_cached(store: Store, vault: Vault, entropy: Any) -> None:
     """The first use makes it, later ones find it at hand; other days and workspaces have others."""
     keys = _keys(store, vault, entropy)
     assert keys.cached(A, 20000) is None
@@ -50,7 +51,7 @@ async def test_a_day_has_one_key_and_it_is_cached(store: SqliteStore, vault: Vau
         assert other.aead.encrypt(NONCE, b"content", b"") != sealed
 
 
-async def test_two_processes_that_race_end_with_one_key(store: SqliteStore, vault: Vault, entropy: Any) -> None:
+async def test_two_processes_that_race_end_with_one_key(store: Store, vault: Vault, entropy: Any) -> None:
     """Whoever comes second reads what the first wrote."""
     pair = [_keys(store, vault, entropy) for _ in range(4)]
     found = await asyncio.gather(*(k.seal_key(A, 20000) for k in pair))
@@ -58,7 +59,7 @@ async def test_two_processes_that_race_end_with_one_key(store: SqliteStore, vaul
 
 
 @pytest.mark.claim("REST-2")
-async def test_destroying_a_day_ends_it_for_good(store: SqliteStore, vault: Vault, clock: Any, entropy: Any) -> None:
+async def test_destroying_a_day_ends_it_for_good(store: Store, vault: Vault, clock: Any, entropy: Any) -> None:
     """Content of those days no longer opens, no key is made for them again, later days go on; the act is audited."""
     keys = _keys(store, vault, entropy)
     for day in (20000, 20001, 20002):
@@ -76,40 +77,30 @@ async def test_destroying_a_day_ends_it_for_good(store: SqliteStore, vault: Vaul
             await keys.seal_key(A, day)
     await keys.open_key(A, 20002, 1)
     await keys.open_key(B, 20000, 1)
-    rows = await store.system_read(lambda tx: _rows(tx, "SELECT act FROM t_audit"))
-    assert rows == [("data_keys.destroyed",)]
+    assert await raw(store, "SELECT act FROM t_audit") == [("data_keys.destroyed",)]
     assert await store.system_read(lambda tx: tx.revocations.current()) == 1
 
 
-async def _rows(tx: Any, sql: str) -> Any:
-    return tx.rows(sql)
-
-
-async def test_destroying_needs_the_permission(store: SqliteStore, clock: Any) -> None:
+async def test_destroying_needs_the_permission(store: Store, clock: Any) -> None:
     """A sending key does not erase."""
     sender = Actor(WS, "key", "key_x", frozenset({Permission.MESSAGE_SEND}))
     with pytest.raises(Forbidden):
         await store.write(WS, lambda tx: destroy_data_keys(tx, sender, through_day=None, reason="x", now=clock.now()))
 
 
-async def test_a_row_moved_to_another_place_does_not_open(store: SqliteStore, vault: Vault, entropy: Any) -> None:
+async def test_a_row_moved_to_another_place_does_not_open(store: Store, vault: Vault, entropy: Any) -> None:
     """A wrapped key is bound to its workspace, day and version."""
     from mailward.base.errors import Corrupt
 
     await _keys(store, vault, entropy).seal_key(A, 20000)
 
-    async def move(tx: Any) -> None:
-        tx.run("UPDATE t_data_keys SET workspace = ?", (B,))
-
-    await store.system_write(move)
+    await raw(store, "UPDATE t_data_keys SET workspace = ?", B)
     with pytest.raises(Corrupt):
         await _keys(store, vault, entropy).open_key(B, 20000, 1)
 
 
 @pytest.mark.claim("REST-2")
-async def test_rotation_while_mail_flows_loses_nothing(
-    store: SqliteStore, vault: Vault, clock: Any, entropy: Any
-) -> None:
+async def test_rotation_while_mail_flows_loses_nothing(store: Store, vault: Vault, clock: Any, entropy: Any) -> None:
     """Old content opens before, during and after; the old version retires once nothing needs it, not before."""
     keys = _keys(store, vault, entropy)
     today = day_of(clock.now())
