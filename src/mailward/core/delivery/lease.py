@@ -11,11 +11,7 @@ from mailward.core.messages.model import FACTS_DECODER
 
 async def due_now(tx: LeaseTx, now: int) -> bool:
     """Is anything due? A cheap look before the write transaction."""
-    for workspace in await tx.deliveries.workspaces_with_open():
-        due = await tx.deliveries.next_due(workspace)
-        if due is not None and due <= now:
-            return True
-    return False
+    return await tx.deliveries.anything_due(now)
 
 
 async def lease(tx: LeaseTx, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[Work]:
@@ -24,44 +20,21 @@ async def lease(tx: LeaseTx, lessee: int, *, now: int, until: int, limit: int, t
     Copies of one message come as one Work. A lease that ran out counts as due, so the work
     of a worker that died or hung is taken over; such a copy may arrive twice.
     """
-    workspaces = await tx.deliveries.workspaces_with_open()
-    if not workspaces:
-        return []
-    start = turn % len(workspaces)
-    order = workspaces[start:] + workspaces[:start]
-    share = max(1, limit // len(order))
-    out: list[Work] = []
-    left = limit
-    for workspace in order:
-        if left <= 0:
-            break
-        rows = await tx.deliveries.due(workspace, now, min(left, max(share, 1)))
-        if not rows:
-            continue
-        await tx.deliveries.lease(workspace, [(r[0], r[1]) for r in rows], lessee, until)
-        facts = await tx.deliveries.messages_for(workspace, list(dict.fromkeys(r[0] for r in rows)))
-        works: dict[bytes, Work] = {}
-        for message, n, recipient, attempts, dsn in rows:
-            row = facts.get(message)
-            if row is None:
-                continue
-            work = works.get(message)
-            if work is None:
-                body = None if row[1] is None else (row[1], row[2], row[3])
-                work = Work(workspace, message, row[0], FACTS_DECODER.decode(row[4]), [], until, body)
-                works[message] = work
-                out.append(work)
-            work.copies.append(Copy(n, recipient, attempts, dsn))
-        left -= len(rows)
-    return out
+    works: dict[tuple[bytes, bytes], Work] = {}
+    rows = await tx.deliveries.lease_batch(lessee, now=now, until=until, limit=limit, turn=turn)
+    for workspace, message, n, recipient, attempts, dsn, created, segment, offset, length, facts in rows:
+        work = works.get((workspace, message))
+        if work is None:
+            body = None if segment is None or offset is None or length is None else (segment, offset, length)
+            work = Work(workspace, message, created, FACTS_DECODER.decode(facts), [], until, body)
+            works[workspace, message] = work
+        work.copies.append(Copy(n, recipient, attempts, dsn))
+    return list(works.values())
 
 
 async def renew(tx: LeaseTx, lessee: int, *, until: int) -> int:
     """Give all leases of a worker a new end (microseconds UTC); how many there were."""
-    renewed = 0
-    for workspace in await tx.deliveries.workspaces_with_open(1_000_000):
-        renewed += await tx.deliveries.renew(workspace, lessee, until)
-    return renewed
+    return await tx.deliveries.renew(lessee, until)
 
 
 async def clear_idle_slots(tx: LeaseTx, idle: Callable[[int], bool], *, now: int) -> int:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
 from mailward.core.suppression.ports import SuppressionTx
 from mailward.core.webhooks.ports import WebhookTx
 
+LeasedRow = tuple[bytes, bytes, int, str, int, str | None, int, int | None, int | None, int | None, bytes]
+"""(workspace, message, n, recipient, attempts, dsn; and of the message: created, segment, offset, length, facts)."""
+
 
 class LeaseRepo(Protocol):
     """The queue across workspaces; system scope."""
 
-    async def workspaces_with_open(self, limit: int = 1000) -> list[bytes]: ...
+    async def anything_due(self, now: int) -> bool:
+        """Whether an open delivery is due, or its lease ran out."""
 
-    async def due(self, workspace: bytes, now: int, limit: int) -> list[tuple[Any, ...]]: ...
+    async def lease_batch(self, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[LeasedRow]:
+        """Hand up to `limit` due deliveries to a worker until a time, an even share to each workspace that has any.
 
-    async def lease(self, workspace: bytes, rows: Sequence[tuple[bytes, int]], lessee: int, until: int) -> None: ...
-
-    async def messages_for(self, workspace: bytes, messages: Sequence[bytes]) -> dict[bytes, tuple[Any, ...]]: ...
-
-    async def next_due(self, workspace: bytes) -> int | None: ...
+        `turn` says with which workspace to begin. What another worker is just taking is passed over.
+        """
 
     async def paused_streams(self) -> list[tuple[bytes, str]]:
         """(workspace, stream or "") of every pause there is."""
@@ -32,7 +33,8 @@ class LeaseRepo(Protocol):
 
     async def drop_slot(self, slot: int) -> None: ...
 
-    async def renew(self, workspace: bytes, lessee: int, until: int) -> int: ...
+    async def renew(self, lessee: int, until: int) -> int:
+        """Move the end of all leases of a worker; how many."""
 
 
 class LeaseTx(Protocol):

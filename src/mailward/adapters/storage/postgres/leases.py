@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
+    from mailward.core.delivery.ports import LeasedRow
 
 # Workspaces with an open delivery, by skipping from one to the next through the index.
 _WITH_OPEN = (
@@ -63,17 +64,14 @@ class PgLeases:
         )
         return row is not None
 
-    async def lease_batch(self, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[Row]:
-        """Take up to `limit` due deliveries in one statement and read their messages in another.
-
-        (workspace, message, n, recipient, attempts, dsn, created, segment, offset, length, facts) each.
-        """
+    async def lease_batch(self, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[LeasedRow]:
+        """Take due deliveries in one statement and read their messages in another."""
         rows = await self._tx.rows(_LEASE, lessee, now, until, limit, turn)
         if not rows:
             return []
         rows.sort(key=lambda r: (r[5], r[6]))
         facts = await self._messages([(r[0], r[1]) for r in rows])
-        out: list[Row] = []
+        out: list[LeasedRow] = []
         for workspace, message, n, sealed, attempts, _, _ in rows:
             if (row := facts.get((workspace, message))) is not None:
                 recipient, dsn = self.open_recipient(workspace, message, n, sealed)
@@ -144,59 +142,7 @@ class PgLeases:
         row = await self._tx.row("SELECT count(*) FROM open_deliveries WHERE state < 2")
         return int(row[0]) if row else 0
 
-    # -- step by step, for one workspace ------------------------------------------------------
-
-    async def workspaces_with_open(self, limit: int = 1000) -> list[bytes]:
-        """Workspaces that have an open delivery, in order."""
-        sql = f"WITH {_WITH_OPEN} SELECT workspace FROM w WHERE workspace IS NOT NULL LIMIT $1"  # noqa: S608
-        return [r[0] for r in await self._tx.rows(sql, limit)]
-
-    async def due(self, workspace: bytes, now: int, limit: int) -> list[Row]:
-        """(message, n, recipient, attempts, dsn) of what is due, and of leases that ran out."""
-        rows = await self._tx.rows(
-            "SELECT message, n, recipient, attempts FROM open_deliveries "
-            "WHERE workspace = $1 AND state < 2 AND due <= $2 ORDER BY due LIMIT $3",
-            workspace,
-            now,
-            limit,
-        )
-        out: list[Row] = []
-        for message, n, sealed, attempts in rows:
-            recipient, dsn = self.open_recipient(workspace, message, n, sealed)
-            out.append((message, n, recipient, attempts, dsn))
-        return out
-
-    async def lease(self, workspace: bytes, rows: Sequence[tuple[bytes, int]], lessee: int, until: int) -> None:
-        """Hand rows to a worker until a time."""
-        await self._tx.run(
-            "UPDATE open_deliveries AS o SET state = 1, lessee = $1, due = $2 "
-            "FROM unnest($4::bytea[], $5::int[]) AS u(message, n) "
-            "WHERE o.workspace = $3 AND o.message = u.message AND o.n = u.n",
-            lessee,
-            until,
-            workspace,
-            [r[0] for r in rows],
-            [r[1] for r in rows],
-        )
-
-    async def messages_for(self, workspace: bytes, messages: Sequence[bytes]) -> dict[bytes, Row]:
-        """(created, segment, offset, length, facts) of each."""
-        if not messages:
-            return {}
-        found = await self._messages([(workspace, m) for m in messages])
-        return {message: row for (_, message), row in found.items()}
-
-    async def next_due(self, workspace: bytes) -> int | None:
-        """When the next open delivery of a workspace wants attention."""
-        sql = "SELECT due FROM open_deliveries WHERE workspace = $1 AND state < 2 ORDER BY due LIMIT 1"
-        row = await self._tx.row(sql, workspace)
-        return row[0] if row else None
-
-    async def renew(self, workspace: bytes, lessee: int, until: int) -> int:
-        """Move the end of a worker's leases in a workspace; how many."""
-        return await self._tx.run(
-            "UPDATE open_deliveries SET due = $1 WHERE workspace = $2 AND state = 1 AND lessee = $3",
-            until,
-            workspace,
-            lessee,
-        )
+    async def renew(self, lessee: int, until: int) -> int:
+        """Move the end of all leases of a worker; how many."""
+        sql = "UPDATE open_deliveries SET due = $1 WHERE state = 1 AND lessee = $2"
+        return await self._tx.run(sql, until, lessee)

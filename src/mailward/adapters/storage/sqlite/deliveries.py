@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mailward.core.messages.model import ATTEMPT_DECODER, Attempt, Delivery, DeliveryState, Pause
 
 if TYPE_CHECKING:
-    from mailward.adapters.storage.sqlite.sql import Row, Sql
+    from mailward.adapters.storage.sqlite.sql import Sql
+    from mailward.core.delivery.ports import LeasedRow
     from mailward.core.messages.ports import DeliveryRow
 
 
@@ -101,42 +102,48 @@ class SqliteDeliveries:
 
     # -- leases: the system scope, all workspaces ------------------------------------------------
 
-    async def workspaces_with_open(self, limit: int = 1000) -> list[bytes]:
-        """Workspaces that have an open delivery, by skipping through the index."""
-        out: list[bytes] = []
+    def _with_open(self) -> Iterator[bytes]:
+        """Workspaces that have an open delivery, in order, by skipping through the index."""
         last = b""
-        while len(out) < limit:
-            row = self._tx.row("SELECT min(workspace) FROM t_deliveries WHERE state < 2 AND workspace > ?", (last,))
-            if row is None or row[0] is None:
-                break
+        while row := self._tx.row("SELECT min(workspace) FROM t_deliveries WHERE state < 2 AND workspace > ?", (last,)):
+            if row[0] is None:
+                return
             last = row[0]
-            out.append(last)
+            yield last
+
+    async def anything_due(self, now: int) -> bool:
+        """The next open delivery of each workspace, until one is due."""
+        sql = "SELECT 1 FROM t_deliveries WHERE workspace = ? AND state < 2 AND due <= ? LIMIT 1"
+        return any(self._tx.row(sql, (workspace, now)) is not None for workspace in self._with_open())
+
+    async def lease_batch(self, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[LeasedRow]:
+        """An even share to each workspace, beginning with another one each turn."""
+        workspaces = list(self._with_open())
+        if not workspaces:
+            return []
+        start = turn % len(workspaces)
+        share = max(1, limit // len(workspaces))
+        out: list[LeasedRow] = []
+        left = limit
+        for workspace in workspaces[start:] + workspaces[:start]:
+            if left <= 0:
+                break
+            rows = self._tx.rows(
+                "SELECT message, n, recipient, attempts, dsn FROM t_deliveries "
+                "WHERE workspace = ? AND state < 2 AND due <= ? ORDER BY due LIMIT ?",
+                (workspace, now, min(left, share)),
+            )
+            self._tx.many(
+                "UPDATE t_deliveries SET state=1, lessee=?, due=? WHERE workspace=? AND message=? AND n=?",
+                [(lessee, until, workspace, r[0], r[1]) for r in rows],
+            )
+            left -= len(rows)
+            sql = "SELECT created, segment, seg_offset, seg_length, facts FROM t_messages WHERE workspace=? AND id=?"
+            facts = {m: self._tx.row(sql, (workspace, m)) for m in dict.fromkeys(r[0] for r in rows)}
+            for row in rows:
+                if (message := facts[row[0]]) is not None:
+                    out.append((workspace, *row, *message))
         return out
-
-    async def due(self, workspace: bytes, now: int, limit: int) -> list[Row]:
-        """(message, n, recipient, attempts, dsn) of what is due, and of leases that ran out."""
-        return self._tx.rows(
-            "SELECT message, n, recipient, attempts, dsn FROM t_deliveries "
-            "WHERE workspace = ? AND state < 2 AND due <= ? ORDER BY due LIMIT ?",
-            (workspace, now, limit),
-        )
-
-    async def lease(self, workspace: bytes, rows: Sequence[tuple[bytes, int]], lessee: int, until: int) -> None:
-        """Hand rows to a worker until a time."""
-        self._tx.many(
-            "UPDATE t_deliveries SET state=1, lessee=?, due=? WHERE workspace=? AND message=? AND n=?",
-            [(lessee, until, workspace, message, n) for message, n in rows],
-        )
-
-    async def messages_for(self, workspace: bytes, messages: Sequence[bytes]) -> dict[bytes, Row]:
-        """(created, segment, offset, length, facts) of each."""
-        sql = "SELECT created, segment, seg_offset, seg_length, facts FROM t_messages WHERE workspace = ? AND id = ?"
-        return {m: row for m in messages if (row := self._tx.row(sql, (workspace, m))) is not None}
-
-    async def next_due(self, workspace: bytes) -> int | None:
-        """When the next open delivery of a workspace wants attention."""
-        row = self._tx.row("SELECT min(due) FROM t_deliveries WHERE workspace = ? AND state < 2", (workspace,))
-        return row[0] if row else None
 
     async def paused_streams(self) -> list[tuple[bytes, str]]:
         """(workspace, stream or "") of every pause there is."""
@@ -154,7 +161,7 @@ class SqliteDeliveries:
         self._tx.run("INSERT OR REPLACE INTO worker_slots VALUES (?,?,?)", (slot, generation, now))
         returned = 0
         if old is not None:
-            for workspace in await self.workspaces_with_open(1_000_000):
+            for workspace in self._with_open():
                 returned += self._tx.run(
                     "UPDATE t_deliveries SET state=0, due=?, lessee=0 WHERE workspace=? AND state=1 AND lessee=?",
                     (now, workspace, int(old[0])),
@@ -169,11 +176,10 @@ class SqliteDeliveries:
         """Forget a worker that has no leases any more."""
         self._tx.run("DELETE FROM worker_slots WHERE slot = ?", (slot,))
 
-    async def renew(self, workspace: bytes, lessee: int, until: int) -> int:
-        """Move the end of a worker's leases in a workspace; how many."""
-        return self._tx.run(
-            "UPDATE t_deliveries SET due=? WHERE workspace=? AND state=1 AND lessee=?", (until, workspace, lessee)
-        )
+    async def renew(self, lessee: int, until: int) -> int:
+        """Move the end of all leases of a worker; how many."""
+        sql = "UPDATE t_deliveries SET due=? WHERE workspace=? AND state=1 AND lessee=?"
+        return sum(self._tx.run(sql, (until, workspace, lessee)) for workspace in self._with_open())
 
     async def queue_depth(self) -> int:
         """Open deliveries of the whole installation."""
