@@ -130,9 +130,18 @@ def test_without_the_bucket_mail_is_deferred(platform: Platform, bucket: ServedB
     platform.wait_status(str(sent["id"]), ["delivered"])
 
 
-def test_doctor_tries_the_bucket(platform: Platform) -> None:
-    """`mailward doctor` says that each thing asked of the bucket works."""
+@pytest.mark.claim("TRANSIT-6")
+def test_doctor_and_verify_look_at_both(platform: Platform) -> None:
+    """`mailward doctor` tries each thing asked of the bucket; `mailward verify` says how both are reached."""
     findings = {f["what"]: f["state"] for f in platform.cli_json("doctor")}
     assert findings["object store"] == "ok"
     assert findings["object store, put if absent"] == "ok"
     assert findings["object store, delete"] == "ok"
+    (line,) = platform.cli_json("verify", "TRANSIT-6")["controls"]
+    assert "database: this machine" in str(line)
+    assert "object store: this machine" in str(line)
+    assert by_api(platform, "looked-for")[0] == 202
+    (line,) = platform.cli_json("verify", "REST-1")["controls"]
+    assert line["state"] == "partly_proved", line
+    assert "hold no recent recipient" in str(line)
+    assert "sealed records in the 2 newest objects" in str(line), "the message's, and the one that a check wrote"

@@ -29,7 +29,7 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "TRANSIT-6",
         "Connections between our own parts are verified TLS, or stay on the machine.",
-        missing="parts on other machines",
+        missing="a key service on another machine",
     ),
     # At rest
     Control(
