@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -430,3 +431,21 @@ def test_cutting_changes_nothing(data: st.DataObject, known: bool) -> None:
     if len(stream) < 2000:
         assert b"".join(single.feed(stream[n : n + 1]) for n in range(len(stream))) == expected
         assert single.messages == whole.messages
+
+
+@pytest.mark.parametrize("content", [b"DATA\r\nhi\r\n.\r\n", b"BDAT 2 LAST\r\nhi", b"BDAT 99999999 LAST\r\n"])
+def test_a_machine_that_is_over_is_gone_at_once(content: bytes) -> None:
+    """No reference of a machine to itself keeps its last message in memory until the collector comes by."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        driver = Driver(ServerConfig(hostname="mx.test", **OPEN))
+        driver.feed(HELLO + b"MAIL FROM:<a@d.test>\r\nRCPT TO:<b@e.test>\r\n" + content)
+        del driver
+        gc.collect()
+        assert not [o for o in gc.garbage if isinstance(o, Server)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()

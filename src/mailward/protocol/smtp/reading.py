@@ -7,6 +7,7 @@ is bounded by the longest line there is. While a question is open nothing is rea
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from mailward.protocol.smtp import replies
 from mailward.protocol.smtp.data import ChunkContent, Discard, DotContent, Progress
@@ -14,6 +15,10 @@ from mailward.protocol.smtp.questions import Question, StartTls
 
 _LONGEST = 12288
 _SKIP_MAX = 4_194_304  # a line past this ends the session
+
+
+def _nothing(reading: object) -> None:
+    """What follows content that nobody reads."""
 
 
 class Reading:
@@ -40,10 +45,12 @@ class Reading:
         self._buffer = b""
         self._head = b""
         self._skipped = 0
+        # `_finish` is a function and not a bound method: a machine that held itself would keep its last message in
+        # memory until the collector comes by.
         # Who gets the next line, if it belongs to an AUTH exchange; who gets the next octets, if they are content.
         self._sasl: Callable[[bytes], bytes | None] | None = None
         self._reader: DotContent | ChunkContent | Discard | None = None
-        self._finish: Callable[[], None] = lambda: None
+        self._finish: Callable[[Any], None] = _nothing
 
     def receive(self, data: bytes) -> None:
         """Take octets from the network. While a question is open they are held, or dropped before a TLS handshake."""
@@ -136,7 +143,7 @@ class Reading:
         progress, pos = reader.feed(data, pos)
         self.steps += 1
         if progress is Progress.DONE:
-            self._finish()
+            self._finish(self)
         elif progress is Progress.BARE:
             self.close(replies.BARE_CONTENT)
         elif progress is Progress.OVERRUN:

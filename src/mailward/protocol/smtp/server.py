@@ -339,7 +339,7 @@ class Server(Reading):
     def _data(self, argument: bytes) -> bytes:
         _none(argument)
         self._reader = DotContent(self._config.max_size, self._config.drain)
-        self._finish = self._content_done
+        self._finish = Server._content_done
         return replies.START_CONTENT
 
     def _bdat(self, argument: bytes) -> bytes | None:
@@ -354,7 +354,7 @@ class Server(Reading):
             return None
         chunks.expect(octets, last)
         self._reader = chunks
-        self._finish = self._chunk_done
+        self._finish = Server._chunk_done
         if not octets:
             self._read(b"", 0)
         return None
@@ -381,7 +381,7 @@ class Server(Reading):
     def _swallow(self, octets: int, reply: bytes) -> None:
         """Read past a chunk, then refuse it. Chunks pipelined behind it find no transaction and end the same way."""
 
-        def finish() -> None:
+        def finish(self: Server) -> None:
             self._reader = None
             if self.state >= State.SENDER and reply is replies.TOO_LARGE:
                 self._forget()
@@ -391,7 +391,7 @@ class Server(Reading):
         self._reader = Discard(octets)
         self._finish = finish
         if not octets:
-            finish()
+            finish(self)
 
     def _content_done(self) -> None:
         reader = self._reader
