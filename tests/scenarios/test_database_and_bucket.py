@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
+import itertools
 import smtplib
+import threading
+import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -12,7 +17,7 @@ import asyncpg
 import pytest
 
 from tests.adapters.storage.objects.conftest import bucket_name, s3
-from tests.adapters.storage.objects.faults import SLOW_DOWN, Fault, cut, never, says
+from tests.adapters.storage.objects.faults import SLOW_DOWN, Fault, cut, late, never, says
 from tests.postgres_server import PostgresServer
 from tests.scenarios.bucket import ServedBucket, served
 from tests.scenarios.platform import Platform
@@ -145,3 +150,38 @@ def test_doctor_and_verify_look_at_both(platform: Platform) -> None:
     assert line["state"] == "partly_proved", line
     assert "hold no recent recipient" in str(line)
     assert "sealed records in the 2 newest objects" in str(line), "the message's, and the one that a check wrote"
+
+
+@pytest.mark.claim("AVAIL-1")
+def test_killed_while_uploading_nothing_acknowledged_is_missing(platform: Platform, bucket: ServedBucket) -> None:
+    """Killed at any instant of uploads and commits: each message that got its 202 has its row and its whole body."""
+    bucket.proxy.always("PUT", late(0.02))
+    acknowledged: list[tuple[str, str]] = []
+    stop = threading.Event()
+
+    def submit(n: int) -> None:
+        for i in itertools.count():
+            if stop.is_set():
+                return
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                subject = f"round-{n}-{i}"
+                status, sent = by_api(platform, subject)
+                if status == 202:
+                    acknowledged.append((str(sent["id"]), subject))
+
+    for n in range(3):
+        stop.clear()
+        threads = [threading.Thread(target=submit, args=(n * 10 + t,)) for t in range(6)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.7 + 0.15 * n)
+        platform.kill()
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+        platform.launch()
+    assert len(acknowledged) > 30
+    for id, subject in acknowledged:
+        status, raw = platform.api("GET", f"/v1/messages/{id}/raw")
+        assert status == 200, (id, raw)
+        assert f"text {subject}" in (raw.decode() if isinstance(raw, bytes) else str(raw))
