@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -24,10 +23,9 @@ from mailward.app.platform.workspace import Workspaces
 from mailward.app.retention import default_terms
 from mailward.app.settings import split_address
 from mailward.app.signing import make_keys
-from mailward.app.store import Store, Tx
+from mailward.app.store import Tx
 from mailward.base.errors import MailwardError
 from mailward.base.ids import WorkspaceId
-from mailward.base.sources import Clock
 from mailward.core.audit.export import export
 from mailward.core.domains.keys import FreshKeys
 from mailward.edges.web.app import Front, build

@@ -22,7 +22,9 @@ EventId = NewType("EventId", str)
 UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
 
-PREFIXES = frozenset(("ws", "msg", "dlv", "dom", "key", "smtp", "whk", "evt", "usr", "ses", "rte", "aud", "att", "sup", "rpl"))
+PREFIXES = frozenset(
+    ("ws", "msg", "dlv", "dom", "key", "smtp", "whk", "evt", "usr", "ses", "rte", "aud", "att", "sup", "rpl")
+)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
