@@ -95,13 +95,16 @@ class Soak:
         round_ = Round(number, "together" if len(self._platform.layout) == 1 else "apart")
         began = time.monotonic()
         senders = self._senders(number, messages)
-        for sender in senders:
+        # Traffic until the last planned kill, however soon the others are through.
+        endless = SmtpSender(f"smtp-{number}-endless", self._platform.private_port, 1_000_000)
+        for sender in (*senders, endless):
             sender.start()
         try:
             self._kill_while(senders, round_)
         finally:
-            for sender in senders:
+            for sender in (*senders, endless):
                 sender.stopped.set()
+        senders.append(endless)
         for sender in senders:
             sender.join(120)
             door = sender.name.split("-")[0]
@@ -130,7 +133,7 @@ class Soak:
     # -- kills -----------------------------------------------------------------------------------
 
     def _kill_while(self, senders: Sequence[Sender], round_: Round) -> None:
-        """Each role's worker in random order, then anything, until the traffic is through."""
+        """Each role's worker and the sender's supervisor in random order, then anything until the traffic ends."""
         chance, plan = self._chance, self._platform
         todo = [(plan.part_of(role), "worker") for role in _ROLES] + [(plan.part_of("sender"), "supervisor")]
         if round_.number % 4 == 0:
@@ -138,10 +141,8 @@ class Soak:
         chance.shuffle(todo)
         pauses = [chance.uniform(0.2, 1.5) for _ in range(400)] + [chance.uniform(0.05, 0.5) for _ in todo]
         told = time.monotonic()
-        while any(s.is_alive() for s in senders):
+        while todo or any(s.is_alive() for s in senders):
             time.sleep(pauses.pop() if pauses else 1.0)
-            if not any(s.is_alive() for s in senders):
-                break
             if todo:
                 self._kill(*todo.pop(), round_)
             elif self._relentless and chance.random() < 0.5:

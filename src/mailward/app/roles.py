@@ -24,7 +24,7 @@ assert frozenset(ORDER) == ROLES
 # Worker numbers of a supervisor start at its first role's block. A supervisor has far fewer workers than this.
 BLOCK = 100
 # Longer than any drain: workers whose supervisor was killed end by themselves before that.
-_PATIENCE = 60.0
+_PATIENCE = 90.0
 
 
 class StartError(Exception):
