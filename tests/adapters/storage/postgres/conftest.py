@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import asyncpg
 import pytest
 
 from mailward.adapters.storage.postgres.access import Access
@@ -12,6 +13,7 @@ from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
 from mailward.adapters.storage.postgres.sql import Sql
 from mailward.adapters.storage.records import Body, BodyRef, seal_records
 from mailward.base.errors import NotFound, Unavailable
+from tests.adapters.storage.postgres.transactions import Node
 from tests.conftest import MovingClock, SeededEntropy
 from tests.postgres_server import PostgresServer
 
@@ -91,3 +93,19 @@ async def open_store(
     yield open
     for store in made:
         await store.close()
+
+
+@pytest.fixture
+async def node(postgres_server: PostgresServer, database: str) -> AsyncIterator[Node]:
+    """Transactions on connections of their own."""
+    made = Node(postgres_server, database)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def admin(postgres_server: PostgresServer, database: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """A superuser, whom no policy binds."""
+    db = await asyncpg.connect(postgres_server.url("postgres", database), ssl=False)
+    yield db
+    await db.close()
