@@ -23,7 +23,7 @@ UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
 
 PREFIXES = frozenset(
-    ("ws", "msg", "dlv", "dom", "key", "smtp", "whk", "evt", "usr", "ses", "rte", "aud", "att", "sup", "rpl")
+    ("ws", "msg", "dlv", "dom", "key", "smtp", "whk", "evt", "usr", "ses", "rte", "rcv", "aud", "att", "sup", "rpl")
 )
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
