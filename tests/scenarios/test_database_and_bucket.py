@@ -41,7 +41,7 @@ def platform(bucket: ServedBucket, postgres_server: PostgresServer) -> Iterator[
         "storage.owner_url": postgres_server.url("mailward_owner", database),
         "storage.plaintext": ["127.0.0.1"],
     }
-    with Platform(settings=settings | bucket.settings(deadline_seconds=1.5), workers=2) as running:
+    with Platform(settings=settings | bucket.settings(deadline_seconds=3), workers=2) as running:
         yield running
     asyncio.run(postgres_server.drop_database(database))
 

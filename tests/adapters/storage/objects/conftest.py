@@ -23,7 +23,7 @@ from tests.conftest import MovingClock, SeededEntropy
 Opener = Callable[..., ObjectSegments]
 
 # Short times, so that a test of a lost answer or of a deadline takes a second and not fifteen.
-QUICK = Limits(deadline=2.0, attempt=0.4, read_deadline=2.0, backoff=0.01, longest_backoff=0.05)
+QUICK = Limits(deadline=8.0, attempt=1.0, read_deadline=8.0, backoff=0.01, longest_backoff=0.05)
 
 
 @pytest.fixture(scope="session")

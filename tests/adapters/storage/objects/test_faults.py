@@ -50,7 +50,7 @@ async def names(bucket: Bucket) -> list[str]:
         cut,
         never,
         answer_lost,
-        late(0.6),
+        late(1.3),
     ],
     ids=["500", "SlowDown", "conflict", "cut", "no answer", "answer lost", "answer too late"],
 )
@@ -61,7 +61,7 @@ async def test_one_failure_is_got_over(
     proxy.then("PUT", fault)
     (ref,) = await objects.append([body(1, key)])
     assert open_record(await objects.read(ref), WS, (1).to_bytes(16, "big"), key) == b"content " * 100
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.5)
     assert await names(bucket) == [object_name(ref.segment)]
 
 
@@ -115,13 +115,13 @@ async def test_a_store_that_stays_away_is_told_in_time(
     open_at: Opener, place: Place, key: DataKey, proxy: FaultProxy, fault: Fault
 ) -> None:
     """When every attempt fails, all callers hear Unavailable within the deadline, and later messages are stored."""
-    objects = open_at(place, limits=replace(QUICK, deadline=0.8, uploads=2))
+    objects = open_at(place, limits=replace(QUICK, deadline=1.5, uploads=2))
     proxy.always("PUT", fault)
     began = time.monotonic()
     results = await asyncio.gather(*(objects.append([body(i, key)]) for i in range(30)), return_exceptions=True)
     assert all(isinstance(r, Unavailable) for r in results)
     assert len({id(r) for r in results}) == 30, "each caller has an exception of its own"
-    assert time.monotonic() - began < 1.6
+    assert time.monotonic() - began < 6
     proxy.always("PUT", None)
     assert await objects.append([body(99, key)])
 
@@ -148,12 +148,12 @@ async def test_an_upload_given_up_is_never_named(
     open_at: Opener, place: Place, key: DataKey, proxy: FaultProxy, bucket: Bucket
 ) -> None:
     """An object that arrives after its caller was told no keeps its name for itself: no later body is found there."""
-    objects = open_at(place, limits=replace(QUICK, deadline=0.3, attempt=0.3))
-    proxy.then("PUT", late(0.5))
+    objects = open_at(place, limits=replace(QUICK, deadline=1.5, attempt=1.5))
+    proxy.then("PUT", late(2.0))
     with pytest.raises(Unavailable):
         await objects.append([body(1, key)])
     (ref,) = await objects.append([body(2, key)])
-    for _ in range(100):
+    for _ in range(500):
         if len(await names(bucket)) == 2:
             break
         await asyncio.sleep(0.02)

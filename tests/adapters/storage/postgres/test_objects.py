@@ -71,7 +71,7 @@ def settings_of(place: Place) -> Objects:
         access_key="key",
         secret_key="secret",
         plaintext=list(place.plaintext),
-        deadline_seconds=1.0,
+        deadline_seconds=2.0,
     )
 
 
@@ -86,7 +86,7 @@ async def store(
         opener(settings_of(place), clock=clock, entropy=entropy),
         clock=clock,
         entropy=entropy,
-        limits=StoreLimits(patience=1.0),
+        limits=StoreLimits(patience=5.0),
     )
     await made.open()
     yield made
