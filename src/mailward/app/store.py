@@ -63,6 +63,9 @@ class AllRetention(RetentionRepo, Erasures, ContentProgress, Protocol):
 class AllDataKeys(DataKeysRepo, SpendingKeys, Protocol):
     """Wrapped data keys, as every verb sees them."""
 
+    async def alive(self, places: Sequence[tuple[bytes, int, int]]) -> set[tuple[bytes, int, int]]:
+        """Those (workspace, day, version) whose key is not destroyed. System scope."""
+
 
 class AllWebhooks(WebhooksRepo, WebhookQueue, Protocol):
     """Webhooks as every verb sees them."""
