@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mailward.adapters.storage.records import BodyRef, open_record, record_key
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.sweep import Sweeper, Swept
 from mailward.adapters.vault.vault import Vault
 from mailward.app.retention import Done, Retention
+from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.messages.find import index
@@ -24,6 +24,7 @@ from mailward.core.workspaces.model import WorkspaceSettings
 from mailward.core.workspaces.retention import DAY_US, Terms
 from mailward.policy.access import Actor, Permission
 from tests.conftest import MovingClock, SeededEntropy
+from tests.raw import raw
 
 A, B = b"a" * 16, b"b" * 16
 _DEFAULT = Terms(60, 60)
@@ -39,7 +40,7 @@ def manager(workspace: bytes) -> Actor:
 class Rig:
     """Everything retention touches, on a real store."""
 
-    store: SqliteStore
+    store: Store
     clock: MovingClock
     entropy: SeededEntropy
     folder: Path
@@ -109,7 +110,7 @@ class Rig:
     async def sweep(self) -> Swept:
         """One look at the segment files."""
         return await Sweeper(
-            self.store.segment_folder, lambda places: self.store.system_read(lambda tx: tx.data_keys.alive(places))
+            self.folder / "segments", lambda places: self.store.system_read(lambda tx: tx.data_keys.alive(places))
         ).run()
 
     async def message(self, id: bytes, workspace: bytes = A) -> Message | None:
@@ -129,10 +130,14 @@ class Rig:
         day, version = record_key(sealed)
         return open_record(sealed, workspace, id, await self.keys.open_key(workspace, day, version))
 
+    async def facts(self, act: str) -> list[str]:
+        """The personal facts beside every entry of an act, opened."""
+        found = await self.store.system_read(lambda tx: tx.audit.page(
+            A, before=None, limit=1000, act=act, since=None, until=None
+        ))  # fmt: skip
+        return [row.facts or "" for row in found]
+
     async def rows(self, sql: str, *params: Any) -> list[Any]:
         """Raw rows, past every wall."""
 
-        async def verb(tx: Any) -> Any:
-            return tx.rows(sql, params)
-
-        return await self.store.system_read(verb)
+        return await raw(self.store, sql, *params)

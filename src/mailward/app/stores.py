@@ -15,6 +15,7 @@ from mailward.adapters.storage.postgres.migrate import MigrationError, migrate
 from mailward.adapters.storage.postgres.sealed import FieldCipher
 from mailward.adapters.storage.postgres.tx import PgTx
 from mailward.adapters.storage.sqlite.engine import SqliteStore, end_process
+from mailward.adapters.storage.sqlite.upkeep import sweeping
 from mailward.adapters.vault.vault import Vault
 from mailward.app.objects import opener
 from mailward.app.settings import Settings, SettingsError
@@ -31,11 +32,12 @@ def make_store(settings: Settings, vault: Vault, *, worker: int, clock: Clock, e
     if settings.storage.kind == "embedded":
         return SqliteStore(settings.data, vault.database_key(), worker=worker, entropy=entropy)
     cipher = FieldCipher(vault.derive, entropy)
+    folder = settings.data / "segments"
 
     def open_bodies(writer: int) -> BodyStore:
         if settings.objects.url:
             return opener(settings.objects, clock=clock, entropy=entropy)(writer)
-        return LocalBodies(settings.data / "segments", writer=writer, entropy=entropy, fatal=end_process)
+        return LocalBodies(folder, writer=writer, entropy=entropy, fatal=end_process)
 
     storage = settings.storage
     return PostgresStore(
@@ -51,6 +53,7 @@ def make_store(settings: Settings, vault: Vault, *, worker: int, clock: Clock, e
             # The bucket's writer gathers by itself; a file is written by one at a time.
             uploads=_UPLOADS if settings.objects.url else 1,
         ),
+        chores_of_bodies=lambda store: [] if settings.objects.url else [("segments", 600.0, sweeping(store, folder))],
     )
 
 

@@ -40,33 +40,41 @@ class Uploads:
         self._onward = onward
         self._parallel = parallel
         self._waiting: deque[Job] = deque()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def put(self, job: Job) -> None:
         """Take a job with a body."""
         self._waiting.append(job)
-        if len(self._under_way) < self._parallel:
+        if self._running < self._parallel:
             # Started at the end of this turn of the loop: what arrives together goes together.
+            self._running += 1
             task = asyncio.get_running_loop().create_task(self._run())
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
-        while self._waiting:
-            jobs = self._gather()
-            try:
-                refs = await self._store.append([(j.workspace or b"", *j.body) for j in jobs])
-            except BaseException as e:
-                for job in jobs:
-                    job.error = _own(e)
-                    job.answer()
-                if isinstance(e, asyncio.CancelledError):
-                    raise
-                continue
-            for job, ref in zip(jobs, refs, strict=True):
-                job.item = (job.item, ref)
-                job.body = None
-                self._onward(job)
+        try:
+            while self._waiting:
+                await self._upload(self._gather())
+        finally:
+            # In the same breath as the last look: who puts a job after it starts another run.
+            self._running -= 1
+
+    async def _upload(self, jobs: list[Job]) -> None:
+        try:
+            refs = await self._store.append([(j.workspace or b"", *j.body) for j in jobs])
+        except BaseException as e:
+            for job in jobs:
+                job.error = _own(e)
+                job.answer()
+            if isinstance(e, asyncio.CancelledError):
+                raise
+            return
+        for job, ref in zip(jobs, refs, strict=True):
+            job.item = (job.item, ref)
+            job.body = None
+            self._onward(job)
 
     def _gather(self) -> list[Job]:
         jobs = [self._waiting.popleft()]
@@ -80,8 +88,8 @@ class Uploads:
 
     async def close(self) -> None:
         """Finish what waits, then close the store."""
-        while self._under_way:
-            await asyncio.gather(*self._under_way, return_exceptions=True)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._store.close()
 
 

@@ -30,6 +30,7 @@ from mailward.base.sources import Clock, Entropy
 from mailward.core.workspaces.model import DataKey
 
 T = TypeVar("T")
+Chore = tuple[str, float, Callable[[], Awaitable[int]]]
 
 TOPICS = frozenset(("epochs", "work"))
 _MARKS_KEPT_US = 7 * 86_400_000_000
@@ -59,6 +60,7 @@ class PostgresStore:
         entropy: Entropy,
         node: int = 0,
         limits: Limits | None = None,
+        chores_of_bodies: Callable[[PostgresStore], Sequence[Chore]] = lambda store: (),
     ) -> None:
         """`open_bodies(n)` gives the place of bodies for writer number `n`, which no other process has.
 
@@ -70,6 +72,7 @@ class PostgresStore:
         self._clock = clock
         self._entropy = entropy
         self._limits = limits = limits or Limits()
+        self._chores_of_bodies = chores_of_bodies
         self._connector = Connector(access, entropy)
         self._waiting = Waiting()
         self._notices = Notices(self._connector, TOPICS)
@@ -179,9 +182,13 @@ class PostgresStore:
         """Have `notice` called when another process announced something."""
         self._notices.watch(notice)
 
-    def chores(self) -> list[tuple[str, float, Callable[[], Awaitable[int]]]]:
-        """The partitions of the coming days, and marks of connections long gone."""
-        return [("days", 3600.0, self._make_days), ("marks", 3600.0, self._forget_marks)]
+    def chores(self) -> list[Chore]:
+        """The partitions of the coming days, marks of connections long gone, and what bodies need."""
+        return [
+            ("days", 3600.0, self._make_days),
+            ("marks", 3600.0, self._forget_marks),
+            *self._chores_of_bodies(self),
+        ]
 
     # -- behind them --------------------------------------------------------------------------
 
