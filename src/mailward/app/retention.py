@@ -8,7 +8,7 @@ killed is simply followed by the next. Files are the store's own housekeeping (`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.core.messages.expire import (
     anything_over,
+    drop_day,
     events_over,
     expire_answers,
     expire_content,
@@ -66,10 +67,22 @@ class Retention:
     async def run(self) -> Done:
         """Everything that is over now, in every workspace."""
         done = Done()
-        for workspace in await self._store.system_read(lambda tx: tx.workspaces.all()):
+        workspaces = await self._store.system_read(lambda tx: tx.workspaces.all())
+        await self._days(workspaces, done)
+        for workspace in workspaces:
             await self._workspace(workspace, done)
         done.bodies = await self.overwrite()
         return done
+
+    async def _days(self, workspaces: Sequence[Workspace], done: Done) -> None:
+        """Whole days first, where the store keeps them apart: what goes with its day need not go row by row."""
+        longest = max((terms(w.settings, self._default).messages_days for w in workspaces), default=0)
+        now = int(self._now().timestamp() * 1_000_000)
+        gone: int | None = 0
+        while longest and gone is not None:
+            gone = await self._store.system_write(partial(drop_day, now=now, keep_us=longest * DAY_US))
+            done.messages += gone or 0
+            await asyncio.sleep(_PAUSE_SECONDS if gone else 0)
 
     async def overwrite(self) -> int:
         """Overwrite the bodies of messages that were erased on request and are still on the disk; how many."""

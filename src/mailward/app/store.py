@@ -19,7 +19,7 @@ from mailward.core.domains.ports import Counters, DomainsRepo
 from mailward.core.evidence.ports import EvidenceRepo
 from mailward.core.identity.ports import CredentialsRepo, PeopleRepo
 from mailward.core.messages.erase import Erasures
-from mailward.core.messages.expire import ExpiringMessages, RetentionRepo
+from mailward.core.messages.expire import DroppingDays, ExpiringMessages, RetentionRepo
 from mailward.core.messages.find import IndexedMessages
 from mailward.core.messages.ports import DeliveriesRepo
 from mailward.core.suppression.ports import SuppressionsRepo
@@ -50,7 +50,7 @@ class AllDeliveries(DeliveriesRepo, LeaseRepo, Protocol):
     """Deliveries as every verb sees them."""
 
 
-class AllRetention(RetentionRepo, Erasures, ContentProgress, Protocol):
+class AllRetention(RetentionRepo, DroppingDays, Erasures, ContentProgress, Protocol):
     """What retention keeps note of, as every verb sees it."""
 
     async def owed(self, limit: int) -> list[tuple[bytes, bytes, tuple[int, int, int]]]:

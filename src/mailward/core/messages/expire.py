@@ -51,6 +51,9 @@ class RetentionRepo(Protocol):
 
     async def waited(self, messages: Iterable[bytes]) -> None: ...
 
+    async def erases_below(self, below: bytes) -> bytes:
+        """Down from a bound, the one to which this store erases: the bound itself, or the begin of its UTC day."""
+
     async def strays(self, below: bytes, limit: int) -> list[bytes]: ...
 
     async def old_answers(self, now: int) -> bool:
@@ -62,6 +65,24 @@ class RetentionRepo(Protocol):
     async def events_before(self, before: int, limit: int) -> list[bytes]: ...
 
     async def erase_events(self, events: Sequence[bytes]) -> None: ...
+
+
+class DroppingDays(Protocol):
+    """What a store can do that keeps each UTC day apart."""
+
+    async def drop_day(self, below: bytes) -> int | None:
+        """Drop the oldest day that lies wholly below a bound and has no open copy: how many messages it had.
+
+        None when there is no such day. A store that keeps all days together has none: its
+        rows are erased one by one. System scope.
+        """
+
+
+class DropTx(Protocol):
+    """A system transaction."""
+
+    @property
+    def retention(self) -> DroppingDays: ...
 
 
 class ExpireTx(Protocol):
@@ -125,6 +146,15 @@ async def expire_waiting(tx: ExpireTx, *, after: bytes, now: int, limit: int) ->
     return found[-1] if len(found) == limit else None
 
 
+async def drop_day(tx: DropTx, *, now: int, keep_us: int) -> int | None:
+    """Drop a day of messages that no workspace keeps any more: how many it had; None when there is no such day.
+
+    `keep_us` is the longest term of all workspaces. What is of such a day goes at once,
+    whatever its size; what a workspace keeps for less goes before, message by message.
+    """
+    return await tx.retention.drop_day(_bound(now - keep_us))
+
+
 async def expire_messages(
     tx: ExpireTx, *, after: bytes, now: int, keep_us: int, key: bytes, limit: int
 ) -> tuple[int, bytes | None]:
@@ -133,7 +163,7 @@ async def expire_messages(
     `key` is the workspace's search key, by which a message's tokens are found again. One with an
     open copy stays, and so does one whose content was not let go yet.
     """
-    below = min(_bound(now - keep_us), await tx.retention.content_upto())
+    below = min(await tx.retention.erases_below(_bound(now - keep_us)), await tx.retention.content_upto())
     found = await tx.messages.after(after, below, limit)
     still_open = await tx.retention.open_among([m.id for m in found])
     done = [m for m in found if m.id not in still_open]

@@ -99,7 +99,8 @@ async def test_a_day_goes_as_a_whole(node: Node, admin: Any) -> None:
         await tx.messages.timeline_add(id_of(1), T0, "held", "{}")
         await tx.messages.index([(b"t" * 8, id_of(1))], id_of(1))
     async with node.begin(None) as tx:
-        assert await tx.retention.drop_days(id_of(0, DAY + 1), 10) == 1
+        assert await tx.retention.drop_day(id_of(0, DAY + 1)) == 1
+        assert await tx.retention.drop_day(id_of(0, DAY + 1)) is None
     assert await days(node) == [DAY + 1]
     for table in GROWING:
         name = f"mailward.{table}"
@@ -116,13 +117,13 @@ async def test_a_day_with_an_open_delivery_stays(node: Node, state: int) -> None
         await put(tx, 1, state=state, lessee=5)
         await put(tx, 2, state=3)
     async with node.begin(None) as tx:
-        assert await tx.retention.drop_days(id_of(0, DAY + 1), 10) == 0
+        assert await tx.retention.drop_day(id_of(0, DAY + 1)) is None
     assert await days(node) == [DAY]
     async with node.begin(WS) as tx:
         moved = await tx.deliveries.move(id_of(1), (S(state),), S.CANCELLED, due=0, now=T0, reason="cancelled")
         assert moved == 1
     async with node.begin(None) as tx:
-        assert await tx.retention.drop_days(id_of(0, DAY + 1), 10) == 1
+        assert await tx.retention.drop_day(id_of(0, DAY + 1)) == 2
 
 
 async def test_a_day_that_is_not_over_is_not_dropped(node: Node, admin: Any) -> None:

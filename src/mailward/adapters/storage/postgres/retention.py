@@ -98,19 +98,21 @@ class PgRetention(PgWebhookRows):
         ms = int.from_bytes(below[:6], "big")
         return (ms - ms % _DAY_MS).to_bytes(6, "big") + bytes(10)
 
-    async def drop_days(self, below: bytes, limit: int) -> int:
-        """Drop up to `limit` days that lie wholly below a bound; how many went. System scope.
+    async def drop_day(self, below: bytes) -> int | None:
+        """Drop the oldest day that lies wholly below a bound: how many messages it had, None without such a day.
 
         The caller knows that no workspace keeps messages of those days. A day with an open
-        delivery stays, for its rows to go one by one.
+        delivery stays, for its rows to go one by one. System scope.
         """
-        dropped = 0
         end = int.from_bytes(below[:6], "big") // _DAY_MS
         for day in await self._tx.partitions.days():
-            if day >= end or dropped == limit:
+            if day >= end:
                 break
-            dropped += await self._tx.partitions.drop(day)
-        return dropped
+            sql = "SELECT count(*) FROM messages WHERE id >= first_id($1) AND id < first_id($2)"
+            row = await self._tx.row(sql, day, day + 1)
+            if await self._tx.partitions.drop(day):
+                return int(row[0]) if row else 0
+        return None
 
     async def old_answers(self, now: int) -> bool:
         """Is there an idempotent answer past its time?"""

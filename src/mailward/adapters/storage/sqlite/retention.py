@@ -74,6 +74,14 @@ class SqliteRetention:
             "DELETE FROM t_content_waiting WHERE workspace = scope() AND message = ?", [(m,) for m in messages]
         )
 
+    async def erases_below(self, below: bytes) -> bytes:
+        """To the bound itself: rows go one by one."""
+        return below
+
+    async def drop_day(self, below: bytes) -> int | None:
+        """None: days are not kept apart."""
+        return None
+
     async def strays(self, below: bytes, limit: int) -> list[bytes]:
         """Ids below a bound that attempts or moments name though their message is gone."""
         out: list[bytes] = []
