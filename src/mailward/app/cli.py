@@ -10,11 +10,8 @@ import cyclopts
 from cyclopts import Parameter
 
 from mailward import __version__
-from mailward.app.commands import audit, bill, config, doctor, domain, keys, message, people, smtp, up, vault, verify
-from mailward.app.commands import webhook as webhooks
-from mailward.app.commands import workspace as workspaces
+from mailward.app.roles import StartError
 from mailward.app.settings import SettingsError
-from mailward.app.supervisor import StartError
 from mailward.base.errors import MailwardError
 
 Config = Annotated[str | None, Parameter(name="--config", help="Settings file.")]
@@ -25,24 +22,32 @@ app = cyclopts.App(
     version=__version__,
     result_action="return_value",
 )
-app.command(up.up)
-app.command(doctor.doctor)
-app.command(verify.verify)
-app.command(bill.sbom)
-app.command(people.setup_link)
-app.command(config.app, name="config")
-app.command(domain.app, name="domain")
-app.command(keys.app, name="key")
-app.command(smtp.app, name="smtp")
-app.command(message.app, name="message")
-app.command(webhooks.app, name="webhook")
-app.command(audit.app, name="audit")
-app.command(vault.app, name="vault")
-app.command(workspaces.app, name="workspace")
+# By name: a command imports what it needs when it is run, and the supervisor keeps in memory only what it uses.
+_COMMANDS = "mailward.app.commands."
+for _name, _where in (
+    ("up", "up:up"),
+    ("doctor", "doctor:doctor"),
+    ("verify", "verify:verify"),
+    ("sbom", "bill:sbom"),
+    ("setup-link", "people:setup_link"),
+    ("config", "config:app"),
+    ("domain", "domain:app"),
+    ("key", "keys:app"),
+    ("smtp", "smtp:app"),
+    ("message", "message:app"),
+    ("webhook", "webhook:app"),
+    ("audit", "audit:app"),
+    ("vault", "vault:app"),
+    ("workspace", "workspace:app"),
+):
+    app.command(_COMMANDS + _where, name=_name)
 
 
 def main() -> None:
     """Run a command. Exit codes: 0 fine, 1 the command's own 'no', 2 wrong use, 3 cannot start or reach the store."""
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        for name in list(app):
+            app[name]  # the list of commands shows what each says of itself
     try:
         code = app()
     except BrokenPipeError:

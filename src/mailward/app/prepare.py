@@ -1,19 +1,19 @@
-"""What `mailward up` does before the workers start, and what it says once they have."""
+"""What `mailward up` does before the workers start."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.vault.vault import Vault
 from mailward.app.certificates import ensure_self_signed
 from mailward.app.installation import COMMAND_LINE, Installation
-from mailward.app.settings import Settings, split_address
+from mailward.app.settings import Settings
 from mailward.app.signing import make_keys
 from mailward.app.store import Tx
 from mailward.app.stores import prepare_store
+from mailward.app.welcome import First
 from mailward.base.ids import WorkspaceId
 from mailward.core.delivery.lease import clear_idle_slots
 from mailward.core.domains.add import ensure_capture_domain
@@ -24,18 +24,7 @@ from mailward.core.workspaces import change
 from mailward.policy.access import Actor, Permission, Scope
 
 
-class First:
-    """Secrets made at this start, shown once on the console and kept nowhere."""
-
-    link: str | None = None
-    key: str | None = None
-    smtp: tuple[str, str] | None = None
-
-
-_first = First()
-
-
-def prepare(settings: Settings, idle: Callable[[int], bool]) -> None:
+def prepare(settings: Settings, idle: Callable[[int], bool]) -> First:
     """Data folder, keys, schema, certificate, the first workspace, its capture domain; again and again harmless.
 
     What workers that cannot be alive (`idle` by number) had leased becomes due again.
@@ -46,10 +35,12 @@ def prepare(settings: Settings, idle: Callable[[int], bool]) -> None:
     prepare_store(settings, vault, clock)
     if not settings.tls.certificate:
         ensure_self_signed(settings.data / "tls", settings.hostname, clock.now())
-    asyncio.run(_first_things(settings, idle))
+    first = First()
+    asyncio.run(_first_things(settings, idle, first))
+    return first
 
 
-async def _first_things(settings: Settings, idle: Callable[[int], bool]) -> None:
+async def _first_things(settings: Settings, idle: Callable[[int], bool], first: First) -> None:
     i = Installation(settings, worker=COMMAND_LINE + 999)
     await i.open()
     try:
@@ -63,14 +54,14 @@ async def _first_things(settings: Settings, idle: Callable[[int], bool]) -> None
             )
             workspaces = [made]
             if settings.capture:
-                await _first_credentials(i, made.id)
+                await _first_credentials(i, made.id, first)
         for workspace in workspaces:
             await _capture_domain(i, workspace.id)
         due = i.now_us()
         await i.store.system_write(lambda tx: clear_idle_slots(tx, idle, now=due))
         if "web" in settings.server.roles:
             link = await i.store.system_write(lambda tx: new_setup_link(tx, now=now, entropy=i.entropy))
-            _first.link = link.reveal() if link is not None else None
+            first.link = link.reveal() if link is not None else None
         started = {"version": _version(), "mode": "capture" if settings.capture else "live"}
         await i.store.system_write(
             lambda tx: tx.audit.append(_system(WorkspaceId("")), "process.started", "installation", started, now=now)
@@ -79,7 +70,7 @@ async def _first_things(settings: Settings, idle: Callable[[int], bool]) -> None
         await i.close()
 
 
-async def _first_credentials(i: Installation, workspace: WorkspaceId) -> None:
+async def _first_credentials(i: Installation, workspace: WorkspaceId, first: First) -> None:
     """In capture mode the console shows commands that work as they stand, so they need a key."""
     actor, now = _system(workspace), i.clock.now()
 
@@ -90,8 +81,8 @@ async def _first_credentials(i: Installation, workspace: WorkspaceId) -> None:
         smtp = await create_smtp(tx, actor, Wish("First SMTP credential"), now=now, entropy=i.entropy)
         assert key.secret is not None
         assert smtp.secret is not None
-        _first.key = key.secret.reveal()
-        _first.smtp = (smtp.credential.username, smtp.secret.reveal())
+        first.key = key.secret.reveal()
+        first.smtp = (smtp.credential.username, smtp.secret.reveal())
 
     await i.store.write(workspace, act)
 
@@ -112,37 +103,3 @@ def _version() -> str:
     from mailward import __version__
 
     return __version__
-
-
-def welcome(settings: Settings) -> None:
-    """The console's words: where everything is, the setup link, one curl line and one SMTP block."""
-    url = settings.http.public_url
-    roles = settings.server.roles
-    lines = ["", f"Mailward runs: {url}" if "web" in roles else f"Mailward runs: {', '.join(roles)}"]
-    if settings.capture:
-        lines.append(
-            "Capture mode: no hostname is set, so nothing leaves this machine; every message is kept and shown."
-        )
-    if _first.link is not None:
-        lines += ["", "Set up the owner (works once, for 24 hours):", f"  {url}/setup/{_first.link}"]
-    if _first.key is not None:
-        body = '{"from":"Me <me@demo.mailward.test>","to":["you@example.com"],"subject":"Hello","text":"It works."}'
-        lines += [
-            "",
-            "Send a message by API (this key is shown once):",
-            f"  curl -sS {url}/v1/messages -H 'Authorization: Bearer {_first.key}' \\",
-            f"    -H 'Content-Type: application/json' -d '{body}'",
-        ]
-    if _first.smtp is not None and settings.submission.starttls:
-        host, port = split_address(settings.submission.starttls[0])
-        lines += [
-            "",
-            "Or by SMTP:",
-            f"  host {host}  port {port}  STARTTLS",
-            f"  user {_first.smtp[0]}",
-            f"  password {_first.smtp[1]}",
-            f"  from anything@{CAPTURE_DOMAIN}",
-        ]
-    lines += ["", "Then: mailward message list; mailward message explain ID", ""]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()

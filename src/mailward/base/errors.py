@@ -18,6 +18,8 @@ Only `edges/web/problems.py` and `edges/smtpd/replies.py` translate these.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class MailwardError(Exception):
     """Base of all our errors.
@@ -34,6 +36,16 @@ class MailwardError(Exception):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail or self.public}"
+
+    def __reduce__(self) -> tuple[Callable[..., MailwardError], tuple[type[MailwardError], dict[str, object]]]:
+        # The standard way calls the class with `args`, which is the code alone.
+        return _restored, (type(self), dict(self.__dict__))
+
+
+def _restored(kind: type[MailwardError], facts: dict[str, object]) -> MailwardError:
+    made = kind.__new__(kind, facts["code"])
+    made.__dict__.update(facts)
+    return made
 
 
 class Refused(MailwardError):

@@ -23,7 +23,7 @@ from mailward.core.audit.verify_export import Report, parse_public_key, verify_e
 from mailward.core.audit.verify_store import verify_store
 from mailward.policy.access import Actor
 
-app = cyclopts.App(help="The audit log.")
+app = cyclopts.App(name="audit", help="The audit log.")
 
 Kept = Annotated[Path | None, Parameter(name="--checkpoint", help="A checkpoint kept from before.")]
 Since = Annotated[datetime | None, Parameter(name="--since", help="From this time on (UTC).")]

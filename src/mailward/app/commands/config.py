@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from mailward.app.settings import find_config, load
 
-app = cyclopts.App(help="Settings.")
+app = cyclopts.App(name="config", help="Settings.")
 
 Config = Annotated[str | None, Parameter(name="--config", help="Settings file.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]

@@ -69,7 +69,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
     s = settings
     for name, listen in (
         ("http", s.http.listen), ("submission", s.submission.starttls), ("submissions", s.submission.implicit),
-        ("private submission", s.submission.private),
+        ("private submission", s.submission.private), ("mx", s.mx.listen),
     ):  # fmt: skip
         for text in listen:
             address, port = split_address(text)

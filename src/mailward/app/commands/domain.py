@@ -22,7 +22,7 @@ from mailward.edges.web.schema import domains as schema
 from mailward.edges.web.schema.common import PageQuery
 from mailward.policy.access import Actor, Permission
 
-app = cyclopts.App(help="Sending domains.")
+app = cyclopts.App(name="domain", help="Sending domains.")
 
 _UNKNOWN_OR_GOOD = frozenset({"ok", "missing", "unchecked", "temporary"})
 

@@ -17,7 +17,7 @@ from mailward.core.identity.credentials import Wish
 from mailward.core.identity.model import Credential
 from mailward.policy.access import Scope
 
-app = cyclopts.App(help="API keys.")
+app = cyclopts.App(name="key", help="API keys.")
 
 
 @app.command

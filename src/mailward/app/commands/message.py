@@ -12,7 +12,7 @@ from mailward.app.context import Context, run
 from mailward.base.errors import Invalid
 from mailward.edges.web.schema import messages as schema
 
-app = cyclopts.App(help="Messages.")
+app = cyclopts.App(name="message", help="Messages.")
 
 
 @app.command(name="list")

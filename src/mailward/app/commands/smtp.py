@@ -16,7 +16,7 @@ from mailward.core.identity.credentials import Wish
 
 _IN_FORCE_SECONDS = 1.0
 
-app = cyclopts.App(help="SMTP credentials.")
+app = cyclopts.App(name="smtp", help="SMTP credentials.")
 
 
 @app.command

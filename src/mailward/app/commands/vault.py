@@ -13,7 +13,7 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.workspaces import rotate as rotation
 from mailward.policy.access import Actor, Permission
 
-app = cyclopts.App(help="The key-encryption key.")
+app = cyclopts.App(name="vault", help="The key-encryption key.")
 
 
 @app.command

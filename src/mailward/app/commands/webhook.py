@@ -20,7 +20,7 @@ from mailward.edges.workers.webhooks import WebhookWorker
 from mailward.policy.egress import networks
 from mailward.protocol.dns import DnsQuery
 
-app = cyclopts.App(help="Webhook endpoints.")
+app = cyclopts.App(name="webhook", help="Webhook endpoints.")
 
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 

@@ -15,7 +15,7 @@ from mailward.app.retention import default_terms
 from mailward.base.errors import Invalid
 from mailward.edges.web.schema import workspace as schema
 
-app = cyclopts.App(help="Workspaces and their settings.")
+app = cyclopts.App(name="workspace", help="Workspaces and their settings.")
 
 Days = Annotated[str | None, Parameter(help='A number of days, or "default" for the installation\'s term.')]
 

@@ -1,0 +1,105 @@
+"""What `mailward up` says once everything runs, and how it learns it without growing.
+
+The supervisor lives as long as the platform and needs little; what prepares the data folder needs nearly all of the
+program. So that is done in a child which is gone again when the workers start.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailward.app.settings import Settings, split_address
+from mailward.core.domains.model import CAPTURE_DOMAIN
+
+
+@dataclass
+class First:
+    """Secrets made at this start, shown once on the console and kept nowhere."""
+
+    link: str | None = None
+    key: str | None = None
+    smtp: tuple[str, str] | None = None
+
+
+def prepare_apart(settings: Settings, idle: Callable[[int], bool]) -> First:
+    """`prepare` in a child process; its errors are raised here. Call it before there are threads."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _prepare_and_tell(settings, idle, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        told = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if not told:
+        raise SystemExit(os.waitstatus_to_exitcode(status) or 1)
+    # Both ends are this program, and nobody else holds the pipe.
+    result = pickle.loads(told)  # noqa: S301
+    if isinstance(result, Exception):
+        raise result
+    assert isinstance(result, First)
+    return result
+
+
+def _prepare_and_tell(settings: Settings, idle: Callable[[int], bool], writer: int) -> None:
+    """The child: never returns."""
+    code = 1
+    try:
+        from mailward.app.prepare import prepare
+
+        result: First | Exception
+        try:
+            result = prepare(settings, idle)
+        except Exception as e:
+            result = e
+        try:
+            told = pickle.dumps(result)
+            pickle.loads(told)  # noqa: S301
+        except Exception:
+            told = pickle.dumps(RuntimeError(f"{type(result).__name__}: {result}"))
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(told)
+        code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def welcome(settings: Settings, first: First) -> None:
+    """The console's words: where everything is, the setup link, one curl line and one SMTP block."""
+    url = settings.http.public_url
+    roles = settings.server.roles
+    lines = ["", f"Mailward runs: {url}" if "web" in roles else f"Mailward runs: {', '.join(roles)}"]
+    if settings.capture:
+        lines.append(
+            "Capture mode: no hostname is set, so nothing leaves this machine; every message is kept and shown."
+        )
+    if first.link is not None:
+        lines += ["", "Set up the owner (works once, for 24 hours):", f"  {url}/setup/{first.link}"]
+    if first.key is not None:
+        body = '{"from":"Me <me@demo.mailward.test>","to":["you@example.com"],"subject":"Hello","text":"It works."}'
+        lines += [
+            "",
+            "Send a message by API (this key is shown once):",
+            f"  curl -sS {url}/v1/messages -H 'Authorization: Bearer {first.key}' \\",
+            f"    -H 'Content-Type: application/json' -d '{body}'",
+        ]
+    if first.smtp is not None and settings.submission.starttls:
+        host, port = split_address(settings.submission.starttls[0])
+        lines += [
+            "",
+            "Or by SMTP:",
+            f"  host {host}  port {port}  STARTTLS",
+            f"  user {first.smtp[0]}",
+            f"  password {first.smtp[1]}",
+            f"  from anything@{CAPTURE_DOMAIN}",
+        ]
+    lines += ["", "Then: mailward message list; mailward message explain ID", ""]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,31 @@
+"""Preparing in a child process: what it made and what went wrong come back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailward.app.settings import load
+from mailward.app.welcome import First, prepare_apart, welcome
+
+
+def test_what_is_prepared_apart_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first start brings a setup link and credentials back; the second one no credentials."""
+    settings = load(None, {"MAILWARD_SERVER__DATA": str(tmp_path / "data"), "HOME": str(tmp_path)})
+    first = prepare_apart(settings, lambda slot: True)
+    assert isinstance(first, First)
+    assert first.link
+    assert first.key
+    assert first.smtp
+    welcome(settings, first)
+    assert first.key in capsys.readouterr().out
+    assert prepare_apart(settings, lambda slot: True).key is None
+
+
+def test_an_error_of_the_child_is_the_callers(tmp_path: Path) -> None:
+    """A data folder that cannot be made is the same error as without a child."""
+    (tmp_path / "file").write_text("")
+    settings = load(None, {"MAILWARD_SERVER__DATA": str(tmp_path / "file" / "data"), "HOME": str(tmp_path)})
+    with pytest.raises(OSError, match="Not a directory"):
+        prepare_apart(settings, lambda slot: True)
