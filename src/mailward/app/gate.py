@@ -120,6 +120,9 @@ class Gate:
 
     # -- the transaction -------------------------------------------------------------------------
 
+    def introduce(self, principal: Actor, session: SessionFacts) -> None:
+        """Nothing depends on it here: who submits has a credential."""
+
     def check_sender(self, principal: Actor, sender: str, params: MailParams) -> None:
         """The envelope sender's domain must be a verified one of the workspace; "" is the null reverse path."""
         self._standings.require(principal.id, self._now_us())

@@ -21,7 +21,7 @@ import uvloop
 
 from mailward.base.errors import Forbidden, LimitReached, Unauthenticated
 from mailward.base.secret import Secret
-from mailward.edges.smtpd.config import ListenerConfig, Mode
+from mailward.edges.smtpd.config import ListenerConfig, Mode, reception
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.edges.smtpd.ports import MailParams, Peer, SessionFacts, SmtpEnvelope
 from mailward.protocol.smtp.questions import ServerConfig
@@ -38,6 +38,7 @@ class Gate:
     accepted: list[tuple[SmtpEnvelope, bytes, SessionFacts]] = field(default_factory=list)
     tried: list[tuple[str, str]] = field(default_factory=list)
     peers: list[Peer] = field(default_factory=list)
+    introduced: list[SessionFacts] = field(default_factory=list)
     open: int = 0
     most: int = 1000
     valid: bool = True
@@ -66,15 +67,26 @@ class Gate:
     def connection_closed(self, peer: Peer) -> None:
         self.open -= 1
 
+    def introduce(self, principal: str, session: SessionFacts) -> None:
+        self.introduced.append(session)
+
     def check_sender(self, principal: str, sender: str, params: MailParams) -> None:
         if sender.endswith("@evil.example"):
             raise Forbidden("domain_not_allowed", "This domain is not yours.")
         if sender.endswith("@broken.example"):
             raise RuntimeError("secret detail")
 
-    def check_recipient(self, principal: str, recipient: str) -> None:
+    def check_recipient(self, principal: str, recipient: str) -> Awaitable[None] | None:
         if recipient.endswith("@refused.example"):
             raise Forbidden("recipient_suppressed", "Suppressed.")
+        return self._ask(recipient) if recipient.endswith("@asked.example") else None
+
+    async def _ask(self, recipient: str) -> None:
+        if self.wait is not None:
+            await self.wait.wait()
+        await asyncio.sleep(0)
+        if recipient.startswith("no@"):
+            raise Forbidden("recipient_refused", "The owner says no.")
 
     def accept(self, principal: str, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> Awaitable[str]:
         return self._accept(envelope, content, session)
@@ -159,7 +171,7 @@ class Rig:
                 assert wire.ask(b"STARTTLS").startswith(b"220")
                 wire.start_tls()
             assert wire.ask(b"EHLO client.test").startswith(b"250")
-            if self.config.mode is not Mode.PRIVATE:
+            if self.config.mode not in (Mode.PRIVATE, Mode.MX):
                 assert wire.ask(b"AUTH PLAIN " + PLAIN).startswith(b"235")
             yield wire
 
@@ -218,6 +230,10 @@ def config(
     mode: Mode, changes: Callable[[ListenerConfig], ListenerConfig] | None = None, **server: int
 ) -> ListenerConfig:
     """A listener's configuration with short ticks; `server` overrides limits of the machine."""
+    if mode is Mode.MX:
+        made = reception("mx", "mail.test", max_size=server.get("max_size", 1_000_000), max_recipients=100)
+        made = replace(made, tick=0.05, linger=0.3)
+        return changes(made) if changes else made
     private = mode is Mode.PRIVATE
     manners = ServerConfig(
         "mail.test", tls_required=not private, starttls=mode is Mode.STARTTLS, auth=not private, **server

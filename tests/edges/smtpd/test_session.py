@@ -38,8 +38,8 @@ def test_a_message_in_each_mode(mode: Mode) -> None:
         assert content.endswith(b"Hello\r\n.dots\r\n")
         assert envelope.size == len(content)
         assert (facts.helo, facts.ip, facts.listener) == ("client.test", "127.0.0.1", mode.value)
-        assert facts.tls_version == ("" if mode is Mode.PRIVATE else "TLSv1.3")
-        assert bool(facts.tls_cipher) is (mode is not Mode.PRIVATE)
+        assert facts.tls_version == ("" if mode in (Mode.PRIVATE, Mode.MX) else "TLSv1.3")
+        assert bool(facts.tls_cipher) is (mode not in (Mode.PRIVATE, Mode.MX))
 
 
 def test_smtplib_sends() -> None:

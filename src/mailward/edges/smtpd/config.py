@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 from mailward.protocol.smtp.questions import ServerConfig
+
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Mode(Enum):
@@ -14,6 +19,7 @@ class Mode(Enum):
     STARTTLS = "starttls"  # 587: in the clear, nothing but STARTTLS is taken
     IMPLICIT = "implicit"  # 465: TLS from the first octet
     PRIVATE = "private"  # the credential is the source network; loopback or a listed network only
+    MX = "mx"  # 25: anybody, about our own addresses; STARTTLS is offered and never demanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class ListenerConfig:
     tick: float = 1.0  # one sweep over all sessions instead of a timer for each read
     backlog: int = 1024
     held: int = 65_536  # octets of pipelined input held while an answer is awaited; past it reading stops
+    proxies: tuple[Network, ...] = ()  # peers that must open with PROXY version 2; from nobody else is it understood
 
 
 def submission(name: str, hostname: str, mode: Mode, *, max_size: int, max_recipients: int = 1000) -> ListenerConfig:
@@ -48,3 +55,33 @@ def submission(name: str, hostname: str, mode: Mode, *, max_size: int, max_recip
         auth=not private,
     )
     return ListenerConfig(name, mode, server)
+
+
+def reception(
+    name: str,
+    hostname: str,
+    *,
+    max_size: int,
+    max_recipients: int,
+    refusals: int = 50,
+    faults: int = 10,
+    session: float = 1800.0,
+    proxies: tuple[Network, ...] = (),
+) -> ListenerConfig:
+    """The listener of an MX. `refusals` and `faults` are how many of each a session may cause between two messages.
+
+    A sender that is told of so many unknown addresses is guessing them; one with so many syntax errors is no mailer.
+    """
+    server = ServerConfig(
+        hostname,
+        max_size=max_size,
+        max_recipients=max_recipients,
+        tls_required=False,
+        starttls=True,
+        auth=False,
+        faults=faults,
+        refusals=refusals,
+        junk=40,
+        postmaster=f"postmaster@{hostname}",
+    )
+    return ListenerConfig(name, Mode.MX, server, session=session, content_grace=120.0, proxies=proxies)

@@ -67,6 +67,11 @@ class House(Generic[P]):
         self.empty.clear()
         self.counters.connections += 1
 
+    def await_header(self, guest: Guest) -> None:
+        """A balancer's connection, not yet counted: it is not known whose it is."""
+        self.guests.add(guest)
+        self.empty.clear()
+
     def leave(self, guest: Guest) -> None:
         """A connection is gone; more than one call does no harm."""
         self.guests.discard(guest)

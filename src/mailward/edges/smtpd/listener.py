@@ -12,6 +12,7 @@ from typing import Generic
 from mailward.edges.smtpd.config import ListenerConfig, Mode
 from mailward.edges.smtpd.house import Counters, House
 from mailward.edges.smtpd.ports import P, SubmissionGate
+from mailward.edges.smtpd.proxied import Doorway
 from mailward.edges.smtpd.session import Session
 
 
@@ -95,5 +96,11 @@ async def serve(
     for entry in sockets:
         sock = socket.socket(fileno=entry) if isinstance(entry, int) else entry
         sock.setblocking(False)
-        servers.append(await house.loop.create_server(lambda: Session(house), sock=sock, backlog=config.backlog))
+        servers.append(await house.loop.create_server(_protocol(house), sock=sock, backlog=config.backlog))
     return Listener(house, servers)
+
+
+def _protocol(house: House[P]) -> Callable[[], asyncio.Protocol]:
+    if house.config.proxies:
+        return lambda: Doorway(house)
+    return lambda: Session(house)

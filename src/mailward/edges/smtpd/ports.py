@@ -21,7 +21,7 @@ P = TypeVar("P")
 
 
 class SubmissionGate(Protocol[P]):
-    """Everything a submission session asks. All but authenticate() and accept() answer at once, from memory.
+    """Everything a session asks. All but authenticate() and accept() answer at once, from memory.
 
     Errors are those of base/errors.py; `edges/smtpd/replies.py` says which reply each becomes.
     """
@@ -31,7 +31,7 @@ class SubmissionGate(Protocol[P]):
         ...
 
     def network_principal(self, peer: Peer) -> P | None:
-        """On a private listener: the principal whose credential is this source network, or None to refuse it."""
+        """On a listener without AUTH: who stands for this source network, or None to refuse it. An MX lets all in."""
         ...
 
     def still_valid(self, principal: P) -> bool:
@@ -46,12 +46,16 @@ class SubmissionGate(Protocol[P]):
         """The counterpart, exactly once for each connection_opened() that did not raise."""
         ...
 
+    def introduce(self, principal: P, session: SessionFacts) -> None:
+        """On an MX, before each check_sender(): what the session is like by now, its TLS and the name it gave."""
+        ...
+
     def check_sender(self, principal: P, sender: str, params: MailParams) -> None:
         """Raise a Refused if this principal may not send as `sender` ("" is the null reverse path)."""
         ...
 
-    def check_recipient(self, principal: P, recipient: str) -> None:
-        """Raise a Refused if this principal may not send to `recipient`."""
+    def check_recipient(self, principal: P, recipient: str) -> Awaitable[None] | None:
+        """Raise a Refused if this principal may not send to `recipient`; on an MX perhaps after asking somebody."""
         ...
 
     def accept(self, principal: P, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> Awaitable[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable
 from enum import IntEnum
 from typing import Generic, cast
 
@@ -25,7 +26,7 @@ from mailward.edges.smtpd.replies import (
     translate_connection,
 )
 from mailward.edges.smtpd.tls import TlsLayer
-from mailward.protocol.smtp.questions import Accept, Authenticate, Question
+from mailward.protocol.smtp.questions import ASK, Accept, Admit, Authenticate, Question
 from mailward.protocol.smtp.replies import BYE, SHUTTING_DOWN, TIMED_OUT, reply
 from mailward.protocol.smtp.server import Server
 
@@ -43,7 +44,8 @@ class Phase(IntEnum):
 class Session(asyncio.Protocol, Generic[P]):
     """An SMTP session; also the SessionPolicy of its machine, which it answers by asking the gate."""
 
-    def __init__(self, house: House[P]) -> None:
+    def __init__(self, house: House[P], peer: Peer | None = None) -> None:
+        """`peer` is the far end where somebody we trust has said so; else it is the transport's."""
         self._house = house
         self._config = house.config
         self._gate = house.gate
@@ -51,10 +53,12 @@ class Session(asyncio.Protocol, Generic[P]):
         self._machine: Server | None = None
         self._principal: P | None = None
         self._phase = Phase.DEAF
+        self._said = peer
         self._peer = Peer("", 0, 0)
         self._counted = False
         self._asked: Question | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[None] | None = None
+        self._asking: Awaitable[None] | None = None
         self._layer: TlsLayer | None = None
         self._stalled = self._paused = False
         # Deadlines, all on the loop's clock; the sweep compares, nothing here starts a timer.
@@ -71,7 +75,7 @@ class Session(asyncio.Protocol, Generic[P]):
         self._transport = cast(asyncio.Transport, transport)
         house = self._house
         house.enter(self)
-        self._peer = _peer(self._transport)
+        self._peer = self._said or peer_of(self._transport)
         implicit = self._config.mode is Mode.IMPLICIT
         refusal: bytes | None = None
         if house.draining:
@@ -80,7 +84,7 @@ class Session(asyncio.Protocol, Generic[P]):
             try:
                 self._gate.connection_opened(self._peer)
                 self._counted = True
-                if self._config.mode is Mode.PRIVATE:
+                if self._config.mode in (Mode.PRIVATE, Mode.MX):
                     self._principal = self._gate.network_principal(self._peer)
                     if self._principal is None:
                         refusal = NO_ACCESS
@@ -162,6 +166,8 @@ class Session(asyncio.Protocol, Generic[P]):
             self._asked = question
             if type(question) is Accept:
                 self._accept(machine, question)
+            elif type(question) is Admit:
+                self._admit(machine, question)
             elif type(question) is Authenticate:
                 self._task = self._house.loop.create_task(self._authenticate(machine, question))
             else:  # the 220 is written, in the clear; every octet after it belongs to the handshake
@@ -304,15 +310,36 @@ class Session(asyncio.Protocol, Generic[P]):
             self._turn(machine)
 
     def _accept(self, machine: Server, question: Accept) -> None:
-        version, cipher = self._layer.facts() if self._layer is not None else ("", "")
-        facts = SessionFacts(machine.helo, self._peer.ip, version, cipher, self._config.name)
         try:
+            facts = self._facts(machine)
             answer = self._gate.accept(cast(P, self._principal), question.envelope, question.content, facts)
             future = asyncio.ensure_future(answer)
         except Exception as error:
             self._refused(machine, error)
             return
         future.add_done_callback(self._accepted)
+
+    def _facts(self, machine: Server) -> SessionFacts:
+        version, cipher = self._layer.facts() if self._layer is not None else ("", "")
+        return SessionFacts(machine.helo, self._peer.ip, version, cipher, self._config.name)
+
+    def _admit(self, machine: Server, question: Admit) -> None:
+        assert self._asking is not None
+        future = asyncio.ensure_future(self._asking)
+        self._asking = None
+        self._task = future
+
+        def answered(future: asyncio.Future[None]) -> None:
+            self._task = None
+            if self._machine is None or self._phase is not Phase.OPEN or machine.question is not question:
+                return
+            error = asyncio.CancelledError() if future.cancelled() else future.exception()
+            if error is not None:
+                _report(error)
+            machine.admitted(question.recipient, None if error is None else translate(error))
+            self._turn(machine)
+
+        future.add_done_callback(answered)
 
     def _accepted(self, future: asyncio.Future[str]) -> None:
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
@@ -378,6 +405,8 @@ class Session(asyncio.Protocol, Generic[P]):
     def sender(self, address: str, params: MailParams) -> bytes | None:
         """The gate's word on MAIL FROM."""
         try:
+            if self._config.mode is Mode.MX and self._machine is not None:
+                self._gate.introduce(cast(P, self._principal), self._facts(self._machine))
             self._gate.check_sender(cast(P, self._principal), address, params)
         except Exception as error:
             _report(error)
@@ -387,14 +416,15 @@ class Session(asyncio.Protocol, Generic[P]):
     def recipient(self, address: str) -> bytes | None:
         """The gate's word on RCPT TO."""
         try:
-            self._gate.check_recipient(cast(P, self._principal), address)
+            self._asking = self._gate.check_recipient(cast(P, self._principal), address)
         except Exception as error:
             _report(error)
             return translate(error)
-        return None
+        return None if self._asking is None else ASK
 
 
-def _peer(transport: asyncio.Transport) -> Peer:
+def peer_of(transport: asyncio.Transport) -> Peer:
+    """Both ends as the kernel reports them."""
     name = transport.get_extra_info("peername") or ("", 0)
     local = transport.get_extra_info("sockname") or ("", 0)
     ip = str(name[0]).partition("%")[0]

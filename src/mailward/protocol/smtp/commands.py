@@ -70,14 +70,16 @@ def mail(argument: bytes, *, tls: bool) -> tuple[str, MailParams]:
         raise Rejected(_SENDER_FLAWS[bad.flaw]) from None
 
 
-def rcpt(argument: bytes, *, smtputf8: bool) -> EnvelopeRecipient:
-    """One recipient with its delivery status wishes. Raises Rejected."""
+def rcpt(argument: bytes, *, smtputf8: bool, postmaster: str = "") -> EnvelopeRecipient:
+    """One recipient with its delivery status wishes; `postmaster` stands for a bare <Postmaster>. Raises Rejected."""
     match = _RCPT.fullmatch(argument)
     if match is None:
         raise Rejected(_misshapen(argument, b"TO:", replies.BAD_RECIPIENT))
     notify = orcpt = ""
     if match[2] is not None:
         notify, orcpt = _rcpt_params(match[2], smtputf8=smtputf8)
+    if postmaster and match[1].lower() == b"postmaster":
+        return EnvelopeRecipient(postmaster, notify, orcpt)
     try:
         return EnvelopeRecipient(path(match[1], smtputf8=smtputf8), notify, orcpt)
     except BadAddress as bad:

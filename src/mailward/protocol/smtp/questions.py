@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol, TypeAlias
 
 from mailward.base.secret import Secret
-from mailward.protocol.smtp.model import MailParams, SmtpEnvelope
+from mailward.protocol.smtp.model import EnvelopeRecipient, MailParams, SmtpEnvelope
 from mailward.protocol.smtp.replies import reply
 
 
@@ -23,13 +23,22 @@ class Accept(NamedTuple):
     content: bytes
 
 
+class Admit(NamedTuple):
+    """A recipient that somebody else has to be asked about. Answer with `Server.admitted()`."""
+
+    recipient: EnvelopeRecipient
+
+
 class StartTls:
     """Write the 220, run the handshake, answer with `Server.tls_started()`. Input until then is dropped."""
 
     __slots__ = ()
 
 
-Question: TypeAlias = Authenticate | Accept | StartTls
+Question: TypeAlias = Authenticate | Accept | Admit | StartTls
+
+ASK = b""
+"""What SessionPolicy.recipient() says when the answer takes time: the machine asks Admit."""
 
 
 class SessionPolicy(Protocol):
@@ -44,7 +53,7 @@ class SessionPolicy(Protocol):
         ...
 
     def recipient(self, address: str) -> bytes | None:
-        """Whether this principal may send to `address`."""
+        """Whether this principal may send to `address`; ASK when that has to be found out."""
         ...
 
 
@@ -52,7 +61,8 @@ class ServerConfig:
     """One listener's manners. Sizes are in octets; the budgets end a session with 421 when they are spent.
 
     `tls_required` refuses AUTH and mail in the clear; `starttls` offers the upgrade; `auth` offers AUTH and demands it
-    (off where the credential is the source network, and on an MX).
+    (off where the credential is the source network, and on an MX). `postmaster` is the address that a bare
+    <Postmaster> stands for (RFC 5321 section 4.5.1), or "" to refuse it.
     """
 
     __slots__ = (
@@ -67,6 +77,7 @@ class ServerConfig:
         "junk",
         "max_recipients",
         "max_size",
+        "postmaster",
         "refusals",
         "starttls",
         "tls_required",
@@ -86,9 +97,11 @@ class ServerConfig:
         junk: int = 100,
         auth_failures: int = 3,
         drain: int = 8_388_608,
+        postmaster: str = "",
     ) -> None:
         self.max_size = max_size
         self.max_recipients = max_recipients
+        self.postmaster = postmaster
         self.tls_required = tls_required
         self.starttls = starttls
         self.auth = auth

@@ -17,7 +17,7 @@ from mailward.protocol.smtp import auth, commands, replies
 from mailward.protocol.smtp.commands import Rejected
 from mailward.protocol.smtp.data import ChunkContent, Discard, DotContent
 from mailward.protocol.smtp.model import NO_PARAMS, EnvelopeRecipient, MailParams, SmtpEnvelope
-from mailward.protocol.smtp.questions import Accept, Authenticate, ServerConfig, SessionPolicy, StartTls
+from mailward.protocol.smtp.questions import ASK, Accept, Admit, Authenticate, ServerConfig, SessionPolicy, StartTls
 from mailward.protocol.smtp.reading import Reading
 
 _LINE_MAX = 512  # RFC 5321 section 4.5.3.1.4, with CRLF
@@ -98,6 +98,18 @@ class Server(Reading):
         """The answer to Authenticate: no, in the words of `reply`; a 421 closes."""
         self.question = None
         self._auth_failed(reply)
+        self._resume()
+
+    def admitted(self, recipient: EnvelopeRecipient, refusal: bytes | None) -> None:
+        """The answer to Admit: None lets the recipient in, a reply refuses it; a 421 closes."""
+        self.question = None
+        if refusal is None:
+            self._recipients.append(recipient)
+            self._answer(replies.RECIPIENT_OK)
+            self._enter(State.RECIPIENTS)
+        else:
+            self._answer(refusal)
+            self._refused()
         self._resume()
 
     def settled(self, reply: bytes) -> None:
@@ -325,13 +337,16 @@ class Server(Reading):
         return replies.SENDER_OK
 
     def _rcpt(self, argument: bytes) -> bytes:
-        recipient = commands.rcpt(argument, smtputf8=self._params.smtputf8)
+        recipient = commands.rcpt(argument, smtputf8=self._params.smtputf8, postmaster=self._config.postmaster)
         if len(self._recipients) >= self._config.max_recipients:
             if self._refusals >= _RECIPIENT_OVERSHOOT:
                 raise Rejected(replies.TOO_MANY_RECIPIENTS)
             return replies.TOO_MANY_RECIPIENTS
         refusal = self._policy.recipient(recipient.address)
         if refusal is not None:
+            if refusal is ASK:
+                self.question = Admit(recipient)
+                return None
             return refusal
         self._recipients.append(recipient)
         return replies.RECIPIENT_OK
