@@ -26,6 +26,7 @@ NATIVE: dict[str, str] = {
     "cryptography": "Rust and OpenSSL: TLS, ciphertext, keys",
     "fast-mail-parser": "Rust: messages",
     "frozenlist": "C: nothing from outside",
+    "google-re2": "C++: recipients' local parts, and the expressions customers write for routes",
     "granian": "Rust: HTTP requests",
     "minijinja": "Rust: values shown on pages",
     "msgspec": "C: JSON of requests",

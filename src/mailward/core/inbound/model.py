@@ -11,12 +11,37 @@ from typing import NamedTuple
 import msgspec
 
 from mailward.core.webhooks.model import SealedSecret
+from mailward.policy.inbound_routes import MatchKind
 from mailward.protocol.inbound.facts import ArcFacts, DkimFacts, DmarcFacts, ReceivedFacts, ScanFacts, SpfFacts
 
 __all__ = [
-    "ArcFacts", "Attempt", "AttemptPage", "Copy", "CopyState", "DkimFacts", "DmarcFacts", "HandedOver", "InboundRoute",
-    "MatchKind", "Mode", "OnScannerDown", "Progress", "Received", "ReceivedFacts", "ReceivedPage", "Reception",
-    "Replay", "Result", "RouteFormat", "ScanFacts", "SealedSecret", "SpfFacts", "Work",
+    "ArcFacts",
+    "Attachments",
+    "Attempt",
+    "AttemptPage",
+    "Copy",
+    "CopyState",
+    "DkimFacts",
+    "DmarcFacts",
+    "HandedOver",
+    "InboundRoute",
+    "MatchKind",
+    "Mode",
+    "OnScannerDown",
+    "Progress",
+    "Receipt",
+    "Received",
+    "ReceivedFacts",
+    "ReceivedPage",
+    "Reception",
+    "Replay",
+    "Result",
+    "RouteFormat",
+    "ScanFacts",
+    "SealedSecret",
+    "Signature",
+    "SpfFacts",
+    "Work",
 ]  # fmt: skip
 
 # Bumped with every change of routes, so that workers may keep them in memory.
@@ -30,16 +55,6 @@ AUTHORIZE_SECONDS = 10.0
 REDIRECTS_MAX = 3
 # Of an endpoint's refusal this many characters become the SMTP text.
 REFUSAL_TEXT_MAX = 400
-
-
-class MatchKind(StrEnum):
-    """How a route chooses addresses; the more specific kind wins, in this order."""
-
-    EXACT = "exact"
-    PLUS = "plus"
-    WILDCARD = "wildcard"
-    REGEX = "regex"
-    CATCH_ALL = "catch_all"
 
 
 class RouteFormat(StrEnum):

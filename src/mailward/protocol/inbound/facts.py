@@ -63,8 +63,8 @@ class ReceivedFacts(msgspec.Struct, array_like=True, frozen=True):
     `tls_version` is "TLSv1.3" and the like, "" in the clear; `mail_from` "" for the null sender; `recipients` those of
     this workspace; `sha256` the hex digest of the octets as they came; `trace` the header fields we put on top
     (Received, Authentication-Results), CRLF-ended; `authserv_id` the name under which we write Authentication-Results,
-    so that forged ones are dropped from what is handed over; `took_us` from end of data to the verdict; `routes` raw ids
-    of the routes that matched; `removed` header fields that were dropped as forgeries.
+    so that forged ones are dropped from what is handed over; `took_us` from end of data to the verdict; `routes` raw
+    ids of the routes that matched; `removed` header fields that were dropped as forgeries.
     """
 
     helo: str
