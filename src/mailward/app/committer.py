@@ -58,7 +58,7 @@ def stops_with(supervisor: int) -> Callable[[], bool]:
 
 
 def main() -> None:
-    """Entry point of `python -m mailward.app.committer`."""
+    """Entry point of `python -m mailward.app.process committer`."""
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=CommitterPlan)
     logs.configure(plan.settings.server.log, slot=SLOT)
     os.umask(0o077)
@@ -76,7 +76,3 @@ def main() -> None:
     log.info("committing")
     committer.serve(socket.socket(fileno=plan.listener), stops_with(plan.supervisor))
     committer.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -98,7 +98,7 @@ class Committing:
         assert self._listener is not None
         plan = CommitterPlan(settings=self._settings, supervisor=os.getpid(), listener=self._listener.fileno())
         child = subprocess.Popen(
-            [sys.executable, "-m", "mailward.app.committer"],
+            [sys.executable, "-m", "mailward.app.process", "committer"],
             stdin=subprocess.PIPE,
             # The lock goes with it: a committer whose supervisor was killed is not joined by a second one.
             pass_fds=[self._listener.fileno(), self._lock],

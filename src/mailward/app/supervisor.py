@@ -140,7 +140,7 @@ class Supervisor:
         )
         inherited = [fd for group in fds.values() for fd in group] + ([metrics.fileno()] if metrics else [])
         worker = subprocess.Popen(
-            [sys.executable, "-m", "mailward.app.worker"],
+            [sys.executable, "-m", "mailward.app.process", "worker"],
             stdin=subprocess.PIPE,
             pass_fds=[*inherited, *self._hold.workers],
             start_new_session=True,

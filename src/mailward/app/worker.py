@@ -63,7 +63,7 @@ def end_with(supervisor: int) -> None:
 
 
 def main() -> None:
-    """Entry point of `python -m mailward.app.worker`. Exits with 78 when it cannot start, 74 when a sync failed."""
+    """Entry point of `python -m mailward.app.process worker`. Exits with 78 when it cannot start, 74 when a sync failed."""
     plan = decode(sys.stdin.buffer.read())
     logs.configure(plan.settings.server.log, slot=plan.slot)
     end_with(plan.supervisor)
@@ -77,7 +77,3 @@ def main() -> None:
         log.critical("worker_cannot_start", why=e.strerror, detail=str(e))
         code = _CANNOT_START
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()
