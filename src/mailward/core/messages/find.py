@@ -118,9 +118,10 @@ async def _candidates(
         if hits:
             return hits
     ids = await tx.messages.found(tokens, before=before, limit=size)
+    there = await tx.messages.several(ids)
     out = []
     for id in ids:
-        message = await tx.messages.get(id)
+        message = there.get(id)
         if message is None:
             continue
         if query.until is not None and message.created >= query.until:

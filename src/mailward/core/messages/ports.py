@@ -23,6 +23,9 @@ class MessagesRepo(Protocol):
 
     async def get(self, message: bytes) -> Message | None: ...
 
+    async def several(self, messages: Sequence[bytes]) -> dict[bytes, Message]:
+        """Those of them that exist."""
+
     async def page(
         self, *, before: bytes | None, limit: int, since: int | None = None, until: int | None = None
     ) -> list[Message]:
@@ -39,6 +42,9 @@ class MessagesRepo(Protocol):
     async def usage(self, since_day: int) -> list[tuple[int, str, int]]: ...
 
     async def timeline_add(self, message: bytes, at: int, moment: str, facts: str) -> None: ...
+
+    async def timeline_add_all(self, rows: Sequence[tuple[bytes, int, str, str]]) -> None:
+        """(message, at, moment, facts) each."""
 
     async def timeline(self, message: bytes) -> list[tuple[int, str, str]]: ...
 

@@ -34,6 +34,7 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
     events: list[Event] = []
     messages: list[MessageRow] = []
     deliveries: list[DeliveryRow] = []
+    held: list[tuple[bytes, int, str, str]] = []
     results: list[Receipt | Exception] = []
     judged = {n: _judged(s, suppressed) for n, (s, _) in enumerate(items) if s.epochs == epochs}
     earlier = await _claim(tx, [(n, items[n][0], Receipt(items[n][0].id, states)) for n, (states, _) in judged.items()])
@@ -58,13 +59,15 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
         receipt = Receipt(submission.id, states)
         if submission.state is DeliveryState.HELD and DeliveryState.HELD in states:
             facts = msgspec.json.encode({"reason": submission.reason or ""}).decode()
-            await tx.messages.timeline_add(submission.id, created, "held", facts)
+            held.append((submission.id, created, "held", facts))
         if endpoints.by_type:
             events += events_of(submission, states, reasons, endpoints)
         results.append(receipt)
     if messages:
         await tx.messages.insert(messages)
         await tx.deliveries.insert(deliveries)
+        if held:
+            await tx.messages.timeline_add_all(held)
         await tx.messages.count(messages[0][1] // _DAY_US, "accepted", len(messages))
     if events:
         await enqueue_events(tx, events, endpoints=endpoints)

@@ -57,6 +57,11 @@ class PgMessages:
         row = await self._tx.row(sql, self._tx.own, message)
         return self._message(row) if row else None
 
+    async def several(self, messages: Sequence[bytes]) -> dict[bytes, Message]:
+        """Those of them that exist."""
+        sql = f"SELECT {_COLUMNS} FROM messages WHERE workspace = $1 AND id = ANY($2::bytea[])"  # noqa: S608
+        return {r[0]: self._message(r) for r in await self._tx.rows(sql, self._tx.own, list(messages))}
+
     async def page(
         self, *, before: bytes | None, limit: int, since: int | None = None, until: int | None = None
     ) -> list[Message]:
@@ -174,16 +179,22 @@ class PgMessages:
 
     async def timeline_add(self, message: bytes, at: int, moment: str, facts: str) -> None:
         """A moment that is neither acceptance nor an attempt."""
-        own = self._tx.own
-        await self._tx.partitions.ensure([message])
+        await self.timeline_add_all([(message, at, moment, facts)])
+
+    async def timeline_add_all(self, rows: Sequence[tuple[bytes, int, str, str]]) -> None:
+        """(message, at, moment, facts) each."""
+        own, seal = self._tx.own, self._moment.seal
+        once = list({r[:3]: r for r in rows}.values())
+        await self._tx.partitions.ensure({r[0] for r in once})
         await self._tx.run(
-            "INSERT INTO timeline(workspace, message, at, moment, facts) VALUES ($1, $2, $3, $4, $5) "
+            "INSERT INTO timeline(workspace, message, at, moment, facts) "
+            "SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::text[], $5::bytea[]) "
             "ON CONFLICT (workspace, message, at, moment) DO UPDATE SET facts = excluded.facts",
             own,
-            message,
-            at,
-            moment,
-            self._moment.seal(own, message, facts.encode()),
+            [r[0] for r in once],
+            [r[1] for r in once],
+            [r[2] for r in once],
+            [seal(own, r[0], r[3].encode()) for r in once],
         )
 
     async def timeline(self, message: bytes) -> list[tuple[int, str, str]]:

@@ -38,6 +38,11 @@ class SqliteMessages:
         row = self._tx.row(f"SELECT {_COLUMNS} FROM messages WHERE id = ?", (message,))  # noqa: S608
         return _message(row) if row else None
 
+    async def several(self, messages: Sequence[bytes]) -> dict[bytes, Message]:
+        """Those of them that exist."""
+        found = [await self.get(m) for m in messages]
+        return {m.id: m for m in found if m is not None}
+
     async def page(
         self, *, before: bytes | None, limit: int, since: int | None = None, until: int | None = None
     ) -> list[Message]:
@@ -110,9 +115,12 @@ class SqliteMessages:
 
     async def timeline_add(self, message: bytes, at: int, moment: str, facts: str) -> None:
         """A moment that is neither acceptance nor an attempt."""
-        self._tx.run(
-            "INSERT OR REPLACE INTO t_timeline(workspace, message, at, moment, facts) VALUES (scope(),?,?,?,?)",
-            (message, at, moment, facts),
+        await self.timeline_add_all([(message, at, moment, facts)])
+
+    async def timeline_add_all(self, rows: Sequence[tuple[bytes, int, str, str]]) -> None:
+        """(message, at, moment, facts) each."""
+        self._tx.many(
+            "INSERT OR REPLACE INTO t_timeline(workspace, message, at, moment, facts) VALUES (scope(),?,?,?,?)", rows
         )
 
     async def timeline(self, message: bytes) -> list[tuple[int, str, str]]:
