@@ -1,0 +1,80 @@
+"""Search and pages, on every store."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from mailward.app.store import Store, Tx
+from mailward.base.ids import WorkspaceId
+from mailward.core.messages.expire import search_pairs
+from mailward.core.messages.find import Page, Query, find, index
+from mailward.policy.access import Actor, Permission
+from tests.core.conftest import T0, WS_ID, put, submission
+
+KEY = b"k" * 32
+ACTOR = Actor(WorkspaceId(WS_ID), "system", "test", frozenset(Permission))
+
+
+async def look(store: Store, query: Query) -> Page:
+    return await store.read(WS_ID, lambda tx: find(tx, ACTOR, query, key=KEY, now=T0))
+
+
+async def fill(store: Store, count: int) -> None:
+    """Every third message goes to ann, every other one is about invoices."""
+    for n in range(count):
+        to = "ann@x.test" if n % 3 == 0 else f"b{n}@x.test"
+        await put(store, submission(n, to, created=T0 + n * 1000, subject="Invoice due" if n % 2 else "Hello"))
+
+
+async def test_pages_go_from_the_newest_to_the_oldest(store: Store) -> None:
+    """Each page goes on where the last ended, without a gap or a repeat."""
+    await fill(store, 7)
+    seen: list[bytes] = []
+    query = Query(limit=3)
+    while True:
+        page = await look(store, query)
+        seen += [f.message.id for f in page.found]
+        if page.next is None:
+            break
+        query = Query(limit=3, before=page.next)
+    assert seen == [submission(n, created=T0 + n * 1000).id for n in range(6, -1, -1)]
+
+
+async def test_indexed_and_fresh_messages_are_found_alike(store: Store) -> None:
+    """A message is found by its words before it is in the index and after, by all of them together."""
+    await fill(store, 12)
+    wanted = [9, 3]  # to ann, and an invoice
+    for upto in (0, 5, 12):
+        below = submission(0, created=T0 + upto * 1000).id
+        await store.write(WS_ID, partial(index, key=KEY, below=below, limit=100))
+        found = (await look(store, Query(to="ann@x.test", subject="invoice"))).found
+        assert [f.message.id for f in found] == [submission(n, created=T0 + n * 1000).id for n in wanted]
+        assert [d.recipient for f in found for d in f.deliveries] == ["ann@x.test"] * 2
+
+
+async def test_another_workspace_finds_nothing(store: Store) -> None:
+    """Search stays in its workspace, even with its key."""
+    await fill(store, 3)
+    await store.write(WS_ID, partial(index, key=KEY, below=b"\xff" * 16, limit=100))
+    other = ACTOR.workspace.replace(WS_ID[-4:], "0000")
+    page = await store.read(other, lambda tx: find(tx, ACTOR, Query(to="ann@x.test"), key=KEY, now=T0))
+    assert page.found == []
+
+
+async def test_an_erased_message_is_not_found(store: Store) -> None:
+    """With its row its tokens go, and a token that was left over leads nowhere."""
+    await fill(store, 4)
+    await store.write(WS_ID, partial(index, key=KEY, below=b"\xff" * 16, limit=100))
+    first, last = (submission(n, created=T0 + n * 1000).id for n in (0, 3))
+
+    async def erase(tx: Tx) -> None:
+        found = await tx.messages.get(last)
+        assert found is not None
+        copies = await tx.deliveries.of([last])
+        await tx.messages.unindex(search_pairs(KEY, found, copies[last]))
+        await tx.messages.erase([last])
+
+    await store.write(WS_ID, erase)
+    assert [f.message.id for f in (await look(store, Query(to="ann@x.test"))).found] == [first]
+    await store.write(WS_ID, lambda tx: tx.messages.erase([first]))
+    assert (await look(store, Query(to="ann@x.test"))).found == []
