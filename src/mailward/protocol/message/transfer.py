@@ -20,7 +20,9 @@ def quoted_printable(data: bytes) -> bytes:
     if b"\r\n" not in data:  # with nothing to learn from, the encoder ends its own lines with LF
         encoded = encoded.replace(b"\n", b"\r\n")
     # It counts a space at the end of a line as one character and writes three.
-    return _OVERFULL.sub(rb"=\r\n\g<0>", encoded)
+    if b"=20" in encoded or b"=09" in encoded:
+        encoded = _OVERFULL.sub(rb"=\r\n\g<0>", encoded)
+    return encoded
 
 
 def base64(data: bytes) -> bytes:
