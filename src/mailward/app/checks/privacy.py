@@ -15,8 +15,9 @@ from mailward.base import ids
 from mailward.core.evidence.model import Finding, failed, passed
 from mailward.core.workspaces.retention import DAY_US, terms
 
-# Upkeep runs every ten minutes, and a day's key goes when the last message of the day is over.
-_GRACE_DAYS = 1
+# A day's key goes when the last message of the day is over, and so do the day's rows on PostgreSQL: up to a day later
+# than the first message's term. Upkeep runs every ten minutes, and has an hour.
+_GRACE_US = DAY_US + 3_600_000_000
 
 
 @check("PRIVACY-1")
@@ -28,8 +29,8 @@ async def nothing_past_its_term(context: Context) -> Finding:
     for workspace in workspaces:
         kept = terms(workspace.settings, default)
         raw = ids.decode("ws", workspace.id)
-        messages = now - (kept.messages_days + _GRACE_DAYS) * DAY_US
-        content = now - (kept.content_days + _GRACE_DAYS) * DAY_US
+        messages = now - kept.messages_days * DAY_US - _GRACE_US
+        content = now - kept.content_days * DAY_US - _GRACE_US
         over = await context.store.system_read(partial(_past, raw, messages, content))
         if any(over):
             what = f"{over[0]} messages, content of {over[1]}, data keys of {over[2]} days"
