@@ -102,6 +102,7 @@ TENANT_UNSET = "SET LOCAL ROLE mailward_tenant"
 TENANT_EMPTY = "SET LOCAL ROLE mailward_tenant; SET LOCAL mailward.workspace = ''"
 
 
+@pytest.mark.claim("AUTHZ-2")
 async def test_every_table_with_an_owner_forces_its_policies(admin: Any) -> None:
     """Row-level security is on and forced for every table and partition that has an owner column."""
     for table in await owned(admin):
@@ -111,6 +112,7 @@ async def test_every_table_with_an_owner_forces_its_policies(admin: Any) -> None
         assert tuple(flags) == (True, True), table
 
 
+@pytest.mark.claim("AUTHZ-2")
 async def test_without_a_workspace_no_row_is_seen(admin: Any, app: Any) -> None:
     """Raw SQL on the application's role, bound to no workspace, finds nothing in any table, or is refused."""
     await fill(admin)
@@ -122,6 +124,7 @@ async def test_without_a_workspace_no_row_is_seen(admin: Any, app: Any) -> None:
             assert not await rows_or_refusal(app, scope, f"SELECT * FROM {name}"), (table, scope)
 
 
+@pytest.mark.claim("AUTHZ-2")
 async def test_a_workspace_sees_its_own_rows_and_no_others(admin: Any, app: Any) -> None:
     """Bound to a workspace, every table it may read shows exactly its own rows, even when asked for others by name."""
     await fill(admin)
@@ -136,6 +139,7 @@ async def test_a_workspace_sees_its_own_rows_and_no_others(admin: Any, app: Any)
     assert readable > 20
 
 
+@pytest.mark.claim("AUTHZ-2")
 async def test_a_workspace_changes_no_foreign_row(admin: Any, app: Any) -> None:
     """Bound to a workspace, nothing is inserted for another, updated, deleted, or given away, in any table."""
     await fill(admin)
@@ -179,6 +183,8 @@ async def test_the_own_row_can_be_written(admin: Any, app: Any) -> None:
     assert taken > 15
 
 
+@pytest.mark.claim("AUTHZ-2")
+@pytest.mark.claim("NET-1")
 @pytest.mark.parametrize(
     "statement",
     [
