@@ -35,6 +35,7 @@ from mailward.app.routing import Routes
 from mailward.app.settings import Settings
 from mailward.app.signing import Signing, load_domains
 from mailward.app.standing import Standings
+from mailward.app.store import EPOCHS, WORK
 from mailward.app.tasks import upkeep_tasks
 from mailward.app.web import Ready, web_application
 from mailward.base import ids
@@ -141,6 +142,7 @@ class Worker:
         self.gate = self._make_gate()
         await self.knowledge.refresh()
         await self.doors.load_networks()
+        i.store.watch(self._told)
         self.webhooks = WebhookWorker(
             i.store,
             GuardedHttp(
@@ -336,6 +338,13 @@ class Worker:
         elif self.sender is not None:
             self.sender.nudge()
 
+    def _told(self, topic: str) -> None:
+        """Another process said so, perhaps on another node: look now. A notice lost costs a poll interval."""
+        if topic == EPOCHS:
+            self.revoked()
+        elif topic == WORK and self.sender is not None:
+            self.sender.nudge()
+
     def _sender_failed(self, error: BaseException) -> None:
         self.metrics.errors.labels("sender").inc()
         log.error("sender_failed", error=type(error).__name__, code=getattr(error, "code", ""))
@@ -345,21 +354,20 @@ class Worker:
         log.error("upkeep_failed", task=name, error=type(error).__name__, code=getattr(error, "code", ""))
 
     async def _credentials_changed(self) -> None:
+        """All that hangs on credentials, before the epoch counts as known: what fails here is done again at once."""
         await self.standings.load()
-        self._networks_task = asyncio.get_running_loop().create_task(self._renew_credentials())
+        await self.keeper.refresh()
+        self.installation.data_keys.forget()
+        await self.doors.load_networks()
 
     def revoked(self) -> None:
-        """A credential was revoked here: look at once instead of at the next tick."""
+        """A credential was revoked, here or elsewhere: look at once instead of at the next tick."""
         self._tasks_soon.add(task := asyncio.get_running_loop().create_task(self._look_soon()))
         task.add_done_callback(self._tasks_soon.discard)
 
     async def _look_soon(self) -> None:
-        await self.knowledge.refresh()
-
-    async def _renew_credentials(self) -> None:
-        await self.keeper.refresh()
-        self.installation.data_keys.forget()
-        await self.doors.load_networks()
+        with contextlib.suppress(Unavailable):  # the next tick looks again
+            await self.knowledge.refresh()
 
     async def _keep_knowing(self) -> None:
         while True:
