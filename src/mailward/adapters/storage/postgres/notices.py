@@ -32,6 +32,7 @@ class Notices:
         self._something = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._db: Any = None
+        self._closed = False
 
     def watch(self, notice: Callable[[str], None]) -> None:
         """Who is to be called."""
@@ -48,13 +49,15 @@ class Notices:
 
     async def close(self) -> None:
         """Stop."""
-        if self._task is not None:
+        self._closed = True
+        while self._task is not None and not self._task.done():
+            # A cancellation that meets an answer of the driver may be swallowed by it: say it again.
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task], timeout=0.2)
         await part(self._db)
 
     async def _run(self) -> None:
-        while True:
+        while not self._closed:
             try:
                 await self._serve()
             except asyncio.CancelledError:
@@ -70,21 +73,24 @@ class Notices:
         # What was said while nobody listened is made up for.
         for topic in self._topics:
             self._tell(topic)
-        while True:
+        while not self._closed:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._something.wait(), 10.0)
+                async with asyncio.timeout(10.0):
+                    await self._something.wait()
             if not self._something.is_set():
                 # A dead peer shows only when spoken to.
-                await asyncio.wait_for(self._db.execute("SELECT 1"), 5.0)
+                await self._say("SELECT 1")
                 continue
             await asyncio.sleep(_GATHER_SECONDS)
             self._something.clear()
             said, self._said = self._said, set()
             batch = "; ".join(f"NOTIFY {CHANNEL}, '{topic}'" for topic in sorted(said & self._topics))
             if batch:
-                await asyncio.wait_for(
-                    self._db.execute(f"BEGIN; SET LOCAL synchronous_commit = off; {batch}; COMMIT"), 5.0
-                )
+                await self._say(f"BEGIN; SET LOCAL synchronous_commit = off; {batch}; COMMIT")
+
+    async def _say(self, batch: str) -> None:
+        async with asyncio.timeout(5.0):
+            await self._db.execute(batch)
 
     def _heard(self, connection: Any, pid: int, channel: str, payload: str) -> None:
         if pid != connection.get_server_pid() and payload in self._topics:

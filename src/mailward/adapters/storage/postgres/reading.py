@@ -32,7 +32,8 @@ class Readers:
     async def read(self, workspace: bytes | None, verb: Any) -> Any:
         """Run a verb on a snapshot; what it would change is refused by the server. Unavailable when that is away."""
         try:
-            await asyncio.wait_for(self._free.acquire(), _WAIT_SECONDS)
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await self._free.acquire()
         except TimeoutError as e:
             raise unavailable(e) from e
         try:
