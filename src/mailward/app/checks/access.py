@@ -9,10 +9,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import apsw
-
-from mailward.adapters.storage.sqlite.connection import connect
-from mailward.adapters.storage.sqlite.scope import ScopeGuard
 from mailward.app.checks.network import processes_of
 from mailward.app.checks.registry import check
 from mailward.app.checks.storage import search, spellings
@@ -30,27 +26,11 @@ _LEAST_MEMORY_KIB, _LEAST_PASSES = 19_456, 2
 
 @check("AUTHZ-2")
 async def no_scope_no_rows(context: Context) -> Finding:
-    """Raw SQL on the application's own kind of connection fails without a scope, and past one."""
-    db = connect(context.settings.data / "state.db", context.installation.vault.database_key())
-    try:
-        tables = [
-            str(r[0])
-            for r in db.execute("SELECT name FROM sqlite_master WHERE type='table' AND name LIKE 't\\_%' ESCAPE '\\'")
-        ]
-        guard = ScopeGuard(db)
-        guard.install(db)
-        for where, workspace in (("outside any scope", None), ("around the scope's view", b"\xff" * 16)):
-            guard.enter(workspace, system=False)
-            for table in tables:
-                guard.begin_statement()
-                try:
-                    db.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608  # names from our own schema
-                except apsw.AuthError:
-                    continue
-                return failed(f"{table} could be read {where}")
-    finally:
-        db.close()
-    return passed(f"raw SQL on {len(tables)} tables is refused without a scope and around a scope's views")
+    """Raw SQL on the application's own kind of connection finds nothing without a scope, and nothing past one."""
+    tables, readable = await context.store.system_read(lambda tx: tx.evidence.past_scope())
+    if readable or not tables:
+        return failed(f"{', '.join(readable) or 'no table'} could be read without a scope or past one")
+    return passed(f"raw SQL on {tables} tables finds no row without a scope, and none of another workspace within one")
 
 
 @check("KEYS-1")

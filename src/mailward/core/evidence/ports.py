@@ -9,6 +9,9 @@ from typing import Protocol
 class EvidenceRepo(Protocol):
     """Questions about what is stored, in the system scope. Nothing here changes anything."""
 
+    async def past_scope(self) -> tuple[int, list[str]]:
+        """(how many tables belong to workspaces, those of them that raw SQL could read without a scope or past one)."""
+
     async def acts_holding(self, text: str) -> int:
         """How many audit entries carry a text in their facts, opened with the key."""
 

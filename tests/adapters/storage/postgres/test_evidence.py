@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from mailward.adapters.storage.times import from_us
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
@@ -45,3 +49,24 @@ async def test_a_text_is_looked_for_behind_the_seal_too(node: Node) -> None:
         assert await tx.evidence.tables_holding("dom_marker") == ["audit"]
         assert await tx.evidence.tables_holding("ann@example.com") == ["audit_facts"]
         assert await tx.evidence.tables_holding("nowhere") == []
+
+
+@pytest.mark.claim("AUTHZ-2")
+async def test_a_hole_in_the_wall_is_found(node: Node, admin: Any) -> None:
+    """The check finds nothing as the schema is, and the very table whose policies somebody switched off."""
+    async with node.begin(WS) as tx:
+        await put(tx, 1)
+    async with node.begin(None) as tx:
+        tables, readable = await tx.evidence.past_scope()
+        assert tables > 20
+        assert readable == []
+        assert await tx.evidence.data_keys_in_force() == 0  # the scope is the system's again
+    await admin.execute("ALTER TABLE mailward.open_deliveries DISABLE ROW LEVEL SECURITY")
+    await admin.execute(
+        "GRANT SELECT ON mailward.messages TO mailward_app; GRANT USAGE ON SCHEMA mailward TO mailward_app"
+    )
+    async with node.begin(None) as tx:
+        assert set((await tx.evidence.past_scope())[1]) == {"mailward.open_deliveries"}
+    await admin.execute("ALTER TABLE mailward.messages DISABLE ROW LEVEL SECURITY")
+    async with node.begin(None) as tx:
+        assert set((await tx.evidence.past_scope())[1]) == {"mailward.open_deliveries", "mailward.messages"}

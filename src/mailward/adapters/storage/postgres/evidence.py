@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailward.adapters.storage.postgres.sealed import INSTALLATION
+from mailward.adapters.storage.postgres.sql import SCOPE_SETTING, TENANT_ROLE, scope_sql
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.scope import SealedSql
 
 _DAY_US = 86_400_000_000
+# Every table of ours with an owner column, whoever may read it.
+_OWNED = (
+    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+    "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'workspace' AND NOT a.attisdropped "
+    "WHERE n.nspname = 'mailward' AND c.relkind IN ('r', 'p', 'v', 'm') ORDER BY 1"
+)
 
 
 class PgEvidence:
@@ -17,6 +24,21 @@ class PgEvidence:
 
     def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
+
+    async def past_scope(self) -> tuple[int, list[str]]:
+        """As the login role, bound to nothing, and bound to a workspace that is not: no row, or a refusal."""
+        names = [r[0] for r in await self._tx.rows(_OWNED)]
+        found = []
+        for scope, where in (
+            ("SET LOCAL ROLE NONE", ""),
+            (f"SET LOCAL ROLE {TENANT_ROLE}; SET LOCAL {SCOPE_SETTING} = ''", ""),
+            (scope_sql(b"\xff" * 16), " WHERE workspace <> decode(repeat('ff', 16), 'hex')"),
+        ):
+            for table in names:
+                sql = f"SELECT FROM {table}{where} LIMIT 1"  # names from our own schema
+                if await self._tx.found_in(scope, sql):
+                    found.append(table)
+        return len(names), found
 
     async def acts_holding(self, text: str) -> int:
         """How many audit entries carry a text in their facts."""

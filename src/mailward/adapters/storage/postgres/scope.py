@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 from typing import Any
+
+import asyncpg
 
 from mailward.adapters.storage.postgres.counters import PgCounters
 from mailward.adapters.storage.postgres.partitions import PgPartitions
 from mailward.adapters.storage.postgres.sealed import FieldCipher
 from mailward.adapters.storage.postgres.sql import Sql
+
+
+class _Over(Exception):
+    """Ends a savepoint that was made to be undone."""
 
 
 class SealedSql(Sql):
@@ -29,6 +36,16 @@ class SealedSql(Sql):
         if self.workspace is None:
             raise PermissionError("no workspace scope")
         return self.workspace
+
+    async def found_in(self, scope: str, sql: str) -> bool:
+        """Whether a statement finds a row under another role and setting. A refusal finds none. For the checks only."""
+        found = False
+        with contextlib.suppress(asyncpg.InsufficientPrivilegeError, _Over):
+            async with self.attempt():
+                await self._db.execute(scope)
+                found = bool(await self._db.fetch(sql))
+                raise _Over  # the savepoint takes the scope back
+        return found
 
     @cached_property
     def counters(self) -> PgCounters:

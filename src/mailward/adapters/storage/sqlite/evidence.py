@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
+
+import apsw
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Sql
@@ -15,6 +18,17 @@ class SqliteEvidence:
 
     def __init__(self, tx: Sql) -> None:
         self._tx = tx
+
+    async def past_scope(self) -> tuple[int, list[str]]:
+        """Bound to nothing, and around the view of a workspace."""
+        names = self._tx.rows("SELECT name FROM sqlite_master WHERE type='table' AND name LIKE 't\\_%' ESCAPE '\\'")
+        found = []
+        for (table,) in names:
+            for workspace in (None, b"\xff" * 16):
+                with self._tx.bound(workspace), contextlib.suppress(apsw.AuthError):
+                    self._tx.rows(f"SELECT count(*) FROM {table}")  # noqa: S608  # names from our own schema
+                    found.append(table)
+        return len(names), found
 
     async def acts_holding(self, text: str) -> int:
         """How many audit entries carry a text in their facts."""

@@ -63,6 +63,17 @@ class Sql:
         self._cursor.executemany(sql, params, prepare_flags=SYSTEM_FLAGS if guard.system else TENANT_FLAGS)
 
     @contextlib.contextmanager
+    def bound(self, workspace: bytes | None) -> Iterator[None]:
+        """Bind to a workspace, or to nothing at all, for statements that are to be refused. For the checks only."""
+        guard = self._guard
+        held = (guard.workspace, guard.system)
+        guard.enter(workspace, system=False)
+        try:
+            yield
+        finally:
+            guard.enter(held[0], system=held[1])
+
+    @contextlib.contextmanager
     def installation(self) -> Iterator[None]:
         """Step out of the workspace for a statement on the installation's own tables. For repositories only."""
         guard = self._guard
