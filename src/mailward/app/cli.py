@@ -34,6 +34,7 @@ for _name, _where in (
     ("domain", "domain:app"),
     ("key", "keys:app"),
     ("smtp", "smtp:app"),
+    ("storage", "storage:app"),
     ("message", "message:app"),
     ("webhook", "webhook:app"),
     ("audit", "audit:app"),

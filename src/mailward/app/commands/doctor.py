@@ -15,6 +15,7 @@ from cryptography import x509
 from mailward.app.commands.bucket import examine_objects
 from mailward.app.commands.finding import Finding
 from mailward.app.commands.output import Config, Json, print_json
+from mailward.app.commands.storage import examine_storage
 from mailward.app.settings import Settings, load, split_address
 
 
@@ -35,6 +36,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     mode = "capture mode: nothing leaves this machine" if settings.capture else settings.server.hostname
     yield Finding("mode", "ok", mode, "" if not settings.capture else "Set server.hostname to send to the world.")
     yield from _data(settings)
+    yield from examine_storage(settings)
     yield from examine_objects(settings.objects)
     yield from _ports(settings)
     yield from _tls(settings)
