@@ -62,8 +62,7 @@ class Syncer:
 
     def __init__(self) -> None:
         self._asked: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._done = threading.Semaphore(0)
-        self._error: OSError | None = None
+        self._done: queue.SimpleQueue[OSError | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="segment-sync", daemon=True)
         self._thread.start()
 
@@ -73,9 +72,7 @@ class Syncer:
 
     def wait(self) -> None:
         """Until the sync is over; OSError if it failed."""
-        self._done.acquire()
-        error, self._error = self._error, None
-        if error is not None:
+        if (error := self._done.get()) is not None:
             raise error
 
     def stop(self) -> None:
@@ -85,11 +82,12 @@ class Syncer:
 
     def _run(self) -> None:
         while (fd := self._asked.get()) >= 0:
+            error: OSError | None = None
             try:
                 os.fdatasync(fd)
             except OSError as e:
-                self._error = e
-            self._done.release()
+                error = e
+            self._done.put(error)
 
 
 class GroupCommit:
