@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from mailward.protocol.dkim import canonical, keys
+from mailward.protocol.dkim import canonical, keys, reasons, signature
 from mailward.protocol.dkim.verify import Verdict, verify
 from mailward.protocol.dns import DnsAnswer, DnsStatus
 from mailward.protocol.message import headers
@@ -233,3 +235,29 @@ def test_clock_skew_is_allowed(bench: Bench) -> None:
 def test_unsigned_mail_has_no_verdict(bench: Bench) -> None:
     """No signature, no verdict, no look-up."""
     assert bench.verify(PLAIN, now=datetime(2026, 1, 1, tzinfo=UTC)) == []
+
+
+def test_each_reason_has_a_sentence() -> None:
+    """Whatever reason a verdict can carry, there is a sentence for the person who reads it."""
+    source = "".join(path.read_text() for path in Path(signature.__file__).parent.glob("*.py"))
+    codes = set(re.findall(r'"(?:permerror|fail|policy|temperror)", "([a-z0-9_]+)"', source)) - {"policy", "temperror"}
+    assert len(codes) > 25
+    for code in ("", *codes):
+        assert reasons.sentence(code).endswith(".")
+
+
+def test_what_a_replay_shows(bench: Bench) -> None:
+    """A verdict says when the signature was made, how long it shall hold, and what it leaves open."""
+    moment = int(NOW.timestamp())
+    tags: dict[str, str | None] = {"t": str(moment - 9), "x": str(moment + 9), "h": "from"}
+    (verdict,) = bench.verify(by_hand(bench, tags))
+    assert (verdict.result, verdict.signed_at, verdict.expires_at) == ("pass", moment - 9, moment + 9)
+    assert verdict.uncovered == ("subject",)
+    assert len(verdict.value) == 8
+    assert bench.verify(bench.sign(PLAIN))[0].uncovered == ()
+
+
+def test_a_settled_signature_still_names_its_domain(bench: Bench) -> None:
+    """Who signed with l= or sha1 is told, although no key is asked for."""
+    (verdict,) = bench.verify(by_hand(bench, {"l": "4"}))
+    assert (verdict.result, verdict.domain, verdict.selector) == ("fail", "example.com", "r1")

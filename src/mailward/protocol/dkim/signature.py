@@ -33,7 +33,10 @@ class Broken(MailwardError):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The tags of one field, read. `header_relaxed`, `body_relaxed`: which canonicalisation."""
+    """The tags of one field, read. `header_relaxed`, `body_relaxed`: which canonicalisation.
+
+    `signed_at` and `expires_at`: t= and x=, Unix seconds.
+    """
 
     raw: bytes
     algorithm: str
@@ -45,6 +48,8 @@ class Signature:
     body_relaxed: bool
     body_hash: bytes
     value: bytes
+    signed_at: int | None = None
+    expires_at: int | None = None
 
 
 def parse(raw: bytes, now: datetime) -> Signature:
@@ -72,7 +77,7 @@ def parse(raw: bytes, now: datetime) -> Signature:
     if b"from" not in names:
         raise Broken("permerror", "from_not_signed")
     identity = _identity(found, domain)
-    _check_times(found, now)
+    times = _check_times(found, now)
     algorithm = found[b"a"].decode("ascii", "replace")
     if algorithm == "rsa-sha1":
         raise Broken("fail", "sha1")  # RFC 8301 section 3.1
@@ -91,6 +96,8 @@ def parse(raw: bytes, now: datetime) -> Signature:
         body_relaxed=_CANON[body],
         body_hash=_base64(found[b"bh"]),
         value=_base64(found[b"b"]),
+        signed_at=times.get(b"t"),
+        expires_at=times.get(b"x"),
     )
 
 
@@ -104,9 +111,9 @@ def _identity(found: dict[bytes, bytes], domain: bytes) -> str:
     return given.decode("utf-8", "replace")
 
 
-def _check_times(found: dict[bytes, bytes], now: datetime) -> None:
+def _check_times(found: dict[bytes, bytes], now: datetime) -> dict[bytes, int]:
     moment = now.timestamp()
-    times = {}
+    times: dict[bytes, int] = {}
     for name in (b"t", b"x"):
         if name in found:
             if not _NUMBER.fullmatch(found[name]):
@@ -119,6 +126,7 @@ def _check_times(found: dict[bytes, bytes], now: datetime) -> None:
             raise Broken("fail", "expired")
     if times.get(b"t", 0) > moment + CLOCK_SKEW:
         raise Broken("fail", "from_the_future")
+    return times
 
 
 def _base64(value: bytes) -> bytes:

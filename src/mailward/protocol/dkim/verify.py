@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +10,11 @@ from datetime import datetime
 from typing import Literal, TypeAlias, cast
 
 from mailward.protocol.dkim import canonical, publickey
+from mailward.protocol.dkim.coverage import added, uncovered
 from mailward.protocol.dkim.signature import Broken, Signature, parse
+from mailward.protocol.dkim.tags import parse as parse_tags
 from mailward.protocol.dns import DnsQuery, Lookup
+from mailward.protocol.message import headers
 
 MAX_SIGNATURES = 10
 """The topmost are looked at; further ones are reported without a look-up."""
@@ -21,7 +25,12 @@ Result: TypeAlias = Literal["pass", "fail", "temperror", "permerror", "policy"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one signature is worth. `reason` is "" for pass; `testing` means the domain says it only tries (t=y)."""
+    """What one signature is worth. `reason` is "" for pass; `testing` means the domain says it only tries (t=y).
+
+    A signature says nothing of who sends the message now: whoever has it may send it again. What helps to see that is
+    here: when it was made and how long it is meant to hold (Unix seconds), and in `uncovered` the fields that readers
+    see and that could be added or changed under it. `value` is the beginning of b=, to tell them apart (RFC 6008).
+    """
 
     result: Result
     reason: str
@@ -31,17 +40,31 @@ class Verdict:
     algorithm: str = ""
     key_bits: int = 0
     testing: bool = False
+    signed_at: int | None = None
+    expires_at: int | None = None
+    uncovered: tuple[str, ...] = ()
+    value: str = ""
 
 
 def verify(fields: Sequence[tuple[bytes, bytes]], body: bytes, now: datetime) -> Lookup[list[Verdict]]:
     """A verdict for each DKIM-Signature, topmost first; empty when there is none."""
+    verdicts: list[Verdict] = []
+    for each in lookups(fields, body, now):
+        verdicts.append((yield from each))
+    return verdicts
+
+
+def lookups(fields: Sequence[tuple[bytes, bytes]], body: bytes, now: datetime) -> list[Lookup[Verdict]]:
+    """One computation for each DKIM-Signature, topmost first: they do not depend on one another."""
     signatures = [raw for name, raw in fields if name == b"dkim-signature"]
     bodies: dict[bool, bytes] = {}
-    verdicts: list[Verdict] = []
-    for raw in signatures[:MAX_SIGNATURES]:
-        verdicts.append((yield from _one(raw, fields, body, bodies, now)))
-    verdicts += [Verdict("policy", "too_many_signatures")] * (min(len(signatures), 1000) - len(verdicts))
-    return verdicts
+    wanted = [_one(raw, fields, body, bodies, now) for raw in signatures[:MAX_SIGNATURES]]
+    return wanted + [_unread() for _ in range(min(len(signatures), 1000) - len(wanted))]
+
+
+def _unread() -> Lookup[Verdict]:
+    yield from ()
+    return Verdict("policy", "too_many_signatures")
 
 
 def _one(
@@ -50,11 +73,32 @@ def _one(
     try:
         signature = parse(raw, now)
     except Broken as broken:
-        return Verdict(cast(Result, broken.result), broken.code)
+        return _unjudged(raw, cast(Result, broken.result), broken.code)
     result, reason, bits, testing = yield from _judge(signature, fields, body, bodies)
+    if result == "pass" and added(signature.names, fields):
+        # Which of two Subjects a reader sees depends on the program; the signature stands for one (RFC 6376 8.15).
+        result, reason = "policy", "field_added"
     return Verdict(
-        result, reason, signature.domain, signature.selector, signature.identity, signature.algorithm, bits, testing
+        result,
+        reason,
+        signature.domain,
+        signature.selector,
+        signature.identity,
+        signature.algorithm,
+        bits,
+        testing,
+        signature.signed_at,
+        signature.expires_at,
+        uncovered(signature.names, fields),
+        binascii.b2a_base64(signature.value, newline=False)[:8].decode("ascii"),
     )
+
+
+def _unjudged(raw: bytes, result: Result, reason: str) -> Verdict:
+    """A settled signature with what it says of itself where that can be read."""
+    found = parse_tags(headers.value(raw)) or {}
+    domain, selector = (found.get(name, b"").decode("ascii", "replace")[:253] for name in (b"d", b"s"))
+    return Verdict(result, reason, domain.lower(), selector.lower())
 
 
 def _judge(
