@@ -40,6 +40,14 @@ def embedded_binaries() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
+def debian_binaries() -> Path:
+    """The programs of Debian's PostgreSQL 15, the oldest supported; tools/install-test-deps.sh installs them."""
+    folder = Path("/usr/lib/postgresql/15/bin")
+    if not (folder / "postgres").exists():
+        raise FileNotFoundError(f"no PostgreSQL 15 in {folder}: run tools/install-test-deps.sh")
+    return folder
+
+
 class PostgresServer:
     """One server. PostgreSQL refuses to run as root, so for root its processes belong to `nobody`."""
 
@@ -48,13 +56,17 @@ class PostgresServer:
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="mailward-pg-"))
         self.data = self.folder / "data"
-        self._settings = settings
+        self._settings = list(settings)
         self._process: subprocess.Popen[bytes] | None = None
         self._user = "nobody" if os.geteuid() == 0 else None
         if self._user is not None:
             entry = pwd.getpwnam(self._user)
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
         self._made = 0
+
+    def add(self, *settings: str) -> None:
+        """More `name=value` settings, before `start`."""
+        self._settings += settings
 
     def init(self) -> None:
         """Make the cluster: passwords are asked for over TCP (SCRAM), except for the superuser."""

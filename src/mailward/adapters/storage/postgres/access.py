@@ -35,11 +35,11 @@ class Access:
         answered by whoever stands in between.
         """
         hosts, query = _hosts(self.url)
-        if all(_local(host) or host in self.plaintext for host in hosts):
-            return None
         for host in self.plaintext:
             if not _loopback(host):
                 raise AccessRefused(f"storage.plaintext: {host} is not a loopback address")
+        if all(_local(host) or host in self.plaintext for host in hosts):
+            return None
         mode = query.get("sslmode", [""])[-1]
         if mode != "verify-full":
             raise AccessRefused(

@@ -1,0 +1,62 @@
+"""Which servers and roles the platform works with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import asyncpg
+import pytest
+
+from mailward.adapters.storage.postgres.server import facts_of, judge, require_server
+from mailward.base.errors import Unavailable
+from tests.adapters.storage.postgres.conftest import OpenStore
+from tests.postgres_server import PostgresServer
+
+
+async def test_our_role_is_fit_and_a_superuser_is_not(
+    postgres_server: PostgresServer, database: str, open_store: OpenStore
+) -> None:
+    """mailward_app passes; a superuser and the owner, whom no policy binds or who could lift them, are refused."""
+    app = await asyncpg.connect(postgres_server.url("mailward_app", database), ssl=False)
+    facts = await require_server(app)
+    assert {j.state for j in judge(facts)} == {"ok"}
+    await app.close()
+    for role, why in (("postgres", "superuser"), ("mailward_owner", "owns")):
+        with pytest.raises(Unavailable) as refusal:
+            await open_store(url=postgres_server.url(role, database))
+        assert why in refusal.value.public
+
+
+async def test_what_makes_a_server_unfit(postgres_server: PostgresServer, database: str) -> None:
+    """Too old, no fsync, a role that inherits what it may become: each is wrong by itself, and says what to do."""
+    app = await asyncpg.connect(postgres_server.url("mailward_app", database), ssl=False)
+    good = await facts_of(app)
+    await app.close()
+    for bad in (
+        replace(good, version=140_012),
+        replace(good, settings=good.settings | {"fsync": "off"}),
+        replace(good, sees=3),
+        replace(good, may_become=False),
+        replace(good, bypass=True),
+        replace(good, standing_bypass=True),
+    ):
+        (wrong,) = [j for j in judge(bad) if j.state == "wrong"]
+        assert wrong.advice
+    (warned,) = [j for j in judge(replace(good, creates=True)) if j.state == "warning"]
+    assert warned.what == "createrole, createdb"
+
+
+async def test_a_server_that_commits_lazily_is_told_not_to(
+    postgres_server: PostgresServer, database: str, open_store: OpenStore
+) -> None:
+    """Where synchronous_commit is off for our role, each of our transactions sets it on."""
+    admin = await asyncpg.connect(postgres_server.url("postgres", database), ssl=False)
+    await admin.execute(f"ALTER ROLE mailward_app IN DATABASE {database} SET synchronous_commit = off")
+    await admin.close()
+    store = await open_store()
+
+    async def verb(tx: object) -> str:
+        (row,) = await tx.rows("SHOW synchronous_commit")  # type: ignore[attr-defined]  # raw SQL under test
+        return str(row[0])
+
+    assert await store.system_write(verb) == "on"
