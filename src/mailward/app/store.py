@@ -18,10 +18,12 @@ from mailward.core.delivery.ports import LeaseRepo
 from mailward.core.domains.ports import Counters, DomainsRepo
 from mailward.core.evidence.ports import EvidenceRepo
 from mailward.core.identity.ports import CredentialsRepo, PeopleRepo
+from mailward.core.inbound.ports import InboundQueue, InboundRepo
 from mailward.core.messages.erase import Erasures
 from mailward.core.messages.expire import DroppingDays, ExpiringMessages, RetentionRepo
 from mailward.core.messages.find import IndexedMessages
 from mailward.core.messages.ports import DeliveriesRepo
+from mailward.core.nodes.ports import Nodes
 from mailward.core.suppression.ports import SuppressionsRepo
 from mailward.core.webhooks.ports import WebhookQueue, WebhooksRepo
 from mailward.core.workspaces.model import DataKey
@@ -71,6 +73,10 @@ class AllWebhooks(WebhooksRepo, WebhookQueue, Protocol):
     """Webhooks as every verb sees them."""
 
 
+class AllInbound(InboundRepo, InboundQueue, Protocol):
+    """Received mail as every verb sees it."""
+
+
 class Tx(Protocol):
     """One transaction, bound to a workspace or to the system scope, with every repository.
 
@@ -103,6 +109,9 @@ class Tx(Protocol):
 
     @property
     def webhooks(self) -> AllWebhooks: ...
+
+    @property
+    def inbound(self) -> AllInbound: ...
 
     @property
     def workspaces(self) -> WorkspacesRepo: ...
@@ -184,6 +193,10 @@ class Store(Protocol):
 
     def watch(self, notice: Callable[[str], None]) -> None:
         """Have `notice(EPOCHS | WORK)` called on the loop when another process changed that. A hint: polling stays."""
+
+    def nodes(self) -> Nodes | None:
+        """What the machines that share this store tell each other; None for the store of one machine."""
+        ...
 
     def chores(self) -> Sequence[Chore]:
         """Housekeeping of this store."""

@@ -44,3 +44,17 @@ def decide(rate: Rate, tat: float, now: float, cost: int = 1) -> tuple[float, De
         left = int((rate.window - (start - now)) / spacing + 1e-9)
         return tat, Decision(False, max(0, left), start - now, over)
     return end, Decision(True, int((rate.window - (end - now)) / spacing + 1e-9), end - now, 0.0)
+
+
+def draw(rate: Rate, tat: float, now: float, want: int) -> tuple[float, int, Decision]:
+    """Take up to `want` units at once: the next TAT, how many were given, and how the bucket stands then.
+
+    `retry_after` is the time until one more unit would pass, 0 when it would now.
+    """
+    start = tat if tat > now else now
+    room = int((rate.window - (start - now)) / rate.spacing + 1e-9)
+    given = max(0, min(want, room))
+    tat, _ = decide(rate, tat, now, given) if given else (tat, None)
+    _, after = decide(rate, tat, now)
+    left = after.remaining + (1 if after.allowed else 0)
+    return tat, given, Decision(given > 0, left, max(0.0, tat - now), after.retry_after)

@@ -17,6 +17,7 @@ from mailward.adapters.storage.postgres.bodies import BodyStore, Uploads
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
 from mailward.adapters.storage.postgres.failures import lost, unavailable
 from mailward.adapters.storage.postgres.migrate import require_schema
+from mailward.adapters.storage.postgres.nodes import PgNodes
 from mailward.adapters.storage.postgres.notices import Notices
 from mailward.adapters.storage.postgres.reading import Readers
 from mailward.adapters.storage.postgres.server import require_server
@@ -68,6 +69,7 @@ class PostgresStore:
         """
         self._access = access
         self._make_tx = _on_node(make_tx, node)
+        self._nodes = PgNodes(self, node)
         self._open_bodies = open_bodies
         self._clock = clock
         self._entropy = entropy
@@ -182,11 +184,16 @@ class PostgresStore:
         """Have `notice` called when another process announced something."""
         self._notices.watch(notice)
 
+    def nodes(self) -> PgNodes:
+        """What this process and those of other nodes tell each other."""
+        return self._nodes
+
     def chores(self) -> list[Chore]:
         """The partitions of the coming days, marks of connections long gone, and what bodies need."""
         return [
             ("days", 3600.0, self._make_days),
             ("marks", 3600.0, self._forget_marks),
+            ("buckets", 600.0, self._nodes.forget_buckets),
             *self._chores_of_bodies(self),
         ]
 

@@ -108,7 +108,8 @@ class PgLeases:
         generation = await self._tx.counters.bump("worker_generation")
         await self._tx.run(
             "INSERT INTO worker_slots(slot, generation, started) VALUES ($1, $2, $3) "
-            "ON CONFLICT (slot) DO UPDATE SET generation = excluded.generation, started = excluded.started",
+            "ON CONFLICT (slot) DO UPDATE "
+            "SET generation = excluded.generation, started = excluded.started, seen = NULL",
             place,
             generation,
             now,

@@ -2,14 +2,17 @@
 
 They run as the owner, a role that no part of the server connects as. During a rolling
 upgrade nodes of two versions work on one schema: so a migration may add, and may take
-away only what the version before no longer uses, and a node accepts migrations that are
-newer than itself.
+away only what the version before no longer uses. It says so in its first line,
+`-- keeps: N`: a program whose newest migration is number N or higher goes on working. A
+program starts on a schema with migrations that it does not know when each of them keeps
+it, and refuses one that does not say so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from importlib import resources
 from typing import Any
 
@@ -21,6 +24,7 @@ OWNER_ROLE = "mailward_owner"
 _LOCK = 0x4D57_4D49_4752_4154
 # A migration that waits for a table keeps mail waiting behind it: it gives up soon and comes again.
 _LOCK_TIMEOUT, _TRIES, _PAUSE_SECONDS = "5s", 6, 2.0
+_KEEPS = re.compile(r"\A-- keeps: (\d{1,4})$", re.M)
 _PACKAGE = "mailward.adapters.storage.postgres"
 
 
@@ -87,6 +91,7 @@ async def _record_table(db: Any) -> None:
     await db.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations"
         "(number integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied bigint NOT NULL); "
+        "ALTER TABLE schema_migrations ADD COLUMN IF NOT EXISTS keeps integer; "
         "GRANT USAGE ON SCHEMA mailward TO mailward_system; GRANT SELECT ON schema_migrations TO mailward_system"
     )
 
@@ -99,21 +104,50 @@ async def _apply(db: Any, number: int, name: str, sql: str, now_us: int) -> bool
             raise MigrationError(f"migration {number:04d}_{name} was changed after it was applied")
         return False
     await db.execute(sql)
-    await db.execute("INSERT INTO schema_migrations VALUES ($1,$2,$3,$4)", number, name, digest, now_us)
+    await db.execute(
+        "INSERT INTO schema_migrations(number, name, sha256, applied, keeps) VALUES ($1,$2,$3,$4,$5)",
+        number,
+        name,
+        digest,
+        now_us,
+        keeps(sql),
+    )
     return True
 
 
+def keeps(sql: str) -> int | None:
+    """The oldest level of program that goes on working on a migration; None when it does not say."""
+    found = _KEEPS.match(sql)
+    return int(found[1]) if found else None
+
+
 async def require_schema(db: Any) -> None:
-    """In a transaction of the system role: Unavailable unless every migration of ours was applied as it is."""
+    """In a transaction of the system role: Unavailable unless every migration of ours was applied as it is, and every
+    other one keeps us working.
+    """
     try:
-        known = dict(await db.fetch("SELECT number, sha256 FROM schema_migrations"))
+        rows = await db.fetch("SELECT * FROM schema_migrations ORDER BY number")
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError) as e:
         raise _unfit("the database has no schema of ours yet", e.sqlstate or "") from e
-    for number, name, sql in available():
+    known = {r["number"]: r["sha256"] for r in rows}
+    ours = available()
+    for number, name, sql in ours:
         if number not in known:
             raise _unfit(f"the database lacks migration {number:04d}_{name}", "")
         if known[number] != _digest(sql):
             raise _unfit(f"migration {number:04d}_{name} in the database is not the one of this version", "")
+    level = ours[-1][0]
+    for row in rows:
+        if row["number"] in {number for number, _, _ in ours}:
+            continue
+        oldest = row.get("keeps")
+        if oldest is None or oldest > level:
+            raise Unavailable(
+                "storage_schema",
+                f"The database has migration {row['number']:04d}_{row['name']}, which this version does not know and "
+                "which does not keep it working: run the newer version here too.",
+                detail=f"level {level}",
+            )
 
 
 def _unfit(text: str, detail: str) -> Unavailable:

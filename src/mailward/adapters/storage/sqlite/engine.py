@@ -173,6 +173,9 @@ class SqliteStore:
     def watch(self, notice: Callable[[str], None]) -> None:
         """Nobody tells: the processes of one machine find out by looking, a few times a second."""
 
+    def nodes(self) -> None:
+        """There is one machine; the kernel's locks say who lives on it."""
+
     def chores(self) -> list[tuple[str, float, Callable[[], Awaitable[int]]]]:
         """Moving the write-ahead log into the file, beside the commits and never inside one; what retention left."""
         checkpointer = Checkpointer(self._folder, self._key)

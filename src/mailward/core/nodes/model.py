@@ -1,0 +1,64 @@
+"""Nodes, their workers, and how long silence may last."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+BEAT_SECONDS = 2.0
+FENCE_SECONDS = 10.0
+"""A worker that could not beat for so long begins no attempt: those under way have the rest of the time to end."""
+DEAD_SECONDS = 25.0
+"""A worker that was seen to be silent for so long is dead: its leases go back to the queue."""
+
+
+class Identity(NamedTuple):
+    """Which machine this is: its number, what tells it from another that was given the same one, and words for people.
+
+    `instance` is 16 octets that its data folder keeps.
+    """
+
+    node: int
+    instance: bytes
+    name: str
+    zone: str
+    version: str
+
+
+class Beat(NamedTuple):
+    """One worker as the store knows it: `seen` changes with each beat (microseconds of the store's own clock)."""
+
+    slot: int
+    generation: int
+    seen: int
+
+
+class NodeSeen(NamedTuple):
+    """One node for people: `state` is up, draining, stopped or gone; `age` seconds since it was seen last."""
+
+    node: int
+    name: str
+    zone: str
+    version: str
+    state: str
+    workers: int
+    roles: tuple[str, ...]
+    age: float
+
+
+class Draw(NamedTuple):
+    """A wish for `want` units of a rate that all nodes share: `quota` in `window` seconds, for whom `key` names."""
+
+    name: str
+    key: str
+    want: int
+    quota: int
+    window: float
+
+
+class Grant(NamedTuple):
+    """What was given of it, what is left in all, and the seconds until there is one more and until all are there."""
+
+    given: int
+    left: int
+    retry_after: float
+    reset: float
