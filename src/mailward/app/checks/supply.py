@@ -35,6 +35,7 @@ NATIVE: dict[str, str] = {
     "obstore": "Rust: answers of the object store, over its own TLS (rustls)",
     "propcache": "C: nothing from outside",
     "uvloop": "C: bytes of sockets, not read by it",
+    "yara-x": "Rust: messages, in a limited process",
     "yarl": "C: URLs of webhook endpoints",
     "zxcvbn-rs-py": "Rust: passwords being chosen",
 }
