@@ -18,6 +18,7 @@ from mailward.core.delivery.ports import LeaseRepo
 from mailward.core.domains.ports import Counters, DomainsRepo
 from mailward.core.evidence.ports import EvidenceRepo
 from mailward.core.identity.ports import CredentialsRepo, PeopleRepo
+from mailward.core.inbound.ports import InboundQueue, InboundRepo
 from mailward.core.messages.erase import Erasures
 from mailward.core.messages.expire import DroppingDays, ExpiringMessages, RetentionRepo
 from mailward.core.messages.find import IndexedMessages
@@ -72,6 +73,10 @@ class AllWebhooks(WebhooksRepo, WebhookQueue, Protocol):
     """Webhooks as every verb sees them."""
 
 
+class AllInbound(InboundRepo, InboundQueue, Protocol):
+    """Received mail as every verb sees it."""
+
+
 class Tx(Protocol):
     """One transaction, bound to a workspace or to the system scope, with every repository.
 
@@ -104,6 +109,9 @@ class Tx(Protocol):
 
     @property
     def webhooks(self) -> AllWebhooks: ...
+
+    @property
+    def inbound(self) -> AllInbound: ...
 
     @property
     def workspaces(self) -> WorkspacesRepo: ...

@@ -23,6 +23,8 @@ class Permission(StrEnum):
     SUPPRESSION_CHANGE = "suppression.change"
     WEBHOOK_READ = "webhook.read"
     WEBHOOK_CHANGE = "webhook.change"
+    INBOUND_READ = "inbound.read"
+    INBOUND_CHANGE = "inbound.change"
     KEY_READ = "key.read"
     KEY_CHANGE = "key.change"
     AUDIT_READ = "audit.read"

@@ -27,6 +27,7 @@ EVENT_TYPES = frozenset(
         "domain.failing",
         "domain.released",
         "endpoint.disabled",
+        "route.disabled",
     )
 )
 TEST_EVENT = "webhook.test"

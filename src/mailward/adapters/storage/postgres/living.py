@@ -11,5 +11,9 @@ if TYPE_CHECKING:
 
 async def living_segments(tx: Sql, segments: Sequence[int]) -> set[int]:
     """Of these segments, those in which some message's content lies. System scope: every workspace counts."""
-    found = await tx.rows("SELECT DISTINCT segment FROM messages WHERE segment = ANY($1::bigint[])", list(segments))
+    found = await tx.rows(
+        "SELECT DISTINCT segment FROM messages WHERE segment = ANY($1::bigint[]) "
+        "UNION SELECT DISTINCT segment FROM received WHERE segment = ANY($1::bigint[])",
+        list(segments),
+    )
     return {int(row[0]) for row in found}

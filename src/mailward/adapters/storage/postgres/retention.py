@@ -70,8 +70,12 @@ class PgRetention(PgWebhookRows):
         return _first(await self._tx.rows(sql, self._tx.own, after, limit))
 
     async def waits_between(self, first: bytes, below: bytes) -> bool:
-        """Does a message in [first, below) wait?"""
-        sql = "SELECT 1 FROM content_waiting WHERE workspace = $1 AND message >= $2 AND message < $3 LIMIT 1"
+        """Does a message in [first, below) wait, or is a received one's content still kept?"""
+        sql = (
+            "SELECT 1 FROM content_waiting WHERE workspace = $1 AND message >= $2 AND message < $3 "
+            "UNION ALL SELECT 1 FROM received WHERE workspace = $1 AND id >= $2 AND id < $3 AND segment IS NOT NULL "
+            "LIMIT 1"
+        )
         return await self._tx.row(sql, self._tx.own, first, below) is not None
 
     async def waited(self, messages: Iterable[bytes]) -> None:

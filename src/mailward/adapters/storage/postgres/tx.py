@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.domains import PgDomains
     from mailward.adapters.storage.postgres.evidence import PgEvidence
     from mailward.adapters.storage.postgres.identity import PgCredentials, PgPeople
+    from mailward.adapters.storage.postgres.inbound import PgInbound
     from mailward.adapters.storage.postgres.messages import PgMessages
     from mailward.adapters.storage.postgres.retention import PgRetention
     from mailward.adapters.storage.postgres.suppression import PgSuppressions
@@ -102,6 +103,13 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.identity import PgPeople
 
         return PgPeople(self)
+
+    @cached_property
+    def inbound(self) -> PgInbound:
+        """Routes, received messages and their copies."""
+        from mailward.adapters.storage.postgres.inbound import PgInbound
+
+        return PgInbound(self)
 
     @cached_property
     def retention(self) -> PgRetention:

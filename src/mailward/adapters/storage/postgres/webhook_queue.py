@@ -54,7 +54,7 @@ class PgWebhookQueue(PgWebhookRows):
         if not waiting:
             return []
         start = turn % len(waiting)
-        chosen, off = _share(waiting[start:] + waiting[:start], room)
+        chosen, off = share(waiting[start:] + waiting[:start], room)
         await self._end_jobs(off)
         if not chosen:
             return []
@@ -122,7 +122,7 @@ class PgWebhookQueue(PgWebhookRows):
         )
 
 
-def _share(waiting: Sequence[Row], room: Room) -> tuple[dict[Place, tuple[int, bool]], list[Place]]:
+def share(waiting: Sequence[Row], room: Room) -> tuple[dict[Place, tuple[int, bool]], list[Place]]:
     """(endpoint -> its places and whether it has been failing, endpoints that are off though jobs are due)."""
     chosen: dict[Place, tuple[int, bool]] = {}
     off: list[Place] = []

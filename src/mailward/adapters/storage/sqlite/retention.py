@@ -64,9 +64,14 @@ class SqliteRetention:
         return [r[0] for r in self._tx.rows(sql, (after, limit))]
 
     async def waits_between(self, first: bytes, below: bytes) -> bool:
-        """Does a message in [first, below) wait?"""
-        sql = "SELECT 1 FROM content_waiting WHERE message >= ? AND message < ? LIMIT 1"
-        return self._tx.row(sql, (first, below)) is not None
+        """Does a message in [first, below) wait, or is a received one's content still kept?"""
+        for sql in (
+            "SELECT 1 FROM content_waiting WHERE message >= ? AND message < ? LIMIT 1",
+            "SELECT 1 FROM received WHERE segment IS NOT NULL AND id >= ? AND id < ? LIMIT 1",
+        ):
+            if self._tx.row(sql, (first, below)) is not None:
+                return True
+        return False
 
     async def waited(self, messages: Iterable[bytes]) -> None:
         """They wait no more."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.domains import SqliteDomains
     from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
     from mailward.adapters.storage.sqlite.identity import SqliteCredentials, SqlitePeople
+    from mailward.adapters.storage.sqlite.inbound import SqliteInbound
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
     from mailward.adapters.storage.sqlite.retention import SqliteRetention
     from mailward.adapters.storage.sqlite.suppression import SqliteSuppressions
@@ -74,6 +75,13 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.webhooks import SqliteWebhooks
 
         return SqliteWebhooks(self)
+
+    @cached_property
+    def inbound(self) -> SqliteInbound:
+        """Routes, received messages and their copies."""
+        from mailward.adapters.storage.sqlite.inbound import SqliteInbound
+
+        return SqliteInbound(self)
 
     @cached_property
     def retention(self) -> SqliteRetention:

@@ -28,6 +28,7 @@ EventType = Literal[
     "domain.failing",
     "domain.released",
     "endpoint.disabled",
+    "route.disabled",
 ]
 Url = Annotated[
     str,

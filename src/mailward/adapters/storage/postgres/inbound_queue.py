@@ -1,0 +1,115 @@
+"""SQL of the queue of copies: the system scope, all workspaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailward.adapters.storage.postgres.inbound_rows import PgInboundRows
+from mailward.adapters.storage.postgres.webhook_queue import Place, share
+from mailward.core.inbound.model import InboundRoute, SealedSecret, Work
+from mailward.core.webhooks.model import Room
+
+# Routes with a waiting copy, by skipping from one to the next through the index; with each, how many copies are due
+# (up to $2 of them), and the route if it is on.
+_WAITING = (
+    "WITH RECURSIVE e(workspace, route) AS ("
+    "(SELECT workspace, route FROM received_copies WHERE due IS NOT NULL ORDER BY workspace, route LIMIT 1) UNION ALL "
+    "SELECT n.workspace, n.route FROM e CROSS JOIN LATERAL ("
+    "SELECT j.workspace, j.route FROM received_copies AS j WHERE j.due IS NOT NULL "
+    "AND (j.workspace, j.route) > (e.workspace, e.route) ORDER BY j.workspace, j.route LIMIT 1) AS n) "
+    "SELECT e.workspace, e.route, w.details, w.failing_since, (SELECT count(*) FROM ("
+    "SELECT FROM received_copies AS j WHERE j.workspace = e.workspace AND j.route = e.route AND j.due <= $1 LIMIT $2"
+    ") AS due), w.enabled, w.created, w.disabled_at, w.owner_told FROM e "
+    "LEFT JOIN inbound_routes AS w ON w.workspace = e.workspace AND w.id = e.route AND w.enabled = 1 "
+    "ORDER BY e.workspace, e.route"
+)
+# The first due copies of each route, as many as it was given. One whose message is no longer there ends.
+_TAKE = (
+    "WITH taken AS MATERIALIZED (SELECT p.workspace, p.route, p.turn, d.received, d.due "
+    "FROM unnest($3::bytea[], $4::bytea[], $5::int[]) WITH ORDINALITY AS p(workspace, route, places, turn) "
+    "CROSS JOIN LATERAL (SELECT j.received, j.due FROM received_copies AS j WHERE j.workspace = p.workspace "
+    "AND j.route = p.route AND j.due <= $1 ORDER BY j.due LIMIT p.places FOR UPDATE SKIP LOCKED) AS d) "
+    "UPDATE received_copies AS j SET due = CASE WHEN m.id IS NOT NULL THEN $2::bigint END, "
+    "state = CASE WHEN m.id IS NULL THEN 5 ELSE 0 END "
+    "FROM taken LEFT JOIN received AS m ON m.workspace = taken.workspace AND m.id = taken.received "
+    "WHERE j.workspace = taken.workspace AND j.route = taken.route AND j.received = taken.received "
+    "RETURNING taken.turn, taken.due, j.route, j.attempts, "
+    "m.workspace, m.id, m.at, m.segment, m.seg_offset, m.seg_length, m.facts, m.reason, m.content_gone"
+)
+
+
+class PgInboundQueue(PgInboundRows):
+    """Leasing what is due, and what the installation does for every workspace."""
+
+    async def all_routes(self) -> list[InboundRoute]:
+        """Every route, those that are off included."""
+        sql = f"SELECT {self.ROUTE} FROM inbound_routes ORDER BY workspace, id"  # noqa: S608
+        return [self.route_of(r) for r in await self._tx.rows(sql)]
+
+    async def anything_due(self, now: int) -> bool:
+        """One probe of the index."""
+        return await self._tx.row("SELECT 1 FROM received_copies WHERE due <= $1 LIMIT 1", now) is not None
+
+    async def lease(self, *, now: int, until: int, turn: int, room: Room) -> list[Work]:
+        """Due copies, a few a route: one statement looks who waits, one takes them, one reads the secrets."""
+        waiting = await self._tx.rows(_WAITING, now, room.each)
+        if not waiting:
+            return []
+        start = turn % len(waiting)
+        chosen, off = share([tuple(r[:5]) for r in waiting[start:] + waiting[:start]], room)
+        await self._end(off)
+        if not chosen:
+            return []
+        taken = await self._tx.rows(
+            _TAKE, now, until, [w for w, _ in chosen], [r for _, r in chosen], [n for n, _ in chosen.values()]
+        )
+        taken.sort(key=lambda r: (r[0], r[1]))
+        secrets = await self._secrets_of(list(chosen), now)
+        routes = {
+            (r[0], r[1]): self.route_of((r[0], r[1], r[2], r[5], r[6], r[7], r[3], r[8]))
+            for r in waiting
+            if (r[0], r[1]) in chosen
+        }
+        out: list[Work] = []
+        for row in taken:
+            if row[5] is not None:
+                place = (row[4], row[2])
+                keys = tuple(secrets.get(place, ()))
+                received = self.received_of(tuple(row[4:]))
+                out.append(Work(row[4], routes[place], received, row[3] + 1, keys, chosen[place][1]))
+        return out
+
+    async def _end(self, places: Sequence[Place]) -> None:
+        """What waits for a route that is off, or gone, ends."""
+        if places:
+            await self._tx.run(
+                "UPDATE received_copies AS j SET state = 5, due = NULL FROM unnest($1::bytea[], $2::bytea[]) AS p(w, r)"
+                " WHERE j.workspace = p.w AND j.route = p.r AND j.state = 0",
+                [w for w, _ in places],
+                [r for _, r in places],
+            )
+
+    async def _secrets_of(self, places: Sequence[Place], now: int) -> dict[Place, list[SealedSecret]]:
+        rows = await self._tx.rows(
+            "SELECT s.workspace, s.route, s.created, s.sealed, s.expires "
+            "FROM unnest($1::bytea[], $2::bytea[]) AS p(w, r) "
+            "JOIN inbound_secrets AS s ON s.workspace = p.w AND s.route = p.r "
+            "WHERE s.expires IS NULL OR s.expires > $3 ORDER BY s.created DESC",
+            [w for w, _ in places],
+            [r for _, r in places],
+            now,
+        )
+        out: dict[Place, list[SealedSecret]] = {}
+        for workspace, route, created, sealed, expires in rows:
+            out.setdefault((workspace, route), []).append(SealedSecret(created, sealed, expires))
+        return out
+
+    async def untold(self, limit: int) -> list[InboundRoute]:
+        """By an index that holds only these."""
+        sql = f"SELECT {self.ROUTE} FROM inbound_routes WHERE owner_told = 'due' ORDER BY disabled_at LIMIT $1"  # noqa: S608
+        return [self.route_of(r) for r in await self._tx.rows(sql, limit)]
+
+    async def set_told(self, workspace: bytes, route: bytes, how: str) -> None:
+        """The owner was told, or cannot be; one that was enabled meanwhile is no longer to be told of."""
+        sql = "UPDATE inbound_routes SET owner_told = $1 WHERE workspace = $2 AND id = $3 AND owner_told = 'due'"
+        await self._tx.run(sql, how, workspace, route)

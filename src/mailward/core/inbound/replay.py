@@ -1,0 +1,109 @@
+"""Hand over again: one message, or what came in a span of time. Bounded in number and rate, under the same ids."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mailward.base import ids
+from mailward.base.errors import Conflict, Invalid, NotFound
+from mailward.base.sources import Entropy
+from mailward.core.inbound.model import CopyState, InboundRoute, Progress, Replay
+from mailward.core.inbound.ports import AuditedInboundTx, InboundTx
+from mailward.core.inbound.routes import find
+from mailward.core.webhooks.model import REPLAY_MAX, REPLAY_PER_SECOND
+from mailward.policy import access
+from mailward.policy.access import Actor, Permission
+
+_REPLAYABLE = frozenset((CopyState.HANDED_OVER, CopyState.FAILED, CopyState.EXPIRED))
+
+
+async def replay_message(
+    tx: AuditedInboundTx, actor: Actor, message: str, *, route: str | None = None, now: datetime, entropy: Entropy
+) -> int:
+    """Hand one message over again, to one route or to all it has; how many copies start over.
+
+    A route that the message had no copy for may be named: its endpoint then gets it for the first time.
+    NotFound when the content is no longer kept, Conflict for a route that is off, for what is under way,
+    and for what was refused or waits in quarantine.
+    """
+    access.require(actor, Permission.INBOUND_CHANGE)
+    raw = ids.decode("rcv", message)
+    kept = await tx.inbound.received(raw)
+    if kept is None:
+        raise NotFound("not_found", "There is no received message with that id.")
+    if kept.body is None:
+        raise NotFound("content_gone", "The content of this message is no longer kept.")
+    copies = {c.route: c.state for c in (await tx.inbound.copies([raw]))[raw]}
+    if route is not None:
+        wanted = [(await find(tx, actor, route)).id]
+    else:
+        wanted = [id for id, state in copies.items() if state in _REPLAYABLE]
+    if not wanted or any(id in copies and copies[id] not in _REPLAYABLE for id in wanted):
+        raise Conflict("not_replayable", "It is under way, was refused, or waits in quarantine.")
+    at = int(now.timestamp() * 1_000_000)
+    rows = []
+    for id in wanted:
+        found = await tx.inbound.route(id)
+        if found is not None:
+            _require_enabled(found)
+            rows.append((raw, id, at))
+    if not rows:
+        raise Conflict("no_route", "The routes of this message were removed; name one to hand it to.")
+    await tx.inbound.restart(rows, replay=None)
+    await tx.audit.append(actor, "message.replayed", message, {"copies": str(len(rows))}, now=now)
+    return len(rows)
+
+
+async def replay_range(
+    tx: AuditedInboundTx,
+    actor: Actor,
+    route: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    failed_only: bool = True,
+    now: datetime,
+    entropy: Entropy,
+) -> Progress:
+    """Hand over again what a route received in [since, until): by default what its endpoint never took.
+
+    At most REPLAY_MAX messages, the oldest first, becoming due at REPLAY_PER_SECOND; `more` says that the bound was
+    reached. What is still being tried, was refused or is in quarantine is left alone.
+    """
+    access.require(actor, Permission.INBOUND_CHANGE)
+    found = await find(tx, actor, route)
+    _require_enabled(found)
+    at = int(now.timestamp() * 1_000_000)
+    since_us = 0 if since is None else int(since.timestamp() * 1_000_000)
+    until_us = at + 1 if until is None else int(until.timestamp() * 1_000_000)
+    if not 0 <= since_us < until_us or until_us > at + 366 * 86_400_000_000:
+        raise Invalid("invalid_field", "`since` is before `until`.", field="since")
+    rows = await tx.inbound.copies_for(
+        found.id, since=since_us, until=until_us, failed_only=failed_only, limit=REPLAY_MAX + 1
+    )
+    more, rows = len(rows) > REPLAY_MAX, rows[:REPLAY_MAX]
+    replay = Replay(ids.new_raw(at // 1000, entropy), found.id, since_us, until_us, failed_only, len(rows), more)
+    step = 1_000_000 // REPLAY_PER_SECOND
+    await tx.inbound.add_replay(replay)
+    await tx.inbound.restart([(m, r, at + n * step) for n, (m, r) in enumerate(rows)], replay=replay.id)
+    facts = {"messages": str(len(rows)), "only": "failed" if failed_only else "all"}
+    await tx.audit.append(actor, "route.replayed", route, facts, now=now)
+    return await _progress(tx, replay)
+
+
+async def progress(tx: InboundTx, actor: Actor, route: str, replay: str) -> Progress:
+    """How far a replay is. NotFound when there is none of that id."""
+    found = await find(tx, actor, route)
+    kept = await tx.inbound.replay(found.id, ids.decode("rpl", replay))
+    if kept is None:
+        raise NotFound("not_found", "There is no replay with that id.")
+    return await _progress(tx, kept)
+
+
+async def _progress(tx: InboundTx, replay: Replay) -> Progress:
+    return Progress(replay, await tx.inbound.replay_counts(replay.route, replay.id))
+
+
+def _require_enabled(route: InboundRoute) -> None:
+    if not route.enabled:
+        raise Conflict("route_disabled", "This route is off; turn it on first.")
