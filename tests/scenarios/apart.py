@@ -69,6 +69,10 @@ class Apart(Platform):
         """The part that runs a role."""
         return next(part[0] for part in self.layout if role in part)
 
+    def sends(self, part: str) -> bool:
+        """Does this part send mail?"""
+        return part == self.part_of("sender")
+
     def start_part(self, name: str, *, wait: bool = True) -> None:
         """Start one part; with `wait`, until its workers are ready."""
         roles = next(part for part in self.layout if part[0] == name)

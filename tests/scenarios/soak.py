@@ -25,6 +25,7 @@ from pathlib import Path
 
 from mailward.base import ids
 from tests.scenarios.apart import APART, TOGETHER, Apart
+from tests.scenarios.cluster import Cluster
 from tests.scenarios.ledger import Arrival, LedgerSink
 from tests.scenarios.peers import PeerFailed, wait_until
 from tests.scenarios.traffic import ApiSender, Sender, SmtpSender, SourceSender, SwaksSender
@@ -83,7 +84,7 @@ class Round:
 class Soak:
     """Rounds of traffic and kills over one data folder."""
 
-    def __init__(self, platform: Apart, sink: LedgerSink, *, seed: int, relentless: bool = True) -> None:
+    def __init__(self, platform: Apart | Cluster, sink: LedgerSink, *, seed: int, relentless: bool = True) -> None:
         """Unless `relentless`, killing ends once each role has had its turn."""
         self._platform, self._sink = platform, sink
         self._chance = random.Random(seed)
@@ -164,7 +165,7 @@ class Soak:
                 plan.kill_supervisor(part)
             case _:
                 plan.kill_part(part)
-        sends = part == plan.part_of("sender") and what != "supervisor"
+        sends = plan.sends(part) and what != "supervisor"
         round_.kills.append(Kill(time.time(), part, what, sends))
         if what != "worker":
             plan.start_part(part)

@@ -17,9 +17,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from tests.scenarios.peers import swaks, tool
-from tests.scenarios.platform import Platform
 
 SENDER = "app@demo.mailward.test"
 RECIPIENT = "b@dest.test"
@@ -59,6 +59,14 @@ class Sender(threading.Thread):
             if time.monotonic() > end:
                 raise TimeoutError(f"not accepted for {_PATIENCE:g} s: {self.refusals}")
             time.sleep(0.05)
+
+
+class Doors(Protocol):
+    """Where mail is taken, and a credential for it."""
+
+    starttls_port: int
+    smtp_user: str
+    smtp_password: str
 
 
 class Dialogue:
@@ -238,7 +246,7 @@ class SourceSender(Sender):
 class SwaksSender(Sender):
     """swaks with STARTTLS and AUTH: one process a message."""
 
-    def __init__(self, name: str, platform: Platform, count: int) -> None:
+    def __init__(self, name: str, platform: Doors, count: int) -> None:
         super().__init__(name)
         self._platform, self._count = platform, count
 

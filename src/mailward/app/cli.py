@@ -40,6 +40,8 @@ for _name, _where in (
     ("audit", "audit:app"),
     ("vault", "vault:app"),
     ("workspace", "workspace:app"),
+    ("migrate-store", "migrate_store:migrate_store"),
+    ("node", "node:app"),
 ):
     app.command(_COMMANDS + _where, name=_name)
 

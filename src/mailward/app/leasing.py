@@ -9,11 +9,15 @@ as the other workers need to do the same.
 
 from __future__ import annotations
 
+import asyncio
+from typing import Protocol
+
 from mailward.app.store import Store
 from mailward.base.sources import Clock
 from mailward.core.delivery.attempt import Attempter
 from mailward.core.delivery.lease import due_now, lease, renew
 from mailward.core.delivery.model import Settled, Work
+from mailward.core.nodes.pulse import Pulse
 
 LEASE_US = 20 * 60 * 1_000_000
 # An attempt ends within this; work that waited so long in memory that less is left is not begun.
@@ -22,12 +26,16 @@ _ATTEMPT_US = LEASE_US // 2
 _JUMP_SECONDS = 30.0
 # Every worker looks at the clock twice a second; this is what a busy one may be late.
 _SETTLE_SECONDS = 5.0
+# How often work that waits for the store to come back looks whether it has.
+_LOOK_SECONDS = 0.2
 
 
 class Leasing:
     """The leases of one worker."""
 
-    def __init__(self, store: Store, clock: Clock, lessee: int) -> None:
+    def __init__(self, store: Store, clock: Clock, lessee: int, pulse: Pulse | None = None) -> None:
+        """Without `pulse`: a store of one machine."""
+        self.pulse = pulse or Pulse(0.0, alone=True)
         self._store = store
         self._clock = clock
         self._lessee = lessee
@@ -37,7 +45,9 @@ class Leasing:
         self._stale = (0, 0)
 
     async def lease(self, limit: int) -> list[Work]:
-        """Up to `limit` copies that are due; nothing shortly after the clock was set."""
+        """Up to `limit` copies that are due; nothing while the node rests or shortly after the clock was set."""
+        if self.pulse.resting or not self.believed:
+            return []
         await self.look_at_clock()
         if self._clock.monotonic() < self._quiet_until:
             return []
@@ -68,6 +78,11 @@ class Leasing:
         self._offset = offset
         return True
 
+    @property
+    def believed(self) -> bool:
+        """Is what this worker leased certainly its own? Not when the others may have taken it for dead."""
+        return self.pulse.fresh(self._clock.monotonic())
+
     def time_left(self, work: Work) -> bool:
         """Is there time for an attempt before the lease of this work ends?"""
         old, renewed = self._stale
@@ -93,5 +108,40 @@ class Punctual:
         self._leasing = leasing
 
     async def attempt(self, work: Work) -> list[Settled]:
-        """One try for every copy, or none when the lease is nearly over."""
+        """One try for every copy, or none when the lease is nearly over or somebody else's.
+
+        While the store is away longer than others need to get suspicious, nothing is begun.
+        """
+        while not self._leasing.believed:
+            if self._leasing.pulse.lost:
+                return []
+            await asyncio.sleep(_LOOK_SECONDS)
         return await self._attempter.attempt(work) if self._leasing.time_left(work) else []
+
+
+class Room(Protocol):
+    """A sender's room, see `edges.workers.sender.Sender`."""
+
+    def reserve(self, size: int) -> bool: ...
+
+    def release(self, size: int) -> None: ...
+
+    def take(self, work: Work) -> None: ...
+
+
+class Believed:
+    """Implements `app.platform.acceptance.Outbox`: no room while the node rests or may be taken for dead.
+
+    A message accepted meanwhile is nobody's yet, and whoever sends finds it in the store.
+    """
+
+    def __init__(self, sender: Room, leasing: Leasing) -> None:
+        self._leasing = leasing
+        self._reserve = sender.reserve
+        self.release = sender.release
+        self.take = sender.take
+
+    def reserve(self, size: int) -> bool:
+        """Is there room for a message of this size?"""
+        leasing = self._leasing
+        return not leasing.pulse.resting and leasing.believed and self._reserve(size)

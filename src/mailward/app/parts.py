@@ -13,6 +13,7 @@ from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
 from mailward.app.leasing import Leasing
 from mailward.app.metrics import Metrics
+from mailward.app.nodes import Heart
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.settings import Settings
 from mailward.core.identity.lookup import Doorkeeper
@@ -41,6 +42,7 @@ class Parts(Protocol):
     webhooks: WebhookWorker
     sender: Sender | None
     leasing: Leasing
+    heart: Heart
 
     def revoked(self) -> None:
         """A credential was revoked here: have every cache look at once."""

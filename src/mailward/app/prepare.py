@@ -9,6 +9,7 @@ from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.vault.vault import Vault
 from mailward.app.certificates import ensure_self_signed
 from mailward.app.installation import COMMAND_LINE, Installation
+from mailward.app.nodes import identity
 from mailward.app.settings import Settings
 from mailward.app.signing import make_keys
 from mailward.app.store import Tx
@@ -57,6 +58,9 @@ async def _first_things(settings: Settings, idle: Callable[[int], bool], first: 
                 await _first_credentials(i, made.id, first)
         for workspace in workspaces:
             await _capture_domain(i, workspace.id)
+        if (nodes := i.store.nodes()) is not None:
+            # Before anything is done in the name of this node's number.
+            await nodes.claim(identity(settings, i.entropy))
         due = i.now_us()
         await i.store.system_write(lambda tx: clear_idle_slots(tx, idle, now=due))
         if "web" in settings.server.roles:

@@ -135,6 +135,8 @@ class Storage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     node: int = 0
     """The number of this machine among those that share a database: 0 to 9999, each its own."""
     committers: int = 4
+    zone: str = ""
+    """What fails together with this machine (a rack, a data centre), for `mailward node list`."""
     """Connections of a worker that commit."""
     readers: int = 4
     """Connections of a worker that read."""

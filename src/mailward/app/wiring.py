@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from mailward.app.doors import Doors
 from mailward.app.gate import Gate
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
-from mailward.app.leasing import Leasing, Punctual
+from mailward.app.leasing import Believed, Leasing, Punctual
 from mailward.app.metrics import Metrics
+from mailward.app.nodes import Heart, identity
 from mailward.app.plan import Plan
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.messages import Messages
@@ -96,8 +98,10 @@ def reading_messages(installation: Installation) -> Messages:
 class Worker:
     """One worker process: `start`, then `drain`."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, end: Callable[[], None] = lambda: None) -> None:
+        """`end` is called when the worker has to end by itself: drain it then."""
         self.plan = plan
+        self._end = end
         self.slot = plan.slot
         self.first = plan.first
         self.settings = plan.settings
@@ -120,10 +124,22 @@ class Worker:
         now = i.now_us()
         self.settling = Settling(i.token_key, i.entropy)
         await i.join_committer(self.settling)
+        if (nodes := i.store.nodes()) is not None:
+            await nodes.claim(identity(settings, i.entropy))
         self.generation, returned = await i.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))
         if returned:
             log.info("leases_returned", copies=returned)
-        self.leasing = Leasing(i.store, i.clock, self.generation)
+        self.heart = Heart(
+            nodes,
+            slot=self.plan.slot,
+            generation=self.generation,
+            roles=",".join(sorted(self.roles)),
+            first=self.first,
+            clock=i.clock,
+            lost=self._end,
+        )
+        await self.heart.start()
+        self.leasing = Leasing(i.store, i.clock, self.generation, self.heart.pulse)
         self.bell = Bell(settings.data / "wake")
         self.resolver = resolver(i)
         self.keeper = Doorkeeper(i.store)
@@ -213,7 +229,7 @@ class Worker:
             i.store,
             i.data_keys,
             self.knowledge,
-            outbox=None if settings.delivery.paused else self.sender,
+            outbox=None if settings.delivery.paused else self._outbox(),
             lessee=self.generation,
             entropy=i.entropy,
             now_us=i.now_us,
@@ -228,6 +244,11 @@ class Worker:
             revalidate=self.doors.revalidate,
             ring=self.wake_senders,
         )
+
+    def _outbox(self) -> Believed | Sender | None:
+        if self.sender is None or self.installation.store.nodes() is None:
+            return self.sender
+        return Believed(self.sender, self.leasing)
 
     def _make_gate(self) -> Gate:
         i, settings = self.installation, self.settings
@@ -397,9 +418,12 @@ class Worker:
             await self.sink.close()
         await self.resolver.close()
         self.bell.close()
+        await self.heart.stop()
         now = self.installation.now_us()
         with contextlib.suppress(Unavailable):
             await self.installation.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))
+            if self.first and (nodes := self.installation.store.nodes()) is not None:
+                await nodes.stopped()
         await self.installation.close()
 
 

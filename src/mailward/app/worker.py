@@ -18,7 +18,7 @@ from mailward.app.wiring import Worker
 from mailward.base.errors import MailwardError
 
 _PR_SET_PDEATHSIG = 1
-_CANNOT_START = 78
+_GIVEN_UP, _CANNOT_START = 76, 78
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ async def run(plan: Plan) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    worker = Worker(plan)
+    worker = Worker(plan, end=stop.set)
     await worker.start()
     # What exists now lives as long as the process; the collector need not look at it again.
     gc.collect()
@@ -48,7 +48,7 @@ async def run(plan: Plan) -> int:
                 break
     await worker.drain()
     log.info("drained", slot=plan.slot)
-    return 0
+    return _GIVEN_UP if worker.heart.pulse.lost else 0
 
 
 def end_with(supervisor: int) -> None:
@@ -63,7 +63,10 @@ def end_with(supervisor: int) -> None:
 
 
 def main() -> None:
-    """Entry point of `python -m mailward.app.process worker`. Exits with 78 when it cannot start, 74 when a sync failed."""
+    """Entry point of `python -m mailward.app.process worker`.
+
+    Exits with 78 when it cannot start, 76 when other nodes had taken it for dead, 74 when a sync failed.
+    """
     plan = decode(sys.stdin.buffer.read())
     logs.configure(plan.settings.server.log, slot=plan.slot)
     end_with(plan.supervisor)
