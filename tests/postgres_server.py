@@ -131,6 +131,10 @@ class PostgresServer:
             self._process.wait(5)
         self._process = None
 
+    def crash(self) -> None:
+        """End it at once; it recovers from its log at the next start."""
+        self.stop(signal.SIGQUIT)
+
     def remove(self) -> None:
         """Stop it and remove its folder."""
         self.stop(signal.SIGQUIT)

@@ -15,7 +15,7 @@ from mailward.base.sources import Entropy
 
 _CONNECT_SECONDS = 10.0
 # After the first failure, and at most; doubled in between, spread so that the nodes do not come back as one.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
 class Connector:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import asyncpg
 
 from mailward.base.errors import Unavailable
@@ -31,18 +29,15 @@ def again(error: BaseException) -> bool:
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _AGAIN
 
 
-def unavailable(error: BaseException) -> Unavailable:
+STORING = "The message could not be stored now; please try again later."
+READING = "The data could not be read now; please try again."
+
+
+def unavailable(error: BaseException, public: str = STORING) -> Unavailable:
     """What a caller is told; the detail is for the log and carries no value of a row."""
     detail = type(error).__name__
     if isinstance(error, asyncpg.PostgresError):
         detail = f"{detail} {error.sqlstate}"
     elif isinstance(error, Unavailable):
         detail = error.detail
-    return Unavailable(
-        "storage_unavailable", "The message could not be stored now; please try again later.", detail=detail
-    )
-
-
-def timed_out(error: BaseException) -> bool:
-    """A deadline of ours passed (asyncio's), as opposed to the server's."""
-    return isinstance(error, asyncio.TimeoutError)
+    return Unavailable("storage_unavailable", public, detail=detail)

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import asyncpg
 
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
-from mailward.adapters.storage.postgres.failures import again, lost, unavailable
+from mailward.adapters.storage.postgres.failures import READING, again, lost, unavailable
 from mailward.adapters.storage.postgres.sql import Sql, scope_sql
 from mailward.adapters.storage.postgres.transaction import MakeTx, begin_sql
+from mailward.base.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Readers:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await self._free.acquire()
         except TimeoutError as e:
-            raise unavailable(e) from e
+            raise unavailable(e, READING) from e
         try:
             try:
                 return await self._once(workspace, verb)
@@ -49,7 +50,7 @@ class Readers:
                 return await self._once(workspace, verb)
             except BaseException as e:
                 if _away(e):
-                    raise unavailable(e) from e
+                    raise unavailable(e, READING) from e
                 raise
         finally:
             self._free.release()
@@ -81,7 +82,10 @@ class Readers:
             if not db.is_closed():
                 return db, tx
             self._open.discard(db)
-        db = await self._connector.connect()
+        try:
+            db = await self._connector.connect()
+        except Unavailable as e:
+            raise unavailable(e, READING) from e
         self._open.add(db)
         return db, self._make_tx(db)
 
