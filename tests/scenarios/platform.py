@@ -42,6 +42,7 @@ class Platform(Peer):
         self.config = self.folder / "mailward.toml"
         self.http_port, self.starttls_port, self.implicit_port = free_port(), free_port(), free_port()
         self.private_port, self.metrics_port = free_port(), free_port()
+        self.mx_port = free_port()
         self._own_domain = bool(domain)
         self._dns: Dns | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,6 +55,7 @@ class Platform(Peer):
             "submission.starttls": [f"127.0.0.1:{self.starttls_port}"],
             "submission.implicit": [f"127.0.0.1:{self.implicit_port}"],
             "submission.private": [f"127.0.0.1:{self.private_port}"],
+            "mx.listen": [f"127.0.0.1:{self.mx_port}"],
             "submission.max_connections_per_ip": 5000,
             "delivery.paused": paused,
             "delivery.sign": sign,

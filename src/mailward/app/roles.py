@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mailward.app.settings import ROLES
 
-ORDER = ("web", "submission", "sender", "upkeep")
+ORDER = ("web", "submission", "sender", "upkeep", "mx")
 assert frozenset(ORDER) == ROLES
 
 # Worker numbers of a supervisor start at its first role's block. A supervisor has far fewer workers than this.

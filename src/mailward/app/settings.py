@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from mailward.app.objects import Objects, ObjectsError, check_objects
+from mailward.app.receiving import Mx, ReceivingError, Scanning, check_receiving, default_listen
 from mailward.policy.attachments import PROGRAMS
 
 
@@ -30,7 +31,7 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     data: str = ""
     workers: int = 0
     """Worker processes; 0 means one a core."""
-    roles: list[str] = msgspec.field(default_factory=lambda: ["web", "submission", "sender", "upkeep"])
+    roles: list[str] = msgspec.field(default_factory=lambda: ["web", "submission", "sender", "upkeep", "mx"])
     user: str = "mailward"
     """The user to become after binding, when started as root. Empty: stay."""
     log: str = "info"
@@ -134,9 +135,9 @@ class Storage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The address is that of a pooler in transaction mode (pgbouncer)."""
     node: int = 0
     """The number of this machine among those that share a database: 0 to 9999, each its own."""
-    committers: int = 4
     zone: str = ""
     """What fails together with this machine (a rack, a data centre), for `mailward node list`."""
+    committers: int = 4
     """Connections of a worker that commit."""
     readers: int = 4
     """Connections of a worker that read."""
@@ -154,6 +155,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     retention: Retention = msgspec.field(default_factory=Retention)
     storage: Storage = msgspec.field(default_factory=Storage)
     objects: Objects = msgspec.field(default_factory=Objects)
+    mx: Mx = msgspec.field(default_factory=Mx)
+    scanning: Scanning = msgspec.field(default_factory=Scanning)
 
     @property
     def capture(self) -> bool:
@@ -176,7 +179,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return self.server.workers or (os.cpu_count() or 1)
 
 
-ROLES = frozenset({"web", "submission", "sender", "upkeep"})
+ROLES = frozenset({"web", "submission", "sender", "upkeep", "mx"})
 
 
 def find_config(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
@@ -255,6 +258,7 @@ def _complete(settings: Settings, environ: Mapping[str, str]) -> None:
         if not (settings.submission.starttls or settings.submission.implicit):
             settings.submission.starttls = ["0.0.0.0:587"]
             settings.submission.implicit = ["0.0.0.0:465"]
+    settings.mx.listen = settings.mx.listen or default_listen(settings.capture)
     if not settings.http.public_url:
         address, port = split_address(settings.http.listen[0])
         scheme = "http" if is_loopback(address) else "https"
@@ -278,7 +282,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError('objects.url: the embedded store keeps bodies in files; set storage.kind = "postgres"')
     try:
         check_objects(settings.objects)
-    except ObjectsError as e:
+        check_receiving(settings.mx, settings.scanning)
+    except (ObjectsError, ReceivingError) as e:
         raise SettingsError(str(e)) from e
     import ipaddress
 
@@ -297,6 +302,7 @@ def _check(settings: Settings) -> None:
         ("submission.starttls", settings.submission.starttls),
         ("submission.implicit", settings.submission.implicit),
         ("submission.private", settings.submission.private),
+        ("mx.listen", settings.mx.listen),
     ):
         for text in listen:
             address, _ = split_address(text, where)

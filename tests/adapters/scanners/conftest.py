@@ -10,7 +10,7 @@ import lzma
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def tarred(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-PACKERS = {
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "zip": lambda data: zipped({"a/b.bin": data}),
     "stored zip": lambda data: zipped({"b.bin": data}, zipfile.ZIP_STORED),
     "gzip": gzip.compress,

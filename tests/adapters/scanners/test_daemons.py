@@ -14,6 +14,7 @@ from mailward.adapters.scanners.rspamd import Rspamd
 from mailward.policy.scanning import Subject, Verdict
 from tests.adapters.scanners.conftest import attached, forwarded, zipped
 from tests.scenarios import scanners
+from tests.scenarios.peers import free_port
 from tests.scenarios.scanners import EICAR, GTUBE
 
 SUBJECT = Subject("192.0.2.1", "client.test", "a@example.org", ("b@example.net",))
@@ -93,7 +94,7 @@ async def test_rspamd_calls_gtube_spam(rspamd: scanners.Rspamd) -> None:
 
 async def test_rspamd_that_is_gone() -> None:
     """Nobody there is unavailable."""
-    report = await Rspamd(f"http://127.0.0.1:{scanners.free_port()}", seconds=1).scan(PLAIN, SUBJECT)
+    report = await Rspamd(f"http://127.0.0.1:{free_port()}", seconds=1).scan(PLAIN, SUBJECT)
     assert report.verdict is Verdict.UNAVAILABLE
 
 

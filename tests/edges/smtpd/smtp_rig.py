@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import trustme
 import uvloop
@@ -236,7 +236,7 @@ def config(
         return changes(made) if changes else made
     private = mode is Mode.PRIVATE
     manners = ServerConfig(
-        "mail.test", tls_required=not private, starttls=mode is Mode.STARTTLS, auth=not private, **server
+        "mail.test", tls_required=not private, starttls=mode is Mode.STARTTLS, auth=not private, **cast(Any, server)
     )
     made = replace(ListenerConfig(mode.value, mode, manners), tick=0.05, linger=0.3)
     return changes(made) if changes else made

@@ -84,7 +84,7 @@ async def only_documented_ports(context: Context) -> Finding:
     if not pids:
         return failed("the platform does not run on this data folder")
     submission = settings.submission
-    named = [*settings.http.listen, *submission.starttls, *submission.implicit, *submission.private]
+    named = [*settings.http.listen, *submission.starttls, *submission.implicit, *submission.private, *settings.mx.listen]
     allowed = {(str(ipaddress.ip_address(host)), port) for host, port in map(split_address, named)}
     if settings.http.metrics:
         host, port = split_address(settings.http.metrics)

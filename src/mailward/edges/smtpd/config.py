@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 from mailward.protocol.smtp.questions import ServerConfig
 
-
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

@@ -21,6 +21,20 @@ _BY_CODE: dict[str, tuple[int, str]] = {
     "quota_exceeded": (452, "4.7.1"),
     "attachment_type_refused": (554, "5.7.0"),
     "credential_paused": (450, "4.7.1"),
+    "recipient_unknown": (550, "5.1.1"),
+    "relay_denied": (550, "5.7.1"),
+    "recipient_apart": (452, "4.5.3"),
+    "tls_required": (530, "5.7.0"),
+    "header_too_large": (552, "5.3.4"),
+    "too_many_headers": (554, "5.6.0"),
+    "malware_refused": (554, "5.7.0"),
+    "spam_refused": (550, "5.7.1"),
+    "dmarc_refused": (550, "5.7.26"),  # RFC 7372: the checks of RFC 7489 and its successor failed
+    "dmarc_unknown": (451, "4.4.3"),
+    "scanner_down": (451, "4.7.0"),
+    "judgement_slow": (451, "4.3.2"),
+    "endpoint_refused": (554, "5.7.1"),
+    "endpoint_deferred": (450, "4.3.0"),
 }
 INTERNAL_ERROR = reply(451, "4.3.0", "Internal error; try again later")
 NO_ACCESS = reply(554, "5.7.1", "No access from this network")

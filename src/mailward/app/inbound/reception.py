@@ -1,0 +1,91 @@
+"""Receiving in one worker: its gate, the limited processes that read messages, and its listener."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from ipaddress import ip_network
+
+from mailward.adapters.scanners.clamd import Clamd
+from mailward.adapters.scanners.examiner import Examiner
+from mailward.adapters.scanners.frames import Terms
+from mailward.adapters.scanners.rspamd import Rspamd
+from mailward.app.allowance import share
+from mailward.app.arrivals import Arrivals
+from mailward.app.inbound.gate import MxGate
+from mailward.app.inbound.ports import Desk, Directory, Judge, ReturnPaths
+from mailward.app.inbound.reading import Reader
+from mailward.app.inbound.visitor import Visitor
+from mailward.app.parts import Parts
+from mailward.app.receiving import Scanning
+from mailward.edges.smtpd.config import reception
+from mailward.edges.smtpd.listener import Listener, serve
+from mailward.policy import inbound
+from mailward.policy.scanning import Scanner
+
+_LISTENER = "mx"
+
+
+def examiner_of(scanning: Scanning) -> Examiner:
+    """The limited processes, as the settings have them; none is started yet."""
+    terms = Terms(scanning.rules, scanning.memory_bytes, scanning.cpu_seconds)
+    return Examiner(terms, scanning.examiners, seconds=scanning.seconds)
+
+
+def scanners_of(scanning: Scanning) -> list[Scanner]:
+    """The daemons the settings name."""
+    found: list[Scanner] = []
+    if scanning.clamd:
+        found.append(Clamd(scanning.clamd, seconds=scanning.seconds))
+    if scanning.rspamd:
+        found.append(Rspamd(scanning.rspamd, seconds=scanning.seconds))
+    return found
+
+
+class Reception:
+    """Made once the worker's parts exist; `open` when all else is ready."""
+
+    def __init__(self, worker: Parts, directory: Directory, judge: Judge, desk: Desk, returns: ReturnPaths) -> None:
+        i, settings = worker.installation, worker.settings
+        self._worker = worker
+        self.examiner = examiner_of(settings.scanning)
+        self.arrivals = Arrivals(
+            i.clock.monotonic,
+            at_once=settings.mx.max_connections,
+            at_once_ip=settings.mx.max_connections_per_ip,
+            rate=share("mx-connections", settings.mx.connections_per_minute_ip, settings.workers),
+        )
+        self.gate = MxGate(
+            directory=directory,
+            judge=judge,
+            reader=Reader(self.examiner, scanners_of(settings.scanning)),
+            desk=desk,
+            returns=returns,
+            arrivals=self.arrivals,
+            terms=inbound.Terms(settings.scanning.malware, settings.scanning.spam, settings.mx.dmarc),
+            hostname=settings.hostname,
+            clock=i.clock,
+            entropy=i.entropy,
+            judge_seconds=settings.mx.judge_seconds,
+            refused=lambda code: worker.metrics.refused.labels(code).inc(),
+        )
+
+    async def open(self, fds: Sequence[int]) -> Listener[Visitor]:
+        """Serve the MX on inherited sockets. Raises Unavailable when rules do not compile."""
+        mx = self._worker.settings.mx
+        await self.examiner.start()
+        config = reception(
+            _LISTENER,
+            self._worker.settings.hostname,
+            max_size=mx.max_message_bytes,
+            max_recipients=mx.max_recipients,
+            refusals=mx.max_refused_recipients,
+            faults=mx.max_errors,
+            session=mx.session_seconds,
+            proxies=tuple(ip_network(n) for n in mx.proxies),
+        )
+        return await serve([os.dup(fd) for fd in fds], self.gate, config, self._worker.certificates.context)
+
+    async def close(self) -> None:
+        """End what reads messages. The listener was drained before."""
+        await self.examiner.close()

@@ -1,0 +1,44 @@
+"""Settings of receiving that cannot be used are refused with the name of the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailward.app.receiving import Mx, ReceivingError, Scanning, check_receiving, default_listen
+from mailward.app.settings import SettingsError, load
+
+
+@pytest.mark.parametrize(
+    ("mx", "scanning", "word"),
+    [
+        (Mx(max_recipients=99), Scanning(), "mx.max_recipients"),
+        (Mx(max_message_bytes=1000), Scanning(), "mx.max_message_bytes"),
+        (Mx(proxies=["10.0.0.1/8"]), Scanning(), "mx.proxies"),
+        (Mx(dmarc="reject"), Scanning(), "mx.dmarc"),
+        (Mx(), Scanning(spam="drop"), "scanning.spam"),
+        (Mx(), Scanning(malware="mark"), "scanning.malware"),
+        (Mx(), Scanning(examiners=0), "scanning"),
+        (Mx(), Scanning(rules="/nowhere/at/all"), "scanning.rules"),
+    ],
+)
+def test_what_is_refused(mx: Mx, scanning: Scanning, word: str) -> None:
+    """Each names the key."""
+    with pytest.raises(ReceivingError, match=word):
+        check_receiving(mx, scanning)
+    check_receiving(Mx(), Scanning())
+
+
+def test_where_it_listens(tmp_path: Path) -> None:
+    """Loopback 2525 in capture mode; with a hostname port 25 on all addresses, as far as that may be bound."""
+    assert default_listen(True) == ["127.0.0.1:2525"]
+    assert default_listen(False)[0] in ("0.0.0.0:25", "0.0.0.0:2525")
+    file = tmp_path / "mailward.toml"
+    file.write_text('[mx]\nlisten = ["127.0.0.1:x"]\n')
+    with pytest.raises(SettingsError, match=r"mx\.listen"):
+        load(str(file), {})
+    file.write_text('[mx]\nlisten = ["127.0.0.1:3025"]\nmax_connections_per_ip = 7\n')
+    settings = load(str(file), {"MAILWARD_SCANNING__CLAMD": "/run/clamd.sock"})
+    assert (settings.mx.listen, settings.mx.max_connections_per_ip) == (["127.0.0.1:3025"], 7)
+    assert settings.scanning.clamd == "/run/clamd.sock"
