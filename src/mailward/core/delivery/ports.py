@@ -24,6 +24,9 @@ class LeaseRepo(Protocol):
         `turn` says with which workspace to begin. What another worker is just taking is passed over.
         """
 
+    async def whose(self, message: bytes) -> bytes | None:
+        """The workspace (raw id) of a message, or None when there is none with that id."""
+
     async def paused_streams(self) -> list[tuple[bytes, str]]:
         """(workspace, stream or "") of every pause there is."""
 
@@ -38,6 +41,13 @@ class LeaseRepo(Protocol):
 
 
 class LeaseTx(Protocol):
+    """A system transaction."""
+
+    @property
+    def deliveries(self) -> LeaseRepo: ...
+
+
+class WhoseTx(Protocol):
     """A system transaction."""
 
     @property

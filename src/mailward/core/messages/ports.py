@@ -76,6 +76,9 @@ class DeliveriesRepo(Protocol):
     ) -> int:
         """Move a message's deliveries that stand in one of `states`; how many moved."""
 
+    async def bounce_late(self, message: bytes, n: int, *, now: int, reason: str) -> bool:
+        """A delivered copy bounced after all; False when that copy does not stand as delivered."""
+
     async def held(self, *, after: bytes | None, limit: int) -> list[bytes]:
         """Messages with a held copy, oldest first, ids above `after`."""
 

@@ -180,6 +180,16 @@ class PgDeliveries(PgLeases):
 
     # -- holding ------------------------------------------------------------------------------
 
+    async def bounce_late(self, message: bytes, n: int, *, now: int, reason: str) -> bool:
+        """A delivered copy bounced after all: a final state for another, in the same table."""
+        own = self._tx.own
+        sql = (
+            "UPDATE deliveries SET state = 4, updated = $4, reason = $5 "
+            "WHERE workspace = $1 AND message = $2 AND n = $3 AND state = 3 RETURNING n"
+        )
+        sealed = self._reason.seal_text(own, message, reason)
+        return await self._tx.row(sql, own, message, n, now, sealed) is not None
+
     async def held(self, *, after: bytes | None, limit: int) -> list[bytes]:
         """Messages with a held copy, oldest first, by an index that holds only these."""
         sql = (

@@ -54,6 +54,15 @@ class PgLeases:
         values = self._recipient.unpack(workspace, message + n.to_bytes(4, "big"), sealed)
         return cast("tuple[str, str | None]", values)
 
+    async def whose(self, message: bytes) -> bytes | None:
+        """One probe a workspace, in the one partition of the message's day."""
+        sql = (
+            "SELECT workspace FROM workspaces AS w "
+            "WHERE EXISTS (SELECT FROM messages AS m WHERE m.workspace = w.workspace AND m.id = $1)"
+        )
+        row = await self._tx.row(sql, message)
+        return bytes(row[0]) if row else None
+
     async def anything_due(self, now: int) -> bool:
         """The next open delivery of each workspace, until one is due."""
         row = await self._tx.row(

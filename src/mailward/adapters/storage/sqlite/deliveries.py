@@ -82,6 +82,14 @@ class SqliteDeliveries:
             )
         return moved
 
+    async def bounce_late(self, message: bytes, n: int, *, now: int, reason: str) -> bool:
+        """A delivered copy bounced after all."""
+        sql = (
+            "UPDATE t_deliveries SET state=4, updated=?, reason=? "
+            "WHERE workspace = scope() AND message = ? AND n = ? AND state = 3"
+        )
+        return bool(self._tx.run(sql, (now, reason, message, n)))
+
     async def held(self, *, after: bytes | None, limit: int) -> list[bytes]:
         """Messages with a held copy, oldest first, by an index that holds only these."""
         sql = "SELECT DISTINCT message FROM deliveries WHERE state = 2 AND message > ? ORDER BY message LIMIT ?"
@@ -144,6 +152,15 @@ class SqliteDeliveries:
                 if (message := facts[row[0]]) is not None:
                     out.append((workspace, *row, *message))
         return out
+
+    async def whose(self, message: bytes) -> bytes | None:
+        """One probe a workspace, as messages are found by workspace and id."""
+        sql = (
+            "SELECT workspace FROM t_workspaces AS w "
+            "WHERE EXISTS (SELECT 1 FROM t_messages AS m WHERE m.workspace = w.workspace AND m.id = ?)"
+        )
+        row = self._tx.row(sql, (message,))
+        return row[0] if row else None
 
     async def paused_streams(self) -> list[tuple[bytes, str]]:
         """(workspace, stream or "") of every pause there is."""
