@@ -10,8 +10,9 @@ from mailward.base.errors import Unavailable
 _AWAY_CLASSES = frozenset(("08", "53", "57", "58"))
 # A statement of ours that ran out of its own time is in class 57, yet the server is well.
 _STATEMENT_CANCELLED = "57014"
-# The server we reached is a standby, or became one: another one is the primary now.
-_READ_ONLY = "25006"
+# The server we reached is a standby, or became one: another one is the primary now. Or it ended a transaction of ours
+# that waited for us too long, and the session with it.
+_ENDED = frozenset(("25006", "25P03", "25P04"))
 # Deadlock, serialization failure, lock not available in time.
 _AGAIN = frozenset(("40P01", "40001", "55P03"))
 
@@ -20,7 +21,7 @@ def lost(error: BaseException) -> bool:
     """The connection is of no use any more, whatever was under way on it."""
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
-        return (state[:2] in _AWAY_CLASSES and state != _STATEMENT_CANCELLED) or state == _READ_ONLY
+        return (state[:2] in _AWAY_CLASSES and state != _STATEMENT_CANCELLED) or state in _ENDED
     return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | TimeoutError)
 
 
