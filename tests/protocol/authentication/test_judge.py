@@ -115,8 +115,8 @@ def test_authentication_results_say_what_was_found() -> None:
 
 def test_the_budget() -> None:
     """However much is asked for, a message causes a bounded number of questions; what stays open is temporary."""
-    hosts = {f"h{n}.evil.test": {"A": ["203.0.113.9"]} for n in range(200)}
-    data: dict[str, dict[str, object]] = dict(hosts)
+    hosts: dict[str, dict[str, object]] = {f"h{n}.evil.test": {"A": ["203.0.113.9"]} for n in range(200)}
+    data = dict(hosts)
     for m in range(10):
         data[f"m{m}.evil.test"] = {"MX": [(n, f"h{m * 10 + n}.evil.test") for n in range(10)]}
     data["evil.test"] = {"TXT": ["v=spf1 " + " ".join(f"mx:m{m}.evil.test" for m in range(10)) + " +all"]}
