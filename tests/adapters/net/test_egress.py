@@ -198,3 +198,59 @@ async def test_retry_after(value: str, low: float | None, high: float | None) ->
     async with server(head) as (port, _), guarded(Names(["127.0.0.1"]), local=True) as http:
         answer = await http.post(f"http://hook.test:{port}/", {}, b"", deadline=3)
     assert answer.retry_after == low == high
+
+
+def redirect(location: str, status: int = 307) -> bytes:
+    return b"HTTP/1.1 %d X\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % (status, location.encode())
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_followed_where_that_is_asked_for(status: int) -> None:
+    """Posted again with the same body, relative places included."""
+    async with server(OK) as (last, heard_last):
+        where = f"http://127.0.0.1:{last}/b"
+        async with server(redirect(where, status)) as (first, heard), guarded(Names([]), local=True) as http:
+            answer = await http.post(f"http://127.0.0.1:{first}/a", {}, b"body", deadline=5, redirects=3)
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert len(heard) == 1
+    assert heard_last[0].startswith(b"POST /b ")
+    assert heard_last[0].endswith(b"body")
+
+
+async def test_credentials_stay_with_their_origin() -> None:
+    """Another host or port is not told what Authorization held; a signature may travel."""
+    async with server(OK) as (last, heard_last):
+        where = f"http://127.0.0.1:{last}/b"
+        async with server(redirect(where)) as (first, heard), guarded(Names([]), local=True) as http:
+            sent = {"Authorization": "Basic eDp5", "webhook-id": "evt_1"}
+            await http.post(f"http://127.0.0.1:{first}/a", sent, b"", deadline=5, redirects=3)
+    assert b"Basic eDp5" in heard[0]
+    assert b"Basic" not in heard_last[0]
+    assert b"webhook-id: evt_1" in heard_last[0]
+
+
+async def test_a_loop_of_redirects_ends() -> None:
+    """Three are followed; the answer to the fourth request is the answer."""
+    async with server(redirect("/again")) as (port, heard), guarded(Names([]), local=True) as http:
+        answer = await http.post(f"http://127.0.0.1:{port}/", {}, b"", deadline=5, redirects=3)
+    assert answer.status == 307
+    assert len(heard) == 4
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "http://10.0.0.1/", "http://169.254.169.254/latest", "http://0x7f.1/", "http://[::ffff:10.0.0.1]/",
+        "https://127.0.0.1/", "ftp://127.0.0.1/", "http://u:p@127.0.0.1/", "//10.1.2.3/x", "http://internal.example/",
+    ],
+)  # fmt: skip
+async def test_each_redirect_is_judged_as_the_first(where: str) -> None:
+    """Private addresses in every spelling, names that lead there, other schemes, credentials: refused, not asked."""
+    names = Names(["10.9.8.7"])
+    async with server(redirect(where)) as (port, heard), guarded(names, local=True) as http:
+        with pytest.raises(Invalid):
+            await http.post(f"http://127.0.0.1:{port}/", {}, b"", deadline=5, redirects=3)
+    assert len(heard) == 1

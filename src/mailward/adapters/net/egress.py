@@ -2,7 +2,8 @@
 
 The name is resolved once, every address judged, and the socket opened to exactly an address that
 was judged: nothing asks DNS again in between, so rebinding and TTL 0 gain nothing. SNI and
-Host stay the name's. No redirects, no decompression, no proxy from the environment, bounded time and size.
+Host stay the name's. No decompression, no proxy from the environment, bounded time and size. Redirects are followed
+only where that is asked for, a few, never to another scheme, and each is judged as if it were the first.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
 MAX_RESPONSE = 64 * 1024
 _MAX_ADDRESSES = 8
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 
 class HttpAnswer(NamedTuple):
@@ -48,7 +50,10 @@ class GuardedHttp:
         allow_networks: Sequence[Network] = (),
         allow_http: bool = True,
         ssl_context: ssl.SSLContext | None = None,
+        per_host: int = 8,
     ) -> None:
+        """`per_host` connections at once to one host and port; what is above waits, within its deadline."""
+        self._per_host = per_host
         self._resolver = _Judging(resolve, tuple(allow_networks))
         self._allow = tuple(allow_networks)
         self._schemes = ("https", "http") if allow_http else ("https",)
@@ -56,9 +61,19 @@ class GuardedHttp:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, deadline: float, max_response: int = 1024
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        deadline: float,
+        max_response: int = 1024,
+        redirects: int = 0,
     ) -> HttpAnswer:
-        """Post once, without following redirects; the whole exchange takes at most `deadline` seconds.
+        """Post, following at most `redirects`; the whole exchange takes at most `deadline` seconds.
+
+        A redirect is posted to as the first URL was; what Authorization held goes to its own origin only. One more
+        than allowed, or one without a place to go, is the answer.
 
         Raises Invalid for a URL that can never be a target or whose addresses are all refused, and
         Unavailable when no answer came. Neither says what was found at a refused address.
@@ -67,7 +82,17 @@ class GuardedHttp:
         started = time.monotonic()
         try:
             async with asyncio.timeout(deadline):
-                return await self._post(target, headers, body, min(max_response, MAX_RESPONSE), started)
+                limit = min(max_response, MAX_RESPONSE)
+                sent = dict(headers)
+                for left in range(redirects, -1, -1):
+                    answer, location = await self._post(target, sent, body, limit, started)
+                    if not left or answer.status not in _REDIRECTS or not location:
+                        break
+                    onward = self._onward(target, location)
+                    if onward.origin() != target.origin():
+                        sent = {name: value for name, value in sent.items() if name.lower() != "authorization"}
+                    target = onward
+                return answer
         except MailwardError:
             raise
         except TimeoutError as e:
@@ -105,6 +130,16 @@ class GuardedHttp:
             raise Invalid("target_refused", "That is not an IP address.")
         return target
 
+    def _onward(self, target: URL, location: str) -> URL:
+        """Where a redirect leads, if it may be followed."""
+        try:
+            onward = target.join(URL(location))
+        except (ValueError, UnicodeError) as e:
+            raise Invalid("target_invalid", "The endpoint redirects to what is no URL.") from e
+        if onward.scheme != target.scheme:
+            raise Invalid("target_invalid", "The endpoint redirects to another scheme, which is not followed.")
+        return self.check(str(onward))
+
     async def close(self) -> None:
         """Close idle connections."""
         if self._session is not None:
@@ -113,7 +148,7 @@ class GuardedHttp:
 
     async def _post(
         self, target: URL, headers: Mapping[str, str], body: bytes, limit: int, started: float
-    ) -> HttpAnswer:
+    ) -> tuple[HttpAnswer, str]:
         if self._session is None:
             self._session = self._open()
         sent = {"Accept-Encoding": "identity", **headers}
@@ -124,7 +159,8 @@ class GuardedHttp:
             retry = _retry_after(response.headers.get("Retry-After", ""))
             if not response.content.at_eof():
                 response.close()  # whatever more it sends is not ours to carry
-            return HttpAnswer(response.status, read, int((time.monotonic() - started) * 1000), retry)
+            answer = HttpAnswer(response.status, read, int((time.monotonic() - started) * 1000), retry)
+            return answer, response.headers.get("Location", "")
 
     def _open(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -132,7 +168,7 @@ class GuardedHttp:
             use_dns_cache=False,
             ssl=self._ssl,
             limit=256,
-            limit_per_host=8,
+            limit_per_host=self._per_host,
             force_close=True,  # a kept connection would outlive the judgement it was opened under
             socket_factory=self._socket,
         )
