@@ -1,4 +1,4 @@
-"""From an event to a settled attempt: the queue, the courier and the verbs about endpoints, on the embedded store."""
+"""From an event to a settled attempt: the queue, the courier and the verbs about endpoints, on every store."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mailward.core.webhooks import endpoints, enqueue, lease, look, replay, sett
 from mailward.core.webhooks.model import SCHEDULE, Event
 from mailward.edges.workers.webhooks import WebhookWorker
 from mailward.policy.access import Actor, Permission
+from tests.conftest import on_every_store as pytest_generate_tests  # noqa: F401 - a hook
 
 WS = ids.WorkspaceId(ids.encode("ws", b"\x01" * 16))
 OTHER = ids.WorkspaceId(ids.encode("ws", b"\x02" * 16))
