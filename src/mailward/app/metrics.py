@@ -16,6 +16,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         r = self.registry
         self.accepted = Counter("mailward_messages_accepted", "Messages accepted.", ["source"], registry=r)
+        self.received = Counter("mailward_messages_received", "Messages from the world, by fate.", ["fate"], registry=r)
         self.refused = Counter("mailward_messages_refused", "Messages refused, by stable code.", ["code"], registry=r)
         self.attempts = Counter("mailward_attempts", "Delivery attempts by outcome.", ["outcome"], registry=r)
         self.attempt_seconds = Histogram(

@@ -100,6 +100,7 @@ class Supervisor:
             "starttls": [bind(t) for t in s.submission.starttls] if "submission" in roles else [],
             "implicit": [bind(t) for t in s.submission.implicit] if "submission" in roles else [],
             "private": [bind(t) for t in s.submission.private] if "submission" in roles else [],
+            "mx": [bind(t) for t in s.mx.listen] if "mx" in roles else [],
         }
         for slot in self._slots():
             self._metrics_socket(slot)
@@ -129,7 +130,8 @@ class Supervisor:
         assert self._hold is not None
         owner = self._owner
         metrics = self._metrics_socket(slot)
-        fds = {name: [s.fileno() for s in self._sockets[name]] for name in ("starttls", "implicit", "private", "http")}
+        doors = ("starttls", "implicit", "private", "http", "mx")
+        fds = {name: [s.fileno() for s in self._sockets[name]] for name in doors}
         plan = Plan(
             slot=slot,
             first=slot == self._first,

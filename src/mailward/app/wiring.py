@@ -25,6 +25,7 @@ from mailward.app.carriage import Carriage
 from mailward.app.certificates import Certificates, ensure_self_signed
 from mailward.app.doors import Doors
 from mailward.app.gate import Gate
+from mailward.app.inbound.reception import Reception
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
 from mailward.app.leasing import Believed, Leasing, Punctual
@@ -111,11 +112,12 @@ class Worker:
         self.generation = 0
         self.draining = False
         self._stop = asyncio.Event()
-        self._listeners: list[Listener[Actor]] = []
+        self._listeners: list[Listener[Any]] = []
         self._servers: list[Server] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._tasks_soon: set[asyncio.Task[None]] = set()
         self.sender: Sender | None = None
+        self.reception: Reception | None = None
 
     async def start(self) -> None:
         """Everything, in the order in which parts need each other; the doors open last."""
@@ -281,6 +283,9 @@ class Worker:
             )
             tls = None if mode is Mode.PRIVATE else self.certificates.context
             self._listeners.append(await serve([os.dup(fd) for fd in fds], self.gate, config, tls))
+        if plan.mx:
+            self.reception = Reception.of(self)
+            self._listeners.append(await self.reception.open(plan.mx))
         if plan.http:
             application = web_application(self)
             for fd in plan.http:
@@ -395,6 +400,8 @@ class Worker:
             await asyncio.sleep(_KNOW_SECONDS)
             try:
                 await self.knowledge.refresh()
+                if self.reception is not None:
+                    await self.reception.directory.refresh()
             except Unavailable as e:
                 log.warning("knowledge_stale", code=e.code)
 
@@ -404,6 +411,8 @@ class Worker:
         """Take nothing new, finish what is under way, give back what is not, and stop."""
         self.draining = True
         await asyncio.gather(*(x.drain(10.0) for x in self._listeners))
+        if self.reception is not None:
+            await self.reception.close()
         if self.sender is not None:
             await self.sender.drain(15.0)
         self._stop.set()

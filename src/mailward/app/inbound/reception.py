@@ -12,16 +12,23 @@ from mailward.adapters.scanners.frames import Terms
 from mailward.adapters.scanners.rspamd import Rspamd
 from mailward.app.allowance import share
 from mailward.app.arrivals import Arrivals
+from mailward.app.inbound.authentication import Authenticator
+from mailward.app.inbound.desk import MailDesk
+from mailward.app.inbound.directory import MailDirectory
 from mailward.app.inbound.gate import MxGate
-from mailward.app.inbound.ports import Desk, Directory, Judge, ReturnPaths
+from mailward.app.inbound.judging import MailJudge
+from mailward.app.inbound.ports import Desk, Judge, ReturnPaths
 from mailward.app.inbound.reading import Reader
 from mailward.app.inbound.visitor import Visitor
 from mailward.app.parts import Parts
 from mailward.app.receiving import Scanning
+from mailward.base.errors import Unavailable
+from mailward.core.inbound.model import HandedOver, InboundRoute, ReceivedFacts
 from mailward.edges.smtpd.config import reception
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.policy import inbound
 from mailward.policy.scanning import Scanner
+from mailward.protocol.smtp.model import SessionFacts
 
 _LISTENER = "mx"
 
@@ -42,12 +49,53 @@ def scanners_of(scanning: Scanning) -> list[Scanner]:
     return found
 
 
+class NotYet:
+    """Answers for what this installation has no part for: nothing is taken over that nobody would see to."""
+
+    def genuine(self, address: str) -> bool:
+        """No address is ours."""
+        return False
+
+    async def take(self, addresses: Sequence[str], mail_from: str, content: bytes, session: SessionFacts) -> str:
+        """Never reached."""
+        raise Unavailable("not_offered", "This address takes no mail now.")
+
+    async def in_session(
+        self, route: InboundRoute, id: bytes, at: int, facts: ReceivedFacts, content: bytes
+    ) -> HandedOver:
+        """Deferred."""
+        return HandedOver(route.id, at, "deferred", 0, 0, "")
+
+    async def authorize(
+        self, route: InboundRoute, recipient: str, mail_from: str, size: int, session: SessionFacts
+    ) -> HandedOver:
+        """Deferred."""
+        return HandedOver(route.id, 0, "deferred", 0, 0, "")
+
+
 class Reception:
     """Made once the worker's parts exist; `open` when all else is ready."""
 
-    def __init__(self, worker: Parts, directory: Directory, judge: Judge, desk: Desk, returns: ReturnPaths) -> None:
+    @classmethod
+    def of(cls, worker: Parts) -> Reception:
+        """With the parts an installation has."""
+        i, settings = worker.installation, worker.settings
+        counted = worker.metrics.received
+        desk = MailDesk(
+            i.store,
+            i.data_keys,
+            NotYet(),
+            now_us=i.now_us,
+            received=lambda fate: counted.labels(fate).inc(),
+            wake=worker.wake_webhooks,
+        )
+        judge = MailJudge(Authenticator(worker.resolver, hostname=settings.hostname), i.clock)
+        return cls(worker, MailDirectory(i.store, settings.hostname), judge, desk, NotYet())
+
+    def __init__(self, worker: Parts, directory: MailDirectory, judge: Judge, desk: Desk, returns: ReturnPaths) -> None:
         i, settings = worker.installation, worker.settings
         self._worker = worker
+        self.directory = directory
         self.examiner = examiner_of(settings.scanning)
         self.arrivals = Arrivals(
             i.clock.monotonic,
@@ -73,6 +121,7 @@ class Reception:
     async def open(self, fds: Sequence[int]) -> Listener[Visitor]:
         """Serve the MX on inherited sockets. Raises Unavailable when rules do not compile."""
         mx = self._worker.settings.mx
+        await self.directory.refresh()
         await self.examiner.start()
         config = reception(
             _LISTENER,

@@ -1,0 +1,69 @@
+"""Who receives mail here, as a worker knows it: verified domains and their routes, renewed by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mailward.app.inbound.ports import Place
+from mailward.app.store import Store, Tx
+from mailward.base import ids
+from mailward.core.domains.model import DomainState
+from mailward.core.inbound.holder import holder_of, holders
+from mailward.core.inbound.model import EPOCH, InboundRoute
+from mailward.policy.inbound_routes import RouteTable, Rule, is_role
+
+_DOMAINS_EPOCH = "domains_epoch"
+_HELD = frozenset({DomainState.VERIFIED, DomainState.CAPTURE_ONLY})
+
+
+class MailDirectory:
+    """Implements `ports.Directory`. Nothing here asks the store but `refresh`."""
+
+    def __init__(self, store: Store, hostname: str) -> None:
+        self._store = store
+        self._hostname = hostname
+        self._epochs: tuple[int, int] = (-1, -1)
+        self._held: Mapping[str, tuple[bytes, bool]] = {}
+        self._table = RouteTable([])
+        self._home: bytes | None = None
+
+    async def refresh(self) -> bool:
+        """Look whether domains or routes changed and take it over; True when they did."""
+        counters = await self._store.system_read(lambda tx: tx.counters.all())
+        epochs = (counters.get(_DOMAINS_EPOCH, 0), counters.get(EPOCH, 0))
+        if epochs == self._epochs:
+            return False
+        self._held, self._table, self._home = await self._store.system_read(_load)
+        self._epochs = epochs
+        return True
+
+    def receives(self, domain: str) -> bool:
+        """A domain with a route, or one that is held: postmaster and abuse of that one are taken."""
+        return domain == self._hostname or domain in self._table or holder_of(self._held, domain) is not None
+
+    def place(self, address: str) -> Place | None:
+        """The routes of the workspace that holds the domain now; its postmaster and abuse also without a route."""
+        local, _, domain = address.rpartition("@")
+        workspace = self._home if domain == self._hostname else holder_of(self._held, domain)
+        if workspace is None:
+            return None
+        # A domain may have moved since a route was made: only the routes of who holds it now count.
+        routes: tuple[InboundRoute, ...] = tuple(
+            r for r in self._table.lookup(unquoted(local), domain) if r.workspace == workspace
+        )
+        return Place(workspace, routes) if routes or is_role(local) else None
+
+
+def unquoted(local: str) -> str:
+    """A local part as its owner thinks of it: without the quotes that only the wire needs."""
+    if len(local) > 1 and local[0] == local[-1] == '"':
+        return local[1:-1].replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
+    return local
+
+
+async def _load(tx: Tx) -> tuple[Mapping[str, tuple[bytes, bool]], RouteTable, bytes | None]:
+    verified = [(w, d) for w, d, _ in await tx.domains.senders() if d.state in _HELD]
+    rules = [Rule(r, r.domain, r.kind, r.pattern) for r in await tx.inbound.all_routes()]
+    workspaces = await tx.workspaces.all()
+    home = ids.decode("ws", workspaces[0].id) if workspaces else None
+    return holders(verified), RouteTable(rules), home
