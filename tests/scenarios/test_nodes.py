@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.adapters.storage.objects.conftest import bucket_name, s3
 from tests.postgres_server import PostgresServer
 from tests.scenarios.bucket import ServedBucket, served
-from tests.scenarios.cluster import ROLE_EACH, Cluster
+from tests.scenarios.cluster import ALL, ROLE_EACH, Cluster, Node
 from tests.scenarios.ledger import LedgerSink
+from tests.scenarios.peers import wait_until
 from tests.scenarios.soak import Soak, details, table
+from tests.scenarios.traffic import RECIPIENT, SENDER
 from tests.scenarios.ways import Ways
 
 __all__ = ["bucket_name", "s3"]
@@ -65,3 +70,73 @@ def test_any_node_may_be_killed(
     assert [(n["node"], n["state"], n["zone"], n["roles"]) for n in listed] == [
         (i, "up", f"zone-{i % 2}", [role]) for i, (role,) in enumerate(ROLE_EACH)
     ]
+
+
+@pytest.fixture
+def pair(
+    ways: Ways, bucket: ServedBucket, sink: LedgerSink, postgres_server: PostgresServer, database: str
+) -> Iterator[Cluster]:
+    """Two nodes that do everything, with a rate on what a workspace may send and ask."""
+    with Cluster(
+        (ALL, ALL),
+        ways,
+        bucket,
+        database=database,
+        servers=[postgres_server.port],
+        route=f"127.0.0.1:{sink.port}",
+        settings={"limits.messages_per_minute": 60, "limits.api_per_minute": 1200},
+    ) as made:
+        yield made
+
+
+def submit(node: Node, token: str, key: str, *, idempotency: str = "") -> tuple[int, dict[str, object]]:
+    """One message by HTTP to one node; status and answer."""
+    body = {"from": SENDER, "to": [RECIPIENT], "subject": "s", "text": token, "headers": {"X-Ledger": token}}
+    headers = {"Idempotency_Key": idempotency} if idempotency else {}
+    status, answer = node.api("POST", "/v1/messages", body, key=key, **headers)
+    assert isinstance(answer, dict)
+    return status, answer
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.claim("AUTHN-9")
+@pytest.mark.claim("RATE-1")
+def test_what_one_node_is_told_holds_on_all(pair: Cluster, sink: LedgerSink) -> None:
+    """A key revoked on one node is refused on each within a second; an idempotency key used on both at once makes one
+    message; a rate of N a minute is not 2N."""
+    one, two = pair.nodes.values()
+    made = pair.cli_json("key", "create", "short-lived", "--scope", "admin")
+    for node in (one, two):
+        assert node.api("GET", "/v1/messages", key=made["secret"])[0] == 200
+    assert one.api("DELETE", f"/v1/keys/{made['id']}")[0] in (200, 204)
+    ended = time.monotonic()
+    for node in (two, one):
+        wait_until(lambda n=node: n.api("GET", "/v1/messages", key=made["secret"])[0] == 401, "the end", 1, 0.01)  # type: ignore[misc]
+    assert submit(one, "revoked", made["secret"])[0] == 401
+    assert submit(two, "revoked", made["secret"])[0] == 401
+    assert time.monotonic() - ended < 1.0
+
+    with ThreadPoolExecutor(8) as pool:
+        tries = [
+            pool.submit(submit, node, f"once-{n}", pair.send_key, idempotency=f"once-{n}")
+            for n in range(4)
+            for node in (one, two)
+        ]
+        answers = [t.result() for t in tries]
+    # A key whose first use is still under way may be answered 409; then it is asked again, as a client would.
+    accepted = [str(a["id"]) for status, a in answers if status == 202]
+    assert {status for status, _ in answers} <= {202, 409}, answers
+    assert len(set(accepted)) == 4
+
+    with ThreadPoolExecutor(8) as pool:
+        began = time.monotonic()
+        many = [pool.submit(submit, (one, two)[n % 2], f"rate-{n}", pair.send_key) for n in range(120)]
+        codes = Counter(m.result()[0] for m in many)
+        took = time.monotonic() - began
+    assert set(codes) <= {202, 429}, codes
+    # Four of the sixty were spent above; each worker may void a few units, and time gives some back.
+    assert 45 <= codes[202] <= 60 + took
+    delivered = codes[202] + len(set(accepted))
+    wait_until(lambda: sum(map(len, sink.read().values())) >= delivered, "all that was accepted", 20)
+    assert sum(map(len, sink.read().values())) == delivered
+    assert all(len(arrivals) == 1 for arrivals in sink.read().values())

@@ -15,6 +15,7 @@ from mailward.app.leasing import Leasing
 from mailward.app.metrics import Metrics
 from mailward.app.nodes import Heart
 from mailward.app.platform.acceptance import Acceptance
+from mailward.app.quotas import Quotas
 from mailward.app.settings import Settings
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.edges.workers.sender import Sender
@@ -39,6 +40,7 @@ class Parts(Protocol):
     acceptance: Acceptance
     knowledge: Knowledge
     allowance: Allowance
+    quotas: Quotas | None
     webhooks: WebhookWorker
     sender: Sender | None
     leasing: Leasing

@@ -20,6 +20,7 @@ from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.suppressions import Suppressions
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
+from mailward.app.quotas import Quotas
 from mailward.app.retention import default_terms
 from mailward.app.settings import split_address
 from mailward.app.signing import make_keys
@@ -33,10 +34,10 @@ from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.ports import Surroundings
 from mailward.edges.web.dashboard.site import routes
 from mailward.edges.web.endpoint import Services
-from mailward.edges.web.limits import LocalLimiter, RateClass, WebLimits, default_rates
+from mailward.edges.web.limits import Limiter, LocalLimiter, RateClass, WebLimits, default_rates
 from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.policy.access import Actor
-from mailward.policy.gcra import Rate
+from mailward.policy.gcra import Decision, Rate
 
 _MIN_FREE = 64 << 20
 
@@ -78,6 +79,22 @@ class Ready:
 
 async def _anything(tx: Tx) -> None:
     await tx.counters.all()
+
+
+class SharedLimiter:
+    """Implements `edges.web.limits.Limiter`: what a workspace asks is counted over all nodes, the rest here."""
+
+    _SHARED = frozenset((RateClass.READ.value, RateClass.SEND.value, RateClass.WRITE.value))
+
+    def __init__(self, quotas: Quotas, local: Limiter) -> None:
+        self._quotas = quotas
+        self._local = local
+
+    async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
+        """Draw `cost`; Unavailable when the store is needed and away."""
+        if rate.name in self._SHARED:
+            return self._quotas.spend(key, rate, cost) or await self._quotas.take(key, rate, cost)
+        return await self._local.take(key, rate, cost)
 
 
 def platform_of(worker: Parts) -> Platform:
@@ -137,13 +154,18 @@ def web_application(worker: Parts) -> Front:
     per_minute = settings.limits.api_per_minute
     for kind in (RateClass.READ, RateClass.SEND, RateClass.WRITE):
         quota = per_minute if kind is not RateClass.WRITE else max(1, per_minute // 10)
-        rates[kind] = Rate(kind.value, max(1, quota // settings.workers), 60) if per_minute else None
+        # One machine's workers have a part each; nodes draw from one bucket.
+        part = quota if worker.quotas is not None else max(1, quota // settings.workers)
+        rates[kind] = Rate(kind.value, part, 60) if per_minute else None
     failures = max(1, settings.limits.auth_failures_per_minute_ip // settings.workers)
     rates[RateClass.AUTH_FAILURE] = Rate("auth-failure", failures, 60)
+    limiter: Limiter = LocalLimiter(i.clock.monotonic)
+    if worker.quotas is not None:
+        limiter = SharedLimiter(worker.quotas, limiter)
     services = Services(
         platform=platform,
         authenticator=worker.doors,
-        limiter=LocalLimiter(i.clock.monotonic),
+        limiter=limiter,
         clock=i.clock,
         entropy=i.entropy,
         hostname=settings.hostname,

@@ -34,6 +34,7 @@ from mailward.app.nodes import Heart, identity
 from mailward.app.plan import Plan
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.messages import Messages
+from mailward.app.quotas import Quotas
 from mailward.app.routing import Routes
 from mailward.app.settings import Settings
 from mailward.app.signing import Signing, load_domains
@@ -148,7 +149,8 @@ class Worker:
         self._verp_key = i.vault.derive("verp")
         self.doors = Doors(i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc())
         self.standings = Standings(i.store, i.clock.now)
-        self.allowance = Allowance(settings.limits, i.clock.monotonic, settings.workers)
+        self.quotas = Quotas(nodes.draw, i.clock.monotonic) if nodes is not None else None
+        self.allowance = Allowance(settings.limits, i.clock.monotonic, settings.workers, self.quotas)
         self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed, i.data_keys.forget)
         self.bodies = Bodies(i.store, i.data_keys)
         self.certificates = Certificates(*certificate(settings, i.clock.now()))

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mailward.app.allowance import Allowance
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
 from mailward.app.platform.views import at, delivery_id
@@ -104,7 +105,7 @@ class Acceptance:
         max_recipients: int,
         refused_files: frozenset[str],
         capture: bool,
-        allowance: Callable[[Actor, str, int], None],
+        allowance: Allowance,
         standings: Standings,
         revalidate: Callable[[Actor], Awaitable[None]],
         ring: Callable[[], None],
@@ -137,7 +138,8 @@ class Acceptance:
         """Judge, seal and record; returns after the commit."""
         began = time.perf_counter()
         workspace, key = self._workspace(actor)
-        self._allowance(actor, c.from_domain, len(c.recipients))
+        if not self._allowance(actor, c.from_domain, len(c.recipients)):
+            await self._allowance.count(actor, c.from_domain, len(c.recipients))
         for last in (False, False, True):
             known = self.judge(actor, c)
             submission, size = self._prepare(workspace, key, actor, known, c)
@@ -174,7 +176,8 @@ class Acceptance:
         data_key = self._data_keys.cached(workspace, self._now_us() // _DAY_US)
         if data_key is None:
             return None
-        self._allowance(actor, c.from_domain, len(c.recipients))
+        if not self._allowance(actor, c.from_domain, len(c.recipients)):
+            return None
         submission, size = self._prepare(workspace, key, actor, known, c)
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         if submission.created // _DAY_US != data_key.day:
