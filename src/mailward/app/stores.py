@@ -101,7 +101,12 @@ async def connect(access: Access) -> Any:
         return await asyncpg.connect(
             access.url, ssl=tls if tls is not None else False, timeout=_CONNECT_SECONDS, statement_cache_size=0
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+    except asyncpg.PostgresError as e:
+        raise Unavailable(
+            "storage_unavailable",
+            f"The database at {access.where()} refuses the connection: {type(e).__name__} ({e.sqlstate}).",
+        ) from e
+    except (OSError, TimeoutError, asyncpg.InterfaceError) as e:
         raise Unavailable(
             "storage_unavailable", f"The database at {access.where()} does not answer.", detail=type(e).__name__
         ) from e
