@@ -85,6 +85,7 @@ AUTHORS = [
 ]
 
 
+@pytest.mark.claim("EMAIL-3")
 @pytest.mark.parametrize("authors", AUTHORS, ids=range(len(AUTHORS)))
 def test_ambiguous_authors_never_pass(authors: bytes) -> None:
     """Signed and sent with SPF by the attacker's own domain, no spelling of two authors passes DMARC."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from mailward.protocol.arc.validate import validate
@@ -11,6 +12,7 @@ from mailward.protocol.message import headers
 from tests.protocol.zones import Zone
 
 
+@pytest.mark.claim("EMAIL-3")
 def test_all_171_cases(conformance: Path) -> None:
     """Each chain is judged as the suite says.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mailward.protocol.arc.seal import seal
 from mailward.protocol.arc.validate import validate
 from mailward.protocol.authentication.judge import MAX_QUESTIONS, MAX_QUESTIONS_TO_CONCLUDE
@@ -12,6 +14,7 @@ from mailward.protocol.message import headers
 from tests.protocol.authentication.rig import BODY, NOW, Host, ed25519, header, signed
 
 
+@pytest.mark.claim("EMAIL-3")
 def test_all_pass() -> None:
     """An honest message passes SPF, HELO, DKIM and DMARC, in three rounds of questions, none asked twice."""
     host = Host()

@@ -165,6 +165,7 @@ ROWS: list[Row] = [
 ]  # fmt: skip
 
 
+@pytest.mark.claim("EMAIL-3")
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
 def test_sentence(row: Row) -> None:
     """The sentence of the RFC decides as it says."""

@@ -47,6 +47,7 @@ def zone_of(data: dict[str, list[Any]]) -> Zone:
     return Zone(names)
 
 
+@pytest.mark.claim("EMAIL-3")
 def test_all_203_cases(conformance: Path) -> None:
     """Each case ends in (one of) the results it allows, with the explanation it gives."""
     count, wrong = 0, []

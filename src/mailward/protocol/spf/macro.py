@@ -46,7 +46,7 @@ def read(text: str, *, explanation: bool = False) -> Template:
     while position < len(text):
         match = pattern.match(text, position)
         if match is None:
-            raise permerror(f"A macro cannot be read: {printable(text)}")
+            raise permerror(f"A macro cannot be read ({printable(text)}).")
         position = match.end()
         if match["literal"]:
             parts.append(match["literal"])
@@ -55,7 +55,7 @@ def read(text: str, *, explanation: bool = False) -> Template:
         else:
             letter, digits = match["letter"], match["digits"]
             if letter.lower() not in letters or (digits and not int(digits[:9])):
-                raise permerror(f"A macro is unknown or keeps no part: {printable(text)}")
+                raise permerror(f"A macro is unknown or keeps no part ({printable(text)}).")
             keep = int(digits[:9]) if digits else 0
             parts.append(Macro(letter.lower(), keep, bool(match["reverse"]), match["delimiters"], letter.isupper()))
     return tuple(parts)
@@ -67,7 +67,7 @@ def read_domain(text: str) -> Template:
     if not template:
         raise permerror("A term names no domain.")
     if not (isinstance(template[-1], Macro) and text.endswith("}")) and not _TOP_LABEL.search(text):
-        raise permerror(f"A term names no domain: {printable(text)}")
+        raise permerror(f"A term names no domain ({printable(text)}).")
     return template
 
 

@@ -73,7 +73,7 @@ def parse(record: bytes) -> Policy:
         elif match := _DIRECTIVE.fullmatch(term):
             directives.append(_directive(term, match))
         else:
-            raise permerror(f"The SPF record holds a term that is none: {macro.printable(term)}")
+            raise permerror(f"The SPF record holds a term that is none ({macro.printable(term)}).")
     return Policy(tuple(directives), modifiers.get("redirect"), modifiers.get("exp"))
 
 
@@ -139,4 +139,4 @@ def _network(kind: str, rest: str, term: str) -> IPv4Network | IPv6Network:
 
 
 def _malformed(term: str) -> Exception:
-    return permerror(f"The SPF record holds a malformed term: {macro.printable(term)}")
+    return permerror(f"The SPF record holds a malformed term ({macro.printable(term)}).")
