@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.adapters.storage.sqlite.moves import require_whole
 from mailward.adapters.vault.vault import Vault
 from mailward.app.committer import shared_verbs
 from mailward.app.committing import socket_path
@@ -30,8 +31,10 @@ class Installation:
         self.data_keys = DataKeys(self.store, self.vault.service, self.entropy)
 
     async def open(self) -> None:
-        """Start the store."""
+        """Start the store. Unavailable when it is the target of a move that was not finished."""
         await self.store.open()
+        if isinstance(self.store, SqliteStore):
+            await self.store.system_read(require_whole)
 
     async def join_committer(self, settling: Settling) -> None:
         """Hand messages and outcomes to the committing process of the data folder, where the store has one."""

@@ -47,6 +47,7 @@ class PgDomains:
     def __init__(self, tx: SealedSql) -> None:
         self._tx = tx
         self._details = tx.cipher.column("domains", "details")
+        self._selector = tx.cipher.column("dkim_selectors", "name")
 
     def _token(self, name: str) -> bytes:
         return self._tx.cipher.token("domain-name", INSTALLATION, name.encode())
@@ -139,8 +140,11 @@ class PgDomains:
 
     async def take_selector(self, name: str, stem: str) -> bool:
         """Mark a selector of a domain name as used, in any workspace; False when it was."""
-        sql = "INSERT INTO dkim_selectors(workspace, name_token, stem) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-        return bool(await self._tx.run(sql, self._tx.own, self._token(name), stem))
+        own, token = self._tx.own, self._token(name)
+        # The name itself is for moving to a store that has no tokens.
+        sealed = self._selector.seal_text(own, token + stem.encode(), name)
+        sql = "INSERT INTO dkim_selectors(workspace, name_token, stem, name) VALUES ($1, $2, $3, $4)"
+        return bool(await self._tx.run(f"{sql} ON CONFLICT DO NOTHING", own, token, stem, sealed))
 
     # -- keys ---------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from mailward.adapters.storage.postgres.bodies import BodyStore, Uploads
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
 from mailward.adapters.storage.postgres.failures import lost, unavailable
 from mailward.adapters.storage.postgres.migrate import require_schema
+from mailward.adapters.storage.postgres.moves import require_settled
 from mailward.adapters.storage.postgres.nodes import PgNodes
 from mailward.adapters.storage.postgres.notices import Notices
 from mailward.adapters.storage.postgres.reading import Readers
@@ -99,6 +100,7 @@ class PostgresStore:
             self._durable = facts.commits_durably
             await db.execute(begin_sql() + f"SET LOCAL ROLE {SYSTEM_ROLE}")
             await require_schema(db)
+            await require_settled(db)
             writer = await db.fetchval("SELECT nextval('body_writers')")
             await db.execute("COMMIT")
         except BaseException as e:

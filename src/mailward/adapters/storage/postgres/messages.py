@@ -25,6 +25,7 @@ class PgMessages:
         self._tx = tx
         self._facts = tx.cipher.column("messages", "facts", daily=True)
         self._moment = tx.cipher.column("timeline", "facts", daily=True)
+        self._claimed = tx.cipher.column("idempotency", "sealed_key")
 
     def _message(self, row: Row) -> Message:
         body = None if row[2] is None else (row[2], row[3], row[4])
@@ -130,8 +131,8 @@ class PgMessages:
         # In order of the key: two transactions that want the same keys wait in line, not for each other.
         wanted = sorted((token("idempotency", own, r[0]), r) for r in rows)
         claimed = await self._tx.rows(
-            "INSERT INTO idempotency(workspace, key, body, answer, expires) "
-            "SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[]) "
+            "INSERT INTO idempotency(workspace, key, sealed_key, body, answer, expires) "
+            "SELECT $1, * FROM unnest($2::bytea[], $7::bytea[], $3::bytea[], $4::bytea[], $5::bigint[]) "
             "ON CONFLICT (workspace, key) DO UPDATE "
             "SET body = excluded.body, answer = excluded.answer, expires = excluded.expires "
             "WHERE idempotency.expires <= $6 RETURNING key",
@@ -141,6 +142,8 @@ class PgMessages:
             [r[2] for _, r in wanted],
             [r[3] for _, r in wanted],
             now,
+            # The key itself, sealed, is for moving to a store that has no tokens.
+            [self._claimed.seal(own, key, r[0]) for key, r in wanted],
         )
         if len(claimed) == len(wanted):
             return {}

@@ -1,0 +1,142 @@
+"""`mailward migrate-store`: everything from the embedded store to PostgreSQL, or back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, TextIO
+
+from cyclopts import Parameter
+
+from mailward.app.commands.output import Json, print_json, print_table
+from mailward.app.moving import Outcome, check_pair, held, run, share_keys
+from mailward.app.settings import Settings, SettingsError, load
+
+_LINE_SECONDS = 5.0
+_REDRAW_SECONDS = 0.1
+_WIDTH = 30
+
+
+def migrate_store(
+    *,
+    from_: Annotated[str, Parameter(name="--from", help="Settings file of the installation as it is.")],
+    to: Annotated[str, Parameter(name="--to", help="Settings file of the installation as it is to be.")],
+    check: Annotated[
+        Literal["all", "sample"], Parameter(help="Open every body at the target, or one in fifty.")
+    ] = "all",
+    verify_only: Annotated[bool, Parameter(negative="", help="Copy nothing: compare what is there.")] = False,
+    json: Json = False,
+) -> int:
+    """Move everything from one store to the other: embedded to PostgreSQL (and bucket), or back.
+
+    Stop the platform first. The source is only read. A move that was cut off goes on where it
+    was when the command is run again; until it is finished the target refuses to start.
+    Exit codes: 0 everything is there, 1 something differs or was damaged before, 3 cannot start.
+    """
+    source, target = _load(from_), _load(to)
+    check_pair(source, target)
+    progress = Progress(sys.stderr)
+    with held(source, target):
+        share_keys(source, target)
+        outcome = asyncio.run(run(source, target, progress, every=check == "all", only_verify=verify_only))
+    progress.end()
+    print_json(_facts(outcome)) if json else _print(outcome, to, verify_only=verify_only)
+    return 0 if outcome.good else 1
+
+
+def _load(path: str) -> Settings:
+    """Settings of one side. What the environment says of the database and the bucket is of the side that has them."""
+    if not Path(path).is_file():
+        raise SettingsError(f"there is no settings file at {path}")
+    try:
+        storage = tomllib.loads(Path(path).read_text("utf-8")).get("storage", {})
+    except tomllib.TOMLDecodeError as e:
+        raise SettingsError(f"{path}: {e}") from e
+    return load(path, _environment(os.environ, postgres=storage.get("kind") == "postgres"))
+
+
+def _environment(environ: Mapping[str, str], *, postgres: bool) -> dict[str, str]:
+    apart = ("MAILWARD_STORAGE__KIND",) if postgres else ("MAILWARD_STORAGE__", "MAILWARD_OBJECTS__")
+    return {k: v for k, v in environ.items() if not k.startswith(apart)}
+
+
+def _facts(outcome: Outcome) -> dict[str, object]:
+    return {
+        "equal": outcome.faithful,
+        "finished": outcome.finished,
+        "tables": {
+            name: {
+                "equal": t.equal,
+                "rows": t.rows,
+                "sha256_sum": t.hash,
+                "target_rows": t.target_rows,
+                "target_sha256_sum": t.target_hash,
+            }
+            for name, t in outcome.tables.items()
+        },
+        "bodies": outcome.bodies,
+        "check": outcome.check,
+        "left_behind": outcome.left_behind,
+    }
+
+
+def _print(outcome: Outcome, to: str, *, verify_only: bool) -> None:
+    rows = [
+        (name, t.rows, t.target_rows, t.hash[:16], "equal" if t.equal else f"DIFFERS: {t.target_hash[:16]}")
+        for name, t in outcome.tables.items()
+    ]
+    print_table(rows, ("table", "rows", "arrived", "sum of hashes", ""))
+    b = outcome.bodies
+    print(f"\nbodies: {b.named} named, {b.compared} compared, {b.opened} opened at the target")
+    for count, text in (
+        (b.over, "cannot be read by anybody: their key was destroyed"),
+        (b.missing, "were missing at the source already"),
+        (b.unreadable, "do not open, at the source neither"),
+        (b.different, "DIFFER from the source's"),
+    ):
+        if count:
+            print(f"  {count} {text}")
+    for name, count in outcome.left_behind.items():
+        print(f"left behind: {count} rows of {name} (docs/operation.md says why)")
+    if not outcome.faithful:
+        print("\nWhat is at the target is not what is at the source. The target was not released for use.")
+    elif not verify_only:
+        print(f"\nEverything is there. Start it with: mailward up --config {to}")
+
+
+class Progress:
+    """A bar on a terminal; elsewhere a line a table, and one now and then for a large one."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._terminal = out.isatty()
+        self._said = ("", 0.0)
+
+    def table(self, name: str, rows: int, of: int) -> None:
+        """So many rows of a table are there."""
+        now = time.monotonic()
+        last, at = self._said
+        every = _REDRAW_SECONDS if self._terminal else _LINE_SECONDS
+        if name == last and rows < of and now - at < every:
+            return
+        if not self._terminal and name == last and rows == of and at == 0.0:
+            return
+        if self._terminal:
+            full = _WIDTH if not of else _WIDTH * rows // of
+            bar = "#" * full + "." * (_WIDTH - full)
+            self._out.write(f"\r\x1b[K{name:<24} [{bar}] {rows:,} of {of:,}")
+        elif of and (rows == of or name == last):
+            self._out.write(f"{name}: {rows} of {of}\n")
+        self._out.flush()
+        self._said = (name, 0.0 if rows == of and not self._terminal else now)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            self._out.write("\r\x1b[K")
+            self._out.flush()
