@@ -22,6 +22,9 @@ from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Settled
 from mailward.core.delivery.settle import Settling
 from mailward.core.delivery.settled import settled
+from mailward.core.inbound import model as inbound
+from mailward.core.inbound.model import Reception
+from mailward.core.inbound.receive import landed, note_refused, receive
 from mailward.core.submission.model import Receipt, Submission
 from mailward.core.submission.record import record
 from mailward.core.submission.recorded import recorded
@@ -33,10 +36,12 @@ SLOT = 8000
 
 
 def shared_verbs(settling: Settling) -> list[SharedVerb]:
-    """What workers hand to the committing process: each accepted message, and how each attempt ended."""
+    """What workers hand to the committing process: each message, sent or received, and how each attempt ended."""
     return [
         SharedVerb("record", record, Submission, Receipt, recorded, True),
         SharedVerb("settle", settling.settle, list[Settled], bool | None, settled, False),
+        SharedVerb("receive", receive, Reception, inbound.Receipt, landed, True),
+        SharedVerb("note_refused", note_refused, Reception, inbound.Receipt, landed, False),
     ]
 
 

@@ -32,12 +32,13 @@ _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 
 class HttpAnswer(NamedTuple):
-    """What came back. `body` is at most what was asked for; `retry_after` in seconds."""
+    """What came back. `body` is at most what was asked for; `retry_after` in seconds; `media` the type, lower case."""
 
     status: int
     body: bytes
     elapsed_ms: int
     retry_after: float | None
+    media: str = ""
 
 
 class GuardedHttp:
@@ -159,7 +160,9 @@ class GuardedHttp:
             retry = _retry_after(response.headers.get("Retry-After", ""))
             if not response.content.at_eof():
                 response.close()  # whatever more it sends is not ours to carry
-            answer = HttpAnswer(response.status, read, int((time.monotonic() - started) * 1000), retry)
+            elapsed = int((time.monotonic() - started) * 1000)
+            media = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()[:100]
+            answer = HttpAnswer(response.status, read, elapsed, retry, media)
             return answer, response.headers.get("Location", "")
 
     def _open(self) -> aiohttp.ClientSession:

@@ -166,7 +166,10 @@ class Reception(msgspec.Struct, array_like=True):
 
 
 class HandedOver(msgspec.Struct, array_like=True, frozen=True):
-    """One attempt made in session, as it is recorded. `at` is microseconds UTC."""
+    """One attempt made in session, as it is recorded. `at` is microseconds UTC.
+
+    `text` is what the sender is told when the endpoint refused with words of its own; not kept.
+    """
 
     route: bytes
     at: int
@@ -174,6 +177,7 @@ class HandedOver(msgspec.Struct, array_like=True, frozen=True):
     status: int
     elapsed_ms: int
     response: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

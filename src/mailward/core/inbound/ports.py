@@ -187,3 +187,47 @@ class ReadBody(Protocol):
     """The octets of a received message as they came; NotFound when they are no longer kept."""
 
     def __call__(self, workspace: bytes, message: bytes, ref: Any) -> Awaitable[bytes]: ...
+
+
+class Answer(Protocol):
+    """What came back: at most the bytes asked for, `retry_after` in seconds, `media` the type of what it says."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def elapsed_ms(self) -> int: ...
+    @property
+    def retry_after(self) -> float | None: ...
+    @property
+    def media(self) -> str: ...
+
+
+class Poster(Protocol):
+    """Posts through the egress guard."""
+
+    async def post(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        deadline: float,
+        max_response: int,
+        redirects: int = 0,
+    ) -> Answer:
+        """The answer. Raises MailwardError when the target is refused or does not answer within `deadline` seconds."""
+        ...
+
+
+class Files(Protocol):
+    """An object store that endpoints fetch attachments from."""
+
+    async def put(self, workspace: bytes, message: bytes, files: Sequence[tuple[str, str, bytes]]) -> list[str]:
+        """Store (name, content type, octets) each; a signed URL that expires for each. Raises Unavailable."""
+        ...
+
+    async def remove(self, workspace: bytes, message: bytes) -> int:
+        """Remove what was stored for a message; how many. Raises Unavailable."""
+        ...

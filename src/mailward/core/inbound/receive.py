@@ -16,9 +16,17 @@ _DAY_US = 86_400_000_000
 async def receive(tx: ReceptionTx, items: Sequence[tuple[Reception, Any]]) -> list[Receipt | Exception]:
     """Write messages, a copy for each route, and the attempts that were made in session.
 
-    Each item comes with the reference of its body, which is durable already, or None for a message that an
-    endpoint refused while the sender waited: that leaves its facts and nothing of its content.
+    Each item comes with the reference of its body, which is durable already.
     """
+    return await _write(tx, items)
+
+
+async def note_refused(tx: ReceptionTx, items: Sequence[Reception]) -> list[Receipt | Exception]:
+    """The same for messages that an endpoint refused while the sender waited: facts, and nothing of their content."""
+    return await _write(tx, [(r, None) for r in items])
+
+
+async def _write(tx: ReceptionTx, items: Sequence[tuple[Reception, Any]]) -> list[Receipt | Exception]:
     rows: list[ReceivedRow] = []
     copies: list[tuple[bytes, bytes, int, int | None, int]] = []
     attempts: list[Attempt] = []

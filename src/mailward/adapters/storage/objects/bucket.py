@@ -190,7 +190,12 @@ class Bucket:
 
 
 def open_bucket(place: Place) -> Bucket:
-    """The bucket of a checked place. Connects to nothing yet.
+    """The bucket of a checked place. Connects to nothing yet. PlaceError when a file it names cannot be read."""
+    return Bucket(open_client(place), put_if_absent=place.put_if_absent)
+
+
+def open_client(place: Place) -> S3Store | GCSStore | AzureStore:
+    """The client of a checked place. Connects to nothing yet.
 
     The client runs threads of its own: call this after a process has forked, not before.
     PlaceError when a file it names cannot be read.
@@ -212,7 +217,7 @@ def open_bucket(place: Place) -> Bucket:
     kind = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[place.kind]
     try:
         # Retries are ours: only we know the deadline and what a second attempt may find.
-        store = kind(
+        store: S3Store | GCSStore | AzureStore = kind(
             place.bucket,
             prefix=place.prefix or None,
             config=config,
@@ -221,7 +226,7 @@ def open_bucket(place: Place) -> Bucket:
         )
     except (BaseError, ValueError, OSError) as e:
         raise PlaceError(f"objects: {_short(e)}") from e
-    return Bucket(store, put_if_absent=place.put_if_absent)
+    return store
 
 
 def _config(place: Place) -> dict[str, object]:

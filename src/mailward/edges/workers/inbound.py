@@ -1,0 +1,112 @@
+"""The courier of received mail: hands what is on disk to its endpoints until they take it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from mailward.base import ids
+from mailward.base.errors import MailwardError, NotFound
+from mailward.base.sources import Clock, Entropy
+from mailward.core.inbound import lease as leasing
+from mailward.core.inbound.handing import Handing
+from mailward.core.inbound.model import DEADLINE_SECONDS, Result, Work
+from mailward.core.inbound.settle import Tells, settle
+from mailward.edges.workers.courier import Burden, Courier, Load, Log, Store
+
+LoadBody = Callable[[Work], Awaitable[bytes]]
+"""The octets of the message as it came. Raises NotFound when they are no longer kept."""
+
+
+class InboundWorker(Courier[Work, Result]):
+    """One a process. `run()` until `stop` is set; `wake()` after a commit that recorded a message."""
+
+    AT_ONCE = leasing.AT_ONCE
+    DEADLINE = DEADLINE_SECONDS
+    NAME = "inbound"
+
+    def __init__(
+        self,
+        store: Store,
+        handing: Handing,
+        load: LoadBody,
+        *,
+        tell: Tells,
+        clock: Clock,
+        entropy: Entropy,
+        log: Log,
+        counted: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
+        """`counted` is told "handed_over" or "not_taken" for each attempt."""
+        super().__init__(store, clock=clock, entropy=entropy, log=log)
+        self._handing = handing
+        self._load = load
+        self._tell = tell
+        self._counted = counted
+
+    async def due(self, now: int) -> bool:
+        """One look at the queue."""
+        return bool(await self._store.system_read(lambda tx: leasing.due_now(tx, now)))
+
+    async def lease(self, now: int, turn: int, room: int, load: Load) -> list[Work]:
+        """Copies that are due."""
+        works: list[Work] = await self._store.system_write(
+            lambda tx: leasing.lease(
+                tx, now=now, limit=room, turn=turn, busy=load.busy, tenants=load.tenants, slow=load.slow
+            )
+        )
+        return works
+
+    async def attempt(self, work: Work) -> Result:
+        """Hand one message over once."""
+        began = self._clock.monotonic()
+        message = work.message
+        try:
+            raw = await self._load(work)
+        except NotFound:
+            return self._failed(work, began, "The content of this message is no longer kept.", lost=True)
+        except MailwardError as e:
+            return self._failed(work, began, e.public)
+        try:
+            async with asyncio.timeout(3 * DEADLINE_SECONDS):
+                answer = await self._handing.post(
+                    work.route, message.id, message.at, message.facts, raw, work.secrets, deadline=DEADLINE_SECONDS
+                )
+            return Result(work, answer.status, answer.body, answer.elapsed_ms, answer.retry_after)
+        except MailwardError as e:
+            return self._failed(work, began, e.public)
+        except TimeoutError:
+            return self._failed(work, began, "The endpoint did not answer in time.")
+        except OSError:
+            return self._failed(work, began, "The endpoint could not be reached.")
+        except Exception as e:  # the courier must outlive any fault of one attempt; it is logged by class and retried
+            self._log.warning("inbound_attempt_crashed", route=ids.encode("rte", work.route.id), error=type(e).__name__)
+            return self._failed(work, began, "The request failed.")
+
+    def _failed(self, work: Work, began: float, why: str, *, lost: bool = False) -> Result:
+        return Result(work, 0, b"", int((self._clock.monotonic() - began) * 1000), error=why, lost=lost)
+
+    async def settle(self, workspace: str, results: Sequence[Result]) -> None:
+        """Write how they went; one log line each."""
+        now = self._clock.now()
+        await self._store.write(
+            workspace, lambda tx: settle(tx, results, now=now, entropy=self._entropy, tell=self._tell)
+        )
+        for r in results:
+            self._counted("handed_over" if 200 <= r.status < 300 else "not_taken")
+            self._log.info(
+                "inbound_attempt_settled",
+                route=ids.encode("rte", r.work.route.id),
+                message=ids.encode("rcv", r.work.message.id),
+                attempt=r.work.number,
+                status=r.status,
+                elapsed_ms=r.elapsed_ms,
+            )
+
+    def burden(self, work: Work) -> Burden:
+        """See `Courier`."""
+        return Burden(work.workspace, work.route.id, work.slow)
+
+    def work_of(self, result: Result) -> Work:
+        """See `Courier`."""
+        return result.work
