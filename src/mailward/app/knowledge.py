@@ -61,6 +61,10 @@ class Knowledge:
         """The domain of exactly that name in that workspace."""
         return self._domains.get(workspace, _NONE).get(name)
 
+    def senders(self, name: str) -> list[bytes]:
+        """The workspaces (raw ids) that may send from exactly that domain."""
+        return [workspace for workspace, domains in self._domains.items() if name in domains]
+
     def paused(self, workspace: bytes, stream: str) -> bool:
         """Is new mail of this stream held? The pause of a workspace is that of all its streams."""
         return bool(self._paused) and ((workspace, "") in self._paused or (workspace, stream) in self._paused)

@@ -17,6 +17,7 @@ class Metrics:
         r = self.registry
         self.accepted = Counter("mailward_messages_accepted", "Messages accepted.", ["source"], registry=r)
         self.received = Counter("mailward_messages_received", "Messages from the world, by fate.", ["fate"], registry=r)
+        self.reports = Counter("mailward_reports", "Bounces and complaints taken, by effect.", ["taken"], registry=r)
         self.refused = Counter("mailward_messages_refused", "Messages refused, by stable code.", ["code"], registry=r)
         self.attempts = Counter("mailward_attempts", "Delivery attempts by outcome.", ["outcome"], registry=r)
         self.attempt_seconds = Histogram(

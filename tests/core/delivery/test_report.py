@@ -13,7 +13,7 @@ from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.delivery.lease import lease
-from mailward.core.delivery.model import Settled
+from mailward.core.delivery.model import Settled, Work
 from mailward.core.delivery.report import BOUNCE_MAX_AGE_US, NOTES_MAX, Report, Reports, Taken
 from mailward.core.delivery.settle import Settling
 from mailward.core.messages.model import AttemptFacts, DeliveryState
@@ -45,11 +45,13 @@ async def delivered(store: Store, *recipients: str, state: DeliveryState = Deliv
     (work,) = await store.system_write(lambda tx: lease(tx, 5, now=T0, until=T0 + MINUTE, limit=10, turn=0))
     if state is DeliveryState.LEASED:
         return
+    await store.write_item(settle, WS, ended(work, state))
+
+
+def ended(work: Work, state: DeliveryState = DeliveryState.DELIVERED) -> list[Settled]:
+    """How every copy of a work ended."""
     facts = AttemptFacts("delivered", "", 250, "2.0.0", "ok", "h", "127.0.0.1", "", "", {}, [], 1, ())
-    outcome = [
-        Settled(work.id, c.n, c.recipient, 1, state, 0, T0, 5, None, facts, False, work.facts) for c in work.copies
-    ]
-    await store.write_item(settle, WS, outcome)
+    return [Settled(work.id, c.n, c.recipient, 1, state, 0, T0, 5, None, facts, False, work.facts) for c in work.copies]
 
 
 async def take(store: Store, item: Report, workspace: str = WS_ID) -> Taken:
