@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from mailward.app.inbound.ports import Place
 from mailward.app.store import Store, Tx
 from mailward.base import ids
+from mailward.base.errors import Unavailable
 from mailward.core.domains.model import DomainState
 from mailward.core.inbound.holder import holder_of, holders
-from mailward.core.inbound.model import EPOCH, InboundRoute
+from mailward.core.inbound.model import BY_HAND, EPOCH, InboundRoute
 from mailward.policy.inbound_routes import RouteTable, Rule, is_role
 
 _DOMAINS_EPOCH = "domains_epoch"
@@ -42,15 +43,20 @@ class MailDirectory:
         return domain == self._hostname or domain in self._table or holder_of(self._held, domain) is not None
 
     def place(self, address: str) -> Place | None:
-        """The routes of the workspace that holds the domain now; its postmaster and abuse also without a route."""
+        """The routes of the workspace that holds the domain now; its postmaster and abuse also without a route.
+
+        A route turned off by hand takes nothing, as if it were not there. While one is off because the platform found
+        its endpoint gone, Unavailable is raised: its owner is being told, and senders keep trying.
+        """
         local, _, domain = address.rpartition("@")
         workspace = self._home if domain == self._hostname else holder_of(self._held, domain)
         if workspace is None:
             return None
         # A domain may have moved since a route was made: only the routes of who holds it now count.
-        routes: tuple[InboundRoute, ...] = tuple(
-            r for r in self._table.lookup(unquoted(local), domain) if r.workspace == workspace
-        )
+        found: list[InboundRoute] = [r for r in self._table.lookup(unquoted(local), domain) if r.workspace == workspace]
+        routes = tuple(r for r in found if r.enabled)
+        if not routes and any(r.disabled_reason != BY_HAND for r in found):
+            raise Unavailable("route_disabled", "Mail for this recipient is not taken at the moment; try again later.")
         return Place(workspace, routes) if routes or is_role(local) else None
 
 
@@ -63,7 +69,8 @@ def unquoted(local: str) -> str:
 
 async def _load(tx: Tx) -> tuple[Mapping[str, tuple[bytes, bool]], RouteTable, bytes | None]:
     verified = [(w, d) for w, d, _ in await tx.domains.senders() if d.state in _HELD]
-    rules = [Rule(r, r.domain, r.kind, r.pattern) for r in await tx.inbound.all_routes()]
+    routes = [r for r in await tx.inbound.all_routes() if r.enabled or r.disabled_reason != BY_HAND]
+    rules = [Rule(r, r.domain, r.kind, r.pattern) for r in routes]
     workspaces = await tx.workspaces.all()
     home = ids.decode("ws", workspaces[0].id) if workspaces else None
     return holders(verified), RouteTable(rules), home

@@ -53,6 +53,8 @@ DEADLINE_SECONDS = 25.0
 IN_SESSION_SECONDS = 45.0
 AUTHORIZE_SECONDS = 10.0
 REDIRECTS_MAX = 3
+# Why a route is off that its owner turned off; any other reason is the platform's.
+BY_HAND = "by hand"
 # Of an endpoint's refusal this many characters become the SMTP text.
 REFUSAL_TEXT_MAX = 400
 

@@ -13,6 +13,7 @@ from mailward.base.errors import Conflict, Invalid, NotFound
 from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
 from mailward.core.inbound.model import (
+    BY_HAND,
     ROUTES_MAX,
     Attachments,
     InboundRoute,
@@ -151,7 +152,7 @@ async def change_route(
     changed = _with(before, given, allowed, seal)
     changed = replace(changed, pattern=judge_pattern(changed.kind, changed.pattern))
     if enabled is False and changed.enabled:
-        changed = replace(changed, enabled=False, disabled_reason="by hand", disabled_at=_micros(now))
+        changed = replace(changed, enabled=False, disabled_reason=BY_HAND, disabled_at=_micros(now))
         await tx.inbound.end_copies(changed.id)
     elif enabled is True and not changed.enabled:
         changed = replace(
