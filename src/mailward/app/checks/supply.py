@@ -24,7 +24,6 @@ NATIVE: dict[str, str] = {
     "asyncpg": "C: answers of our own database",
     "cffi": "C: nothing from outside",
     "cryptography": "Rust and OpenSSL: TLS, ciphertext, keys",
-    "fast-mail-parser": "Rust: messages",
     "frozenlist": "C: nothing from outside",
     "google-re2": "C++: recipients' local parts, and the expressions customers write for routes",
     "granian": "Rust: HTTP requests",
