@@ -13,6 +13,7 @@ from mailward.adapters.scanners.rspamd import Rspamd
 from mailward.app.allowance import share
 from mailward.app.arrivals import Arrivals
 from mailward.app.inbound.authentication import Authenticator
+from mailward.app.inbound.bounces import returns_of
 from mailward.app.inbound.desk import MailDesk
 from mailward.app.inbound.directory import MailDirectory
 from mailward.app.inbound.gate import MxGate
@@ -22,7 +23,6 @@ from mailward.app.inbound.reading import Reader
 from mailward.app.inbound.visitor import Visitor
 from mailward.app.parts import Parts
 from mailward.app.receiving import Scanning
-from mailward.base.errors import Unavailable
 from mailward.core.inbound.model import HandedOver, InboundRoute, ReceivedFacts
 from mailward.edges.smtpd.config import reception
 from mailward.edges.smtpd.listener import Listener, serve
@@ -51,14 +51,6 @@ def scanners_of(scanning: Scanning) -> list[Scanner]:
 
 class NotYet:
     """Answers for what this installation has no part for: nothing is taken over that nobody would see to."""
-
-    def genuine(self, address: str) -> bool:
-        """No address is ours."""
-        return False
-
-    async def take(self, addresses: Sequence[str], mail_from: str, content: bytes, session: SessionFacts) -> str:
-        """Never reached."""
-        raise Unavailable("not_offered", "This address takes no mail now.")
 
     async def in_session(
         self, route: InboundRoute, id: bytes, at: int, facts: ReceivedFacts, content: bytes
@@ -90,7 +82,7 @@ class Reception:
             wake=worker.wake_webhooks,
         )
         judge = MailJudge(Authenticator(worker.resolver, hostname=settings.hostname), i.clock)
-        return cls(worker, MailDirectory(i.store, settings.hostname), judge, desk, NotYet())
+        return cls(worker, MailDirectory(i.store, settings.hostname), judge, desk, returns_of(worker, judge))
 
     def __init__(self, worker: Parts, directory: MailDirectory, judge: Judge, desk: Desk, returns: ReturnPaths) -> None:
         i, settings = worker.installation, worker.settings
