@@ -12,6 +12,7 @@ all where the machine has a role.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -21,6 +22,7 @@ from mailward.adapters.storage.objects.place import Place, PlaceError, check_pla
 from mailward.base.sources import Clock, Entropy
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.objects.files import AttachmentStore
     from mailward.adapters.storage.objects.segments import ObjectSegments
     from mailward.adapters.storage.postgres.sql import Sql
     from mailward.app.store import Chore, Store
@@ -59,6 +61,27 @@ class Objects(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """How long a message may take to be stored before its sender is told to come back; more for large ones."""
     memory_bytes: int = 100_663_296
     """Sealed content of a worker in memory."""
+
+
+class Attachments(Objects):
+    """The `[attachments]` section: a bucket endpoints fetch attachments of received mail from. Without `url`: none.
+
+    What lies there is in the clear towards whoever holds the bucket; the store's own encryption protects it at rest.
+    """
+
+    url_hours: int = 72
+    """How long a signed URL works, in hours; at most a week. An attempt made later signs afresh."""
+
+
+def attachment_store(attachments: Attachments) -> AttachmentStore | None:
+    """Where attachments go that a route wants stored; None when no such place is set. Call it after forking."""
+    place = place_of(attachments)
+    if place is None:
+        return None
+    from mailward.adapters.storage.objects.bucket import open_client
+    from mailward.adapters.storage.objects.files import AttachmentStore
+
+    return AttachmentStore(open_client(check_place(place)), expires=timedelta(hours=attachments.url_hours))
 
 
 def place_of(objects: Objects) -> Place | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mailward.adapters.net.resolver import Resolver
 from mailward.app.allowance import Allowance
@@ -18,8 +18,13 @@ from mailward.app.platform.acceptance import Acceptance
 from mailward.app.quotas import Quotas
 from mailward.app.settings import Settings
 from mailward.core.identity.lookup import Doorkeeper
+from mailward.core.inbound.handing import Handing
+from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
 from mailward.edges.workers.webhooks import WebhookWorker
+
+if TYPE_CHECKING:
+    from mailward.adapters.storage.objects.files import AttachmentStore
 
 
 class Parts(Protocol):
@@ -42,6 +47,9 @@ class Parts(Protocol):
     allowance: Allowance
     quotas: Quotas | None
     webhooks: WebhookWorker
+    handing: Handing
+    inbound: InboundWorker
+    files: AttachmentStore | None
     sender: Sender | None
     leasing: Leasing
     heart: Heart

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from mailward.app.objects import Objects, ObjectsError, check_objects
+from mailward.app.objects import Attachments, Objects, ObjectsError, check_objects
 from mailward.app.receiving import Mx, ReceivingError, Scanning, check_receiving, default_listen
 from mailward.policy.attachments import PROGRAMS
 
@@ -155,6 +155,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     retention: Retention = msgspec.field(default_factory=Retention)
     storage: Storage = msgspec.field(default_factory=Storage)
     objects: Objects = msgspec.field(default_factory=Objects)
+    attachments: Attachments = msgspec.field(default_factory=Attachments)
     mx: Mx = msgspec.field(default_factory=Mx)
     scanning: Scanning = msgspec.field(default_factory=Scanning)
 
@@ -282,6 +283,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError('objects.url: the embedded store keeps bodies in files; set storage.kind = "postgres"')
     try:
         check_objects(settings.objects)
+        check_objects(settings.attachments)
         check_receiving(settings.mx, settings.scanning)
     except (ObjectsError, ReceivingError) as e:
         raise SettingsError(str(e)) from e

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from mailward.app.knowledge import Knowledge
 from mailward.app.leasing import Believed, Leasing, Punctual
 from mailward.app.metrics import Metrics
 from mailward.app.nodes import Heart, identity
+from mailward.app.objects import attachment_store
 from mailward.app.plan import Plan
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.messages import Messages
@@ -43,23 +44,27 @@ from mailward.app.store import EPOCHS, WORK
 from mailward.app.tasks import upkeep_tasks
 from mailward.app.web import Ready, web_application
 from mailward.base import ids
-from mailward.base.errors import Unavailable
+from mailward.base.errors import NotFound, Unavailable
 from mailward.base.outcome import Outcome
 from mailward.core.delivery.attempt import Attempter, Verdict
 from mailward.core.delivery.judge import judge
 from mailward.core.delivery.model import Settled, Work
 from mailward.core.delivery.settle import Settling
 from mailward.core.identity.lookup import Doorkeeper
+from mailward.core.inbound.handing import Handing
+from mailward.core.inbound.model import SealedSecret
+from mailward.core.inbound.model import Work as Handed
 from mailward.core.messages.model import MessageFacts
 from mailward.core.suppression.model import blocked, token
+from mailward.core.webhooks.enqueue import tell
 from mailward.edges.smtpd.config import Mode, submission
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.edges.web.public.metrics import metrics_app
 from mailward.edges.web.server import Server, Tls
+from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
 from mailward.edges.workers.upkeep import Upkeep
 from mailward.edges.workers.webhooks import WebhookWorker
-from mailward.policy.access import Actor
 from mailward.policy.egress import networks
 from mailward.policy.gcra import Rate
 from mailward.policy.retry import Schedule
@@ -173,10 +178,12 @@ class Worker:
             entropy=i.entropy,
             log=log,
         )
+        self._make_inbound()
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._keep_knowing()))
         if self.sender is not None:
             self._tasks.append(loop.create_task(self.webhooks.run(self._stop)))
+            self._tasks.append(loop.create_task(self.inbound.run(self._stop)))
             if not settings.delivery.paused:
                 self.sender.start()
             self.bell.listen(self.slot, self._rung)
@@ -225,6 +232,35 @@ class Worker:
             poll_seconds=1.0,
             failed=self._sender_failed,
             finished=self._finished,
+        )
+
+    def _make_inbound(self) -> None:
+        """What hands received mail over: a way to endpoints of its own, so that events never wait for messages."""
+        i, settings = self.installation, self.settings
+        self.files = attachment_store(settings.attachments)
+        loopback = networks(["127.0.0.0/8", "::1/128"] if settings.capture else [])
+
+        async def secrets(workspace: bytes, route: bytes) -> Sequence[SealedSecret]:
+            now = i.now_us()
+            found = await i.store.read(ids.encode("ws", workspace), lambda tx: tx.inbound.secrets(route))
+            return [s for s in found if s.expires is None or s.expires > now]
+
+        self.handing = Handing(
+            GuardedHttp(self._addresses, allow_networks=loopback, per_host=64),
+            secrets=secrets,
+            unseal=i.unseal_webhook,
+            files=self.files,
+            clock=i.clock,
+            entropy=i.entropy,
+        )
+        self.inbound = InboundWorker(
+            i.store,
+            self.handing,
+            self._load_received,
+            tell=tell,
+            clock=i.clock,
+            entropy=i.entropy,
+            log=log,
         )
 
     def _make_acceptance(self) -> Acceptance:
@@ -341,6 +377,11 @@ class Worker:
             raise Unavailable("content_gone", "The content of this message is no longer kept.")
         return await self.bodies.read(work.workspace, work.id, BodyRef(*work.body))
 
+    async def _load_received(self, work: Handed) -> bytes:
+        if work.message.body is None:
+            raise NotFound("content_gone", "The content of this message is no longer kept.")
+        return await self.bodies.read(work.workspace, work.message.id, BodyRef(*work.message.body))
+
     def _finished(self, settled: list[Settled]) -> None:
         for s in settled:
             self.metrics.attempts.labels(s.facts.outcome).inc()
@@ -354,15 +395,17 @@ class Worker:
             self.bell.ring(b"mail")
 
     def wake_webhooks(self) -> None:
-        """An event was queued for a webhook: whoever posts, look now."""
+        """An event was queued for a webhook, or a message was received: whoever posts, look now."""
         if self.sender is not None:
             self.webhooks.wake()
+            self.inbound.wake()
         else:
             self.bell.ring(b"webhooks")
 
     def _rung(self, word: bytes) -> None:
         if word == b"webhooks":
             self.webhooks.wake()
+            self.inbound.wake()
         elif self.sender is not None:
             self.sender.nudge()
 

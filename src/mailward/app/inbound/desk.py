@@ -109,7 +109,7 @@ class MailDesk:
 
 
 def _words(answer: HandedOver) -> str:
-    return answer.response.strip() or "The recipient's application refuses this message."
+    return answer.text or "The recipient's application refuses this message."
 
 
 def _later(answer: HandedOver) -> Unavailable:

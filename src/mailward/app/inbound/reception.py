@@ -23,12 +23,10 @@ from mailward.app.inbound.reading import Reader
 from mailward.app.inbound.visitor import Visitor
 from mailward.app.parts import Parts
 from mailward.app.receiving import Scanning
-from mailward.core.inbound.model import HandedOver, InboundRoute, ReceivedFacts
 from mailward.edges.smtpd.config import reception
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.policy import inbound
 from mailward.policy.scanning import Scanner
-from mailward.protocol.smtp.model import SessionFacts
 
 _LISTENER = "mx"
 
@@ -49,22 +47,6 @@ def scanners_of(scanning: Scanning) -> list[Scanner]:
     return found
 
 
-class NotYet:
-    """Answers for what this installation has no part for: nothing is taken over that nobody would see to."""
-
-    async def in_session(
-        self, route: InboundRoute, id: bytes, at: int, facts: ReceivedFacts, content: bytes
-    ) -> HandedOver:
-        """Deferred."""
-        return HandedOver(route.id, at, "deferred", 0, 0, "")
-
-    async def authorize(
-        self, route: InboundRoute, recipient: str, mail_from: str, size: int, session: SessionFacts
-    ) -> HandedOver:
-        """Deferred."""
-        return HandedOver(route.id, 0, "deferred", 0, 0, "")
-
-
 class Reception:
     """Made once the worker's parts exist; `open` when all else is ready."""
 
@@ -76,7 +58,7 @@ class Reception:
         desk = MailDesk(
             i.store,
             i.data_keys,
-            NotYet(),
+            worker.handing,
             now_us=i.now_us,
             received=lambda fate: counted.labels(fate).inc(),
             wake=worker.wake_webhooks,

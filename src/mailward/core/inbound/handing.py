@@ -31,6 +31,7 @@ from mailward.core.inbound.model import (
 from mailward.core.inbound.ports import Answer, Files, Poster
 from mailward.core.webhooks.model import RESPONSE_KEPT, RESPONSE_READ_MAX
 from mailward.protocol.inbound.content import Content, File
+from mailward.protocol.smtp.model import SessionFacts
 
 # Messages up to this size are read at once; larger ones go to a thread and share a budget of memory.
 _SMALL = 256 * 1024
@@ -107,7 +108,7 @@ class Handing:
         return found
 
     async def authorize(
-        self, route: InboundRoute, recipient: str, mail_from: str, size: int | None, ip: str, helo: str
+        self, route: InboundRoute, recipient: str, mail_from: str, size: int, session: SessionFacts
     ) -> HandedOver:
         """Ask at RCPT whether a recipient is wanted; answers mean the same."""
         keys = await self._keys(route, await self._secrets(route.workspace, route.id), route.authorize_credentials)
@@ -121,8 +122,8 @@ class Handing:
             to=recipient,
             mail_from=mail_from,
             size=size or None,
-            ip=ip,
-            helo=helo,
+            ip=session.ip,
+            helo=session.helo,
             now=int(now.timestamp()),
         )
         try:
