@@ -9,6 +9,7 @@ from mailward.app.allowance import Allowance
 from mailward.app.bodies import Bodies
 from mailward.app.certificates import Certificates
 from mailward.app.doors import Doors
+from mailward.app.inbound.handing import Handing
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
 from mailward.app.leasing import Leasing
@@ -18,7 +19,6 @@ from mailward.app.platform.acceptance import Acceptance
 from mailward.app.quotas import Quotas
 from mailward.app.settings import Settings
 from mailward.core.identity.lookup import Doorkeeper
-from mailward.core.inbound.handing import Handing
 from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
 from mailward.edges.workers.webhooks import WebhookWorker

@@ -25,6 +25,7 @@ from mailward.app.carriage import Carriage
 from mailward.app.certificates import Certificates, ensure_self_signed
 from mailward.app.doors import Doors
 from mailward.app.gate import Gate
+from mailward.app.inbound.handing import Handing
 from mailward.app.inbound.reception import Reception
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
@@ -51,7 +52,6 @@ from mailward.core.delivery.judge import judge
 from mailward.core.delivery.model import Settled, Work
 from mailward.core.delivery.settle import Settling
 from mailward.core.identity.lookup import Doorkeeper
-from mailward.core.inbound.handing import Handing
 from mailward.core.inbound.model import SealedSecret
 from mailward.core.inbound.model import Work as Handed
 from mailward.core.messages.model import MessageFacts
@@ -476,7 +476,7 @@ class Worker:
         now = self.installation.now_us()
         with contextlib.suppress(Unavailable):
             await self.installation.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))
-            if self.first and (nodes := self.installation.store.nodes()) is not None:
+            if self.first and not self.heart.pulse.lost and (nodes := self.installation.store.nodes()) is not None:
                 await nodes.stopped()
         await self.installation.close()
 

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from mailward.base import ids
 from mailward.base.errors import MailwardError, NotFound
 from mailward.base.sources import Clock, Entropy
 from mailward.core.inbound import lease as leasing
-from mailward.core.inbound.handing import Handing
-from mailward.core.inbound.model import DEADLINE_SECONDS, Result, Work
+from mailward.core.inbound.model import DEADLINE_SECONDS, InboundRoute, ReceivedFacts, Result, SealedSecret, Work
+from mailward.core.inbound.ports import Answer
 from mailward.core.inbound.settle import Tells, settle
 from mailward.edges.workers.courier import Burden, Courier, Load, Log, Store
 
 LoadBody = Callable[[Work], Awaitable[bytes]]
 """The octets of the message as it came. Raises NotFound when they are no longer kept."""
+
+
+class HandsOver(Protocol):
+    """Puts a message in its route's form and posts it."""
+
+    async def post(
+        self,
+        route: InboundRoute,
+        id: bytes,
+        at: int,
+        facts: ReceivedFacts,
+        raw: bytes,
+        secrets: Sequence[SealedSecret],
+        *,
+        deadline: float,
+    ) -> Answer:
+        """Hand the message over once. Raises MailwardError when there was no answer."""
+        ...
 
 
 class InboundWorker(Courier[Work, Result]):
@@ -28,7 +47,7 @@ class InboundWorker(Courier[Work, Result]):
     def __init__(
         self,
         store: Store,
-        handing: Handing,
+        handing: HandsOver,
         load: LoadBody,
         *,
         tell: Tells,
