@@ -37,6 +37,7 @@ for _name, _where in (
     ("storage", "storage:app"),
     ("message", "message:app"),
     ("webhook", "webhook:app"),
+    ("bounce", "bounce:app"),
     ("audit", "audit:app"),
     ("vault", "vault:app"),
     ("workspace", "workspace:app"),

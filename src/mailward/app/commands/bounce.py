@@ -11,7 +11,7 @@ from mailward.app.commands.output import Json, print_facts, print_json
 from mailward.base.errors import Invalid
 from mailward.policy.returned import BounceVerdict, Kind, classify
 
-app = cyclopts.App(help="Bounces, complaints and automatic answers.")
+app = cyclopts.App(name="bounce", help="Bounces, complaints and automatic answers.")
 
 _EFFECTS = {
     Kind.HARD: "the address would go on the suppression list",
