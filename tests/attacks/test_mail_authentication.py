@@ -229,6 +229,10 @@ def spf_of(policy: str | list[str], more: dict[str, dict[str, object]] | None = 
         ("v=spf1 a:" + "a." * 1500 + "test -all", "fail"),
         ("v=spf1 a:%{" + "-" * 3000 + "}.test -all", "permerror"),
         ("v=spf1 ptr:%{p} %{p}=x -all", "permerror"),
+        ("v=spf1 a:x." + "a" * 4000 + "!", "permerror"),
+        ("v=spf1 a:x." + "a-" * 2000 + "!", "permerror"),
+        ("v=spf1 a:x" + "/1" * 2000 + "!", "permerror"),
+        ("v=spf1 " + "-" * 4000, "permerror"),
         ("v=spf1 unknown=" + "%" * 3001, "permerror"),
     ],
 )

@@ -15,8 +15,10 @@ _PART = re.compile(
     r"|%(?P<escape>[%_-])|(?P<literal>[!-$&-~]+)"
 )
 _PART_OF_TEXT = re.compile(_PART.pattern.replace("[!-$&-~]", "[ !-$&-~]"))
-# domain-end (section 7.1): a top label that is not all digits, with or without a dot after it; or a macro.
-_TOP_LABEL = re.compile(r"\.(?:[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9]+-[A-Za-z0-9-]*[A-Za-z0-9])\.?\Z")
+# toplabel (section 7.1): letters, digits and inner hyphens, not digits only.
+_TOP_LABEL = re.compile(r"(?![0-9]+\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
+# domain-end may be any macro-expand instead, the escapes among them.
+_ENDS_EXPANDED = re.compile(r"(?:[^%]|%[%_-]|%\{[^}]*\})*?(?:%[%_-]|%\{[^}]*\})")
 _ESCAPES = {"%": "%", "_": " ", "-": "%20"}
 _LETTERS = "slodiphv"
 _LETTERS_OF_TEXT = _LETTERS + "crt"
@@ -66,8 +68,10 @@ def read_domain(text: str) -> Template:
     template = read(text)
     if not template:
         raise permerror("A term names no domain.")
-    if not (isinstance(template[-1], Macro) and text.endswith("}")) and not _TOP_LABEL.search(text):
-        raise permerror(f"A term names no domain ({printable(text)}).")
+    if not _ENDS_EXPANDED.fullmatch(text):
+        _, dot, top = text.removesuffix(".").rpartition(".")
+        if not dot or not _TOP_LABEL.fullmatch(top):
+            raise permerror(f"A term names no domain ({printable(text)}).")
     return template
 
 
