@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -60,7 +61,18 @@ class LedgerSink(Peer):
     def stop_listening(self) -> None:
         """Refuse connections from now on."""
         if self._process is not None:
+            self.thaw()
             stop(self._process)
+
+    def freeze(self) -> None:
+        """Accept connections and say nothing, until `thaw`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def read(self) -> dict[tuple[str, str], list[Arrival]]:
         """Every arrival so far, by (token, recipient)."""

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mailward.core.nodes.model import DEAD_SECONDS, FENCE_SECONDS
 from tests.adapters.storage.objects.conftest import bucket_name, s3
 from tests.postgres_server import PostgresServer
 from tests.scenarios.bucket import ServedBucket, served
@@ -24,6 +25,7 @@ from tests.scenarios.ways import Ways
 __all__ = ["bucket_name", "s3"]
 
 SEED = int(os.environ.get("MAILWARD_SEED", "7"))
+UNDER_WAY = 2
 
 
 @pytest.fixture
@@ -140,3 +142,49 @@ def test_what_one_node_is_told_holds_on_all(pair: Cluster, sink: LedgerSink) -> 
     wait_until(lambda: sum(map(len, sink.read().values())) >= delivered, "all that was accepted", 20)
     assert sum(map(len, sink.read().values())) == delivered
     assert all(len(arrivals) == 1 for arrivals in sink.read().values())
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.claim("AVAIL-1")
+def test_what_lost_nodes_had_leased_goes_out_from_another(
+    ways: Ways, bucket: ServedBucket, sink: LedgerSink, postgres_server: PostgresServer, database: str
+) -> None:
+    """One node is killed for good, another is cut off from the database, both with mail in hand: the third sends it
+    within the bound. The one that was cut off began nothing new meanwhile, and comes back by itself."""
+    with Cluster(
+        (ALL, ALL, ALL),
+        ways,
+        bucket,
+        database=database,
+        servers=[postgres_server.port],
+        route=f"127.0.0.1:{sink.port}",
+        settings={"delivery.concurrency": UNDER_WAY},
+    ) as cluster:
+        killed, severed, third = cluster.nodes.values()
+        sink.freeze()
+        tokens = [f"lost-{n}" for n in range(20)]
+        for n, token in enumerate(tokens):
+            assert submit((killed, severed)[n % 2], token, cluster.send_key)[0] == 202
+        lost = time.monotonic()
+        cluster.kill_part("n0")
+        cluster.database_away("n1", True)
+        time.sleep(FENCE_SECONDS + 1)
+        assert severed.probe(severed.part, "/readyz")[0] == 503
+        sink.thaw()
+        wait_until(lambda: {t for t, _ in sink.read()} >= set(tokens), "everything that was accepted", 60, 0.2)
+        took = time.monotonic() - lost
+        states = {n["node"]: n["state"] for n in third.cli_json("node", "list")}
+        cluster.database_away("n1", False)
+        wait_until(lambda: severed.ready(severed.part), "the node that was cut off", 40)
+        assert submit(severed, "afterwards", cluster.send_key)[0] == 202
+        wait_until(lambda: ("afterwards", RECIPIENT) in sink.read(), "mail from it", 20)
+        again = {n["node"]: n["state"] for n in third.cli_json("node", "list")}
+    assert states == {0: "gone", 1: "gone", 2: "up"}
+    assert again == {0: "gone", 1: "up", 2: "up"}
+    # Dead is who was silent for so long; the look, the lease and the sending come on top.
+    assert took < DEAD_SECONDS + 10
+    twice = [token for (token, _), arrivals in sink.read().items() if len(arrivals) > 1]
+    print(f"taken over after {took:.1f} s; twice: {twice}")
+    # Only what was under way when the cable was pulled: its 250 came, and the commit that notes it could not.
+    assert len(twice) <= UNDER_WAY
+    assert all(int(token.partition("-")[2]) % 2 for token in twice)

@@ -79,6 +79,11 @@ class Heart:
         self._task: asyncio.Task[None] | None = None
         self.pulse = Pulse(clock.monotonic(), alone=nodes is None)
 
+    @property
+    def serving(self) -> bool:
+        """Should this worker be given work? Not while its node rests, and not while others may take it for dead."""
+        return not self.pulse.resting and self.pulse.fresh(self._clock.monotonic())
+
     async def start(self) -> None:
         """The first beat, then one every so often. Unavailable when the store is away."""
         if self._nodes is not None:

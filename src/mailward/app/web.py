@@ -73,7 +73,7 @@ class Ready:
         return {
             "storage": storage,
             "disk": shutil.disk_usage(worker.settings.data).free > _MIN_FREE,
-            "serving": not (worker.draining or worker.heart.pulse.resting),
+            "serving": not worker.draining and worker.heart.serving,
         }
 
 
