@@ -54,6 +54,8 @@ def judge(text: str, status_field: str = "", *, trusted: bool = True) -> Judged:
         cause, rule, at = found
         if cause == "unavailable" and _is_default_text(words, status, said):
             cause = "no_mailbox"
+        elif cause == "unavailable" and status[2:] in meanings.STATUS:
+            cause = _by_code(status, said)
         doubt = _doubt(cause, words, at, status, said, trusted=trusted)
         if not doubt:
             return Judged(cause, status, rule)

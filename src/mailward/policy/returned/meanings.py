@@ -20,7 +20,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         r"exceeded (?:the |its |your )?(?:rate|sending|connection|hourly|daily|max)|(?:is|has been) receiving mail (?:too quickly|at a rate)|"
         r"\bts0[1-4]\b|\brp-00[123]\b|reduce (?:your )?(?:sending )?(?:rate|speed)|sending too (?:fast|quickly)|connection frequency limited|"
         r"concurrency limit|deferred due to user complaints|too much mail|too many recipients|recipient limit|too many simultaneous|slow down|"
-        r"(?:max|maximum) (?:number of )?(?:connections|messages|emails|recipients)|hourly limit|daily limit|excessive (?:mail|number|unknown)",
+        r"(?:max|maximum) (?:number of )?(?:connections|messages|emails|recipients)|hourly limit|daily limit|sending (?:quota|limit)|excessive (?:mail|number|unknown)",
     ),
     ("suppressed", r"suppressed sending|suppression list|address is suppressed|on (?:the|our) suppress"),
     # About us.
@@ -90,7 +90,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (
         "no_mailbox",
         r"(?:user|recipient|addressee|mailbox|account|address|e-?mail(?: address)?|local[- ]?part|receiver|username|user name|destination(?: address)?|alias|name|rcpt|mail ?drop|person|subscriber|employee|member)(?:\(s\))?(?: name)? ?(?:\S{1,60} )?(?:is |was |are )?(?:unknown|not known|unrecogni[sz]ed|nonexistent|non-existent|undefined)\b|"
-        r"unknown (?:or illegal |or invalid |local |final |recipient |e-?mail |virtual |relay )?(?:user|recipient|mailbox|account|alias|local[- ]part|addressee|addresses|to address|email address|destination address|username|rcpt)|\bunknown address(?! error)|\bunknown[- ]user|user[- ]unknown|userunknown|"
+        r"unknown (?:or illegal |or invalid |local |final |recipient |e-?mail |virtual |relay )?(?:user|recipient|mailbox|account|alias|local[- ]part|addressee|addresses|to address|email address|destination address|username|rcpt)|\bunknown (?:e-?mail )?address(?! error)|\bunknown[- ]user|user[- ]unknown|userunknown|"
         r"no such (?:local |virtual |e-?mail |mail |valid )?(?:user|recipient|mailbox|mail ?box|person|address|account|alias|addressee|local|customer|subscriber|name|id|member|inbox|here)|nosuchuser|no such.{0,12}here\b|"
         r"(?:user|recipient|addressee|mailbox|mail ?box|account|address|e-?mail(?: address| account)?|username|receiver|login|alias|name|person|inbox|destination|intended recipient|id)(?:\(s\))?(?: name)?(?:,? (?:that )?you (?:tried|attempted|are trying|wanted|entered|specified|have)(?: \S{1,12}){0,4})? ?(?:(?!not\b)[^\s.;]{1,60} )?(?:does not|does'?nt|doesn't|doesnt|do not|don't|did not|didn't|not|was not|could not|couldn't|can ?not|is not|isn't|are not|wasn't|were not)(?: be)?(?: \w{1,12})? ?(?:exists?|existing|found|known|a (?:valid|known|registered|current|local)|valid\b|valid (?:mailbox|user|account|address)|listed|located|recogni[sz]ed|registered|hosted|on (?:this|our) (?:server|system)|in (?:our )?(?:directory|database)|looked up|resolved|identified|unique|our customer|match(?:ed)?|available (?:here|anymore|any more|any longer)|local|defined|present)|"
         r"(?:no|not an?) (?:user|mailbox|mail ?box|account|recipient|customer|person|valid recipients?|valid mailbox|existing user|known user|addressee)(?: \S{1,40})? ?(?:here|by|with|at|in|named|on|known|for|found|exists?|called|under|$)|not our customer|not (?:a )?(?:valid|known|local|existing|current) (?:user|mailbox|recipient|account|address|alias)|"
@@ -110,6 +110,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         "system",
         r"insufficient (?:system )?(?:storage|resources|disk)|disk full|out of (?:disk|memory)|no space|queue file write|temporar|try (?:again )?later|try again|please retry|local (?:error|configuration|problem)|internal (?:error|server|problem)|system (?:error|fault|config|incorrectly|resources|problem|is down)|server (?:error|busy|is busy|down|unavailable|shutting|overload|config)|service (?:not available|unavailable|currently|temporarily|busy)|overload|high load|load (?:is )?too high|\block|\bbusy|maintenance|out of service|deadlock|i/o error|read-only|write error|can't open|cannot open|permission denied|\bpipe\b|command (?:died|failed|output)|procmail|maildrop|vdelivermail|signal \d|exit (?:status|code)|vacation|database|ldap|backend|misconfig|configuration error|protocol error|bad sequence|unimplemented|command not|syntax error|not implemented|mailer error|local delivery|resources|unexpected|aliasing/forwarding|include file",
     ),
+    ("policy", r"\bpolic(?:y|ies)\b|administrat(?:ive|ively)|\bprohibit|access denied|not authori[sz]ed|you are not allowed"),
     ("content", r"(?:message|mail|content|header|format|subject|body|charset|character|encoding|mime|8bit|8-bit|bare lf|line|from|multiple|rfc ?[2-5]?\d{3}|violation|non-compliant|not rfc|duplicate)[^.]{0,40}(?:not allowed|not accepted|rejected|refused|prohibited|blocked|denied|invalid|malformed|missing|required|unsupported|not supported|too long|violat|compliant|illegal|bad|broken)|message format|bare lf|stray newline|transaction failed|smtputf8|internationali[sz]ed"),
     (
         "policy",
