@@ -61,6 +61,7 @@ def fill(settings: Settings, *, rows: int = 6, seed: int = 4) -> Filled:
     filled.vault.derive("used")
     chance = random.Random(seed)
     db = filled.open()
+    db.execute("BEGIN")
     keys = {(w, day): DataKey(day, 1, _aead(filled, db, w, day)) for w in WORKSPACES for day in DAYS}
     segments = SegmentWriter(settings.data / "segments", 3, filled.entropy)
     for table in TABLES:
@@ -74,6 +75,7 @@ def fill(settings: Settings, *, rows: int = 6, seed: int = 4) -> Filled:
                 row,
             )
     segments.close()
+    db.execute("COMMIT")
     db.close()
     return filled
 
@@ -101,6 +103,8 @@ def _value(table: Table, column: str, kind: str, null: bool, workspace: bytes, n
             return workspace
         case _, "segment" | "seg_offset" | "seg_length" if table.body:
             return None
+        case _, "content_gone":
+            return n if n % 3 == 2 else None
         case "domains", "checks":
             return "[]"
         case "deliveries", "state":
@@ -109,6 +113,8 @@ def _value(table: Table, column: str, kind: str, null: bool, workspace: bytes, n
             return None
     if kind == "BLOB":
         return _id(n, chance)
+    if kind == "INTEGER" and column in table.key:
+        return n
     # Whatever width the other store gives a number, this fits.
     return chance.randrange(30_000) if kind == "INTEGER" else "".join(chance.choices("abcdeä ", k=12)) + str(n)
 
@@ -134,7 +140,7 @@ def _with_body(
     record = seal_record(
         (workspace, id, keys[workspace, day], chance.randbytes(chance.randrange(3000))), filled.entropy
     )
-    (ref,) = segments.append([record])
+    (ref,) = segments.write([record])
     for column, value in (("segment", ref.segment), ("seg_offset", ref.offset), ("seg_length", ref.length)):
         values[table.at(column)] = value
     return tuple(values)
