@@ -9,7 +9,7 @@ from mailward.app.allowance import Allowance
 from mailward.app.bodies import Bodies
 from mailward.app.certificates import Certificates
 from mailward.app.doors import Doors
-from mailward.app.inbound.handing import Handing
+from mailward.app.handing import Handing
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
 from mailward.app.leasing import Leasing

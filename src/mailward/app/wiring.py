@@ -25,7 +25,7 @@ from mailward.app.carriage import Carriage
 from mailward.app.certificates import Certificates, ensure_self_signed
 from mailward.app.doors import Doors
 from mailward.app.gate import Gate
-from mailward.app.inbound.handing import Handing
+from mailward.app.handing import Handing
 from mailward.app.inbound.reception import Reception
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
