@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import trustme
@@ -139,52 +142,51 @@ async def test_a_slow_server_is_waited_for_and_then_given_up(peer: Peer) -> None
     assert kinds(impatient.outcomes) == [(TempFail, "timeout")], impatient
 
 
-@asynccontextmanager
-async def cut(port: int, octets: int) -> AsyncIterator[int]:
-    """A way to a port that breaks once the client has sent that many octets."""
-    tasks: set[asyncio.Task[None]] = set()
+def _carry(source: socket.socket, target: socket.socket, octets: int) -> None:
+    """Copy at most that many octets; ends early when either side does."""
+    with contextlib.suppress(OSError):
+        while octets > 0 and (data := source.recv(min(octets, 65536))):
+            octets -= len(data)
+            target.sendall(data)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        far_reader, far = await asyncio.open_connection("127.0.0.1", port)
 
-        async def back() -> None:
-            while data := await far_reader.read(65536):
-                writer.write(data)
+@contextmanager
+def cut(port: int, octets: int) -> Iterator[int]:
+    """A way to a port that breaks once the client has sent that many octets. One connection at a time, on threads."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    unlimited = 1 << 40
 
-        task = asyncio.create_task(back())
-        tasks.add(task)
-        left = octets
-        try:
-            while left > 0 and (data := await reader.read(min(left, 65536))):
-                left -= len(data)
-                far.write(data)
-                await far.drain()
-        except OSError:
-            pass
-        finally:
-            for end in (far, writer):
-                end.transport.abort()
-            for end in (far, writer):
-                with contextlib.suppress(OSError):
-                    await end.wait_closed()
+    def serve() -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            with near, socket.create_connection(("127.0.0.1", port)) as far:
+                back = threading.Thread(target=_carry, args=(far, near, unlimited))
+                back.start()
+                _carry(near, far, octets)
+                for end in (near, far):  # a reset, as when a line goes dead, not a polite end
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    with contextlib.suppress(OSError):
+                        end.shutdown(socket.SHUT_RDWR)
+                back.join()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = threading.Thread(target=serve)
+    server.start()
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield listener.getsockname()[1]
     finally:
-        server.close()
-        await server.wait_closed()
-        await asyncio.wait(tasks, timeout=10)
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        server.join()
 
 
 @pytest.mark.parametrize("policy", [TlsPolicy.NONE, TlsPolicy.ENCRYPT])
 async def test_a_connection_cut_in_the_content(peer: Peer, policy: TlsPolicy) -> None:
     """A cut in the middle of the content is connection_lost and tried again later; nothing half-sent is kept."""
     content = b"Subject: marker-cut\r\n\r\n" + b"x" * 70 + b"\r\n" * 1 + (b"y" * 70 + b"\r\n") * 60_000
-    async with cut(peer.port, 1_000_000) as port:
+    with cut(peer.port, 1_000_000) as port:
         result = await peer.deliver(port, content=content, tls_policy=policy)
     assert kinds(result.outcomes) == [(TempFail, "connection_lost")], result
     assert "final dot" in result.outcomes[0].text

@@ -75,5 +75,5 @@ async def test_a_whole_domain_is_checked(resolver: Resolver) -> None:
     """The zone lines we print, loaded by a real server, make every check ok."""
     seen = await resolver.drive(inspect(DOMAIN, [PAIR], NAMES))
     assert {c.record.purpose: c.state for c in seen.checks} == dict.fromkeys(
-        ("ownership", "spf", "dkim-rsa", "dkim-ed25519", "return-path", "dmarc"), "ok"
+        ("ownership", "spf", "dkim-rsa", "dkim-ed25519", "return-path", "dmarc", "mta-sts", "tls-rpt"), "ok"
     )

@@ -92,10 +92,10 @@ async def test_limit_code(api: httpx.AsyncClient, change: dict[str, Any], code: 
 )  # fmt: skip
 async def test_hostile_json(api: httpx.AsyncClient, body: bytes, status: int, code: str) -> None:
     """Bombs, depth, NaN, surrogates and duplicate keys are refused, in less than half a second."""
-    began = time.perf_counter()
+    began = time.process_time()
     answer = await post(api, "/v1/messages", body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5  # of the processor: a busy machine is no reason
 
 
 async def test_body_too_large_is_refused_before_it_is_read(site: Site) -> None:

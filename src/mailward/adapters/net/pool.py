@@ -203,8 +203,16 @@ class Connection(asyncio.Protocol):
             self._destination.freed(self, now)
         else:
             self._destination.release(self)
-            if self.transport is not None:
-                self.transport.close()
+            self._shut()
+
+    def _shut(self) -> None:
+        """Close the socket. What a silent server has not read by now it never will: waiting for that would keep it."""
+        if self.transport is None:
+            return
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _closed(self, before: State, now: float) -> None:
         """The session is over, perhaps with a message in it."""
@@ -212,8 +220,7 @@ class Connection(asyncio.Protocol):
         failure = self._client.failure or TempFail("connection_lost", "the connection ended")
         destination = self._destination
         destination.release(self)
-        if self.transport is not None:
-            self.transport.close()
+        self._shut()
         if errand is None:
             destination.pump(now)
             return
