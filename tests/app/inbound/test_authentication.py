@@ -125,6 +125,32 @@ async def test_forged_results_go_and_ours_comes() -> None:
     assert done.verdicts.dmarc.result == "pass"
 
 
+async def test_a_large_body() -> None:
+    """Several megabytes are judged like any other body, while the loop goes on."""
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            await asyncio.sleep(0)
+            beats += 1
+
+    heart = asyncio.create_task(beat())
+    done = await judged(SlowDns(Host()), signed(header() + b"line  of \t text \r\n" * 300_000, "example.com"))
+    heart.cancel()
+    assert done.verdicts.dkim[0].result == "pass" and beats > 1
+
+
+async def test_cancelled_while_hashing() -> None:
+    """A session that goes away in the middle of a large body ends as cancelled."""
+    task = asyncio.create_task(judged(SlowDns(Host()), signed(header() + b"a  b\r\n" * 900_000, "example.com")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_the_real_resolver(clock: MovingClock, entropy: SeededEntropy) -> None:
     """Over UDP and the caching resolver: all pass, once; SERVFAIL at the policy is temporary."""
     host = Host()

@@ -121,6 +121,14 @@ def test_an_ipv4_client_on_an_ipv6_socket_is_ipv4() -> None:
     assert check(text("v=spf1 ip4:192.0.2.3 -all"), ip="::ffff:192.0.2.3").result == "pass"
 
 
+def test_a_link_local_client_is_asked_about_without_its_zone() -> None:
+    """fe80::1%eth0 is fe80::1 in networks and names."""
+    zone = text("v=spf1 ip6:fe80::/10 -all")
+    assert check(zone, ip="fe80::1%eth0").result == "pass"
+    zone = text("v=spf1 exists:%{ir}.e.test -all") | {"e.test": {}}
+    assert check(zone, ip="fe80::1%eth0").result == "fail"
+
+
 def test_an_explanation_is_printable() -> None:
     """The domain's words are kept to printable ASCII and 500 characters."""
     zone = text("v=spf1 -all exp=e.%{d2}") | {"e.example.com": {"TXT": ["%{l} " + "x" * 3000]}}

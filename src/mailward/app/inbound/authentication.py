@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from mailward.protocol.authentication.judge import judge
 from mailward.protocol.authentication.model import Received, Verdicts
 from mailward.protocol.authentication.results import results
-from mailward.protocol.authentication.together import UNASKED
+from mailward.protocol.authentication.together import UNASKED, Rounds
 from mailward.protocol.authres.build import build
 from mailward.protocol.authres.read import strip
 from mailward.protocol.dns import DnsAnswer, DnsQuery
@@ -24,6 +25,9 @@ from mailward.protocol.spf.model import Address
 
 TIME_BUDGET = 20.0
 """Seconds for one message. RFC 7208 section 4.6.4 asks for at least 20; a client waits ten minutes."""
+
+LARGE_BODY = 1024 * 1024
+"""Octets from which the body is hashed in a thread: other sessions do not wait for it."""
 
 
 class Answers(Protocol):
@@ -84,14 +88,16 @@ class Authenticator:
         deadline = asyncio.get_running_loop().time() + self._time_budget
         rounds = judge(received, trusted_sealers=self._trusted)
         try:
-            queries = next(rounds)
-            while True:
-                queries = rounds.send(await self._round(queries, deadline))
-        except StopIteration as end:
-            verdicts: Verdicts = end.value
-            return verdicts
+            if len(received.body) > LARGE_BODY:
+                step = await asyncio.to_thread(_step, rounds, None)
+            else:
+                step = _step(rounds, None)
+            while not isinstance(step, Verdicts):
+                step = _step(rounds, await self._round(step, deadline))
+            return step
         finally:
-            rounds.close()
+            with suppress(ValueError):  # cancelled while a thread still hashes: it ends by itself
+                rounds.close()
 
     async def _round(self, queries: tuple[DnsQuery, ...], deadline: float) -> tuple[DnsAnswer, ...]:
         """The answers in order, those that do not come in time as "timeout"."""
@@ -111,3 +117,12 @@ class Authenticator:
             for task in tasks.values():
                 task.cancel()
         return tuple(answer or UNASKED for answer in known)
+
+
+def _step(rounds: Rounds[Verdicts], answers: tuple[DnsAnswer, ...] | None) -> tuple[DnsQuery, ...] | Verdicts:
+    """The next questions, or the verdicts. The first step hashes the body."""
+    try:
+        return next(rounds) if answers is None else rounds.send(answers)
+    except StopIteration as end:
+        verdicts: Verdicts = end.value
+        return verdicts

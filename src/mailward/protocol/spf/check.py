@@ -57,8 +57,8 @@ def check_host(session: Session, domain: str, sender: str) -> Lookup[Verdict]:
     if not _HOST.fullmatch(domain) or len(domain) > 253 or domain[0] == "[":
         return Verdict("none", "The name is no domain that could publish a policy.", domain=macro.printable(domain))
     client = session.client
-    if isinstance(client, IPv6Address) and client.ipv4_mapped is not None:
-        client = client.ipv4_mapped
+    if isinstance(client, IPv6Address):  # without the zone of a link-local one, which no record knows
+        client = client.ipv4_mapped or IPv6Address(int(client))
     local, _, sender_domain = sender.rpartition("@")
     evaluation = _Evaluation(session, client, local or "postmaster", sender_domain or domain)
     try:
