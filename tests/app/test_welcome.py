@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mailward.app.first import First
 from mailward.app.settings import load
-from mailward.app.welcome import First, prepare_apart, welcome
+from mailward.app.welcome import prepare_apart, welcome
 
 
 def test_what_is_prepared_apart_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

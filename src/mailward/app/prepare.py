@@ -8,13 +8,13 @@ from collections.abc import Callable
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.vault.vault import Vault
 from mailward.app.certificates import ensure_self_signed
+from mailward.app.first import First
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.nodes import identity
 from mailward.app.settings import Settings
 from mailward.app.signing import make_keys
 from mailward.app.store import Tx
 from mailward.app.stores import prepare_store
-from mailward.app.welcome import First
 from mailward.base.ids import WorkspaceId
 from mailward.core.delivery.lease import clear_idle_slots
 from mailward.core.domains.add import ensure_capture_domain

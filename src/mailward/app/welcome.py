@@ -10,19 +10,10 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from mailward.app.first import First
 from mailward.app.settings import Settings, split_address
 from mailward.core.domains.model import CAPTURE_DOMAIN
-
-
-@dataclass
-class First:
-    """Secrets made at this start, shown once on the console and kept nowhere."""
-
-    link: str | None = None
-    key: str | None = None
-    smtp: tuple[str, str] | None = None
 
 
 def prepare_apart(settings: Settings, idle: Callable[[int], bool]) -> First:

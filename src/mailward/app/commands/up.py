@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from mailward.app import logs
 from mailward.app.commands.output import Config
+from mailward.app.first import First
 from mailward.app.roles import ORDER
 from mailward.app.settings import ROLES, Settings, SettingsError, load
 from mailward.app.supervisor import Supervisor
-from mailward.app.welcome import First, prepare_apart, welcome
+from mailward.app.welcome import prepare_apart, welcome
 
 
 def up(*, config: Config = None, role: str | None = None) -> int:
