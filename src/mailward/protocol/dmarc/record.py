@@ -29,8 +29,8 @@ _FO = re.compile(r"[01ds](?::[01ds])*")
 class Record:
     """The tags with their defaults. `sp` and `np` are None when absent.
 
-    `usable` is False when a policy tag is not valid and no report address makes up for it: such a record applies to
-    no message (section 4.10.1), but still counts where organizational domains are looked for.
+    `usable` is False when p is missing or a policy tag not valid, and no report address makes up for it: such a record
+    applies to no message (section 4.10.1), but still counts where organizational domains are looked for.
     """
 
     p: Policy = "none"
@@ -63,9 +63,10 @@ def parse(text: bytes) -> Record:
             tags.setdefault(name.decode("ascii"), "")  # there, but not valid
     rua = _uris(tags.get("rua", ""))
     policies = {name: tags[name].lower() for name in ("p", "sp", "np") if name in tags}
-    valid = all(policy in _POLICIES for policy in policies.values())
+    # Section 4.10.1 asks for a valid p, which a record without p does not have either.
+    valid = "p" in policies and all(policy in _POLICIES for policy in policies.values())
     if not valid:
-        policies = {}  # section 4.10.1: as if "p=none" had been retrieved
+        policies = {}  # as if a record with "p=none" had been retrieved
     ruf = _uris(tags.get("ruf", ""))
     fo = tags.get("fo", "0").lower().replace(" ", "")
     return Record(
