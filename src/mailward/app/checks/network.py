@@ -83,8 +83,8 @@ async def only_documented_ports(context: Context) -> Finding:
     pids = processes_of(settings.data)
     if not pids:
         return failed("the platform does not run on this data folder")
-    submission = settings.submission
-    named = [*settings.http.listen, *submission.starttls, *submission.implicit, *submission.private, *settings.mx.listen]
+    submission, mx = settings.submission, settings.mx
+    named = [*settings.http.listen, *submission.starttls, *submission.implicit, *submission.private, *mx.listen]
     allowed = {(str(ipaddress.ip_address(host)), port) for host, port in map(split_address, named)}
     if settings.http.metrics:
         host, port = split_address(settings.http.metrics)

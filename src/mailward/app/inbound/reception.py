@@ -6,10 +6,6 @@ import os
 from collections.abc import Sequence
 from ipaddress import ip_network
 
-from mailward.adapters.scanners.clamd import Clamd
-from mailward.adapters.scanners.examiner import Examiner
-from mailward.adapters.scanners.frames import Terms
-from mailward.adapters.scanners.rspamd import Rspamd
 from mailward.app.allowance import share
 from mailward.app.arrivals import Arrivals
 from mailward.app.inbound.authentication import Authenticator
@@ -20,31 +16,14 @@ from mailward.app.inbound.gate import MxGate
 from mailward.app.inbound.judging import MailJudge
 from mailward.app.inbound.ports import Desk, Judge, ReturnPaths
 from mailward.app.inbound.reading import Reader
+from mailward.app.inbound.scanning import examiner_of, scanners_of
 from mailward.app.inbound.visitor import Visitor
 from mailward.app.parts import Parts
-from mailward.app.receiving import Scanning
 from mailward.edges.smtpd.config import reception
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.policy import inbound
-from mailward.policy.scanning import Scanner
 
 _LISTENER = "mx"
-
-
-def examiner_of(scanning: Scanning) -> Examiner:
-    """The limited processes, as the settings have them; none is started yet."""
-    terms = Terms(scanning.rules, scanning.memory_bytes, scanning.cpu_seconds)
-    return Examiner(terms, scanning.examiners, seconds=scanning.seconds)
-
-
-def scanners_of(scanning: Scanning) -> list[Scanner]:
-    """The daemons the settings name."""
-    found: list[Scanner] = []
-    if scanning.clamd:
-        found.append(Clamd(scanning.clamd, seconds=scanning.seconds))
-    if scanning.rspamd:
-        found.append(Rspamd(scanning.rspamd, seconds=scanning.seconds))
-    return found
 
 
 class Reception:

@@ -20,7 +20,7 @@ CATALOGUE: tuple[Control, ...] = (
         "Certificates are obtained and renewed by ACME and served without a restart.",
         missing="ACME; today certificates are files, or self-signed",
     ),
-    Control("TRANSIT-4", "Received mail carries the TLS facts of its connection.", missing="receiving mail"),
+    Control("TRANSIT-4", "The MX offers STARTTLS; each received message carries the TLS version and cipher it came by."),
     Control(
         "TRANSIT-5",
         "Delivery uses TLS whenever it is offered, and every attempt keeps its TLS facts.",
@@ -123,13 +123,22 @@ CATALOGUE: tuple[Control, ...] = (
         "is shown in a sealed frame.",
         missing="a schema fuzzer's report on this installation",
     ),
-    Control("INPUT-2", "A hardened parser reads mail and keeps the raw bytes.", missing="parsing received mail"),
+    Control(
+        "INPUT-2",
+        "Received mail is read in a limited process, bounded in size, depth, parts, fields and time; what is malformed "
+        "is named, and every message is kept octet for octet.",
+    ),
     Control(
         "INPUT-3",
         "Every limit on what is submitted has its own answer, and a sender address that is not yours is refused.",
         missing="the receiving direction",
     ),
-    Control("INPUT-4", "Mail is scanned for malware both ways.", missing="scanners"),
+    Control(
+        "INPUT-4",
+        "Received mail is scanned for malware by embedded rules, and by ClamAV and rspamd where they are set; what is "
+        "found waits in quarantine, and a scanner that is down never counts as clean.",
+        missing="scanning what is sent",
+    ),
     Control(
         "RATE-1",
         "Each workspace has its own rate on every endpoint, told in RateLimit headers.",

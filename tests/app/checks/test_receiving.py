@@ -1,0 +1,131 @@
+"""Checks of receiving: they hold for the running MX, and what does not do its part fails them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mailward.app.checks import receiving
+from mailward.app.checks.registry import Check
+from mailward.app.context import Context, choose, cli_actor
+from mailward.app.installation import COMMAND_LINE, Installation
+from mailward.app.settings import load
+from mailward.core.evidence.model import Result
+from tests.scenarios.peers import free_port
+from tests.scenarios.platform import Platform
+from tests.scenarios.scanners import Clamd, Rspamd
+
+THROUGH_THE_DOOR = (receiving.tls_facts_are_kept, receiving.octets_are_kept, receiving.malware_at_the_door)
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[Platform]:
+    with Platform(workers=1) as running:
+        yield running
+
+
+@pytest.fixture
+async def context(platform: Platform) -> AsyncIterator[Context]:
+    """The installation as the operator's shell opens it."""
+    installation = Installation(load(str(platform.config), {}), worker=COMMAND_LINE + 902)
+    await installation.open()
+    yield Context(installation, cli_actor(await choose(installation.store, None)))
+    await installation.close()
+
+
+def changed(context: Context, **sections: dict[str, Any]) -> Context:
+    """The same installation under other settings: what the operator believes, not what runs."""
+    settings = msgspec.convert(msgspec.to_builtins(context.settings), type(context.settings))
+    for section, values in sections.items():
+        for name, value in values.items():
+            setattr(getattr(settings, section), name, value)
+    installation = Installation.__new__(Installation)
+    installation.__dict__.update(context.installation.__dict__)
+    installation.settings = settings
+    return replace(context, installation=installation)
+
+
+@pytest.mark.parametrize("check", [*THROUGH_THE_DOOR, receiving.hostile_messages_are_read])
+async def test_the_running_mx(context: Context, check: Check) -> None:
+    """Each check holds, says what it saw, and leaves no message behind."""
+    found = await check(context)
+    assert found.result is Result.PASSED, found.evidence
+    left = await context.store.read(context.actor.workspace, lambda tx: tx.inbound.page(before=None, limit=10))
+    assert left == []
+
+
+@pytest.mark.parametrize("check", THROUGH_THE_DOOR)
+async def test_an_mx_that_is_not_there(context: Context, check: Check) -> None:
+    """A door that should be open and is not is a failure; an installation without the role is not configured."""
+    assert (await check(changed(context, mx={"listen": [f"127.0.0.1:{free_port()}"]}))).result is Result.FAILED
+    assert (await check(changed(context, server={"roles": ["web"]}))).result is Result.NOT_CONFIGURED
+
+
+@contextlib.asynccontextmanager
+async def yes_sayer(ehlo: bytes = b"250 x\r\n") -> AsyncIterator[str]:
+    """A server that agrees to everything."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 x\r\n")
+        content = False
+        with contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                if content:
+                    content = line != b".\r\n"
+                    if content:
+                        continue
+                    writer.write(b"250 2.0.0 Queued as rcv_00000000000000000000000000\r\n")
+                elif line.startswith(b"DATA"):
+                    content = True
+                    writer.write(b"354 go\r\n")
+                else:
+                    writer.write(ehlo if line.startswith(b"EHLO") else b"250 ok\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("check", THROUGH_THE_DOOR)
+async def test_an_mx_that_says_yes_and_keeps_nothing(context: Context, check: Check) -> None:
+    """A 250 without a message in the store is found out."""
+    async with yes_sayer(b"250-x\r\n250 STARTTLS\r\n") as address:
+        found = await check(changed(context, mx={"listen": [address]}))
+    assert found.result is Result.FAILED
+
+
+async def test_an_mx_without_starttls(context: Context) -> None:
+    """STARTTLS that is not offered fails its promise."""
+    async with yes_sayer() as address:
+        found = await receiving.tls_facts_are_kept(changed(context, mx={"listen": [address]}))
+    assert found.result is Result.FAILED
+    assert "STARTTLS" in found.evidence
+
+
+async def test_daemons_are_asked(context: Context, tmp_path: Path) -> None:
+    """ClamAV and rspamd that are set and find what they should are named; one that is away or blind is a failure."""
+    with Clamd() as clamd, Rspamd() as rspamd:
+        found = await receiving.scanners_find_what_they_should(
+            changed(context, scanning={"clamd": clamd.place, "rspamd": rspamd.url})
+        )
+        assert found.result is Result.PASSED, found.evidence
+        assert "clamd, rspamd" in found.evidence
+    gone = changed(context, scanning={"clamd": str(tmp_path / "none")})
+    assert (await receiving.scanners_find_what_they_should(gone)).result is Result.FAILED
+    with Clamd({"Other": b"something else"}) as blind:
+        found = await receiving.scanners_find_what_they_should(changed(context, scanning={"clamd": blind.place}))
+    assert found.result is Result.FAILED
+
+
+async def test_a_reader_without_room(context: Context) -> None:
+    """Limits that do not let a hostile message be read are a failure."""
+    found = await receiving.hostile_messages_are_read(changed(context, scanning={"memory_bytes": 1_000_000}))
+    assert found.result is Result.FAILED
