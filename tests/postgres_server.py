@@ -135,6 +135,19 @@ class PostgresServer:
         """End it at once; it recovers from its log at the next start."""
         self.stop(signal.SIGQUIT)
 
+    def standby(self) -> PostgresServer:
+        """A replica of this server, streaming from it under the name `standby`, made while it runs; not started yet."""
+        made = PostgresServer(self.binaries, self._settings)
+        way = f"host=127.0.0.1 port={self.port} user=postgres application_name=standby"
+        made._run(
+            "pg_basebackup", "-D", str(made.data), "-d", way, "-R", "-X", "stream", "-c", "fast", "-C", "-S", "standby"
+        )
+        return made
+
+    def promote(self) -> None:
+        """Have a replica take writes from now on; returns when it does."""
+        self._run("pg_ctl", "promote", "-D", str(self.data), "-w", "-t", "30")
+
     def remove(self) -> None:
         """Stop it and remove its folder."""
         self.stop(signal.SIGQUIT)

@@ -8,17 +8,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import asyncpg
 import pytest
 
 from mailward.core.nodes.model import DEAD_SECONDS, FENCE_SECONDS
 from tests.adapters.storage.objects.conftest import bucket_name, s3
-from tests.postgres_server import PostgresServer
+from tests.pooler import running_pooler
+from tests.postgres_server import PostgresServer, debian_binaries, running_server
 from tests.scenarios.bucket import ServedBucket, served
 from tests.scenarios.cluster import ALL, ROLE_EACH, Cluster, Node
+from tests.scenarios.disturbed import Disturbed
 from tests.scenarios.ledger import LedgerSink
 from tests.scenarios.peers import wait_until
-from tests.scenarios.soak import Soak, details, table
+from tests.scenarios.soak import Round, Soak, details, table
 from tests.scenarios.traffic import RECIPIENT, SENDER
 from tests.scenarios.ways import Ways
 
@@ -58,10 +62,20 @@ def database(postgres_server: PostgresServer) -> Iterator[str]:
 def test_any_node_may_be_killed(
     ways: Ways, bucket: ServedBucket, sink: LedgerSink, postgres_server: PostgresServer, database: str
 ) -> None:
-    """Four nodes with a role each, each killed under load: what was acknowledged arrives, duplicates are explained."""
-    with Cluster(
-        ROLE_EACH, ways, bucket, database=database, servers=[postgres_server.port], route=f"127.0.0.1:{sink.port}"
-    ) as cluster:
+    """Four nodes with a role each behind pgbouncer, each killed under load: what was acknowledged arrives, duplicates
+    are explained."""
+    with (
+        running_pooler(postgres_server, database, sessions=12) as pooler,
+        Cluster(
+            ROLE_EACH,
+            ways,
+            bucket,
+            database=database,
+            servers=[pooler],
+            route=f"127.0.0.1:{sink.port}",
+            settings={"storage.pooler": True},
+        ) as cluster,
+    ):
         round_ = Soak(cluster, sink, seed=SEED, relentless=False).run_round(1, 300)
         listed = cluster.cli_json("node", "list")
     print("\n".join([f"seed {SEED}", table([round_]), *details(round_)]))
@@ -188,3 +202,68 @@ def test_what_lost_nodes_had_leased_goes_out_from_another(
     # Only what was under way when the cable was pulled: its 250 came, and the commit that notes it could not.
     assert len(twice) <= UNDER_WAY
     assert all(int(token.partition("-")[2]) % 2 for token in twice)
+
+
+def judge(soak: Disturbed, round_: Round, messages: int) -> None:
+    """Nothing lost, no duplicate without its reason."""
+    print("\n".join([f"seed {SEED}", *soak.done, table([round_]), *details(round_)]))
+    assert round_.acknowledged >= messages
+    assert not round_.lost
+    assert not round_.failures
+    assert not [d for d in round_.duplicates if d.fault], details(round_)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.claim("AVAIL-1")
+@pytest.mark.claim("AVAIL-3")
+def test_the_database_may_crash_and_its_replica_be_promoted(ways: Ways, bucket: ServedBucket, sink: LedgerSink) -> None:
+    """PostgreSQL 15 with a synchronous replica: crashed and started again, then lost for good and the replica promoted,
+    all under load; the URL lists both, and nobody is told which one takes writes."""
+    settings = ("synchronous_standby_names=standby", "max_connections=100")
+    with running_server(debian_binaries(), settings) as primary, replica_of(primary) as replica:
+        database = asyncio.run(primary.fresh_database())
+        with Cluster(
+            (ALL, ALL),
+            ways,
+            bucket,
+            database=database,
+            servers=[replica.port, primary.port],
+            route=f"127.0.0.1:{sink.port}",
+        ) as cluster:
+            soak = Disturbed(cluster, sink, seed=SEED)
+
+            def crash() -> str:
+                primary.crash()
+                primary.start()
+                return "database crashed and started"
+
+            def promote() -> str:
+                primary.crash()
+                replica.promote()
+                return "database lost, replica promoted"
+
+            assert asyncio.run(sync_state(primary)) == ["sync"], "a COMMIT is answered when the replica has it"
+            round_ = soak.run(1, 400, [(1.5, crash), (2.0, promote)])
+    judge(soak, round_, 400)
+    assert not round_.duplicates, "no process was killed, so every outcome was written in the end"
+
+
+async def sync_state(primary: PostgresServer) -> list[str]:
+    """How each replica follows."""
+    db = await asyncpg.connect(primary.url("postgres", "postgres"), ssl=False)
+    try:
+        return [r[0] for r in await db.fetch("SELECT sync_state FROM pg_stat_replication")]
+    finally:
+        await db.close()
+
+
+@contextmanager
+def replica_of(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """A streaming replica; without it the primary, once it waits for one, commits nothing."""
+    made = primary.standby()
+    made.add("synchronous_standby_names=")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,43 +11,17 @@ from mailward.adapters.storage.postgres.engine import Limits
 from mailward.adapters.storage.postgres.sql import Sql
 from mailward.base import ids
 from tests.adapters.storage.postgres.conftest import OpenStore
-from tests.postgres_server import APP_PASSWORD, PostgresServer
-from tests.scenarios.peers import answers, free_port
+from tests.pooler import running_pooler
+from tests.postgres_server import PostgresServer
 
 WORKSPACES = [bytes([n]) * 16 for n in range(1, 9)]
 
 
 @pytest.fixture
-def pooler(postgres_server: PostgresServer, database: str, tmp_path: Path) -> Iterator[int]:
+def pooler(postgres_server: PostgresServer, database: str) -> Iterator[int]:
     """The port of a pgbouncer with two server sessions for everybody."""
-    program = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
-    if program is None:
-        raise FileNotFoundError("no pgbouncer: run tools/install-test-deps.sh")
-    port = free_port()
-    config = postgres_server.folder / f"pgbouncer-{port}.ini"
-    config.write_text(
-        f"[databases]\n{database} = host=127.0.0.1 port={postgres_server.port} user=mailward_app "
-        f"password={APP_PASSWORD}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-        "pool_mode = transaction\ndefault_pool_size = 2\nserver_tls_sslmode = disable\n"
-    )
-    process = subprocess.Popen(
-        [program, "-q", str(config)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        user="nobody" if os.geteuid() == 0 else None,
-    )
-    try:
-        deadline = time.monotonic() + 10
-        while not answers(port):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    with running_pooler(postgres_server, database, sessions=2) as port:
         yield port
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 async def test_scopes_do_not_mix_behind_a_pooler(
