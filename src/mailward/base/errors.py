@@ -39,10 +39,11 @@ class MailwardError(Exception):
 
     def __reduce__(self) -> tuple[Callable[..., MailwardError], tuple[type[MailwardError], dict[str, object]]]:
         # The standard way calls the class with `args`, which is the code alone.
-        return _restored, (type(self), dict(self.__dict__))
+        return restored, (type(self), dict(self.__dict__))
 
 
-def _restored(kind: type[MailwardError], facts: dict[str, object]) -> MailwardError:
+def restored(kind: type[MailwardError], facts: dict[str, object]) -> MailwardError:
+    """An error of a kind as it was elsewhere, from what its `__dict__` held there."""
     made = kind.__new__(kind, facts["code"])
     made.__dict__.update(facts)
     return made

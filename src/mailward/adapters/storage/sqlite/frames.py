@@ -49,12 +49,10 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Fault(msgspec.Struct, array_like=True, frozen=True):
-    """An error of ours as it travels."""
+    """An error of ours as it travels: its class, and what it says."""
 
     kind: str
-    code: str
-    public: str
-    detail: str
+    facts: dict[str, Any]
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):
@@ -127,19 +125,18 @@ class Unframer:
 
 def fault_of(error: BaseException) -> Fault:
     """An error for the wire. What is not ours becomes Unavailable: nothing was accepted."""
-    if isinstance(error, MailwardError):
-        return Fault(type(error).__name__, error.code, error.public, error.detail)
-    return Fault(
-        "Unavailable", "storage_unavailable", "The message could not be stored now; please try again later.",
-        f"{type(error).__name__}",
-    )  # fmt: skip
+    if not isinstance(error, MailwardError):
+        error = Unavailable(
+            "storage_unavailable",
+            "The message could not be stored now; please try again later.",
+            detail=type(error).__name__,
+        )
+    return Fault(type(error).__name__, dict(error.__dict__))
 
 
 def error_of(fault: Fault, others: dict[str, type[MailwardError]]) -> MailwardError:
-    """It again. `others` are errors that take no arguments, by name."""
-    if (other := others.get(fault.kind)) is not None:
-        return other()  # type: ignore[call-arg]
-    kind = getattr(errors, fault.kind, Unavailable)
-    made = kind(fault.code, fault.public, detail=fault.detail)
-    assert isinstance(made, MailwardError)
-    return made
+    """It again. `others` are classes by name that are not in `base.errors`."""
+    kind = others.get(fault.kind) or getattr(errors, fault.kind, None)
+    if not (isinstance(kind, type) and issubclass(kind, MailwardError)):
+        kind = Unavailable
+    return errors.restored(kind, fault.facts)
