@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mailward.adapters.storage.postgres import connect, reading, transaction
 from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
 from mailward.adapters.storage.postgres.sql import Sql
 from mailward.adapters.storage.records import open_record
@@ -142,6 +143,7 @@ class Cut:
         self.lose_answer_to = b""
         self.lose_request = b""
         self.refusing = False
+        self.mute = False
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Cut:
@@ -184,6 +186,8 @@ class Cut:
 
         async def back() -> None:
             while data := await up_reader.read(65536):
+                if self.mute:
+                    continue
                 if silent:
                     break
                 writer.write(data)
@@ -260,6 +264,30 @@ async def test_a_server_that_is_away_defers_and_comes_back(
                 break
             except Unavailable:
                 await asyncio.sleep(0.1)
+        await store.system_write(lambda tx: put(tx, "c"))
+        assert await names(store) == {"a", "c"}
+        await store.close()
+
+
+async def test_a_server_that_falls_silent_holds_nobody_up(
+    open_store: OpenStore, postgres_server: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections that stay open and answer nothing are given up in time, for reading and for writing."""
+    monkeypatch.setattr(transaction, "_SINGLE_SECONDS", 0.3)
+    monkeypatch.setattr(reading, "_SECONDS", 0.3)
+    monkeypatch.setattr(connect, "_CONNECT_SECONDS", 0.3)
+    async with Cut(postgres_server) as proxy:
+        url = postgres_server.url("mailward_app", database).replace(str(postgres_server.port), str(proxy.port))
+        store = await open_store(url=url, limits=Limits(patience=0.2))
+        await store.system_write(lambda tx: put(tx, "a"))
+        assert await names(store) == {"a"}
+        proxy.mute = True
+        for silent in (store.system_write(lambda tx: put(tx, "b")), names(store)):
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(silent, 5)
+        proxy.mute = False
+        proxy.cut()
+        await asyncio.sleep(0.5)
         await store.system_write(lambda tx: put(tx, "c"))
         assert await names(store) == {"a", "c"}
         await store.close()

@@ -63,18 +63,24 @@ class Readers:
                 await db.execute(begin_sql(read_only=True) + scope_sql(workspace))
                 tx.bound(workspace)
                 try:
-                    return await verb(tx)
-                finally:
-                    tx.unbound()
-                    if not db.is_closed():
-                        await db.execute("ROLLBACK")
-                        fine = True
+                    found = await verb(tx)
+                except Exception as e:
+                    # Not for a deadline that passed: who did not answer the question does not answer ROLLBACK either.
+                    fine = not lost(e) and await self._end(db)
+                    raise
+                fine = await self._end(db)
+                return found
         finally:
+            tx.unbound()
             if fine:
                 self._idle.append((db, tx))
             else:
                 self._open.discard(db)
                 drop(db)
+
+    async def _end(self, db: Any) -> bool:
+        await db.execute("ROLLBACK")
+        return True
 
     async def _take(self) -> tuple[Any, Sql]:
         while self._idle:
