@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Protocol
 
 from mailward.app.platform.acceptance import Acceptance, Candidate
@@ -69,13 +70,14 @@ class Gate:
         if self._open[peer.ip] >= self._max_connections_per_ip:
             raise LimitReached("too_many_connections", "Too many connections from your address.", retry_after=60)
         if self._connections is not None:
-            tat, decision = decide(self._connections, self._arrivals.get(peer.ip, 0.0), self._clock.monotonic())
+            now = self._clock.monotonic()
+            tat, decision = decide(self._connections, self._arrivals.get(peer.ip, 0.0), now)
             self._arrivals[peer.ip] = tat
             if not decision.allowed:
                 raise LimitReached(
                     "too_many_connections", "Your address connects too often.", retry_after=decision.retry_after
                 )
-            _forget(self._arrivals, self._clock.monotonic())
+            _forget(self._arrivals, now)
         self._open[peer.ip] += 1
 
     def connection_closed(self, peer: Peer) -> None:
@@ -113,7 +115,8 @@ class Gate:
 
     def still_valid(self, principal: Actor) -> bool:
         """False once the credential was revoked or has expired; a paused one may stay and be told so."""
-        return not self._standings.ended(principal.id, self._now_us())
+        id = principal.id
+        return self._standings.plain(id) or not self._standings.ended(id, self._now_us())
 
     def _now_us(self) -> int:
         return int(self._clock.now().timestamp() * 1_000_000)
@@ -125,9 +128,10 @@ class Gate:
 
     def check_sender(self, principal: Actor, sender: str, params: MailParams) -> None:
         """The envelope sender's domain must be a verified one of the workspace; "" is the null reverse path."""
-        self._standings.require(principal.id, self._now_us())
+        if not self._standings.plain(principal.id):
+            self._standings.require(principal.id, self._now_us())
         if sender:
-            workspace = ids.decode("ws", principal.workspace)
+            workspace = _workspace(principal.workspace)
             self._acceptance.require_domain(principal, workspace, sender.rpartition("@")[2].lower())
 
     def check_recipient(self, principal: Actor, recipient: str) -> None:
@@ -184,6 +188,11 @@ class Gate:
             files=attached.names(prepared.content, prepared.parsed),
             rewritten=prepared.rewritten,
         )
+
+
+@lru_cache(maxsize=4096)
+def _workspace(text: str) -> bytes:
+    return ids.decode("ws", text)
 
 
 def _shown(name: str, address: str) -> str:

@@ -49,7 +49,7 @@ class Installation:
 
     def now_us(self) -> int:
         """Microseconds UTC."""
-        return int(self.clock.now().timestamp() * 1_000_000)
+        return self.clock.now_us()
 
     def token_key(self, workspace: bytes) -> bytes:
         """The key under which a workspace's addresses are listed (suppressions)."""

@@ -37,6 +37,10 @@ class Standings:
         self._paused = frozenset(s.id for s in found if s.paused)
         self._expires = {s.id: s.expires for s in found if s.expires and not s.revoked}
 
+    def plain(self, id: str) -> bool:
+        """In good standing whatever the time: asked at every command of a session, so it reads no clock."""
+        return not (id in self._ended or id in self._paused or id in self._expires)
+
     def ended(self, id: str, now_us: int) -> bool:
         """Revoked, or past its expiry."""
         return id in self._ended or (id in self._expires and self._expires[id] <= now_us)

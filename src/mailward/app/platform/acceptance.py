@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailward.app.allowance import Allowance
+from mailward.app.inspection import Inspection
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
 from mailward.app.platform.views import at, delivery_id
@@ -109,6 +110,7 @@ class Acceptance:
         standings: Standings,
         revalidate: Callable[[Actor], Awaitable[None]],
         ring: Callable[[], None],
+        inspection: Inspection | None = None,
     ) -> None:
         self._store = store
         self._data_keys = data_keys
@@ -127,6 +129,7 @@ class Acceptance:
         self._standings = standings
         self._revalidate = revalidate
         self._ring = ring
+        self._inspection = inspection
         self._workspaces: dict[str, tuple[bytes, bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._accept_seconds = metrics.accept_seconds.observe
@@ -140,6 +143,9 @@ class Acceptance:
         workspace, key = self._workspace(actor)
         if not self._allowance(actor, c.from_domain, len(c.recipients)):
             await self._allowance.count(actor, c.from_domain, len(c.recipients))
+        if self._inspection is not None and self._inspection.wants(c.content, c.files):
+            self.judge(actor, c)  # a refusal that needs no scanner comes first
+            await self._inspection.require_clean(c.content, c.mail_from, [address for address, _ in c.recipients])
         for last in (False, False, True):
             known = self.judge(actor, c)
             submission, size = self._prepare(workspace, key, actor, known, c)
@@ -174,7 +180,7 @@ class Acceptance:
         workspace, key = self._workspace(actor)
         known = self.judge(actor, c)
         data_key = self._data_keys.cached(workspace, self._now_us() // _DAY_US)
-        if data_key is None:
+        if data_key is None or (self._inspection is not None and self._inspection.wants(c.content, c.files)):
             return None
         if not self._allowance(actor, c.from_domain, len(c.recipients)):
             return None
@@ -230,7 +236,8 @@ class Acceptance:
     def judge(self, actor: Actor, c: Candidate) -> KnownDomain:
         """May this credential send this? The domain that signs, or the refusal with its reason."""
         access.require(actor, Permission.MESSAGE_SEND)
-        self._standings.require(actor.id, self._now_us())
+        if not self._standings.plain(actor.id):
+            self._standings.require(actor.id, self._now_us())
         workspace, _ = self._workspace(actor)
         domains = self._knowledge.domains(workspace)
         decision = sending.decide(
@@ -253,7 +260,7 @@ class Acceptance:
             raise refusal(decision)
         if c.files:
             self._judge_files(c)
-        if c.due > self._now_us() + MAX_AHEAD_US:
+        if c.due and c.due > self._now_us() + MAX_AHEAD_US:
             raise Invalid("scheduled_too_far", "A message can be scheduled up to 30 days ahead.", field="scheduled_at")
         known = sending.owner(domains, c.from_domain)
         assert isinstance(known, KnownDomain)
