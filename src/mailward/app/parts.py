@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from mailward.adapters.net.resolver import Resolver
+from mailward.adapters.scanners.examiner import Examiner
 from mailward.app.allowance import Allowance
 from mailward.app.bodies import Bodies
 from mailward.app.certificates import Certificates
@@ -42,6 +43,7 @@ class Parts(Protocol):
     doors: Doors
     bodies: Bodies
     certificates: Certificates
+    examiner: Examiner
     acceptance: Acceptance
     knowledge: Knowledge
     allowance: Allowance

@@ -51,6 +51,8 @@ class Scanning(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """`address:port` of a clamd on a loopback or listed network, or the path of its Unix socket. Empty: not used."""
     rspamd: str = ""
     """`http://address:port` of rspamd's normal worker. Empty: not used."""
+    outbound: bool = True
+    """Look into the files of what is submitted, too."""
     spam: str = "quarantine"
     """What rspamd's "reject" means for a message: `quarantine`, `refuse`, or `mark`."""
     malware: str = "quarantine"

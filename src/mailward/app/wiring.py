@@ -26,7 +26,10 @@ from mailward.app.certificates import Certificates, ensure_self_signed
 from mailward.app.doors import Doors
 from mailward.app.gate import Gate
 from mailward.app.handing import Handing
+from mailward.app.inbound.reading import Reader
 from mailward.app.inbound.reception import Reception
+from mailward.app.inbound.scanning import examiner_of, scanners_of
+from mailward.app.inspection import Inspection
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
 from mailward.app.leasing import Believed, Leasing, Punctual
@@ -159,6 +162,7 @@ class Worker:
         self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed, i.data_keys.forget)
         self.bodies = Bodies(i.store, i.data_keys)
         self.certificates = Certificates(*certificate(settings, i.clock.now()))
+        self.examiner = examiner_of(settings.scanning)
         self.sink = SmtpSink() if settings.capture else None
         self.sink_port = await self.sink.listen() if self.sink is not None else 0
         if "sender" in self.roles:
@@ -283,12 +287,19 @@ class Worker:
             standings=self.standings,
             revalidate=self.doors.revalidate,
             ring=self.wake_senders,
+            inspection=self._make_inspection(),
         )
 
     def _outbox(self) -> Believed | Sender | None:
         if self.sender is None or self.installation.store.nodes() is None:
             return self.sender
         return Believed(self.sender, self.leasing)
+
+    def _make_inspection(self) -> Inspection | None:
+        scanning = self.settings.scanning
+        if not scanning.outbound:
+            return None
+        return Inspection(Reader(self.examiner, scanners_of(scanning)), self.settings.hostname)
 
     def _make_gate(self) -> Gate:
         i, settings = self.installation, self.settings
@@ -456,8 +467,6 @@ class Worker:
         """Take nothing new, finish what is under way, give back what is not, and stop."""
         self.draining = True
         await asyncio.gather(*(x.drain(10.0) for x in self._listeners))
-        if self.reception is not None:
-            await self.reception.close()
         if self.sender is not None:
             await self.sender.drain(15.0)
         self._stop.set()
@@ -470,6 +479,7 @@ class Worker:
             await self.courier.close()
         if self.sink is not None:
             await self.sink.close()
+        await self.examiner.close()
         await self.resolver.close()
         self.bell.close()
         await self.heart.stop()

@@ -95,8 +95,8 @@ async def hostile_messages_are_read(context: Context) -> Finding:
         return failed(f"a hostile message broke its reader: {e}")
     finally:
         await examiner.close()
-    took = f"{slowest * 1000:.0f} ms"
-    return passed(f"{len(cases)} hostile messages were read in a limited process, the slowest in {took}")
+    milliseconds = round(slowest * 1000)
+    return passed(f"{len(cases)} hostile messages were read in a limited process, the slowest in {milliseconds} ms")
 
 
 @check("INPUT-2")

@@ -16,7 +16,7 @@ from mailward.app.inbound.gate import MxGate
 from mailward.app.inbound.judging import MailJudge
 from mailward.app.inbound.ports import Desk, Judge, ReturnPaths
 from mailward.app.inbound.reading import Reader
-from mailward.app.inbound.scanning import examiner_of, scanners_of
+from mailward.app.inbound.scanning import scanners_of
 from mailward.app.inbound.visitor import Visitor
 from mailward.app.parts import Parts
 from mailward.edges.smtpd.config import reception
@@ -49,7 +49,6 @@ class Reception:
         i, settings = worker.installation, worker.settings
         self._worker = worker
         self.directory = directory
-        self.examiner = examiner_of(settings.scanning)
         self.arrivals = Arrivals(
             i.clock.monotonic,
             at_once=settings.mx.max_connections,
@@ -59,7 +58,7 @@ class Reception:
         self.gate = MxGate(
             directory=directory,
             judge=judge,
-            reader=Reader(self.examiner, scanners_of(settings.scanning)),
+            reader=Reader(worker.examiner, scanners_of(settings.scanning)),
             desk=desk,
             returns=returns,
             arrivals=self.arrivals,
@@ -75,7 +74,7 @@ class Reception:
         """Serve the MX on inherited sockets. Raises Unavailable when rules do not compile."""
         mx = self._worker.settings.mx
         await self.directory.refresh()
-        await self.examiner.start()
+        await self._worker.examiner.start()
         config = reception(
             _LISTENER,
             self._worker.settings.hostname,
@@ -87,7 +86,3 @@ class Reception:
             proxies=tuple(ip_network(n) for n in mx.proxies),
         )
         return await serve([os.dup(fd) for fd in fds], self.gate, config, self._worker.certificates.context)
-
-    async def close(self) -> None:
-        """End what reads messages. The listener was drained before."""
-        await self.examiner.close()

@@ -1,0 +1,46 @@
+"""Files on their way out: looked into before the platform answers for them.
+
+Only what can carry something is looked into: a message with a file, an attached message, or any part that is no text.
+Plain text and HTML pass as they are, which is nearly all mail and costs it nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mailward.app.inbound.reading import Reader
+from mailward.base.errors import Invalid, Unavailable
+from mailward.policy.scanning import Subject, Verdict
+
+_CARRIES = re.compile(rb"^content-type:[ \t]*+(?!text/|multipart/)", re.IGNORECASE | re.MULTILINE)
+
+
+class Inspection:
+    """The scanners of a worker, for what is submitted."""
+
+    def __init__(self, reader: Reader, hostname: str) -> None:
+        self._reader = reader
+        self._hostname = hostname
+
+    def wants(self, content: bytes, files: Sequence[str]) -> bool:
+        """Whether there is anything to look into."""
+        return bool(files) or _CARRIES.search(content) is not None
+
+    async def require_clean(self, content: bytes, mail_from: str, recipients: Sequence[str]) -> None:
+        """Raise Invalid `malware_refused` or `unexaminable`, or Unavailable `scanner_down`: never unscanned."""
+        subject = Subject("127.0.0.1", self._hostname, mail_from, tuple(recipients))
+        reading = await self._reader.read(content, subject)
+        report = reading.report
+        if report.verdict is Verdict.INFECTED:
+            raise Invalid(
+                "malware_refused", f"A file of this message is malware: {report.reason}.", field="attachments"
+            )
+        if reading.unexaminable:
+            why = reading.unexaminable
+            raise Invalid("unexaminable", f"This message cannot be examined: {why}.", field="attachments")
+        if report.verdict is Verdict.UNAVAILABLE:
+            raise Unavailable(
+                "scanner_down", "The files of this message cannot be scanned now; please try again later.",
+                detail=report.reason,
+            )  # fmt: skip
