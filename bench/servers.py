@@ -197,7 +197,13 @@ class MailwardServer:
 
     def __init__(self, mode: Mode, sink: SmtpSink) -> None:
         self.platform = Platform(
-            domain=DOMAIN, route=f"127.0.0.1:{sink.port}", paused=mode.hold, sign=mode.sign or mode.hold
+            domain=DOMAIN,
+            route=f"127.0.0.1:{sink.port}",
+            paused=mode.hold,
+            sign=mode.sign or mode.hold,
+            settings={
+                "mx.listen": []
+            },  # submission and relay are compared; the MX and its scanners have figures of their own
         )
         self.port = self.secure_port = 0
         self.login = Login("", "")
