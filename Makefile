@@ -39,8 +39,9 @@ bench: test-deps $(VENV)/.dev ## beside Postfix and Haraka, in one run; BENCH_AR
 	@tools/install-node.sh haraka
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
-soak: test-deps $(VENV)/.dev ## kill -9 of every role, 20 rounds of 5,000 messages (SOAK_ARGS); other long forms
+soak: test-deps $(VENV)/.dev ## kill -9 of every role and node, 20 rounds of 5,000 messages each (SOAK_ARGS); other long forms
 	@$(BIN)/python -m tests.scenarios.soak $(SOAK_ARGS)
+	@$(BIN)/python -m tests.scenarios.disturbed $(SOAK_ARGS)
 	@MAILWARD_SOAK=1 $(BIN)/pytest -m soak --timeout 7200 -p no:cacheprovider $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 demo: $(VENV)/.runtime ## start, submit a folder of real messages by SMTP and by API, show what became of each

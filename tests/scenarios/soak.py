@@ -185,7 +185,7 @@ class Soak:
         kills = [k for r in (*self.rounds, round_) for k in r.kills]
         for entry, arrivals in self._sink.read().items():
             token = entry[0]
-            if f"-{number}-" not in token:
+            if token.removeprefix("src-").split("-")[1:2] != [str(number)]:
                 continue
             if entry not in acknowledged:
                 round_.extra += 1

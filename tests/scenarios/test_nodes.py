@@ -8,9 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
-import asyncpg
 import pytest
 
 from mailward.core.nodes.model import DEAD_SECONDS, FENCE_SECONDS
@@ -19,7 +17,7 @@ from tests.pooler import running_pooler
 from tests.postgres_server import PostgresServer, debian_binaries, running_server
 from tests.scenarios.bucket import ServedBucket, served
 from tests.scenarios.cluster import ALL, ROLE_EACH, Cluster, Node
-from tests.scenarios.disturbed import Disturbed
+from tests.scenarios.disturbed import Disturbed, crash, promote, replica_of, sync_state
 from tests.scenarios.ledger import LedgerSink
 from tests.scenarios.peers import wait_until
 from tests.scenarios.soak import Round, Soak, details, table
@@ -231,39 +229,7 @@ def test_the_database_may_crash_and_its_replica_be_promoted(ways: Ways, bucket: 
             route=f"127.0.0.1:{sink.port}",
         ) as cluster:
             soak = Disturbed(cluster, sink, seed=SEED)
-
-            def crash() -> str:
-                primary.crash()
-                primary.start()
-                return "database crashed and started"
-
-            def promote() -> str:
-                primary.crash()
-                replica.promote()
-                return "database lost, replica promoted"
-
             assert asyncio.run(sync_state(primary)) == ["sync"], "a COMMIT is answered when the replica has it"
-            round_ = soak.run(1, 400, [(1.5, crash), (2.0, promote)])
+            round_ = soak.run(1, 400, [(1.5, crash(primary)), (2.0, promote(primary, replica))])
     judge(soak, round_, 400)
     assert not round_.duplicates, "no process was killed, so every outcome was written in the end"
-
-
-async def sync_state(primary: PostgresServer) -> list[str]:
-    """How each replica follows."""
-    db = await asyncpg.connect(primary.url("postgres", "postgres"), ssl=False)
-    try:
-        return [r[0] for r in await db.fetch("SELECT sync_state FROM pg_stat_replication")]
-    finally:
-        await db.close()
-
-
-@contextmanager
-def replica_of(primary: PostgresServer) -> Iterator[PostgresServer]:
-    """A streaming replica; without it the primary, once it waits for one, commits nothing."""
-    made = primary.standby()
-    made.add("synchronous_standby_names=")
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()

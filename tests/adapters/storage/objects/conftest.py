@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,8 +27,8 @@ Opener = Callable[..., ObjectSegments]
 QUICK = Limits(deadline=8.0, attempt=1.0, read_deadline=8.0, backoff=0.01, longest_backoff=0.05)
 
 
-@pytest.fixture(scope="session")
-def s3() -> Iterator[int]:
+@contextmanager
+def running_s3() -> Iterator[int]:
     """The port of an S3 server on 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -47,12 +48,24 @@ def s3() -> Iterator[int]:
         server.wait(10)
 
 
+def make_bucket(s3: int, name: str) -> None:
+    """An empty bucket."""
+    made = urllib.request.Request(f"http://127.0.0.1:{s3}/{name}", method="PUT")
+    urllib.request.urlopen(made, timeout=10).close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[int]:
+    """The port of an S3 server on 127.0.0.1."""
+    with running_s3() as port:
+        yield port
+
+
 @pytest.fixture
 def bucket_name(s3: int, request: pytest.FixtureRequest) -> str:
     """A fresh bucket's name."""
     name = f"b{abs(hash(request.node.nodeid)):x}"[:40]
-    made = urllib.request.Request(f"http://127.0.0.1:{s3}/{name}", method="PUT")
-    urllib.request.urlopen(made, timeout=10).close()
+    make_bucket(s3, name)
     return name
 
 
