@@ -18,6 +18,7 @@ import msgspec
 from mailward.app.objects import Attachments, Objects, ObjectsError, check_objects
 from mailward.app.receiving import Mx, ReceivingError, Scanning, check_receiving, default_listen
 from mailward.policy.attachments import PROGRAMS
+from mailward.protocol.reports.sns import is_topic
 
 
 class SettingsError(Exception):
@@ -118,6 +119,13 @@ class Retention(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Never longer than the messages, whatever stands here."""
 
 
+class Feedback(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What relays and providers tell of our mail, beside what comes back to the return-paths."""
+
+    sns_topics: list[str] = msgspec.field(default_factory=list)
+    """ARNs of the SNS topics to which SES tells of bounces and complaints. Empty: /v1/inbound/sns is not served."""
+
+
 class Storage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Where the platform's state lives."""
 
@@ -153,6 +161,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     delivery: Delivery = msgspec.field(default_factory=Delivery)
     limits: Limits = msgspec.field(default_factory=Limits)
     retention: Retention = msgspec.field(default_factory=Retention)
+    feedback: Feedback = msgspec.field(default_factory=Feedback)
     storage: Storage = msgspec.field(default_factory=Storage)
     objects: Objects = msgspec.field(default_factory=Objects)
     attachments: Attachments = msgspec.field(default_factory=Attachments)
@@ -279,6 +288,8 @@ def _check(settings: Settings) -> None:
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: set both certificate and key, or neither")
     _check_storage(settings.storage)
+    if strange := [topic for topic in settings.feedback.sns_topics if not is_topic(topic)]:
+        raise SettingsError(f"feedback.sns_topics: {strange[0]!r} is not the ARN of an SNS topic")
     if settings.objects.url and settings.storage.kind == "embedded":
         raise SettingsError('objects.url: the embedded store keeps bodies in files; set storage.kind = "postgres"')
     try:

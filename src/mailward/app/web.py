@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mailward.app.inbound.notifications import notifications_of
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
 from mailward.app.platform.audit import Audit
@@ -36,6 +37,7 @@ from mailward.edges.web.dashboard.site import routes
 from mailward.edges.web.endpoint import Services
 from mailward.edges.web.limits import Limiter, LocalLimiter, RateClass, WebLimits, default_rates
 from mailward.edges.web.public.metrics import RequestMetrics
+from mailward.edges.web.public.notifications import sns_route
 from mailward.policy.access import Actor
 from mailward.policy.gcra import Decision, Rate
 
@@ -182,4 +184,6 @@ def web_application(worker: Parts) -> Front:
         secure=settings.http.public_url.startswith("https:"),
     )
     mounts = routes(platform, surroundings, i.entropy, services.origin)
+    if settings.feedback.sns_topics:
+        mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
     return build(services, Ready(worker), mounts=mounts, metrics=RequestMetrics(worker.metrics.registry))

@@ -70,6 +70,7 @@ class GuardedHttp:
         deadline: float,
         max_response: int = 1024,
         redirects: int = 0,
+        method: str = "POST",
     ) -> HttpAnswer:
         """Post, following at most `redirects`; the whole exchange takes at most `deadline` seconds.
 
@@ -86,7 +87,7 @@ class GuardedHttp:
                 limit = min(max_response, MAX_RESPONSE)
                 sent = dict(headers)
                 for left in range(redirects, -1, -1):
-                    answer, location = await self._post(target, sent, body, limit, started)
+                    answer, location = await self._post(target, sent, body, limit, started, method)
                     if not left or answer.status not in _REDIRECTS or not location:
                         break
                     onward = self._onward(target, location)
@@ -109,6 +110,10 @@ class GuardedHttp:
             raise Unavailable(
                 "target_failed", "The endpoint's answer could not be read.", detail=type(e).__name__
             ) from e
+
+    async def get(self, url: str, *, deadline: float, max_response: int) -> HttpAnswer:
+        """Fetch what the platform itself asks for, under the same guard as `post`; no redirect is followed."""
+        return await self.post(url, {}, b"", deadline=deadline, max_response=max_response, method="GET")
 
     def check(self, url: str) -> URL:
         """Whether a URL may be a target at all, before DNS; Invalid says why not."""
@@ -148,12 +153,14 @@ class GuardedHttp:
             self._session = None
 
     async def _post(
-        self, target: URL, headers: Mapping[str, str], body: bytes, limit: int, started: float
+        self, target: URL, headers: Mapping[str, str], body: bytes, limit: int, started: float, method: str
     ) -> tuple[HttpAnswer, str]:
         if self._session is None:
             self._session = self._open()
         sent = {"Accept-Encoding": "identity", **headers}
-        async with self._session.post(target, data=body, headers=sent, allow_redirects=False) as response:
+        async with self._session.request(
+            method, target, data=body or None, headers=sent, allow_redirects=False
+        ) as response:
             read = b""
             while len(read) < limit and (chunk := await response.content.read(limit - len(read))):
                 read += chunk
