@@ -2,6 +2,7 @@
 
 from mailward.app.checks import (
     access,
+    availability,
     content,
     delivery,
     email,
@@ -24,6 +25,7 @@ from mailward.app.checks.registry import CHECKS, check
 __all__ = [
     "CHECKS",
     "access",
+    "availability",
     "check",
     "content",
     "delivery",

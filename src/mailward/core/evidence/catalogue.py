@@ -61,10 +61,12 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "AVAIL-1",
         "A node may die at any instant without losing accepted mail.",
-        missing="several nodes on a shared store",
+        duty="run nodes, database and object store in more than one zone",
     ),
     Control("AVAIL-2", "Availability is measured and shown against its target.", missing="probes and the status page"),
-    Control("AVAIL-3", "The store can be restored to a chosen minute.", missing="replicas and point-in-time recovery"),
+    Control(
+        "AVAIL-3", "The store can be restored to a chosen minute.", missing="restores, and copies of the embedded store"
+    ),
     Control("AVAIL-4", "A domain's mail stays in the region it is pinned to.", missing="regions"),
     Control("AVAIL-5", "Encrypted backups are made daily and removed after their term.", missing="backups"),
     Control("AVAIL-6", "The newest backup is restored and checked on a schedule.", missing="backups"),

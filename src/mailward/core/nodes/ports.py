@@ -27,6 +27,9 @@ class Nodes(Protocol):
     async def give_back(self, generation: int, now: int) -> int:
         """Return what one worker still has leased; how many copies."""
 
+    async def orphans(self) -> int:
+        """How many copies are leased to workers that are in no node's list: none, unless something is wrong."""
+
     async def stopped(self) -> None:
         """This node has ended in good order."""
 

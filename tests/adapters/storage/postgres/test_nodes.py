@@ -69,6 +69,12 @@ async def test_what_a_silent_worker_leased_is_due_again(open_store: OpenStore, n
     assert [tuple(r) for r in rows[:2]] == [(0, 77, 0), (0, 77, 0)]
     assert (rows[2][0], rows[2][2]) == (1, alive)
     assert await nodes.give_up(list(seen.values()), 78) == 0
+    assert await nodes.orphans() == 0
+    async with node.begin(WS) as tx:
+        await put(tx, 4, state=1, lessee=dead)
+    assert await nodes.orphans() == 1
+    assert await nodes.give_back(dead, 79) == 1
+    assert await nodes.orphans() == 0
 
 
 async def test_a_worker_of_the_version_before_is_not_given_up(open_store: OpenStore, node: Node) -> None:

@@ -110,6 +110,18 @@ class PgNodes:
         returned: int = await self._store.system_write(lambda tx: _return_leases(tx, [generation], now))
         return returned
 
+    async def orphans(self) -> int:
+        """For the checks."""
+
+        async def verb(tx: Any) -> int:
+            row = await tx.row(
+                "SELECT count(*) FROM open_deliveries AS o WHERE o.state = 1 "
+                "AND NOT EXISTS (SELECT FROM worker_slots AS s WHERE s.generation = o.lessee)"
+            )
+            return int(row[0])
+
+        return int(await self._store.system_read(verb))
+
     async def stopped(self) -> None:
         """The number may be taken at once."""
         await self._store.system_write(lambda tx: tx.run("UPDATE nodes SET stopped = true WHERE node = $1", self._node))
