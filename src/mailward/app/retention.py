@@ -18,6 +18,7 @@ from mailward.adapters.storage.records import BodyRef
 from mailward.app.settings import Settings
 from mailward.app.store import Store, Tx
 from mailward.base import ids
+from mailward.core.inbound import expire as inbound
 from mailward.core.messages.expire import (
     anything_over,
     drop_day,
@@ -105,6 +106,9 @@ class Retention:
         look = partial(anything_over, now=now, content_us=content_us, messages_us=messages_us)
         if await self._store.read(workspace.id, look):
             await self._expire(write, done, kept, now, key)
+        received = partial(inbound.anything_over, now=now, content_us=content_us, messages_us=messages_us)
+        if await self._store.read(workspace.id, received):
+            await self._expire_received(write, done, kept, now)
         await self._rest(workspace, raw, done, kept, at)
 
     async def _expire(self, write: Write, done: Done, kept: Terms, now: int, key: bytes) -> None:
@@ -126,6 +130,20 @@ class Retention:
         while more:
             more = await write(partial(expire_answers, now=now, limit=_CONTENTS))
             await asyncio.sleep(_PAUSE_SECONDS if more else 0)
+
+    async def _expire_received(self, write: Write, done: Done, kept: Terms, now: int) -> None:
+        """The same terms for what was received; its content goes before the day's key is looked at."""
+        after: bytes | None = b""
+        while after is not None:
+            content_us = kept.content_days * DAY_US
+            _, after = await write(partial(inbound.let_go, after=after, now=now, keep_us=content_us, limit=_CONTENTS))
+            await asyncio.sleep(_PAUSE_SECONDS if after is not None else 0)
+        gone = _MESSAGES
+        while gone == _MESSAGES:
+            messages_us = kept.messages_days * DAY_US
+            gone = await write(partial(inbound.erase_old, now=now, keep_us=messages_us, limit=_MESSAGES))
+            done.messages += gone
+            await asyncio.sleep(_PAUSE_SECONDS if gone == _MESSAGES else 0)
 
     async def _rest(self, workspace: Workspace, raw: bytes, done: Done, kept: Terms, at: datetime) -> None:
         """Events and data keys: each after a look that costs no commit."""

@@ -15,6 +15,7 @@ from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
 from mailward.app.platform.audit import Audit
 from mailward.app.platform.domains import Domains
+from mailward.app.platform.inbound import Inbound
 from mailward.app.platform.keys import Keys
 from mailward.app.platform.messages import Messages
 from mailward.app.platform.sessions import Sessions
@@ -53,6 +54,7 @@ class Platform:
     domains: Domains
     keys: Keys
     webhooks: Webhooks
+    inbound: Inbound
     audit: Audit
     workspace: Workspaces
     sessions: Sessions
@@ -129,6 +131,16 @@ def platform_of(worker: Parts) -> Platform:
             i.seal_webhook,
             wake=worker.wake_webhooks,
             post=worker.webhooks.probe,
+            allow_loopback_http=worker.settings.capture,
+        ),
+        inbound=Inbound(
+            i.store,
+            worker.bodies,
+            i.clock,
+            i.entropy,
+            i.seal_webhook,
+            wake=worker.wake_webhooks,
+            files=worker.files,
             allow_loopback_http=worker.settings.capture,
         ),
         audit=Audit(i.store, export_log),

@@ -317,7 +317,7 @@ async def test_another_workspace_sees_nothing_received(world: World) -> None:
     for verb in (
         lambda tx: look.one(tx, OTHER, named(message)),
         lambda tx: look.attempts(tx, OTHER, named(message)),
-        lambda tx: expire.erase_one(tx, OTHER, named(message)),
+        lambda tx: expire.erase_one(tx, OTHER, named(message), now=world.clock.now()),
         lambda tx: replay.replay_message(tx, OTHER, named(message), now=world.clock.now(), entropy=world.entropy),
     ):
         with pytest.raises(NotFound):
@@ -363,7 +363,12 @@ async def test_content_goes_first_then_everything(world: World) -> None:
 async def test_erasing_one_names_its_body(world: World) -> None:
     """So that its octets can be overwritten; rows go at once."""
     message = await world.take(await world.route())
-    assert await world.write(lambda tx: expire.erase_one(tx, ACTOR, named(message))) == (message, (1, 2, 3))
+    now = world.clock.now()
+    erased = await world.write(lambda tx: expire.erase_one(tx, ACTOR, named(message), now=now))
+    assert erased == (message, (1, 2, 3))
+    owed = await world.store.system_read(lambda tx: tx.retention.owed(10))
+    assert owed == [(RAW, message, (1, 2, 3))]
+    assert await world.acts("message.erased")
     with pytest.raises(NotFound):
         await world.read(lambda tx: look.one(tx, ACTOR, named(message)))
     assert await world.lease() == []

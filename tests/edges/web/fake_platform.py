@@ -14,6 +14,7 @@ from mailward.edges.web.schema import audit, domains, keys, messages, suppressio
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
 from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Scope
+from tests.edges.web.fake_inbound import FakeInbound
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WORKSPACE = WorkspaceId(ids.encode("ws", bytes(15) + b"\x01"))
@@ -455,5 +456,6 @@ class FakePlatform:
         self.domains = FakeDomains()
         self.keys = FakeKeys()
         self.webhooks = FakeWebhooks()
+        self.inbound = FakeInbound()
         self.audit = FakeAudit()
         self.workspace = FakeWorkspace()

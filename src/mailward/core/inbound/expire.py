@@ -7,11 +7,27 @@ as long as a message of that day has content (`waits_between` of the retention r
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Protocol
+
 from mailward.base import ids
 from mailward.base.errors import NotFound
-from mailward.core.inbound.ports import InboundTx
+from mailward.core.inbound.ports import AuditedInboundTx, InboundTx
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
+
+
+class Owing(Protocol):
+    """Notes bodies that are still to be overwritten."""
+
+    async def owe(self, message: bytes, body: tuple[int, int, int], now: int) -> None: ...
+
+
+class EraseTx(AuditedInboundTx, Protocol):
+    """A transaction in which a message goes at its owner's request."""
+
+    @property
+    def retention(self) -> Owing: ...
 
 
 async def anything_over(tx: InboundTx, *, now: int, content_us: int, messages_us: int) -> bool:
@@ -40,7 +56,9 @@ async def erase_old(tx: InboundTx, *, now: int, keep_us: int, limit: int) -> int
     return len(over)
 
 
-async def erase_one(tx: InboundTx, actor: Actor, message: str) -> tuple[bytes, tuple[int, int, int] | None]:
+async def erase_one(
+    tx: EraseTx, actor: Actor, message: str, *, now: datetime
+) -> tuple[bytes, tuple[int, int, int] | None]:
     """Remove one message before its time: its raw id and its body, whose octets are to be overwritten. NotFound."""
     access.require(actor, Permission.MESSAGE_ERASE)
     raw = ids.decode("rcv", message)
@@ -48,6 +66,9 @@ async def erase_one(tx: InboundTx, actor: Actor, message: str) -> tuple[bytes, t
     if found is None:
         raise NotFound("not_found", "There is no received message with that id.")
     await tx.inbound.erase([raw])
+    if found.body is not None:
+        await tx.retention.owe(raw, found.body, int(now.timestamp() * 1_000_000))
+    await tx.audit.append(actor, "message.erased", message, {"received": "yes"}, now=now)
     return raw, found.body
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mailward.edges.web.schema import audit as audit_types
 from mailward.edges.web.schema import domains as domain_types
+from mailward.edges.web.schema import inbound as inbound_types
 from mailward.edges.web.schema import keys as key_types
 from mailward.edges.web.schema import messages as message_types
 from mailward.edges.web.schema import suppressions as suppression_types
@@ -191,6 +192,54 @@ class Webhooks(Protocol):
     async def rotate_secret(self, actor: Actor, webhook: str) -> webhook_types.NewWebhook: ...
 
 
+class Inbound(Protocol):
+    """Mail that is received for the workspace's domains: routes, messages, and handing over."""
+
+    async def create_route(self, actor: Actor, request: inbound_types.CreateRoute) -> inbound_types.NewRoute: ...
+
+    async def routes(self, actor: Actor, query: PageQuery) -> inbound_types.RoutePage: ...
+
+    async def route(self, actor: Actor, route: str) -> inbound_types.Route: ...
+
+    async def change_route(
+        self, actor: Actor, route: str, request: inbound_types.ChangeRoute
+    ) -> inbound_types.Route: ...
+
+    async def remove_route(self, actor: Actor, route: str) -> None: ...
+
+    async def rotate_secret(self, actor: Actor, route: str) -> inbound_types.NewRoute: ...
+
+    async def replay_range(
+        self, actor: Actor, route: str, request: inbound_types.ReplayRange
+    ) -> inbound_types.InboundReplay: ...
+
+    async def replay_progress(self, actor: Actor, route: str, replay: str) -> inbound_types.InboundReplay: ...
+
+    async def find(self, actor: Actor, query: inbound_types.ReceivedQuery) -> inbound_types.ReceivedPage: ...
+
+    async def get(self, actor: Actor, message: str) -> inbound_types.ReceivedDetail: ...
+
+    async def attempts(self, actor: Actor, message: str, query: PageQuery) -> inbound_types.HandOverPage: ...
+
+    async def raw(self, actor: Actor, message: str) -> bytes:
+        """The octets as they came; the read is audited."""
+        ...
+
+    async def content(self, actor: Actor, message: str) -> message_types.Content:
+        """Text, sanitised HTML and the list of attachments; the read is audited."""
+        ...
+
+    async def replay(
+        self, actor: Actor, message: str, request: inbound_types.ReplayMessage
+    ) -> inbound_types.Started: ...
+
+    async def release(self, actor: Actor, message: str) -> inbound_types.Started: ...
+
+    async def discard(self, actor: Actor, message: str) -> inbound_types.Started: ...
+
+    async def erase(self, actor: Actor, message: str) -> None: ...
+
+
 class Audit(Protocol):
     """The workspace's Merkle log."""
 
@@ -238,6 +287,9 @@ class Platform(Protocol):
 
     @property
     def webhooks(self) -> Webhooks: ...
+
+    @property
+    def inbound(self) -> Inbound: ...
 
     @property
     def audit(self) -> Audit: ...

@@ -13,6 +13,7 @@ from mailward.base.secret import Secret
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
 from mailward.policy.access import Actor, Permission
+from tests.edges.web.fake_inbound import FakeInbound
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 CANARY = (
@@ -53,6 +54,7 @@ class FakePlatform:
     domains: Any = None
     keys: Any = None
     webhooks: Any = None
+    inbound: Any = None
     audit: Any = None
     workspace: Any = None
     sessions: Any = None
@@ -60,7 +62,8 @@ class FakePlatform:
     def __post_init__(self) -> None:
         parts: dict[str, Callable[[FakePlatform], Any]] = {
             "messages": Messages, "suppressions": Suppressions, "domains": Domains, "keys": Keys,
-            "webhooks": Webhooks, "audit": Audit, "workspace": Workspace, "sessions": Sessions,
+            "webhooks": Webhooks, "inbound": lambda _: FakeInbound(), "audit": Audit, "workspace": Workspace,
+            "sessions": Sessions,
         }  # fmt: skip
         for name, part in parts.items():
             setattr(self, name, part(self))

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from mailward.edges.web.api import audit, domains, keys, messages, send, sending, suppressions, webhooks, workspace
+from mailward.edges.web.api import (
+    audit,
+    domains,
+    inbound,
+    keys,
+    messages,
+    send,
+    sending,
+    suppressions,
+    webhooks,
+    workspace,
+)
 from mailward.edges.web.routes import Operation
 
 
@@ -16,6 +27,7 @@ def operations() -> list[Operation]:
         *domains.OPERATIONS,
         *keys.OPERATIONS,
         *webhooks.OPERATIONS,
+        *inbound.OPERATIONS,
         *workspace.OPERATIONS,
         *audit.OPERATIONS,
     ]
