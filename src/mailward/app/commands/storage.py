@@ -15,7 +15,7 @@ from mailward.app.commands.output import Config
 from mailward.app.settings import Settings, SettingsError, load
 from mailward.base.errors import Unavailable
 
-app = cyclopts.App(help="The PostgreSQL database.")
+app = cyclopts.App(name="storage", help="The PostgreSQL database.")
 
 
 @app.command

@@ -1,0 +1,21 @@
+"""The table of contents: every command is found by its name and says what it is for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("wanted", [[], ["--help"]])
+def test_the_list_of_commands_names_each_with_its_purpose(wanted: list[str]) -> None:
+    """`mailward` and `mailward --help` list every command, with a sentence on each, and exit with 0."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mailward", *wanted], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.strip("│ ").split(None, 1) for line in done.stdout.splitlines() if line.startswith("│")]
+    told = {row[0]: row[1] for row in rows if len(row) == 2}
+    for name in ("up", "doctor", "verify", "storage", "message", "webhook", "audit", "vault", "migrate-store", "node"):
+        assert told.get(name), f"{name} is not listed, or says nothing of itself"
