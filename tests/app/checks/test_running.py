@@ -14,7 +14,7 @@ import pytest
 
 from mailward.adapters.net.courier import SmtpCourier
 from mailward.app.bodies import Bodies
-from mailward.app.checks import content, delivery, input, keys, limits, log, network, outcomes, transport
+from mailward.app.checks import bounces, content, delivery, input, keys, limits, log, network, outcomes, transport
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
 from mailward.app.installation import COMMAND_LINE, Installation
@@ -25,6 +25,7 @@ from mailward.core.evidence.model import Result
 from mailward.core.identity.credentials import Wish, create_smtp
 from mailward.core.identity.model import CredentialKind
 from mailward.policy.bursts import DAY_SLOTS, slot_of
+from mailward.policy.returned import classify
 from mailward.policy.tls import TlsPolicy
 from tests.scenarios.platform import Platform
 
@@ -77,6 +78,7 @@ def _changed(context: Context, **sections: dict[str, Any]) -> Context:
         keys.every_operation_asks_for_its_permission,
         outcomes.hard_bounces_are_remembered,
         outcomes.broadcasts_can_be_left,
+        bounces.reports_are_settled,
         delivery.tls_whenever_offered,
         input.hostile_requests_are_refused,
         network.metrics_tell_nothing,
@@ -204,6 +206,27 @@ async def test_a_list_that_forgets_fails(context: Context, monkeypatch: pytest.M
     assert "after a hard bounce" in found.evidence
     after = await context.store.read(context.actor.workspace, lambda tx: tx.messages.page(before=None, limit=10))
     assert [m.id for m in after] == [m.id for m in messages]
+
+
+@pytest.mark.claim("EMAIL-6")
+async def test_reports_that_are_misread_or_change_nothing_fail(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A classifier that understands nothing, a list that forgets a late bounce, a signature that anybody can make."""
+
+    async def nothing(*_: Any, **__: Any) -> None:
+        return None
+
+    mute = classify(b"")
+    for where, broken in (
+        ("mailward.app.checks.bounces.classify", lambda _: mute),
+        ("mailward.core.delivery.report.by_bounce", nothing),
+        ("mailward.protocol.verp.hmac.compare_digest", lambda *_: True),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, broken)
+            assert (await bounces.reports_are_settled(context)).result is Result.FAILED
+    assert (await bounces.reports_are_settled(context)).result is Result.PASSED
 
 
 @pytest.mark.claim("TRANSIT-5")

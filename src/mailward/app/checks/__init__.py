@@ -3,6 +3,7 @@
 from mailward.app.checks import (
     access,
     availability,
+    bounces,
     content,
     delivery,
     email,
@@ -26,6 +27,7 @@ __all__ = [
     "CHECKS",
     "access",
     "availability",
+    "bounces",
     "check",
     "content",
     "delivery",
