@@ -49,15 +49,15 @@ def list_(*, config: Config = None, json: Json = False) -> int:
 
 
 @app.command
-def drain(node: int, *, config: Config = None) -> int:
+def drain(node: int, *, config: Config = None, json: Json = False) -> int:
     """Have a node take no new work: readyz says 503, it leases nothing and finishes what it has. Stop it afterwards."""
-    return _rest(node, True, config)
+    return _rest(node, True, config, json)
 
 
 @app.command
-def resume(node: int, *, config: Config = None) -> int:
+def resume(node: int, *, config: Config = None, json: Json = False) -> int:
     """Have a drained node take work again."""
-    return _rest(node, False, config)
+    return _rest(node, False, config, json)
 
 
 @app.command
@@ -72,10 +72,12 @@ def forget(node: int, *, config: Config = None) -> int:
     return run(config, None, act)
 
 
-def _rest(node: int, on: bool, config: str | None) -> int:
+def _rest(node: int, on: bool, config: str | None, json: bool) -> int:
     async def act(context: Context) -> int:
         if not await _nodes(context).rest(node, on):
             raise NotFound("not_found", f"There is no node {node}.")
+        if json:
+            print_json({"node": node, "draining": on})
         return 0
 
     return run(config, None, act)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
-from mailward.adapters.storage.postgres.migrate import available
+from mailward.adapters.storage.postgres.migrate import MigrationError, available, keeps, migrate
 from mailward.base.errors import Unavailable
 from mailward.core.nodes.model import Beat, Draw, Identity
 from tests.adapters.storage.postgres.conftest import OpenStore
 from tests.adapters.storage.postgres.transactions import WS, Node, put
+from tests.postgres_server import PostgresServer
 
 
 def identity(node: int = 0, instance: bytes = b"i" * 16, name: str = "host-a") -> Identity:
@@ -141,3 +143,20 @@ async def test_an_older_program_starts_on_a_newer_schema_that_keeps_it(open_stor
     assert "does not keep it working" in refused.value.public
     await admin.execute("DELETE FROM mailward.schema_migrations WHERE number = $1", level + 2)
     await open_store()
+
+
+async def test_a_migration_that_breaks_running_nodes_waits_until_they_are_stopped(
+    open_store: OpenStore, postgres_server: PostgresServer, database: str, admin: Any
+) -> None:
+    """What does not name the level in use as kept is refused by the names of the nodes; one that keeps it runs."""
+    nodes = (await open_store()).nodes()
+    await nodes.claim(identity())
+    last = max(number for number, _, sql in available() if keeps(sql) is None)
+    await admin.execute("DELETE FROM mailward.schema_migrations WHERE number = $1", last)
+    owner = await asyncpg.connect(postgres_server.url("mailward_owner", database), ssl=False)
+    with pytest.raises(MigrationError, match=r"stop node 0 \(host-a\) first"):
+        await migrate(owner, now_us=1)
+    await nodes.stopped()
+    with pytest.raises(asyncpg.DuplicateTableError):
+        await migrate(owner, now_us=1)  # it is taken up now: the tables are there already, only the note was struck
+    await owner.close()

@@ -19,6 +19,7 @@ from typing import Any
 import asyncpg
 
 from mailward.base.errors import Unavailable
+from mailward.core.nodes.model import DEAD_SECONDS
 
 OWNER_ROLE = "mailward_owner"
 _LOCK = 0x4D57_4D49_4752_4154
@@ -56,10 +57,12 @@ async def migrate(owner: Any, *, now_us: int) -> list[str]:
     """Bring the schema up to date over a connection that is, or may become, the owner; the names applied.
 
     A killed migration rolls back and is tried again at the next start. Raises MigrationError
-    when an applied migration's text changed since.
+    when an applied migration's text changed since, and before anything is applied when a
+    migration does not keep the nodes working that are alive.
     """
     applied = []
     await _locked(owner, _record_table)
+    await _locked(owner, _require_stopped)
     for number, name, sql in available():
         if await _locked(owner, lambda db, n=number, m=name, s=sql: _apply(db, n, m, s, now_us)):
             applied.append(f"{number:04d}_{name}")
@@ -94,6 +97,32 @@ async def _record_table(db: Any) -> None:
         "ALTER TABLE schema_migrations ADD COLUMN IF NOT EXISTS keeps integer; "
         "GRANT USAGE ON SCHEMA mailward TO mailward_system; GRANT SELECT ON schema_migrations TO mailward_system"
     )
+
+
+async def _require_stopped(db: Any) -> None:
+    """Nodes that run must be kept working by every migration to come, or be stopped first."""
+    known = {r[0] for r in await db.fetch("SELECT number FROM schema_migrations")}
+    if not known or not await db.fetchval("SELECT to_regclass('mailward.nodes') IS NOT NULL"):
+        return
+    level = max(known)
+    breaking = [
+        f"{number:04d}_{name}"
+        for number, name, sql in available()
+        if number not in known and ((oldest := keeps(sql)) is None or oldest > level)
+    ]
+    if not breaking:
+        return
+    alive = await db.fetch(
+        "SELECT node, name FROM nodes WHERE NOT stopped AND seen > $1 + "
+        "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint ORDER BY node",
+        -int(DEAD_SECONDS * 1_000_000),
+    )
+    if alive:
+        raise MigrationError(
+            f"migration {breaking[0]} does not keep the nodes working that run now: stop "
+            + ", ".join(f"node {r[0]} ({r[1]})" for r in alive)
+            + " first"
+        )
 
 
 async def _apply(db: Any, number: int, name: str, sql: str, now_us: int) -> bool:
