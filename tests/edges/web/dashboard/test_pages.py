@@ -21,6 +21,7 @@ from mailward.edges.web.dashboard.ports import Surroundings
 from mailward.edges.web.dashboard.site import routes
 from mailward.policy.access import Permission
 from tests.edges.web.dashboard.fake import HOSTILE_HTML, FakePlatform
+from tests.edges.web.fake_inbound import MESSAGE, ROUTE
 
 BASE = "http://127.0.0.1:8080"
 PAGES = (
@@ -28,6 +29,7 @@ PAGES = (
     *("/messages/rows", "/messages/{m}/live", "/domains", "/domains/dom_1", "/keys", "/suppressions"),
     *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit", "/settings"),
     "/webhooks/whk_1/events/evt_1",
+    *("/received", f"/received/{MESSAGE}", f"/received/{MESSAGE}/raw", "/routes", f"/routes/{ROUTE}"),
 )
 ACTS = (
     *("/messages/{m}/cancel", "/messages/{m}/resend", "/domains", "/domains/dom_1/check", "/domains/dom_1/rotate"),
@@ -36,6 +38,8 @@ ACTS = (
     *("/suppressions", "/suppressions/remove", "/suppressions/import", "/suppressions/export", "/webhooks"),
     *("/webhooks/whk_1/test", "/webhooks/whk_1/switch", "/webhooks/whk_1/rotate", "/webhooks/whk_1/replay"),
     *("/webhooks/whk_1/replay-range", "/messages/{m}/release", "/messages/release-held", "/messages/sending"),
+    *(f"/received/{MESSAGE}/{act}" for act in ("replay", "release", "discard")),
+    *("/routes", *(f"/routes/{ROUTE}/{act}" for act in ("switch", "rotate", "replay", "remove"))),
     *("/webhooks/whk_1/remove", "/audit/export", "/sign-out", "/messages/{m}/erase", "/settings/retention"),
 )
 
@@ -197,6 +201,12 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/webhooks/whk_1/replay", {"event": "evt_1"}),
         ("/webhooks/whk_1/replay-range", {"since": "2026-03-01T00:00", "until": "", "only": "all"}),
         ("/webhooks/whk_1/remove", {}),
+        (f"/received/{MESSAGE}/replay", {}),
+        (f"/received/{MESSAGE}/release", {}),
+        (f"/received/{MESSAGE}/discard", {}),
+        (f"/routes/{ROUTE}/switch", {"enabled": "no"}),
+        (f"/routes/{ROUTE}/replay", {"since": "2026-03-01T00:00", "until": "", "only": "all"}),
+        (f"/routes/{ROUTE}/remove", {}),
         ("/messages/{m}/release", {}),
         ("/messages/release-held", {"stream": "broadcast"}),
         ("/messages/sending", {"to": "pause", "stream": "broadcast", "reason": "wrong list"}),
@@ -363,3 +373,26 @@ async def test_a_webhook_that_does_not_answer_stays_disabled_and_says_why(inside
     answer = await inside.post("/webhooks/whk_1/switch", {"csrf": csrf, "enabled": "yes"})
     assert answer.status_code == 409
     assert "did not take the test event" in answer.text and "Attempts" in answer.text
+
+
+async def test_a_received_message_shows_how_it_came_and_what_was_said(inside: Visitor) -> None:
+    """Verdicts with reasons, TLS, each attempt with the endpoint's words as text, and the octets as a download."""
+    page = (await inside.get(f"/received/{MESSAGE}")).text
+    for seen in ("TLSv1.3", "TLS_AES_256_GCM_SHA384", "it is listed", "192.0.2.1", "bare_newline", "<b>500</b>"):
+        assert seen in page
+    assert "<script>alert(1)" not in page
+    assert "<b>Hi</b>" not in page
+    raw = await inside.get(f"/received/{MESSAGE}/raw")
+    assert raw.content == b"Subject: Hi\r\n\r\nhello\r\n"
+    assert raw.headers["content-disposition"].startswith("attachment")
+    assert raw.headers["content-type"].startswith("message/rfc822")
+
+
+async def test_a_routes_secret_is_shown_once(inside: Visitor) -> None:
+    """In the answer to its making and of a rotation, and on no page after."""
+    csrf = await inside.token("/routes")
+    given = {"csrf": csrf, "domain": "in.example.com", "url": "https://x.example/in", "kind": "catch_all"}
+    assert "whsec_x" in (await inside.post("/routes", given)).text
+    assert "whsec_" not in (await inside.get(f"/routes/{ROUTE}")).text
+    assert "whsec_y" in (await inside.post(f"/routes/{ROUTE}/rotate", {"csrf": csrf})).text
+    assert (await inside.post("/routes", {**given, "url": "gopher://x"})).status_code == 422

@@ -10,6 +10,7 @@ from mailward.base.sources import Entropy
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.desk import Desk
 from mailward.edges.web.dashboard.pages.delivery import Suppressions
+from mailward.edges.web.dashboard.pages.inbound import Inbound
 from mailward.edges.web.dashboard.pages.messages import Messages
 from mailward.edges.web.dashboard.pages.people import People
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
@@ -47,7 +48,7 @@ def routes(
     static = StaticFiles()
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", static.serve, methods=["GET"])]
-    for area in (People, Messages, Domains, Keys, Suppressions, Webhooks, AuditLog, WorkspaceSettings):
+    for area in (People, Messages, Inbound, Domains, Keys, Suppressions, Webhooks, AuditLog, WorkspaceSettings):
         found += area(desk).routes()
     for route in found:
         assert isinstance(route, Route)
