@@ -168,8 +168,8 @@ CATALOGUE: tuple[Control, ...] = (
     Control("EMAIL-5", "MTA-STS policies are hosted for receiving domains.", missing="hosting"),
     Control(
         "EMAIL-6",
-        "Hard bounces put the address on the workspace's suppression list.",
-        missing="asynchronous bounces and complaints",
+        "Hard bounces, at once or later, and complaints put the address on the workspace's suppression list; nothing "
+        "else does.",
     ),
     Control(
         "EMAIL-7",

@@ -162,11 +162,19 @@ def _reported(recipient: dsn.Recipient, prose: Sequence[str], *, alone: bool) ->
             said.cause == "refused" or not codes.vague(more.status) or codes.vague(said.status)
         ):
             said = Judged(more.cause, more.status or said.status, f"notice, {more.rule}")
+    if CAUSES[said.cause].kind is Kind.HARD and not recipient.diagnostic and "text" not in said.rule:
+        # A code alone condemns; where the notice tells another story, the code is the generator's guess.
+        other = judge("\n".join(prose)[:4000])
+        if other.cause in _OTHER_STORIES:
+            said = Judged(other.cause, said.status, f"notice, {other.rule}")
     if said.status[:1] == "4" and CAUSES[said.cause].kind is Kind.HARD:
         said = Judged("contradictory", said.status, said.rule)
     return said
 
 
+_OTHER_STORIES = frozenset(
+    ("full", "loop", "blocked", "spam", "virus", "rate", "greylisted", "disabled", "too_large", "authentication")
+)
 # A reply of a server, quoted: what stands with it is a refusal, not an explanation of what refusals may mean.
 _REMOTE = re.compile(
     r"<<< ?[45]\d\d|\(reason: [45]\d\d|said: [45]\d\d|smtp; ?[45]\d\d|#[45]\.\d\.\d|^[45]\d\d[ -]|error code [45]\d\d|"
