@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from mailward.adapters.storage.sqlite.committer import listen
-from mailward.app.plan import CommitterPlan, encode
+from mailward.app.plan import HEAP, CommitterPlan, encode
 from mailward.app.settings import Settings
 
 log = structlog.get_logger()
@@ -103,7 +103,7 @@ class Committing:
             # The lock goes with it: a committer whose supervisor was killed is not joined by a second one.
             pass_fds=[self._listener.fileno(), self._lock],
             start_new_session=True,
-            env={**os.environ, "MALLOC_ARENA_MAX": "2"},
+            env={**os.environ, **HEAP},
             user=self._owner[0] if self._owner else None,
             group=self._owner[1] if self._owner else None,
             extra_groups=[] if self._owner else None,

@@ -18,7 +18,7 @@ import structlog
 
 from mailward.app.committing import Committing
 from mailward.app.committing import start as start_committing
-from mailward.app.plan import Plan, encode
+from mailward.app.plan import HEAP, Plan, encode
 from mailward.app.ports import bind
 from mailward.app.roles import Hold, StartError, first_slot
 from mailward.app.settings import Settings, SettingsError, split_address
@@ -146,8 +146,7 @@ class Supervisor:
             stdin=subprocess.PIPE,
             pass_fds=[*inherited, *self._hold.workers],
             start_new_session=True,
-            # Message bodies pass through three threads: without this, the C library keeps a heap for each of them.
-            env={**os.environ, "MALLOC_ARENA_MAX": "2"},
+            env={**os.environ, **HEAP},
             user=owner[0] if owner else None,
             group=owner[1] if owner else None,
             extra_groups=[] if owner else None,

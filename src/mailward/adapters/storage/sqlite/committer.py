@@ -62,7 +62,7 @@ class Committer:
     ) -> None:
         self._verbs = {v.name: (v.verb, msgspec.msgpack.Decoder(v.item)) for v in verbs}
         segments = SegmentWriter(folder / "segments", worker, entropy)
-        self._group = GroupCommit(folder / "state.db", key, segments, cache_kib=16_384, fatal=fatal, beside=True)
+        self._group = GroupCommit(folder / "state.db", key, segments, cache_kib=8_192, fatal=fatal, beside=True)
         self._lock = os.open(folder / "state.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._peers: dict[int, _Peer] = {}
         self._poll = select.epoll()

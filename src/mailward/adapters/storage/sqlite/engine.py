@@ -222,7 +222,7 @@ class SqliteStore:
     def _write_loop(self, ready: asyncio.Future[None]) -> None:
         assert self._loop is not None
         try:
-            group = GroupCommit(self._path, self._key, self._segments, cache_kib=4_096, fatal=self._fatal)
+            group = GroupCommit(self._path, self._key, self._segments, cache_kib=1_024, fatal=self._fatal)
         except BaseException as e:
             self._loop.call_soon_threadsafe(ready.set_exception, e)
             return
@@ -262,7 +262,7 @@ class SqliteStore:
     def _read_loop(self, ready: asyncio.Future[None]) -> None:
         assert self._loop is not None
         try:
-            db, guard, tx = self._connect(4_096)
+            db, guard, tx = self._connect(2_048)
         except BaseException as e:
             self._loop.call_soon_threadsafe(ready.set_exception, e)
             return
