@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailward.app.checks import receiving
+from mailward.app.checks import handing, receiving
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import load
 from mailward.core.evidence.model import Result
+from mailward.protocol.inbound import signing
 from tests.scenarios.peers import free_port
 from tests.scenarios.platform import Platform
 from tests.scenarios.scanners import Clamd, Rspamd
@@ -129,3 +130,18 @@ async def test_a_reader_without_room(context: Context) -> None:
     """Limits that do not let a hostile message be read are a failure."""
     found = await receiving.hostile_messages_are_read(changed(context, scanning={"memory_bytes": 1_000_000}))
     assert found.result is Result.FAILED
+
+
+async def test_requests_and_answers(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every form is signed and every answer has its reply; another key or another reply is found out."""
+    found = await handing.a_message_becomes_a_signed_request(context)
+    assert found.result is Result.PASSED, found.evidence
+    with monkeypatch.context() as patch:
+        patch.setattr("mailward.app.inbound.desk.REFUSED", "nothing is refused any more")
+        assert "became 450" in (await handing.a_message_becomes_a_signed_request(context)).evidence
+    with monkeypatch.context() as patch:
+        made = signing.headers
+        patch.setattr(signing, "headers", lambda secrets, *rest, **more: made([bytes(32)], *rest, **more))
+        found = await handing.a_message_becomes_a_signed_request(context)
+    assert found.result is Result.FAILED
+    assert "does not verify" in found.evidence

@@ -71,7 +71,7 @@ class MailDesk:
         refused = [a for a in answers if a.outcome == REFUSED]
         if not refused and any(a.outcome != HANDED_OVER for a in answers):
             raise _later(next(a for a in answers if a.outcome != HANDED_OVER))
-        states = {a.route: CopyState.REFUSED if refused else CopyState.HANDED_OVER for a in answers}
+        states = {a.route: CopyState.REFUSED if a in refused else CopyState.HANDED_OVER for a in answers}
         rest = CopyState.QUARANTINED if arrived.held else CopyState.REFUSED if refused else CopyState.RECEIVED
         copies = [(r.id, states.get(r.id, rest), now) for r in arrived.routes]
         reason = arrived.held or (_words(refused[0]) if refused else "")
@@ -101,11 +101,15 @@ class MailDesk:
         self, route: InboundRoute, recipient: str, mail_from: str, size: int, session: SessionFacts
     ) -> None:
         """See `ports.Desk`."""
-        answer = await self._hand_over.authorize(route, recipient, mail_from, size, session)
-        if answer.outcome == REFUSED:
-            raise Refused("endpoint_refused", _words(answer))
-        if answer.outcome != HANDED_OVER:
-            raise _later(answer)
+        answered(await self._hand_over.authorize(route, recipient, mail_from, size, session))
+
+
+def answered(answer: HandedOver) -> None:
+    """Return where the endpoint said yes; raise Refused or Unavailable with what its sender is told."""
+    if answer.outcome == REFUSED:
+        raise Refused("endpoint_refused", _words(answer))
+    if answer.outcome != HANDED_OVER:
+        raise _later(answer)
 
 
 def _words(answer: HandedOver) -> str:

@@ -20,7 +20,9 @@ CATALOGUE: tuple[Control, ...] = (
         "Certificates are obtained and renewed by ACME and served without a restart.",
         missing="ACME; today certificates are files, or self-signed",
     ),
-    Control("TRANSIT-4", "The MX offers STARTTLS; each received message carries the TLS version and cipher it came by."),
+    Control(
+        "TRANSIT-4", "The MX offers STARTTLS; each received message carries the TLS version and cipher it came by."
+    ),
     Control(
         "TRANSIT-5",
         "Delivery uses TLS whenever it is offered, and every attempt keeps its TLS facts.",
@@ -177,7 +179,11 @@ CATALOGUE: tuple[Control, ...] = (
         missing="the hosted page, topics and consent",
     ),
     Control("EMAIL-8", "Without tracking a body leaves as it came.", missing="tracking, should anyone want it"),
-    Control("EMAIL-9", "Received mail becomes a signed HTTP request.", missing="receiving mail"),
+    Control(
+        "EMAIL-9",
+        "Received mail becomes a signed HTTP request in CloudMailin's forms or our own, at least once; in session the "
+        "endpoint's answer is the sender's.",
+    ),
     # Logging and detection
     Control(
         "LOG-1",
