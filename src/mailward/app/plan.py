@@ -6,7 +6,6 @@ import msgspec
 
 from mailward.app.settings import Settings
 
-
 # Message bodies come and go by the thousand and pass through several threads. Without this the C library keeps a heap
 # for each thread, and what a crowd of large messages once needed for as long as the process lives.
 HEAP = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"}
