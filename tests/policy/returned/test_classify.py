@@ -127,6 +127,28 @@ def test_a_thousand_recipients_are_the_most() -> None:
     assert len(verdict.recipients) == 1000
 
 
+@pytest.mark.parametrize("words", ["user ", "your client host ", "is was has been ", "message size "])
+def test_a_thousand_recipients_and_words_that_nearly_match(words: str) -> None:
+    """What is costly to read is read once, however many recipients it is about."""
+    prose = (words * 20 + "\n").encode() * 900
+    group = b"\nFinal-Recipient: rfc822; u%d@customer.example\nAction: failed\nStatus: 5.%d.1\n"
+    report = b"Reporting-MTA: dns; x\n" + b"".join(group % (n, n % 2) for n in range(1000))
+    content = (
+        b'From: mailer-daemon\nSubject: failure\nContent-Type: multipart/report; boundary="b"\n\n--b\n\n'
+        + prose
+        + b"\n--b\nContent-Type: message/delivery-status\n\n"
+        + report
+        + b"\n--b--\n"
+    )
+    named = b"From: mailer-daemon\nSubject: failure\n\n" + b"".join(
+        b"<u%d@customer.example>: " % n + (words * 5).encode() + b"\n" for n in range(1000)
+    )
+    for hostile in (content, named):
+        began = time.process_time()
+        classify(hostile)
+        assert time.process_time() - began < 3.0
+
+
 def test_a_bounce_inside_a_bounce_is_not_opened() -> None:
     """Nested message/rfc822, however deep, is what came back, not what is reported."""
     inner = sample("postfix-unknown")

@@ -134,18 +134,18 @@ def _status_report(found: Returned) -> BounceVerdict | None:
     reported = [r for content in found.status for r in dsn.read(content).recipients][:MAX_RECIPIENTS]
     if not reported:
         return None
-    prose = plain.notice(found.text)
+    notice = "\n".join(plain.notice(found.text))
     alone = len(reported) == 1
     seen = []
     for recipient in reported:
-        said = _reported(recipient, prose, alone=alone)
+        said = _reported(recipient, notice, alone=alone)
         text = _diagnostic(recipient.diagnostic)[:_TEXT_KEPT]
         seen.append(RecipientVerdict(recipient.final, said.cause, said.status, recipient.original, text, said.rule))
     failed = [r for r, d in zip(seen, reported, strict=True) if r.cause not in ("delivered", "delayed")]
     return _decide(found, failed or seen)
 
 
-def _reported(recipient: dsn.Recipient, prose: Sequence[str], *, alone: bool) -> Judged:
+def _reported(recipient: dsn.Recipient, notice: str, *, alone: bool) -> Judged:
     status = codes.field(recipient.status)
     if recipient.action in ("delivered", "relayed", "expanded"):
         return Judged("delivered", status, f"action {recipient.action} (RFC 3464)")
@@ -156,7 +156,7 @@ def _reported(recipient: dsn.Recipient, prose: Sequence[str], *, alone: bool) ->
     said = judge(f"{_diagnostic(recipient.diagnostic)}\n{comment}", status)
     says_little = said.rule.startswith(("status", "nothing")) and (codes.vague(said.status) or not recipient.diagnostic)
     if said.cause == "refused" or says_little:
-        text, trusted = _prose_about(recipient, prose, alone=alone)
+        text, trusted = _prose_about(recipient, notice, alone=alone)
         more = judge(text, said.status or status, trusted=trusted)
         if more.cause != "refused" and (
             said.cause == "refused" or not codes.vague(more.status) or codes.vague(said.status)
@@ -164,7 +164,7 @@ def _reported(recipient: dsn.Recipient, prose: Sequence[str], *, alone: bool) ->
             said = Judged(more.cause, more.status or said.status, f"notice, {more.rule}")
     if CAUSES[said.cause].kind is Kind.HARD and not recipient.diagnostic and "text" not in said.rule:
         # A code alone condemns; where the notice tells another story, the code is the generator's guess.
-        other = judge("\n".join(prose)[:4000])
+        other = judge(notice[:4000])
         if other.cause in _OTHER_STORIES:
             said = Judged(other.cause, said.status, f"notice, {other.rule}")
     if said.status[:1] == "4" and CAUSES[said.cause].kind is Kind.HARD:
@@ -189,16 +189,16 @@ def _diagnostic(value: str) -> str:
     return text.strip() if semicolon and len(kind) < 30 and " " not in kind.strip() else value
 
 
-def _prose_about(recipient: dsn.Recipient, prose: Sequence[str], *, alone: bool) -> tuple[str, bool]:
+def _prose_about(recipient: dsn.Recipient, notice: str, *, alone: bool) -> tuple[str, bool]:
     """What the notice says of a recipient, and whether that is said of this one rather than in general."""
-    lines = list(prose)
+    whole = notice.lower()
     for wanted in (recipient.final.lower(), recipient.original.lower()):
-        for number, line in enumerate(lines):
-            if wanted and wanted in line.lower():
-                text = "\n".join(lines[number : number + 6])
-                if not alone or judge(text, recipient.status).cause != "refused":
-                    return text, True
-    text = "\n".join(lines)[:4000] if alone else ""
+        at = whole.find(wanted) if wanted else -1
+        if at >= 0:
+            text = "\n".join(whole[whole.rfind("\n", 0, at) + 1 : at + 4000].split("\n", 6)[:6])
+            if not alone or judge(text, recipient.status).cause != "refused":
+                return text, True
+    text = whole[:4000] if alone else ""
     return text, bool(_REMOTE.search(text))
 
 
@@ -265,7 +265,7 @@ def _prose(found: Returned, lines: list[str], sign: str) -> BounceVerdict:
     if listed:
         paragraphs = {a: next((t for p, t in paragraphs.items() if p.lower() == a.lower()), "") for a in listed}
     if not paragraphs:
-        said = judge(whole, trusted=False)
+        said = judge(whole[:4000], trusted=False)
         return _verdict(found, said.cause, f"{sign}, {said.rule}", status=said.status, text=whole.strip()[:_TEXT_KEPT])
     seen = []
     last = len(paragraphs) == 1

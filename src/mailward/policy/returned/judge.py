@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailward.policy.returned import codes, languages, meanings
@@ -39,6 +40,7 @@ class Judged(NamedTuple):
     rule: str
 
 
+@lru_cache(maxsize=128)  # a report over a thousand recipients says the same of most, and a stranger wrote it
 def judge(text: str, status_field: str = "", *, trusted: bool = True) -> Judged:
     """The meaning of what a server said about one recipient.
 
