@@ -35,6 +35,8 @@ STORE_REPLACED = 75
 
 # The search index stays this far behind: two workers may commit ids out of order by less.
 _INDEX_LAG_US = 10_000_000
+# A message younger than this may be on its way to an endpoint while the sender waits, and is in no row yet.
+_UNDER_WAY_MS = 3_600_000
 
 
 def system_actor(workspace: WorkspaceId) -> Actor:
@@ -43,7 +45,10 @@ def system_actor(workspace: WorkspaceId) -> Actor:
 
 
 def upkeep_tasks(worker: Parts) -> list[Task]:
-    """The tasks of one worker; the first one with the upkeep role also keeps the store and the log."""
+    """The tasks of one worker; the first one with the upkeep role also keeps the store and the log.
+
+    Of several nodes with that role one leads, and does what is done once.
+    """
 
     async def traffic() -> int:
         """What this worker's credentials sent, into the history they are measured against."""
@@ -147,14 +152,31 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
         capture=worker.settings.capture,
     )
 
+    async def attachments() -> int:
+        """Files of received messages that keep no content any more, those a crash left behind included."""
+        if worker.files is None:
+            return 0
+
+        async def keeping(workspace: bytes, messages: list[bytes]) -> set[bytes]:
+            scope = ids.encode("ws", workspace)
+            return await store.read(scope, lambda tx: tx.inbound.keeping(messages))
+
+        await worker.files.sweep(keeping, young=installation.now_us() // 1000 - _UNDER_WAY_MS)
+        return 0
+
     async def room() -> int:
         free = shutil.disk_usage(installation.settings.data).free
         if free < 1 << 30:
             log.error("disk_low", free_mib=free >> 20)
         return 0
 
-    return [
-        *tasks,
+    def led(task: Task) -> Task:
+        async def act() -> int:
+            return await task.act() if worker.heart.leads else 0
+
+        return Task(task.name, task.seconds, act)
+
+    once = [
         *(Task(name, seconds, run) for name, seconds, run in store.chores()),
         *(Task(*chore) for chore in object_chores(installation.settings.objects, store, clock)),
         Task("audit", 1.0, audit),
@@ -164,5 +186,5 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
         Task("drift", 60.0, drift),
         Task("events", 3600.0, events),
         Task("owners", 5.0, owners.run),
-        Task("room", 60.0, room),
     ]
+    return [*tasks, *map(led, once), Task("room", 60.0, room)]

@@ -347,6 +347,7 @@ async def test_content_goes_first_then_everything(world: World) -> None:
     look_now = {"now": now, "content_us": DAY, "messages_us": 5 * DAY}
     assert await world.read(lambda tx: expire.anything_over(tx, **look_now))
     assert await let_go() == 2
+    assert await world.read(lambda tx: tx.inbound.keeping([done, waiting])) == {waiting}
     assert (await world.state(held, route))[0] is S.EXPIRED
     assert await world.read(lambda tx: tx.retention.waits_between(*span))
     await world.answer(await world.lease(), 200)
@@ -354,6 +355,7 @@ async def test_content_goes_first_then_everything(world: World) -> None:
     assert not await world.read(lambda tx: tx.retention.waits_between(*span))
     found, _ = await world.read(lambda tx: look.one(tx, ACTOR, named(done)))
     assert (found.body, found.content_gone) == (None, now)
+    assert await world.read(lambda tx: tx.inbound.keeping([done, held])) == set()
     assert await world.write(lambda tx: expire.erase_old(tx, now=now, keep_us=DAY, limit=10)) == 3
     assert (await world.read(lambda tx: look.page(tx, ACTOR))).messages == []
     assert not await world.read(lambda tx: expire.anything_over(tx, **look_now))

@@ -63,6 +63,9 @@ class InboundRepo(Protocol):
     async def known(self, ids: Sequence[bytes]) -> set[bytes]:
         """Those that are recorded."""
 
+    async def keeping(self, ids: Sequence[bytes]) -> set[bytes]:
+        """Those whose content is kept."""
+
     async def received(self, id: bytes) -> Received | None: ...
 
     async def page(

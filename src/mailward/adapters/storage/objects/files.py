@@ -8,7 +8,8 @@ a message goes when an endpoint refuses it, and when the message's content is le
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -19,6 +20,9 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from mailward.base.errors import Unavailable
 
 FOLDER = "attachments/"
+Keeping = Callable[[bytes, list[bytes]], Awaitable[set[bytes]]]
+"""(workspace, messages) -> those of them whose content is kept."""
+_PATH = re.compile(r"attachments/([0-9a-f]{32})/([0-9a-f]{32})/[0-9]{3,}$", re.ASCII)
 _SECONDS = 30.0
 _AT_ONCE = 4
 
@@ -68,6 +72,38 @@ class AttachmentStore:
             raise Unavailable(
                 "attachments_not_removed", "The attachments could not be removed now.", detail=type(e).__name__
             ) from e
+
+    async def sweep(self, keeping: Keeping, *, young: int) -> int:
+        """Remove objects of messages that keep no content any more; how many. Raises Unavailable.
+
+        A message's id begins with its milliseconds: those from `young` on are left alone, since they may be under way.
+        """
+        removed = 0
+        try:
+            async for batch in obstore.list(self._store, prefix=FOLDER, chunk_size=1000):
+                by_workspace: dict[bytes, dict[bytes, list[str]]] = {}
+                for item in batch:
+                    if (named := _message_of(item["path"])) is not None and int.from_bytes(named[1][:6], "big") < young:
+                        by_workspace.setdefault(named[0], {}).setdefault(named[1], []).append(item["path"])
+                for workspace, messages in by_workspace.items():
+                    kept = await keeping(workspace, list(messages))
+                    paths = [p for message, found in messages.items() if message not in kept for p in found]
+                    if paths:
+                        await obstore.delete_async(self._store, paths)
+                        removed += len(paths)
+        except FileNotFoundError:
+            return removed
+        except (BaseError, OSError, TimeoutError) as e:
+            raise Unavailable(
+                "attachments_not_removed", "The attachments could not be removed now.", detail=type(e).__name__
+            ) from e
+        return removed
+
+
+def _message_of(path: str) -> tuple[bytes, bytes] | None:
+    """(workspace, message) of an object's path, which may begin with the bucket's prefix; None when it is not ours."""
+    found = _PATH.search(path)
+    return (bytes.fromhex(found[1]), bytes.fromhex(found[2])) if found else None
 
 
 def _folder(workspace: bytes, message: bytes) -> str:

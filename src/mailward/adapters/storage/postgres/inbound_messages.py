@@ -49,6 +49,11 @@ class PgInboundMessages(PgInboundRows):
         sql = "SELECT id FROM received WHERE workspace = $1 AND id = ANY($2::bytea[])"
         return {r[0] for r in await self._tx.rows(sql, self._tx.own, list(ids))}
 
+    async def keeping(self, ids: Sequence[bytes]) -> set[bytes]:
+        """Those whose content is kept."""
+        sql = "SELECT id FROM received WHERE workspace = $1 AND id = ANY($2::bytea[]) AND segment IS NOT NULL"
+        return {r[0] for r in await self._tx.rows(sql, self._tx.own, list(ids))}
+
     async def received(self, id: bytes) -> Received | None:
         """One message."""
         sql = f"SELECT {self.RECEIVED} FROM received WHERE workspace = $1 AND id = $2"  # noqa: S608

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from mailward.base.errors import Unavailable
-from mailward.core.nodes.model import DEAD_SECONDS, Beat, Draw, Grant, Identity, NodeSeen
+from mailward.core.nodes.model import DEAD_SECONDS, Answer, Beat, Draw, Grant, Identity, NodeSeen
 from mailward.policy.gcra import Rate, draw
 
 # The server's clock, in microseconds: the only one that all nodes read alike.
@@ -59,10 +59,10 @@ class PgNodes:
                 f"folder, wait {DEAD_SECONDS:.0f} seconds.",
             )
 
-    async def beat(self, slot: int, generation: int, *, roles: str, for_node: bool) -> bool | None:
+    async def beat(self, slot: int, generation: int, *, roles: str, for_node: bool) -> Answer | None:
         """One statement for the worker, one for its node."""
 
-        async def verb(tx: Any) -> bool | None:
+        async def verb(tx: Any) -> Answer | None:
             there = await tx.run(
                 f"UPDATE worker_slots SET seen = {_NOW}, roles = $3 WHERE slot = $1 AND generation = $2",  # noqa: S608
                 self._place(slot),
@@ -75,9 +75,13 @@ class PgNodes:
             if for_node:
                 sql = f"UPDATE nodes SET seen = {_NOW}, stopped = false WHERE node = $1 RETURNING resting"  # noqa: S608
             row = await tx.row(sql, self._node)
-            return bool(row and row[0])
+            leader = await tx.row(
+                f"SELECT min(slot) FROM worker_slots WHERE seen > {_NOW} - {_DEAD_US} "  # noqa: S608  # constants
+                "AND 'upkeep' = ANY(string_to_array(roles, ','))"
+            )
+            return Answer(bool(row and row[0]), leader[0] == self._place(slot))
 
-        answer: bool | None = await self._store.system_write(verb)
+        answer: Answer | None = await self._store.system_write(verb)
         return answer
 
     async def beats(self) -> list[Beat]:

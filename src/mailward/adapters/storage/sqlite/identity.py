@@ -119,7 +119,9 @@ class SqliteCredentials:
 
     async def pause(self, id: str, reason: str, now: datetime) -> bool:
         """Live ones that are not paused yet."""
-        sql = "UPDATE t_credentials SET paused = ?, pause_reason = ? WHERE id = ? AND paused IS NULL AND revoked IS NULL"
+        sql = (
+            "UPDATE t_credentials SET paused = ?, pause_reason = ? WHERE id = ? AND paused IS NULL AND revoked IS NULL"
+        )
         if self._tx.workspace is not None:
             sql += " AND workspace = scope()"
         return self._tx.run(sql, (to_us(now), reason, _raw(id))) > 0

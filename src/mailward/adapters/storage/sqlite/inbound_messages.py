@@ -42,6 +42,11 @@ class SqliteInboundMessages:
         """Those that are recorded."""
         return {i for i in ids if self._tx.row("SELECT 1 FROM received WHERE id = ?", (i,)) is not None}
 
+    async def keeping(self, ids: Sequence[bytes]) -> set[bytes]:
+        """Those whose content is kept."""
+        sql = "SELECT 1 FROM received WHERE id = ? AND segment IS NOT NULL"
+        return {i for i in ids if self._tx.row(sql, (i,)) is not None}
+
     async def received(self, id: bytes) -> Received | None:
         """One message."""
         row = self._tx.row(f"SELECT {RECEIVED} FROM received WHERE id = ?", (id,))  # noqa: S608
