@@ -161,6 +161,8 @@ def test_what_one_node_is_told_holds_on_all(pair: Cluster, sink: LedgerSink) -> 
     assert 45 <= codes[202] <= 60 + took
     delivered = codes[202] + len(set(accepted)) + 1
     wait_until(lambda: sum(map(len, sink.read().values())) >= delivered, "all that was accepted", 20)
+    assert "upkeep_failed" not in pair.log
+    assert "audit_fault" not in pair.log
     assert sum(map(len, sink.read().values())) == delivered
     assert all(len(arrivals) == 1 for arrivals in sink.read().values())
 

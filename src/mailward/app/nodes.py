@@ -84,6 +84,11 @@ class Heart:
         """Should this worker be given work? Not while its node rests, and not while others may take it for dead."""
         return not self.pulse.resting and self.pulse.fresh(self._clock.monotonic())
 
+    @property
+    def leads(self) -> bool:
+        """Is what is done once for all nodes to be done here? Two may believe so for one beat: it has to do no harm."""
+        return self.pulse.leads and self.pulse.fresh(self._clock.monotonic())
+
     async def start(self) -> None:
         """The first beat, then one every so often. Unavailable when the store is away."""
         if self._nodes is not None:
@@ -108,11 +113,11 @@ class Heart:
 
     async def _beat(self, nodes: Nodes) -> None:
         began = self._clock.monotonic()
-        resting = await nodes.beat(self._slot, self._generation, roles=self._roles, for_node=self._first)
-        if resting is not None:
-            if resting != self.pulse.resting:
-                log.info("node_draining" if resting else "node_takes_work_again")
-            self.pulse.beaten(began, resting)
+        answer = await nodes.beat(self._slot, self._generation, roles=self._roles, for_node=self._first)
+        if answer is not None:
+            if answer.resting != self.pulse.resting:
+                log.info("node_draining" if answer.resting else "node_takes_work_again")
+            self.pulse.beaten(began, answer)
             return
         self.pulse.lost = True
         log.error("given_up_for_dead", advice="this worker could not reach the store for long; it starts anew")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailward.core.nodes.model import BEAT_SECONDS, DEAD_SECONDS, FENCE_SECONDS, Beat
+from mailward.core.nodes.model import BEAT_SECONDS, DEAD_SECONDS, FENCE_SECONDS, Answer, Beat
 from mailward.core.nodes.observe import Observer
 from mailward.core.nodes.pulse import Pulse
 
@@ -56,12 +56,12 @@ def test_a_worker_stops_beginning_long_before_others_take_over() -> None:
     pulse = Pulse(0.0)
     assert pulse.fresh(FENCE_SECONDS - 1)
     assert not pulse.fresh(FENCE_SECONDS)
-    pulse.beaten(8.0, False)
-    pulse.beaten(4.0, False)
+    pulse.beaten(8.0, Answer(False, True))
+    pulse.beaten(4.0, Answer(False, True))
     assert pulse.fresh(17.9)
     assert not pulse.fresh(18.0)
     assert 2 * FENCE_SECONDS <= DEAD_SECONDS
-    pulse.beaten(20.0, True)
+    pulse.beaten(20.0, Answer(True, False))
     assert pulse.resting
     pulse.lost = True
     assert not pulse.fresh(20.0)

@@ -32,6 +32,15 @@ class Beat(NamedTuple):
     seen: int
 
 
+class Answer(NamedTuple):
+    """What a beat is told: `resting`, that its node is to take no new work; `leads`, that what is done once for all
+    nodes is to be done by this worker.
+    """
+
+    resting: bool
+    leads: bool
+
+
 class NodeSeen(NamedTuple):
     """One node for people: `state` is up, draining, stopped or gone; `age` seconds since it was seen last."""
 

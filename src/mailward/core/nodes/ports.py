@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from mailward.core.nodes.model import Beat, Draw, Grant, Identity, NodeSeen
+from mailward.core.nodes.model import Answer, Beat, Draw, Grant, Identity, NodeSeen
 
 
 class Nodes(Protocol):
@@ -14,9 +14,9 @@ class Nodes(Protocol):
     async def claim(self, identity: Identity) -> None:
         """Take the node's number. Unavailable 'storage_node' while another machine that has it is alive."""
 
-    async def beat(self, slot: int, generation: int, *, roles: str, for_node: bool) -> bool | None:
-        """Say that this worker lives, and with `for_node` that its node does. True when the node is to rest, None when
-        this generation was given up for dead."""
+    async def beat(self, slot: int, generation: int, *, roles: str, for_node: bool) -> Answer | None:
+        """Say that this worker lives, and with `for_node` that its node does. None when this generation was given up
+        for dead. Of the workers with the upkeep role that are alive, the one with the lowest number leads."""
 
     async def beats(self) -> list[Beat]:
         """Every worker of every node that has beaten, and was not given up since."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailward.core.nodes.model import FENCE_SECONDS
+from mailward.core.nodes.model import FENCE_SECONDS, Answer
 
 
 class Pulse:
@@ -14,11 +14,12 @@ class Pulse:
         self._alone = alone
         self.lost = False
         self.resting = False
+        self.leads = alone
 
-    def beaten(self, began: float, resting: bool) -> None:
+    def beaten(self, began: float, answer: Answer) -> None:
         """A beat that was begun at `began` is in the store."""
         self._last = max(self._last, began)
-        self.resting = resting
+        self.resting, self.leads = answer
 
     def fresh(self, now: float) -> bool:
         """May something be begun? Others wait more than twice as long before they take over."""

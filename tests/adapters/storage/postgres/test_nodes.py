@@ -10,7 +10,7 @@ import pytest
 
 from mailward.adapters.storage.postgres.migrate import MigrationError, available, keeps, migrate
 from mailward.base.errors import Unavailable
-from mailward.core.nodes.model import Beat, Draw, Identity
+from mailward.core.nodes.model import Answer, Beat, Draw, Identity
 from tests.adapters.storage.postgres.conftest import OpenStore
 from tests.adapters.storage.postgres.transactions import WS, Node, put
 from tests.postgres_server import PostgresServer
@@ -59,13 +59,13 @@ async def test_what_a_silent_worker_leased_is_due_again(open_store: OpenStore, n
     async with node.begin(WS) as tx:
         await put(tx, 1, 2, state=1, lessee=dead)
         await put(tx, 3, state=1, lessee=alive)
-    assert await nodes.beat(1, dead, roles="sender", for_node=True) is False
-    assert await nodes.beat(2, alive, roles="sender", for_node=False) is False
+    assert await nodes.beat(1, dead, roles="sender", for_node=True) == Answer(False, False)
+    assert await nodes.beat(2, alive, roles="sender", for_node=False) == Answer(False, False)
     seen = {b.slot: b for b in await nodes.beats()}
-    assert await nodes.beat(2, alive, roles="sender", for_node=False) is False
+    assert await nodes.beat(2, alive, roles="sender", for_node=False) == Answer(False, False)
     assert await nodes.give_up(list(seen.values()), 77) == 2
     assert await nodes.beat(1, dead, roles="sender", for_node=False) is None
-    assert await nodes.beat(2, alive, roles="sender", for_node=False) is False
+    assert await nodes.beat(2, alive, roles="sender", for_node=False) == Answer(False, False)
     async with node.begin(None) as tx:
         rows = await tx.rows("SELECT state, due, lessee FROM open_deliveries ORDER BY message")
     assert [tuple(r) for r in rows[:2]] == [(0, 77, 0), (0, 77, 0)]
@@ -99,7 +99,7 @@ async def test_the_list_says_who_lives_and_who_rests(open_store: OpenStore, node
     assert 0 <= seen.age < 5
     assert await nodes.rest(0, True)
     assert not await nodes.rest(9, True)
-    assert await nodes.beat(0, web, roles="web", for_node=True) is True
+    assert await nodes.beat(0, web, roles="web", for_node=True) == Answer(True, False)
     assert (await nodes.known())[0].state == "draining"
     assert not await nodes.forget(0)
     await admin.execute("UPDATE mailward.nodes SET seen = seen - 30000000")
@@ -160,3 +160,21 @@ async def test_a_migration_that_breaks_running_nodes_waits_until_they_are_stoppe
     with pytest.raises(asyncpg.DuplicateTableError):
         await migrate(owner, now_us=1)  # it is taken up now: the tables are there already, only the note was struck
     await owner.close()
+
+
+@pytest.mark.claim("AVAIL-1")
+async def test_one_worker_leads_the_upkeep_of_all_nodes(open_store: OpenStore, node: Node, admin: Any) -> None:
+    """The lowest living number among those with the role; the next one when it ends or falls silent."""
+    nodes = (await open_store()).nodes()
+    await nodes.claim(identity())
+    slots = {slot: await take_slot(node, slot) for slot in (1, 300, 400)}
+
+    async def leaders() -> list[int]:
+        roles = {1: "web", 300: "sender,upkeep", 400: "upkeep"}
+        answers = {s: await nodes.beat(s, g, roles=roles[s], for_node=False) for s, g in slots.items()}
+        return [s for s, answer in answers.items() if answer is not None and answer.leads]
+
+    assert await leaders() == [300]
+    await admin.execute("UPDATE mailward.worker_slots SET seen = seen - 26000000 WHERE slot = 300")
+    del slots[300]
+    assert await leaders() == [400]
