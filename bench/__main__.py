@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import report
-from bench.cases import Plan, run
+from bench.cases import run
+from bench.plan import Plan, servers
 
 
 def main() -> int:
@@ -20,7 +21,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="600 messages, one round")
     parser.add_argument("--large", action="store_true", help="also a million queued and stored messages")
     parser.add_argument("--large-messages", type=int, default=plan.large_messages, help="other than a million")
-    parser.add_argument("--only", default=",".join(plan.only), help="servers (default %(default)s)")
+    parser.add_argument(
+        "--store",
+        choices=("embedded", "postgres"),
+        default="embedded",
+        help="what Mailward runs on, unless --only says",
+    )
+    parser.add_argument("--bucket", action="store_true", help="with postgres: also with bodies in a bucket (moto)")
+    parser.add_argument("--only", help="servers: postfix, haraka, mailward, mailward-pg, mailward-s3")
     parser.add_argument("--cases", default=",".join(plan.cases), help="cases (default %(default)s)")
     given = parser.parse_args()
     plan = replace(
@@ -29,7 +37,7 @@ def main() -> int:
         rounds=given.rounds,
         large=given.large,
         large_messages=given.large_messages,
-        only=tuple(given.only.split(",")),
+        only=tuple(given.only.split(",")) if given.only else servers(given.store, bucket=given.bucket),
         cases=tuple(given.cases.split(",")) if given.cases else (),
     )
     if given.quick:

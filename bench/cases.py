@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from bench import load, meter
 from bench.fill import run_fill
+from bench.plan import Plan, Results, say
+from bench.postgres import MailwardOnBucket, MailwardOnPostgres
 from bench.servers import HarakaServer, MailwardServer, Mode, PostfixServer, installed
 from tests.scenarios.peers import PeerFailed, SmtpSink, stop
 
@@ -18,54 +18,9 @@ MAKERS: dict[str, Callable[[Mode, SmtpSink], Any]] = {
     "postfix": PostfixServer,
     "haraka": HarakaServer,
     "mailward": MailwardServer,
+    "mailward-pg": MailwardOnPostgres,
+    "mailward-s3": MailwardOnBucket,
 }
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much to do."""
-
-    messages: int = 3000
-    rounds: int = 5
-    only: tuple[str, ...] = ("postfix", "haraka", "mailward")
-    cases: tuple[str, ...] = ("accept", "relay", "signed", "secure", "http", "lone")
-    large: bool = False
-    large_messages: int = 1_000_000
-    large_rounds: int = 5
-    limit: float = 180.0
-    """Seconds any one load may take."""
-
-
-@dataclass
-class Results:
-    """Samples by (server, case, measure), over all rounds; and what went wrong."""
-
-    samples: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    def add(self, server: str, case: str, measure: str, *values: float) -> None:
-        """Keep one or more samples."""
-        self.samples.setdefault((server, case, measure), []).extend(values)
-
-    def median(self, server: str, case: str, measure: str) -> float | None:
-        """The median, None when nothing was measured."""
-        values = self.samples.get((server, case, measure))
-        return statistics.median(values) if values else None
-
-    def p99(self, server: str, case: str, measure: str) -> float | None:
-        """The 99th percentile of all samples of all rounds."""
-        values = sorted(self.samples.get((server, case, measure), ()))
-        return values[min(len(values) - 1, int(len(values) * 0.99))] if values else None
-
-    def highest(self, server: str, measure: str) -> float | None:
-        """The largest sample of any case."""
-        values = [max(v) for (s, _, m), v in self.samples.items() if s == server and m == measure and v]
-        return max(values) if values else None
-
-
-def say(text: str) -> None:
-    """Progress, on standard error."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def run(plan: Plan) -> Results:
@@ -92,13 +47,13 @@ def run(plan: Plan) -> Results:
 
 def _loaded(server: Any, plan: Plan, results: Results, case: str, *, sessions: int, size: int) -> None:
     """One smtp-source run against a server that holds its mail: rate, CPU, latency beside it, memory."""
-    before = meter.settle_cpu(server.roots)
+    before = meter.settled(server)
     with meter.Peak(server.roots) as peak, load.Prober(server.port, size) as prober:
         seconds = load.smtp_source(server.port, sessions=sessions, messages=plan.messages, size=size, limit=plan.limit)
-    spent = meter.settle_cpu(server.roots) - before
+    spent = meter.settled(server) - before
     done = plan.messages + len(prober.seconds)
     results.add(server.name, case, "rate", done / seconds)
-    results.add(server.name, case, "cpu_per_1000", spent * 1000 / done)
+    results.add_cpu(server.name, case, spent, done)
     results.add(server.name, case, "latency", *prober.seconds)
     results.add(server.name, case, "resident", peak.bytes)
     if prober.failures:
@@ -124,7 +79,7 @@ def _relay(name: str, plan: Plan, results: Results, case: str, mode: Mode) -> No
         _warm(server, plan)
         if not sink.wait_for(max(100, plan.messages // 10), plan.limit):
             raise PeerFailed(f"warm-up: {sink.count} arrived, {server.queued()} queued")
-        before_cpu, before = meter.settle_cpu(server.roots), sink.count
+        before_cpu, before = meter.settled(server), sink.count
         started = time.perf_counter()
         with meter.Peak(server.roots) as peak:
             load.smtp_source(server.port, sessions=20, messages=plan.messages, size=10_000, limit=plan.limit)
@@ -132,9 +87,9 @@ def _relay(name: str, plan: Plan, results: Results, case: str, mode: Mode) -> No
         if not arrived:
             raise PeerFailed(f"{sink.count - before} of {plan.messages} arrived, {server.queued()} queued")
         seconds = sink.last_at - started
-        spent = meter.settle_cpu(server.roots) - before_cpu
+        spent = meter.settled(server) - before_cpu
         results.add(name, case, "rate", plan.messages / seconds)
-        results.add(name, case, "cpu_per_1000", spent * 1000 / plan.messages)
+        results.add_cpu(name, case, spent, plan.messages)
         results.add(name, case, "resident", peak.bytes)
 
 
@@ -154,20 +109,20 @@ def secure(name: str, plan: Plan, results: Results) -> None:
         return
     with SmtpSink() as sink, MAKERS[name](Mode(hold=True, secure=True), sink) as server:
         load.secure_sessions(server.secure_port, server.login, sessions=20, messages=200, size=10_000, limit=plan.limit)
-        before = meter.settle_cpu(server.roots)
+        before = meter.settled(server)
         seconds = load.secure_sessions(
             server.secure_port, server.login, sessions=20, messages=plan.messages, size=10_000, limit=plan.limit
         )
-        spent = meter.settle_cpu(server.roots) - before
+        spent = meter.settled(server) - before
         results.add(name, "secure", "rate", plan.messages / seconds)
-        results.add(name, "secure", "cpu_per_1000", spent * 1000 / plan.messages)
+        results.add_cpu(name, "secure", spent, plan.messages)
 
 
 def http(name: str, plan: Plan, results: Results) -> None:
     """Batches of 100 messages of 2 kB, 8 connections; and 2 kB by SMTP beside it."""
-    if name != "mailward":
+    if not name.startswith("mailward"):
         return
-    with SmtpSink() as sink, MailwardServer(Mode(hold=True), sink) as server:
+    with SmtpSink() as sink, MAKERS[name](Mode(hold=True), sink) as server:
         body = load.batch_body(100, 2000)
         batches = max(8, plan.messages // 50)
 
@@ -178,12 +133,12 @@ def http(name: str, plan: Plan, results: Results) -> None:
             )  # fmt: skip
 
         post(8)
-        before = meter.settle_cpu(server.roots)
+        before = meter.settled(server)
         with meter.Peak(server.roots) as peak:
             seconds = post(batches)
-        spent = meter.settle_cpu(server.roots) - before
+        spent = meter.settled(server) - before
         results.add(name, "http_batch", "rate", batches * 100 / seconds)
-        results.add(name, "http_batch", "cpu_per_1000", spent * 10 / batches)
+        results.add_cpu(name, "http_batch", spent, batches * 100)
         results.add(name, "http_batch", "resident", peak.bytes)
         _loaded(server, plan, results, "accept_2k_20", sessions=20, size=2000)
 

@@ -7,7 +7,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -67,6 +69,35 @@ def settle_cpu(roots: Callable[[], list[int]], seconds: float = 15.0) -> float:
             return now
         before = now
     return before
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of CPU: of everything, and of it the database's; None where there is no database apart."""
+
+    all: float
+    database: float | None = None
+
+    def __sub__(self, earlier: Spent) -> Spent:
+        both = self.database is not None and earlier.database is not None
+        return Spent(self.all - earlier.all, (self.database or 0) - (earlier.database or 0) if both else None)
+
+
+class Metered(Protocol):
+    """What has a cost: its own processes, and those of its database."""
+
+    def roots(self) -> list[int]:
+        """Processes whose trees are its own cost."""
+
+    def database(self) -> list[int]:
+        """Processes whose trees are the cost of its database; none when it has no such thing."""
+
+
+def settled(server: Metered, seconds: float = 15.0) -> Spent:
+    """What a server and its database have spent once both are at rest."""
+    total = settle_cpu(lambda: server.roots() + server.database(), seconds)
+    own = server.database()
+    return Spent(total, cpu_seconds(own) if own else None)
 
 
 class Peak:

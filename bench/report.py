@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.cases import Plan, Results
+from bench.plan import Plan, Results
 from bench.targets import GATES
 
 
@@ -26,6 +26,8 @@ def figures(results: Results) -> dict[str, float]:
         found[f"relay_signed_{peer}"] = ratio(
             results.median("mailward", "relay_signed", "rate"), results.median(peer, "relay_signed", "rate")
         )
+    for figure, case in (("pg_accept_10k_20", "accept_10k_20"), ("pg_relay_signed", "relay_signed")):
+        found[figure] = ratio(results.median("mailward-pg", case, "rate"), results.median("postfix", case, "rate"))
     found["cpu_accept"] = ratio(
         results.median("mailward", "accept_10k_20", "cpu_per_1000"),
         results.median("postfix", "accept_10k_20", "cpu_per_1000"),
@@ -51,7 +53,7 @@ def verdicts(results: Results, plan: Plan) -> list[tuple[str, str, str]]:
     values = figures(results)
     out = []
     for gate in GATES:
-        if gate.large and not plan.large:
+        if gate.of not in plan.parts():
             continue
         bound = f"{'at most' if gate.at_most else 'at least'} {gate.bound:.3g}{gate.unit}"
         value = values.get(gate.figure)
@@ -64,8 +66,10 @@ def verdicts(results: Results, plan: Plan) -> list[tuple[str, str, str]]:
 
 
 def table(results: Results) -> str:
-    """Every case and server: rate, CPU per 1,000, latency, memory."""
-    lines = [f"{'case':<16}{'server':<10}{'msg/s':>10}{'CPU s/1000':>12}{'p50 ms':>9}{'p99 ms':>9}{'MiB':>8}"]
+    """Every case and server: rate, CPU per 1,000 (of it the database's), latency, memory without the database's."""
+    lines = [
+        f"{'case':<16}{'server':<13}{'msg/s':>10}{'CPU s/1000':>12}{'database':>10}{'p50 ms':>9}{'p99 ms':>9}{'MiB':>8}"
+    ]
     for case, server in sorted({(c, s) for s, c, _ in results.samples}):
 
         def cell(value: float | None, scale: float, form: str) -> str:
@@ -73,8 +77,9 @@ def table(results: Results) -> str:
 
         p50, p99 = results.median(server, case, "latency"), results.p99(server, case, "latency")
         lines.append(
-            f"{case:<16}{server:<10}{cell(results.median(server, case, 'rate'), 1, '.0f'):>10}"
+            f"{case:<16}{server:<13}{cell(results.median(server, case, 'rate'), 1, '.0f'):>10}"
             f"{cell(results.median(server, case, 'cpu_per_1000'), 1, '.3f'):>12}"
+            f"{cell(results.median(server, case, 'database_cpu_per_1000'), 1, '.3f'):>10}"
             f"{cell(p50, 1000, '.1f'):>9}{cell(p99, 1000, '.1f'):>9}"
             f"{cell(results.median(server, case, 'resident'), 2**-20, '.0f'):>8}"
         )

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bench.load import SENDER, Login
 from tests.scenarios.peers import (
@@ -50,6 +50,9 @@ class Server(Protocol):
 
     def roots(self) -> list[int]:
         """Processes whose trees are the server's cost."""
+
+    def database(self) -> list[int]:
+        """Processes whose trees are the cost of its database, where it has one."""
 
     def queued(self) -> int:
         """Messages accepted and not yet gone, -1 when it cannot tell."""
@@ -100,6 +103,9 @@ class PostfixServer:
         assert self._postfix is not None
         dkim = [self._dkim.process.pid] if self._dkim and self._dkim.process else []
         return [self._postfix.master_pid, *dkim]
+
+    def database(self) -> list[int]:
+        return []
 
     def queued(self) -> int:
         assert self._postfix is not None
@@ -174,6 +180,9 @@ class HarakaServer(Peer):
         assert self._process is not None
         return [self._process.pid]
 
+    def database(self) -> list[int]:
+        return []
+
     def queued(self) -> int:
         return sum(1 for p in (self.folder / "queue").iterdir() if p.is_file())
 
@@ -195,21 +204,28 @@ class MailwardServer:
 
     name = "mailward"
 
+    platform: Platform
+    """Once entered."""
+
     def __init__(self, mode: Mode, sink: SmtpSink) -> None:
-        self.platform = Platform(
-            domain=DOMAIN,
-            route=f"127.0.0.1:{sink.port}",
-            paused=mode.hold,
-            sign=mode.sign or mode.hold,
-            settings={
-                "mx.listen": []
-            },  # submission and relay are compared; the MX and its scanners have figures of their own
-        )
+        self._mode, self._sink = mode, sink
         self.port = self.secure_port = 0
         self.login = Login("", "")
         self.api_port, self.api_key = 0, ""
 
+    def store_settings(self) -> dict[str, Any]:
+        """Where state and bodies are kept, `section.key` each: in the data folder."""
+        return {}
+
     def __enter__(self) -> MailwardServer:
+        self.platform = Platform(
+            domain=DOMAIN,
+            route=f"127.0.0.1:{self._sink.port}",
+            paused=self._mode.hold,
+            sign=self._mode.sign or self._mode.hold,
+            # Submission and relay are compared; the MX and its scanners have figures of their own.
+            settings={"mx.listen": []} | self.store_settings(),
+        )
         self.platform.__enter__()
         self.port, self.secure_port = self.platform.private_port, self.platform.starttls_port
         self.api_port, self.api_key = self.platform.http_port, self.platform.send_key
@@ -221,6 +237,9 @@ class MailwardServer:
 
     def roots(self) -> list[int]:
         return [self.platform.pid]
+
+    def database(self) -> list[int]:
+        return []
 
     def queued(self) -> int:
         return -1
@@ -292,4 +311,4 @@ def installed(name: str) -> bool:
         return (REPOSITORY / ".tools" / "haraka" / "node_modules" / "Haraka").is_dir() and shutil.which(
             "node"
         ) is not None
-    return name == "mailward" or (shutil.which("postconf", path="/usr/sbin:/usr/bin:/sbin") is not None)
+    return name.startswith("mailward") or (shutil.which("postconf", path="/usr/sbin:/usr/bin:/sbin") is not None)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.cases import Plan, Results
+from bench.meter import Spent
+from bench.plan import Plan, Results
 from bench.report import figures, table, verdicts
 from bench.targets import GATES
 
@@ -32,11 +35,37 @@ def test_verdicts() -> None:
     assert {v for v, _, _ in verdicts(_results(300.0), Plan())[1:]} == {"none"}
 
 
-def test_large_gates_only_when_asked() -> None:
-    """A run without the million says nothing about it."""
-    large = sum(g.large for g in GATES)
-    assert len(verdicts(Results(), Plan())) == len(GATES) - large
-    assert len(verdicts(Results(), Plan(large=True))) == len(GATES)
+@pytest.mark.parametrize(
+    ("plan", "parts"),
+    [
+        (Plan(), {"mailward"}),
+        (Plan(large=True), {"mailward", "large"}),
+        (Plan(only=("postfix", "mailward-pg")), {"mailward-pg"}),
+    ],
+)
+def test_gates_only_of_what_was_asked(plan: Plan, parts: set[str]) -> None:
+    """A run says nothing about servers and long cases that it leaves out."""
+    assert [m.partition(" (")[0] for _, _, m in verdicts(Results(), plan)] == [
+        g.meaning.partition(" (")[0] for g in GATES if g.of in parts
+    ]
+
+
+def test_the_database_is_counted_with_and_apart() -> None:
+    """CPU per message is of all processes; what the database had of it stands beside it."""
+    results = Results()
+    results.add_cpu("mailward-pg", "accept_10k_20", Spent(5.0, 2.0) - Spent(1.0, 0.5), 2000)
+    assert results.median("mailward-pg", "accept_10k_20", "cpu_per_1000") == 2.0
+    assert results.median("mailward-pg", "accept_10k_20", "database_cpu_per_1000") == 0.75
+    results.add_cpu("postfix", "accept_10k_20", Spent(5.0) - Spent(1.0), 2000)
+    assert results.median("postfix", "accept_10k_20", "database_cpu_per_1000") is None
+
+
+def test_postgres_beside_postfix() -> None:
+    """Its gates are ratios to Postfix of the same run."""
+    results = _results(300.0)
+    results.add("mailward-pg", "accept_10k_20", "rate", 190.0)
+    assert figures(results)["pg_accept_10k_20"] == 1.9
+    assert verdicts(results, Plan(only=("postfix", "mailward-pg")))[0][:2] == ("FAIL", "1.90x")
 
 
 def test_the_table_has_a_line_a_case_and_server() -> None:
