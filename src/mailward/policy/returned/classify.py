@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mailward.policy.returned import codes, notices, plain
-from mailward.policy.returned.judge import Judged, judge
+from mailward.policy.returned import notices, plain
+from mailward.policy.returned.judge import judge
 from mailward.policy.returned.model import CAUSES, BounceVerdict, Kind, RecipientVerdict
+from mailward.policy.returned.reported import REMOTE, reported, server_words
 from mailward.protocol.reports import arf, dsn, returned
 from mailward.protocol.reports.dsn import address
 from mailward.protocol.reports.fields import first
@@ -131,75 +132,18 @@ def _jmrp_recipient(found: Returned) -> str:
 
 def _status_report(found: Returned) -> BounceVerdict | None:
     """RFC 3464: what is said of each recipient, its prose read only where the fields say nothing."""
-    reported = [r for content in found.status for r in dsn.read(content).recipients][:MAX_RECIPIENTS]
-    if not reported:
+    groups = [r for content in found.status for r in dsn.read(content).recipients][:MAX_RECIPIENTS]
+    if not groups:
         return None
     notice = "\n".join(plain.notice(found.text))
-    alone = len(reported) == 1
+    alone = len(groups) == 1
     seen = []
-    for recipient in reported:
-        said = _reported(recipient, notice, alone=alone)
-        text = _diagnostic(recipient.diagnostic)[:_TEXT_KEPT]
+    for recipient in groups:
+        said = reported(recipient, notice, alone=alone)
+        text = server_words(recipient.diagnostic)[:_TEXT_KEPT]
         seen.append(RecipientVerdict(recipient.final, said.cause, said.status, recipient.original, text, said.rule))
-    failed = [r for r, d in zip(seen, reported, strict=True) if r.cause not in ("delivered", "delayed")]
+    failed = [r for r, d in zip(seen, groups, strict=True) if r.cause not in ("delivered", "delayed")]
     return _decide(found, failed or seen)
-
-
-def _reported(recipient: dsn.Recipient, notice: str, *, alone: bool) -> Judged:
-    status = codes.field(recipient.status)
-    if recipient.action in ("delivered", "relayed", "expanded"):
-        return Judged("delivered", status, f"action {recipient.action} (RFC 3464)")
-    if recipient.action == "delayed":
-        said = judge(recipient.diagnostic, status)
-        return Judged("delayed", said.status, "action delayed (RFC 3464)")
-    comment = recipient.status.partition("(")[2].rstrip(") ")
-    said = judge(f"{_diagnostic(recipient.diagnostic)}\n{comment}", status)
-    says_little = said.rule.startswith(("status", "nothing")) and (codes.vague(said.status) or not recipient.diagnostic)
-    if said.cause == "refused" or says_little:
-        text, trusted = _prose_about(recipient, notice, alone=alone)
-        more = judge(text, said.status or status, trusted=trusted)
-        if more.cause != "refused" and (
-            said.cause == "refused" or not codes.vague(more.status) or codes.vague(said.status)
-        ):
-            said = Judged(more.cause, more.status or said.status, f"notice, {more.rule}")
-    if CAUSES[said.cause].kind is Kind.HARD and not recipient.diagnostic and "text" not in said.rule:
-        # A code alone condemns; where the notice tells another story, the code is the generator's guess.
-        other = judge(notice[:4000])
-        if other.cause in _OTHER_STORIES:
-            said = Judged(other.cause, said.status, f"notice, {other.rule}")
-    if said.status[:1] == "4" and CAUSES[said.cause].kind is Kind.HARD:
-        said = Judged("contradictory", said.status, said.rule)
-    return said
-
-
-_OTHER_STORIES = frozenset(
-    ("full", "loop", "blocked", "spam", "virus", "rate", "greylisted", "disabled", "too_large", "authentication")
-)
-# A reply of a server, quoted: what stands with it is a refusal, not an explanation of what refusals may mean.
-_REMOTE = re.compile(
-    r"<<< ?[45]\d\d|\(reason: [45]\d\d|said: [45]\d\d|smtp; ?[45]\d\d|#[45]\.\d\.\d|^[45]\d\d[ -]|error code [45]\d\d|"
-    r"(?:returned|response was|responded|error was|replied)[^\n]{0,60}[45]\d\d",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def _diagnostic(value: str) -> str:
-    """Without its type ("smtp;", "x-postfix;"), which is no word of the server's."""
-    kind, semicolon, text = value.partition(";")
-    return text.strip() if semicolon and len(kind) < 30 and " " not in kind.strip() else value
-
-
-def _prose_about(recipient: dsn.Recipient, notice: str, *, alone: bool) -> tuple[str, bool]:
-    """What the notice says of a recipient, and whether that is said of this one rather than in general."""
-    whole = notice.lower()
-    for wanted in (recipient.final.lower(), recipient.original.lower()):
-        at = whole.find(wanted) if wanted else -1
-        if at >= 0:
-            text = "\n".join(whole[whole.rfind("\n", 0, at) + 1 : at + 4000].split("\n", 6)[:6])
-            if not alone or judge(text, recipient.status).cause != "refused":
-                return text, True
-    text = whole[:4000] if alone else ""
-    return text, bool(_REMOTE.search(text))
 
 
 # -- bounces in prose ----------------------------------------------------------------------------
@@ -225,11 +169,11 @@ def _bounce_sign(found: Returned, subject: str, head: str) -> str:
         return "daemon"
     if "delivery-status" in found.kind and "report" in found.kind:
         return "report"
-    if named and (told or _REMOTE.search(head)):
+    if named and (told or REMOTE.search(head)):
         return "subject"
     if _null_sender(found) and (told or named):
         return "null sender"
-    return "opening" if told and _REMOTE.search(head) else ""
+    return "opening" if told and REMOTE.search(head) else ""
 
 
 def _automatic(found: Returned, subject: str, head: str) -> str:
@@ -273,7 +217,7 @@ def _prose(found: Returned, lines: list[str], sign: str) -> BounceVerdict:
         said = judge(paragraph)
         if said.cause == "refused" or said.rule.startswith("nothing"):
             more = judge(
-                whole, said.status, trusted=last and bool(_REMOTE.search(whole) or notices.OPENINGS.search(whole))
+                whole, said.status, trusted=last and bool(REMOTE.search(whole) or notices.OPENINGS.search(whole))
             )
             said = more if more.cause != "refused" else said
         text = " ".join(paragraph.split())[:_TEXT_KEPT]
