@@ -153,5 +153,9 @@ def test_both_ways_to_hand_over(receiver: Receiver) -> None:
         again = receiver.at("/help")[2]
         assert again[0]["webhook-id"] == receiver.at("/help")[0][0]["webhook-id"]
         Webhook(own["secret"]).verify(again[1], again[0])
-        assert asked["mode"] == "in_session"
+        listed = platform.cli_json("route", "list")["data"]
+        assert {r["id"] for r in listed} == {own["id"], asked["id"]}
+        assert platform.cli_json("received", "list", "--route", asked["id"], "--state", "refused")["data"]
+        done = platform.cli("received", "replay", message)
+        assert (done.returncode, done.stdout.strip()) == (0, "1 on the way")
         assert platform.api("GET", f"/v1/received/{message}", key=platform.send_key)[0] == 403

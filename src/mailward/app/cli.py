@@ -37,6 +37,8 @@ for _name, _where in (
     ("storage", "storage:app"),
     ("message", "message:app"),
     ("webhook", "webhook:app"),
+    ("route", "inbound:route"),
+    ("received", "inbound:received"),
     ("bounce", "bounce:app"),
     ("audit", "audit:app"),
     ("vault", "vault:app"),
