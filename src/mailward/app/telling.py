@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
@@ -22,6 +22,7 @@ from mailward.base import ids
 from mailward.base.errors import LimitReached, Refused
 from mailward.base.ids import WorkspaceId
 from mailward.base.sources import Clock, Entropy
+from mailward.core.inbound.model import InboundRoute
 from mailward.core.submission.model import Idempotency
 from mailward.core.webhooks.model import Endpoint
 from mailward.policy.access import Actor, Permission, Role
@@ -34,6 +35,17 @@ NOT_MAILED = "not mailed"
 _AT_ONCE = 20
 
 log = structlog.get_logger()
+
+
+class TurnedOff(NamedTuple):
+    """What the platform turned off: a webhook or a route. `disabled_at` is microseconds UTC."""
+
+    kind: str
+    id: str
+    url: str
+    description: str
+    reason: str
+    disabled_at: int
 
 
 class OwnerMail:
@@ -62,8 +74,12 @@ class OwnerMail:
         """Tell whoever is to be told; how many mails. What cannot be sent now is tried at the next run."""
         mailed = 0
         for workspace, endpoint in await self._store.system_read(lambda tx: tx.webhooks.untold(_AT_ONCE)):
-            how = await self._tell(workspace, endpoint)
+            how = await self._tell(workspace, _webhook(endpoint))
             await self._note(workspace, endpoint, how)
+            mailed += how == MAILED
+        for route in await self._store.system_read(lambda tx: tx.inbound.untold(_AT_ONCE)):
+            how = await self._tell(route.workspace, _route(route))
+            await self._note_route(route, how)
             mailed += how == MAILED
         return mailed
 
@@ -72,33 +88,36 @@ class OwnerMail:
         name = ids.encode("whk", endpoint.id)
         log.warning("webhook_disabled", webhook=name, why=endpoint.disabled_reason, owner=how)
 
-    async def _tell(self, workspace: bytes, endpoint: Endpoint) -> str:
+    async def _note_route(self, route: InboundRoute, how: str) -> None:
+        await self._store.system_write(lambda tx: tx.inbound.set_told(route.workspace, route.id, how))
+        log.warning("route_disabled", route=ids.encode("rte", route.id), why=route.disabled_reason, owner=how)
+
+    async def _tell(self, workspace: bytes, off: TurnedOff) -> str:
         name = WorkspaceId(ids.encode("ws", workspace))
         members = await self._store.read(name, lambda tx: tx.people.members(name))
         owners = sorted((m for m in members if m.role is Role.MANAGER), key=lambda m: m.joined)
         senders = sorted(d.name for d in self._domains(workspace).values() if self._capture or not d.capture_only)
         if not owners or not senders:
             return NOT_MAILED
-        candidate = self._candidate(senders[0], [m.email for m in owners], endpoint)
+        candidate = self._candidate(senders[0], [m.email for m in owners], off)
         try:
             await self._accept(Actor(name, "system", "webhooks", frozenset({Permission.MESSAGE_SEND})), candidate)
         except LimitReached:
             raise  # only for now: the next run tries again
         except Refused as e:
-            log.warning("owner_not_mailed", webhook=ids.encode("whk", endpoint.id), code=e.code)
+            log.warning("owner_not_mailed", about=off.id, code=e.code)
             return NOT_MAILED
         return MAILED
 
-    def _candidate(self, domain: str, owners: list[str], endpoint: Endpoint) -> Candidate:
+    def _candidate(self, domain: str, owners: list[str], off: TurnedOff) -> Candidate:
         now = self._clock.now()
-        id = ids.encode("whk", endpoint.id)
-        # The host only: the rest of a webhook's URL often holds a token.
-        host = urlsplit(endpoint.url).hostname or "an endpoint"
+        # The host only: the rest of a URL often holds a token.
+        host = urlsplit(off.url).hostname or "an endpoint"
         author = Mailbox("Mailward", "mailward", domain)
         to = [Mailbox("", *_split(o)) for o in owners]
-        subject = f"A webhook was disabled: {host}"
+        subject = f"A {off.kind} was disabled: {host}"
         # One mail for one disabling, also when the note that it was sent is lost and this is done again.
-        key = hashlib.sha256(f"webhook-disabled {id} {endpoint.disabled_at}".encode()).digest()
+        key = hashlib.sha256(f"{off.kind}-disabled {off.id} {off.disabled_at}".encode()).digest()
         message_id = f"<{key.hex()[:32]}@{domain}>"
         draft = Draft(
             author=author,
@@ -106,7 +125,7 @@ class OwnerMail:
             message_id=message_id,
             date=now,
             subject=subject,
-            text=self._text(id, host, endpoint),
+            text=self._text(host, off),
             headers=(("Auto-Submitted", "auto-generated"),),
         )
         return Candidate(
@@ -120,20 +139,40 @@ class OwnerMail:
             subject=subject,
             message_id=message_id,
             source="api",
-            tags=("webhook-disabled",),
+            tags=(f"{off.kind}-disabled",),
             idempotency=Idempotency(key, key, 0),
         )
 
-    def _text(self, id: str, host: str, endpoint: Endpoint) -> str:
-        at = datetime.fromtimestamp((endpoint.disabled_at or 0) / 1e6, UTC)
-        about = f" ({endpoint.description})" if endpoint.description else ""
-        return (
-            f"The webhook {id}{about} at {host} was disabled on {at:%Y-%m-%d} at {at:%H:%M} UTC, because "
-            f"{endpoint.disabled_reason}.\n\n"
-            "Nothing is posted to it any more, and events that happen now are not kept for it. When it answers "
-            "again, enable it: a test event is posted first, and it has to take that.\n\n"
-            f"{self._public_url}/webhooks/{id}\n"
+    def _text(self, host: str, off: TurnedOff) -> str:
+        at = datetime.fromtimestamp(off.disabled_at / 1e6, UTC)
+        about = f" ({off.description})" if off.description else ""
+        begin = (
+            f"The {off.kind} {off.id}{about} at {host} was disabled on {at:%Y-%m-%d} at {at:%H:%M} UTC, because "
+            f"{off.reason}.\n\n"
         )
+        if off.kind == "webhook":
+            follows = (
+                "Nothing is posted to it any more, and events that happen now are not kept for it. When it answers "
+                "again, enable it: a test event is posted first, and it has to take that.\n\n"
+                f"{self._public_url}/webhooks/{off.id}\n"
+            )
+        else:
+            follows = (
+                "Servers that send to its addresses are asked to try again later, which most do for a few days. When "
+                "its endpoint answers again, turn it on, and replay what it did not take.\n\n"
+                f"{self._public_url}/routes/{off.id}\n"
+            )
+        return begin + follows
+
+
+def _webhook(e: Endpoint) -> TurnedOff:
+    id = ids.encode("whk", e.id)
+    return TurnedOff("webhook", id, e.url, e.description, e.disabled_reason, e.disabled_at or 0)
+
+
+def _route(r: InboundRoute) -> TurnedOff:
+    id = ids.encode("rte", r.id)
+    return TurnedOff("route", id, r.url, r.description, r.disabled_reason, r.disabled_at or 0)
 
 
 def _split(address: str) -> tuple[str, str]:
