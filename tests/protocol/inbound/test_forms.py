@@ -17,7 +17,7 @@ import svix
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mailward.protocol.inbound import cloudmailin, own, signing
-from mailward.protocol.inbound.content import Content, File, from_structure, reply_of, without_forged
+from mailward.protocol.inbound.content import Content, File, from_structure, without_forged
 from mailward.protocol.inbound.facts import (
     DECODER,
     ENCODER,
@@ -305,34 +305,3 @@ def test_forged_results_go_and_every_other_octet_stays() -> None:
     raw = b"A: 1\r\nAuthentication-Results: mx.us; spf=pass\r\n x\r\nB:\t2\r\n\r\nbody\r\n"
     assert without_forged(raw, b"T: 1\r\n", (1,)) == b"T: 1\r\nA: 1\r\nB:\t2\r\n\r\nbody\r\n"
     assert without_forged(raw, b"", ()) == raw
-
-
-@pytest.mark.parametrize(
-    ("text", "reply"),
-    [
-        ("Yes.\r\n\r\nOn Mon, Jan 5, 2026 at 9:00 Bob <b@x> wrote:\r\n> why?\r\n", "Yes."),
-        ("Yes.\n\nOn Mon, 5 Jan 2026\nBob <b@x> wrote:\n\n> why?", "Yes."),
-        ("Ja.\n\nAm 05.01.2026 um 09:00 schrieb Bob:\n> warum?", "Ja."),
-        ("Yes.\n\n-----Original Message-----\nFrom: Bob\nwhy?", "Yes."),
-        ("Yes.\n\nFrom: Bob <b@x>\nSent: Monday\nTo: Ada\n\nwhy?", "Yes."),
-        ("Yes.\n\n> ### Reply Above This Line ###\n> old", "Yes."),
-        ("Yes.\n### Reply Above This Line ###\nold", "Yes."),
-        ("Yes.\n\n> why?\n> really?\n", "Yes."),
-        ("> why?\n\nBecause.\n", "> why?\n\nBecause."),
-        ("On Monday he wrote:\nI am here.", "On Monday he wrote:\nI am here."),
-        ("From: the start\nof a sentence", "From: the start\nof a sentence"),
-        ("> only quoted", "> only quoted"),
-        ("", ""),
-    ],
-)
-def test_what_is_new_in_a_reply(text: str, reply: str) -> None:
-    """Quoted text goes, an answer below its quotation stays, and never does all of it go."""
-    assert reply_of(text) == reply
-
-
-def test_hostile_text_is_read_in_no_time() -> None:
-    """A megabyte of one line, or of words that begin attributions, costs milliseconds."""
-    for text in ("On " * 300_000, ">" * 500_000, "On x\n" * 200_000, "From: x\n" * 100_000, "\n" * 500_000 + ">"):
-        began = time.perf_counter()
-        reply_of(text)
-        assert time.perf_counter() - began < 2

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mailward.base.errors import Invalid
 from mailward.protocol.message import headers, words
 from mailward.protocol.message.headers import Parsed
+from mailward.protocol.message.replies import reply_of
 from mailward.protocol.message.structure import Structure
 
-# What people are asked to write above. Everything from here on is quoted.
-REPLY_MARKER = "### Reply Above This Line ###"
 VALUE_MAX = 65_536
-
-_ATTRIBUTION = re.compile(
-    r"(?i)^\s*(>+\s*)?(on\b.{1,300}\bwrote:|am\b.{1,300}\bschrieb\b.{0,200}:|le\b.{1,300}\ba écrit\s*:|"
-    r"el\b.{1,300}\bescribió\s*:|il\b.{1,300}\bha scritto\s*:|op\b.{1,300}\bschreef\b.{0,200}:)\s*$"
-)
-_OUTLOOK = re.compile(
-    r"(?i)^\s*(-{2,}\s*(original message|ursprüngliche nachricht|message d'origine)\s*-{2,}|_{20,})\s*$"
-)
-_FIELD = re.compile(r"(?i)^\s*\*?(from|von|de|da|van)\*?:\s\S")
-_SENT = re.compile(r"(?i)^\s*\*?(sent|date|gesendet|datum|envoyé|enviado|inviato|verzonden|to|an)\*?:\s\S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,64 +90,3 @@ def grouped(fields: Iterable[tuple[str, str]], *, normal: bool = True) -> Mappin
     for name, value in fields:
         out.setdefault(name.lower().replace("-", "_") if normal else name, []).append(value)
     return out
-
-
-def reply_of(text: str) -> str:
-    """What is new in a reply: the text above the marker, the line that says who wrote what, or the quoted block.
-
-    Only a tail is ever taken away, and never all of it: without a sign of quoting the answer is the whole text,
-    and so it is when nothing stands above the first sign (somebody who answers below keeps their words).
-    """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    end = len(lines)
-    for n, line in enumerate(lines):
-        if REPLY_MARKER in line:
-            end = _back_over_quote_head(lines, n)
-            break
-        if len(line) <= 400 and _starts_quote(lines, n):
-            end = n
-            break
-    else:
-        end = _tail_of_quotes(lines)
-    kept = "\n".join(lines[:end]).rstrip()
-    return kept if kept.strip() else text
-
-
-def _starts_quote(lines: list[str], n: int) -> bool:
-    line = lines[n]
-    if _OUTLOOK.match(line) or (_FIELD.match(line) and any(_SENT.match(x[:400]) for x in lines[n + 1 : n + 4])):
-        return True
-    if _ATTRIBUTION.match(line):
-        return _quoted_after(lines, n)
-    # Long attributions are wrapped into two lines by many programs.
-    joined = line + " " + lines[n + 1][:400] if n + 1 < len(lines) else ""
-    return bool(
-        joined and not line.lstrip().startswith(">") and _ATTRIBUTION.match(joined) and _quoted_after(lines, n + 1)
-    )
-
-
-def _quoted_after(lines: list[str], n: int) -> bool:
-    """Does a quotation follow: a line that begins with > among the next three?"""
-    return any(x.lstrip().startswith(">") for x in lines[n + 1 : n + 4])
-
-
-def _back_over_quote_head(lines: list[str], n: int) -> int:
-    """Where the quotation that holds the marker begins."""
-    while n > 0 and lines[n - 1].lstrip().startswith(">"):
-        n -= 1
-    back = n
-    while back > 0 and n - back < 4:
-        back -= 1
-        if _ATTRIBUTION.match(lines[back][:400]) or _ATTRIBUTION.match(" ".join(lines[back : back + 2])[:800]):
-            return back
-    return n
-
-
-def _tail_of_quotes(lines: list[str]) -> int:
-    """Where a block of quoted lines that runs to the end begins; the end when there is none."""
-    n = len(lines)
-    seen = False
-    while n > 0 and (not lines[n - 1].strip() or lines[n - 1].lstrip().startswith(">")):
-        seen = seen or lines[n - 1].lstrip().startswith(">")
-        n -= 1
-    return n if seen else len(lines)
