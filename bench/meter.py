@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+# Workers that ask a server for work, and the server that answers, are never as quiet as a file is.
+_REST_WITH_DATABASE = 0.1
+
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,14 +61,14 @@ def resident_bytes(roots: Iterable[int]) -> int:
     return total
 
 
-def settle_cpu(roots: Callable[[], list[int]], seconds: float = 15.0) -> float:
-    """CPU once the work left over from a load is done: two readings half a second apart that hardly differ."""
+def settle_cpu(roots: Callable[[], list[int]], seconds: float = 15.0, rest: float = 0.02) -> float:
+    """CPU once the work left over from a load is done: two readings half a second apart that differ by under `rest`."""
     end = time.monotonic() + seconds
     before = cpu_seconds(roots())
     while time.monotonic() < end:
         time.sleep(0.5)
         now = cpu_seconds(roots())
-        if now - before < 0.02:
+        if now - before < rest:
             return now
         before = now
     return before
@@ -95,8 +98,8 @@ class Metered(Protocol):
 
 def settled(server: Metered, seconds: float = 15.0) -> Spent:
     """What a server and its database have spent once both are at rest."""
-    total = settle_cpu(lambda: server.roots() + server.database(), seconds)
     own = server.database()
+    total = settle_cpu(lambda: server.roots() + own, seconds, _REST_WITH_DATABASE if own else 0.02)
     return Spent(total, cpu_seconds(own) if own else None)
 
 

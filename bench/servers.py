@@ -29,6 +29,7 @@ from tests.scenarios.peers import (
 from tests.scenarios.platform import Platform
 
 DOMAIN = SENDER.partition("@")[2]
+ROLES = ("web", "submission", "sender", "upkeep")
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ class MailwardServer:
             paused=self._mode.hold,
             sign=self._mode.sign or self._mode.hold,
             # Submission and relay are compared; the MX and its scanners have figures of their own.
-            settings={"mx.listen": []} | self.store_settings(),
+            settings={"server.roles": list(ROLES)} | self.store_settings(),
         )
         self.platform.__enter__()
         self.port, self.secure_port = self.platform.private_port, self.platform.starttls_port
