@@ -149,6 +149,7 @@ class MxGate:
     async def _accept(self, visitor: Visitor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> str:
         try:
             if visitor.returning:
+                header_of(content)  # its caps hold for what comes back, too
                 return await self._returns.take(visitor.returning, envelope.sender, content, session)
             return await self._receive(visitor, envelope, content, session)
         except MailwardError as e:
