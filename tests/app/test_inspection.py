@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from mailward.adapters.scanners.frames import Examination
@@ -62,3 +64,22 @@ async def test_what_is_refused() -> None:
     assert translate(away.value).startswith(b"451 4.7.0")
     program = Examination(matches=(("windows_program", "suspicious", "a.exe"),))
     await inspection(program, Report("clamd", Verdict.CLEAN)).require_clean(b"x", "", [])
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (b"Subject: x\r\n\r\nhello", False),
+        (b"Content-Type: text/plain\r\n\r\nhello", False),
+        (b"Subject: x\r\nCONTENT-TYPE:\tMultipart/mixed; boundary=b\r\n\r\n--b\r\nContent-type: TEXT/html\r\n", False),
+        (b"Content-Type: application/zip\r\n\r\nPK", True),
+        (b"content-type:application/zip\r\n\r\nPK", True),
+        (
+            b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\ncOntent-tYpe: message/rfc822\r\n",
+            True,
+        ),
+    ],
+)
+def test_only_what_can_carry_something_is_looked_into(content: bytes, wanted: bool) -> None:
+    """Text alone passes; any part of another type, first field or last, in any spelling, is looked into."""
+    assert Inspection(cast(Any, None), "mx.test").wants(content, ()) is wanted
