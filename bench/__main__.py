@@ -28,8 +28,11 @@ def main() -> int:
         help="what Mailward runs on, unless --only says",
     )
     parser.add_argument("--bucket", action="store_true", help="with postgres: also with bodies in a bucket (moto)")
+    parser.add_argument("--stored", type=int, default=0, help="messages in PostgreSQL beside 10,000 (5000000: 30 GB)")
+    parser.add_argument("--fillers", type=int, default=plan.fillers, help="processes that store them")
+    parser.add_argument("--nodes", action="store_true", help="one node on one core against two, over one PostgreSQL")
     parser.add_argument("--only", help="servers: postfix, haraka, mailward, mailward-pg, mailward-s3")
-    parser.add_argument("--cases", default=",".join(plan.cases), help="cases (default %(default)s)")
+    parser.add_argument("--cases", default=",".join(plan.cases), help="cases (default %(default)s; '': none)")
     given = parser.parse_args()
     plan = replace(
         plan,
@@ -37,6 +40,9 @@ def main() -> int:
         rounds=given.rounds,
         large=given.large,
         large_messages=given.large_messages,
+        stored=given.stored,
+        fillers=given.fillers,
+        nodes=given.nodes,
         only=tuple(given.only.split(",")) if given.only else servers(given.store, bucket=given.bucket),
         cases=tuple(given.cases.split(",")) if given.cases else (),
     )
@@ -48,6 +54,8 @@ def main() -> int:
     verdicts = report.verdicts(results, plan)
     for verdict, value, meaning in verdicts:
         print(f"{verdict:<5}{value:>14}  {meaning}")
+    for note in results.notes:
+        print(f"\n{note}")
     for problem in results.problems:
         print(f"PROBLEM {problem}")
     print(f"\nsamples: {report.save(results, plan, Path('bench-results'))}")

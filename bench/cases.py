@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
 
 from bench import load, meter
 from bench.fill import run_fill
+from bench.nodes import nodes
 from bench.plan import Plan, Results, say
 from bench.postgres import MailwardOnBucket, MailwardOnPostgres
 from bench.servers import HarakaServer, MailwardServer, Mode, PostfixServer, installed
+from bench.stored import stored
 from tests.scenarios.peers import PeerFailed, SmtpSink, stop
 
 MAKERS: dict[str, Callable[[Mode, SmtpSink], Any]] = {
@@ -42,6 +45,12 @@ def run(plan: Plan) -> Results:
                     say(f"  failed: {e}")
     if plan.large and "mailward" in servers:
         large(plan, results)
+    for case, asked, measure in (("stored", plan.stored > 0, stored), ("nodes", plan.nodes, nodes)):
+        if asked:
+            try:
+                measure(plan, results)
+            except (PeerFailed, OSError, TimeoutError, subprocess.SubprocessError) as e:
+                results.problems.append(f"{case}: {e}")
     return results
 
 

@@ -50,6 +50,8 @@ class Results:
 
     samples: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the figures has to know of this run."""
 
     def add(self, server: str, case: str, measure: str, *values: float) -> None:
         """Keep one or more samples."""

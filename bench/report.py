@@ -28,6 +28,17 @@ def figures(results: Results) -> dict[str, float]:
         )
     for figure, case in (("pg_accept_10k_20", "accept_10k_20"), ("pg_relay_signed", "relay_signed")):
         found[figure] = ratio(results.median("mailward-pg", case, "rate"), results.median("postfix", case, "rate"))
+    for figure, measure in (("stored_cpu", "cpu_per_1000"), ("stored_rate", "rate")):
+        found[figure] = ratio(
+            results.median("mailward-pg", "stored_many", measure), results.median("mailward-pg", "stored_few", measure)
+        )
+    for case in ("nodes_accept", "nodes_relay"):
+        found[case] = ratio(results.median("2 nodes", case, "rate"), results.median("1 node", case, "rate"))
+        alone = ratio(
+            results.median("1 node", case, "node_cpu_per_1000"), results.median("2 nodes", case, "node_cpu_per_1000")
+        )
+        # A core does one over the CPU of a message; two of them twice that.
+        found[f"{case}_alone"] = None if alone is None else 2 * alone
     found["cpu_accept"] = ratio(
         results.median("mailward", "accept_10k_20", "cpu_per_1000"),
         results.median("postfix", "accept_10k_20", "cpu_per_1000"),
@@ -96,6 +107,7 @@ def save(results: Results, plan: Plan, folder: Path) -> Path:
         "plan": {"messages": plan.messages, "rounds": plan.rounds, "cases": list(plan.cases)},
         "figures": figures(results),
         "verdicts": [{"verdict": v, "value": x, "gate": g} for v, x, g in verdicts(results, plan)],
+        "notes": results.notes,
         "problems": results.problems,
         "samples": {"/".join(k): [round(x, 6) for x in v] for k, v in results.samples.items()},
     }

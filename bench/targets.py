@@ -46,4 +46,17 @@ GATES = (
         4.0,
         of="mailward-pg",
     ),
+    Gate(
+        "stored_cpu",
+        "PostgreSQL: CPU per 1,000 accepted, the database's included, with many stored / with 10,000",
+        1.2,
+        1.0,
+        at_most=True,
+        of="stored",
+    ),
+    Gate("stored_rate", "PostgreSQL: accept rate with many stored / with 10,000", 1 / 1.2, 1.0, of="stored"),
+    Gate("nodes_accept", "accept: two nodes on a core each / one", 1.6, 2.0, of="nodes"),
+    Gate("nodes_relay", "relay, both signatures: two nodes on a core each / one", 1.6, 2.0, of="nodes"),
+    Gate("nodes_accept_alone", "the same, accept, nodes alone (by their CPU)", 1.6, 2.0, of="nodes"),
+    Gate("nodes_relay_alone", "the same, relay, nodes alone (by their CPU)", 1.6, 2.0, of="nodes"),
 )
