@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from email import message_from_bytes, policy
 from typing import Any
 
@@ -16,11 +17,14 @@ from mailward.base import ids
 from mailward.base.errors import Forbidden, LimitReached, MailwardError
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.identity.model import Member
+from mailward.core.inbound import routes
+from mailward.core.inbound.routes import Allowed, RouteDraft
 from mailward.core.webhooks import endpoints, enqueue
 from mailward.core.webhooks.lease import lease
 from mailward.core.webhooks.model import Result
 from mailward.core.webhooks.settle import settle
 from mailward.policy.access import Actor, Permission, Role
+from mailward.policy.inbound_routes import MatchKind
 from tests.conftest import MovingClock, SeededEntropy
 
 RAW = b"a" * 16
@@ -131,3 +135,27 @@ async def test_a_limit_is_waited_out(world: World) -> None:
     world.refusal = None
     assert await world.mail().run() == 1
     assert world.sent[0][1].idempotency is not None
+
+
+async def test_the_owner_of_a_route_is_mailed_too(world: World) -> None:
+    """Once, with what senders are told meanwhile and the link, without the URL's path."""
+    await world.begin(Role.MANAGER)
+    await world.mail().run()
+    world.sent.clear()
+    draft = RouteDraft("in.example.com", MatchKind.CATCH_ALL, "", "https://in.example/secret-path")
+    now = world.clock.now()
+
+    async def off(tx: SqliteTx) -> None:
+        made, _ = await routes.add_route(
+            tx, ACTOR, draft, allowed=Allowed(), seal=bytes, now=now, entropy=world.entropy
+        )
+        gone = replace(made, enabled=False, disabled_reason="it answered 410 Gone", disabled_at=1, owner_told="due")
+        await tx.inbound.update_route(gone)
+
+    await world.store.write(WS, off)
+    assert await world.mail().run() == 1
+    text = message_from_bytes(world.sent[0][1].content, policy=policy.default).get_content()
+    assert "https://mail.example/routes/rte_" in text
+    assert "try again later" in text.replace("\n", " ")
+    assert "secret-path" not in text
+    assert await world.mail().run() == 0
