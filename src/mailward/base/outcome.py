@@ -8,9 +8,11 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The other side took responsibility."""
+    """The other side took responsibility. `code` and `enhanced` as it answered, 0 and "" where it has none."""
 
     text: str = ""
+    code: int = 0
+    enhanced: str = ""
 
 
 @dataclass(frozen=True, slots=True)

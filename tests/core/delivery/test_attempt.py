@@ -26,7 +26,7 @@ class World:
 
     def __init__(self) -> None:
         self.found: Any = Route("x.test", (Host("mx.x.test", "192.0.2.1", 25),), "MX of x.test", "opportunistic")
-        self.outcomes: list[Outcome] = [Done("ok")]
+        self.outcomes: list[Outcome] = [Done("ok", 250, "2.0.0")]
         self.listed: dict[int, str] = {}
         self.shipments: list[Shipment] = []
         self.signed: list[bytes] = []
@@ -85,13 +85,14 @@ def work(*recipients: str, content: bytes | None = CONTENT, **over: Any) -> Work
 
 
 async def test_a_delivered_copy_is_signed_and_explained() -> None:
-    """The signature goes in front, and the record names host, reason, keys and the dialogue."""
+    """The signature goes in front, and the record names host, reason, keys, the answer and the dialogue."""
     world = World()
     (one,) = await world.attempter().attempt(work("b@x.test"))
     assert one.state is DeliveryState.DELIVERED
     assert world.shipments[0].content == (b"DKIM-Signature: x\r\n", CONTENT)
     assert world.shipments[0].mail_from == "b+0@bounce.d.test"
     assert (one.facts.host, one.facts.why, one.facts.signed) == ("mx.x.test", "first", ("s1", "s2"))
+    assert (one.facts.code, one.facts.enhanced, one.facts.text) == (250, "2.0.0", "ok")
     assert one.facts.dialogue == [(0, "S", "220 hi")]
 
 

@@ -176,7 +176,7 @@ def test_reset_only_when_needed(pipelining: bool) -> None:
     for reply in (b"250 ok\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
         client.receive(reply, 2.1)
     assert client.receive(b"250 queued as 1\r\n", 2.2) is Step.FINISHED
-    assert client.outcomes == [Done("queued as 1")]
+    assert client.outcomes == [Done("queued as 1", 250)]
     client.out = []
     client.send(mail(), 3.0)
     assert client.out[0].startswith(b"MAIL")

@@ -142,6 +142,12 @@ def _print_sending(sending: schema.Sending, *, json: bool) -> None:
         print("some messages are held")
 
 
+def _answer(attempt: schema.Attempt) -> str:
+    """Code, enhanced status and text; a server's own text begins with the status already."""
+    enhanced = "" if attempt.text.startswith(attempt.enhanced) else attempt.enhanced
+    return " ".join(part for part in (str(attempt.code or ""), enhanced, attempt.text) if part)
+
+
 def _print_attempt(attempt: schema.Attempt) -> None:
     print(f"  try {attempt.number} at {attempt.at.isoformat(timespec='milliseconds')}: {attempt.outcome}")
     facts = {
@@ -151,7 +157,7 @@ def _print_attempt(attempt: schema.Attempt) -> None:
         "    tls": ", ".join(f"{k} {v}" for k, v in attempt.tls.items()) or "none",
         "    signed": ", ".join(attempt.signed) or "no",
         "    rewritten": "; ".join(attempt.rewritten),
-        "    answer": f"{attempt.code or ''} {attempt.enhanced} {attempt.text}".strip(),
+        "    answer": _answer(attempt),
         "    class": attempt.reason,
         "    took": f"{attempt.elapsed_ms} ms",
     }

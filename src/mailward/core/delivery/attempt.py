@@ -208,7 +208,7 @@ class Attempter:
             verdict = self._judge(outcome, copy.recipient, attempt, work.created, now)
             text = outcome.text
             match outcome:
-                case Done():
+                case Done(code=code, enhanced=enhanced):
                     said = "delivered"
                 case TempFail(code=code, enhanced=enhanced):
                     said = "deferred" if verdict.state is DeliveryState.QUEUED else "expired"

@@ -401,7 +401,7 @@ class SmtpClient:
     def _on_end_of_data(self, code: int, text: bytes) -> Step:
         self._needs_reset = False
         if 200 <= code < 300:
-            done: Outcome = Done(_text(text))
+            done: Outcome = Done(_text(text), code, enhanced_status(code, text))
         else:
             done = self._refusal(code, text, "end_of_data")
         self._settle(done)
