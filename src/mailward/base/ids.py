@@ -22,9 +22,26 @@ EventId = NewType("EventId", str)
 UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
 
-PREFIXES = frozenset(
-    ("ws", "msg", "dlv", "dom", "key", "smtp", "whk", "evt", "usr", "ses", "rte", "rcv", "aud", "att", "sup", "rpl")
-)
+NAMES = {
+    "ws": "workspace",
+    "msg": "message",
+    "dlv": "delivery",
+    "dom": "domain",
+    "key": "key",
+    "smtp": "SMTP credential",
+    "whk": "webhook endpoint",
+    "evt": "event",
+    "usr": "user",
+    "ses": "session",
+    "rte": "route",
+    "rcv": "received message",
+    "aud": "audit entry",
+    "att": "attachment",
+    "sup": "suppression",
+    "rpl": "replay",
+}
+"""What each prefix stands for, as people are told."""
+PREFIXES = frozenset(NAMES)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
@@ -46,16 +63,20 @@ def decode(prefix: str, text: str) -> bytes:
     """
     head, _, body = text.partition("_")
     if head != prefix or len(body) != 26:
-        raise NotFound("not_found", f"There is no {prefix} with that id.")
+        raise _unknown(prefix)
     n = 0
     for c in body:
         value = _VALUES.get(c)
         if value is None:
-            raise NotFound("not_found", f"There is no {prefix} with that id.")
+            raise _unknown(prefix)
         n = n << 5 | value
     if n >> 128:
-        raise NotFound("not_found", f"There is no {prefix} with that id.")
+        raise _unknown(prefix)
     return n.to_bytes(16, "big")
+
+
+def _unknown(prefix: str) -> NotFound:
+    return NotFound("not_found", f"There is no {NAMES.get(prefix, prefix)} with that id.")
 
 
 def new_raw(now_ms: int, entropy: Entropy) -> bytes:
