@@ -144,6 +144,15 @@ async def test_import_refuses_bad_lines_one_by_one(store: Any, clock: Any, entro
     assert (done.added, done.already, [n for n, _ in done.refused]) == (1, 1, [2])
 
 
+async def test_a_bad_line_is_numbered_as_an_editor_does(store: Any, clock: Any, entropy: Any) -> None:
+    """The header and empty lines count: the number leads to the line in the file."""
+    lines = transfer.parse_csv("address,reason\n\na@example.com,manual\nnonsense\n")
+    done = await store.write(
+        WS, lambda tx: transfer.import_lines(tx, actor(), lines, key=KEY, now=clock.now(), entropy=entropy)
+    )
+    assert (done.added, [n for n, _ in done.refused]) == (1, [4])
+
+
 async def test_reading_does_not_permit_changing(store: Any, clock: Any, entropy: Any) -> None:
     """An actor that may read may not add."""
     reader = actor(WS, Permission.SUPPRESSION_READ)

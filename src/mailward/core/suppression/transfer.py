@@ -24,11 +24,12 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line to import."""
+    """One line to import, and the line of the file that it is (from 1, as editors count)."""
 
     address: str
-    reason: Reason = Reason.IMPORTED
-    stream: str = EVERY_STREAM
+    reason: Reason
+    stream: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,16 @@ def parse_csv(text: str) -> list[Line]:
 
     Raises Invalid for an unknown reason, TooLarge beyond 10,000 lines.
     """
-    rows = [row for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"))) if row and row[0].strip()]
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    rows = [(reader.line_num, row) for row in reader if row and row[0].strip()]
     columns = {"address": 0}
-    if rows and "@" not in rows[0][0]:
-        columns = {_column(name): i for i, name in enumerate(rows.pop(0))}
+    if rows and "@" not in rows[0][1][0]:
+        columns = {_column(name): i for i, name in enumerate(rows.pop(0)[1])}
     if "address" not in columns:
         raise Invalid("invalid_csv", "The first line names no column 'address' or 'email'.", field="file")
     if len(rows) > IMPORT_MAX:
         raise TooLarge("import_too_large", f"At most {IMPORT_MAX} lines can be imported at once.")
-    return [_line(row, columns) for row in rows]
+    return [_line(number, row, columns) for number, row in rows]
 
 
 def _column(name: str) -> str:
@@ -61,7 +63,7 @@ def _column(name: str) -> str:
     return "address" if name in ("email", "e-mail", "email_address", "recipient") else name
 
 
-def _line(row: Sequence[str], columns: dict[str, int]) -> Line:
+def _line(number: int, row: Sequence[str], columns: dict[str, int]) -> Line:
     def cell(name: str) -> str:
         i = columns.get(name)
         return row[i].strip() if i is not None and i < len(row) else ""
@@ -73,7 +75,8 @@ def _line(row: Sequence[str], columns: dict[str, int]) -> Line:
     if reason and reason not in set(Reason):
         raise Invalid("invalid_csv", f"'{reason[:40]}' is not a reason: use {', '.join(Reason)}.", field="reason")
     stream = cell("stream").lower()
-    return Line(address, Reason(reason) if reason else Reason.IMPORTED, EVERY_STREAM if stream == "every" else stream)
+    kept = Reason(reason) if reason else Reason.IMPORTED
+    return Line(address, kept, EVERY_STREAM if stream == "every" else stream, number)
 
 
 async def import_lines(
@@ -85,11 +88,11 @@ async def import_lines(
         raise TooLarge("import_too_large", f"At most {IMPORT_MAX} lines can be imported at once.")
     rows: list[tuple[bytes, Entry]] = []
     refused: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, 1):
+    for line in lines:
         try:
             shown = normalise(line.address)
         except Invalid as e:
-            refused.append((number, e.public))
+            refused.append((line.number, e.public))
             continue
         entry = new_entry(shown, line.reason, stream=line.stream, source="import", now=now, entropy=entropy)
         rows.append((token(key, shown), entry))
