@@ -24,8 +24,10 @@ app = cyclopts.App(name="key", help="API keys.")
 def create(
     name: str,
     *,
-    scope: Annotated[list[Scope] | None, Parameter(help="send, read or admin; several times if wished.")] = None,
-    network: Annotated[list[str] | None, Parameter(help="Only from this network.")] = None,
+    scope: Annotated[
+        list[Scope] | None, Parameter(negative="", help="send, read or admin; several times if wished.")
+    ] = None,
+    network: Annotated[list[str] | None, Parameter(negative="", help="Only from this network.")] = None,
     config: Config = None,
     workspace: Workspace = None,
     json: Json = False,
@@ -62,9 +64,12 @@ def list_(*, config: Config = None, workspace: Workspace = None, json: Json = Fa
             context.actor.workspace, lambda tx: credentials.list_keys(tx, context.actor, limit=1000)
         )
         now = context.clock.now()
-        rows = [(c.id, c.name, c.hint, " ".join(sorted(c.scopes)), state(c, now)) for c in found]
         head = ("id", "name", "hint", "scopes", "state")
-        print_json([dict(zip(head, r, strict=True)) for r in rows]) if json else print_table(rows, head)
+        if json:
+            listed = [(c.id, c.name, c.hint, sorted(c.scopes), state(c, now)) for c in found]
+            print_json([dict(zip(head, r, strict=True)) for r in listed])
+        else:
+            print_table([(c.id, c.name, c.hint, " ".join(sorted(c.scopes)), state(c, now)) for c in found], head)
         return 0
 
     return run(config, workspace, act)

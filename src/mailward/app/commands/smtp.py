@@ -23,7 +23,7 @@ app = cyclopts.App(name="smtp", help="SMTP credentials.")
 def create(
     name: str,
     *,
-    network: Annotated[list[str] | None, Parameter(help="Only from this network.")] = None,
+    network: Annotated[list[str] | None, Parameter(negative="", help="Only from this network.")] = None,
     without_password: Annotated[
         bool, Parameter(negative="", help="The network is the credential (private listener only).")
     ] = False,
@@ -61,9 +61,15 @@ def list_(*, config: Config = None, workspace: Workspace = None, json: Json = Fa
             context.actor.workspace, lambda tx: credentials.list_smtp(tx, context.actor, limit=1000)
         )
         now = context.clock.now()
-        rows = [(c.id, c.name, c.kind.value, " ".join(map(str, c.networks)) or "any", state(c, now)) for c in found]
         head = ("id", "name", "kind", "networks", "state")
-        print_json([dict(zip(head, r, strict=True)) for r in rows]) if json else print_table(rows, head)
+        if json:
+            listed = [(c.id, c.name, c.kind.value, list(map(str, c.networks)), state(c, now)) for c in found]
+            print_json([dict(zip(head, r, strict=True)) for r in listed])
+        else:
+            shown = [
+                (c.id, c.name, c.kind.value, " ".join(map(str, c.networks)) or "any", state(c, now)) for c in found
+            ]
+            print_table(shown, head)
         return 0
 
     return run(config, workspace, act)
