@@ -40,7 +40,7 @@ class Clamd(Peer):
         self._process = subprocess.Popen(
             [tool("clamd"), "--config-file", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_until(self._answers, "clamd", 40)
+        wait_until(self._answers, "clamd", 120)
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -70,7 +70,7 @@ class Clamd(Peer):
 
 _RSPAMD = """
 options {{
-  pidfile = "{folder}/rspamd.pid"; tempdir = "{folder}"; temp_dir = "{folder}"; filters = ""; raw_mode = false;
+  pidfile = "{folder}/rspamd.pid"; tempdir = "{folder}"; temp_dir = "{folder}"; filters = ""; raw_mode = false; disable_hyperscan = true;
   dns {{ nameserver = ["127.0.0.1:{nowhere}"]; timeout = 0.1s; retransmits = 1; }}
   check_all_filters = false; local_addrs = ["127.0.0.0/8"]; hs_cache_dir = "{folder}";
   control_socket = "{folder}/c mode=0600";
@@ -105,7 +105,7 @@ class Rspamd(Peer):
                 raise PeerFailed(f"rspamd ended with {process.returncode}")
             return answers(self.port)
 
-        wait_until(ready, "rspamd", 40)
+        wait_until(ready, "rspamd", 120)
         time.sleep(0.2)  # its port is the parent's, its worker a moment later
 
     def close(self) -> None:
