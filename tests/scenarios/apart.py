@@ -19,7 +19,7 @@ from tests.scenarios.platform import Platform
 
 APART = (("web",), ("submission",), ("sender",), ("upkeep",))
 TOGETHER = (("web", "submission", "sender", "upkeep"),)
-_BLOCK = {"web": 0, "submission": 100, "sender": 200, "upkeep": 300}
+_BLOCK = {"web": 0, "submission": 100, "sender": 200, "upkeep": 300, "mx": 400}
 
 
 class Apart(Platform):
@@ -194,7 +194,7 @@ def _metrics_base() -> int:
     """A port such that those of every role's first workers are free too."""
     for _ in range(200):
         base = free_port()
-        if base + 304 > 65535:
+        if base + 404 > 65535:
             continue
         if all(_free(base + block + n) for block in _BLOCK.values() for n in range(3)):
             return base

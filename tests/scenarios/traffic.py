@@ -95,15 +95,15 @@ class Dialogue:
         self._socket.sendall(line.encode() + b"\r\n")
         return self.reply()
 
-    def send(self, token: str, size: int = 0) -> tuple[int, str]:
+    def send(self, token: str, size: int = 0, *, sender: str = SENDER, recipient: str = RECIPIENT) -> tuple[int, str]:
         """One message; the first reply that is not what was hoped for, or the last one."""
-        for line, wanted in ((f"MAIL FROM:<{SENDER}>", 250), (f"RCPT TO:<{RECIPIENT}>", 250), ("DATA", 354)):
+        for line, wanted in ((f"MAIL FROM:<{sender}>", 250), (f"RCPT TO:<{recipient}>", 250), ("DATA", 354)):
             answer = self.say(line)
             if answer[0] != wanted:
                 return answer
         body = ("All work and no play makes a dull mail.\r\n" * (size // 41 + 1)) if size else ""
         return self.say(
-            f"From: App <{SENDER}>\r\nTo: {RECIPIENT}\r\nSubject: ledger\r\nX-Ledger: {token}\r\n\r\n{token}\r\n{body}."
+            f"From: App <{sender}>\r\nTo: {recipient}\r\nSubject: ledger\r\nX-Ledger: {token}\r\n\r\n{token}\r\n{body}."
         )
 
     def close(self) -> None:
@@ -116,9 +116,12 @@ class Dialogue:
 class SmtpSender(Sender):
     """Numbers from `count` messages over one kept connection, made anew whenever it is cut."""
 
-    def __init__(self, name: str, port: int, count: int, *, size: int = 0) -> None:
+    def __init__(
+        self, name: str, port: int, count: int, *, size: int = 0, sender: str = SENDER, recipient: str = RECIPIENT
+    ) -> None:
         super().__init__(name)
         self._port, self._count, self._size = port, count, size
+        self._from, self._to = sender, recipient
         self._dialogue: Dialogue | None = None
 
     def send_all(self) -> None:
@@ -136,13 +139,13 @@ class SmtpSender(Sender):
                 self._dialogue = Dialogue(self._port)
                 if self._dialogue.greeting[0] != 220 or self._dialogue.say("EHLO ledger.test")[0] != 250:
                     raise ConnectionResetError("not greeted")
-            code, text = self._dialogue.send(token, self._size)
+            code, text = self._dialogue.send(token, self._size, sender=self._from, recipient=self._to)
         except (OSError, ValueError):
             self.unanswered += 1
             self._hang_up()
             return False
         if code == 250:
-            self.acknowledged.append((token, RECIPIENT))
+            self.acknowledged.append((token, self._to))
             return True
         self.refused(f"{code} {text}")
         if code == 421:
@@ -209,8 +212,19 @@ class SourceSender(Sender):
     wrong: all before the last number shown were acknowledged.
     """
 
-    def __init__(self, name: str, port: int, count: int, *, run_length: int = 100, size: int = 4000) -> None:
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        count: int,
+        *,
+        run_length: int = 100,
+        size: int = 4000,
+        sender: str = SENDER,
+        recipient: str = RECIPIENT,
+    ) -> None:
         super().__init__(name)
+        self._from, self._to = sender, recipient
         self._port, self._count, self._length, self._size = port, count, run_length, size
 
     def send_all(self) -> None:
@@ -223,7 +237,7 @@ class SourceSender(Sender):
             done = subprocess.run(
                 [
                     tool("smtp-source"), "-c", "-d", "-s", "1", "-m", str(length), "-l", str(self._size), "-S", name,
-                    "-f", SENDER, "-t", RECIPIENT, f"127.0.0.1:{self._port}",
+                    "-f", self._from, "-t", self._to, f"127.0.0.1:{self._port}",
                 ],
                 capture_output=True,
                 timeout=600,
@@ -232,7 +246,7 @@ class SourceSender(Sender):
             shown = [int(n) for n in re.findall(rb"\d+", done.stdout)]
             accepted = length if done.returncode == 0 else max((shown[-1] if shown else 0) - 1, 0)
             # It numbers its messages downwards.
-            self.acknowledged += [(f"{name}/{length - 1 - k:04x}", RECIPIENT) for k in range(accepted)]
+            self.acknowledged += [(f"{name}/{length - 1 - k:04x}", self._to) for k in range(accepted)]
             if accepted:
                 end = time.monotonic() + _PATIENCE
             if done.returncode:
