@@ -19,3 +19,13 @@ def test_the_list_of_commands_names_each_with_its_purpose(wanted: list[str]) -> 
     told = {row[0]: row[1] for row in rows if len(row) == 2}
     for name in ("up", "doctor", "verify", "storage", "message", "webhook", "audit", "vault", "migrate-store", "node"):
         assert told.get(name), f"{name} is not listed, or says nothing of itself"
+
+
+def test_a_hyphen_is_standard_input() -> None:
+    """`mailward bounce explain -` reads what is piped to it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mailward", "bounce", "explain", "-"],
+        input="Subject: hello\n\nno bounce\n", capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("kind:")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import cyclopts
+from cyclopts import Parameter
 
 from mailward.app.commands.output import Json, print_facts, print_json
 from mailward.base.errors import Invalid
@@ -20,7 +22,7 @@ _EFFECTS = {
 
 
 @app.command
-def explain(file: str, /, *, json: Json = False) -> int:
+def explain(file: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, json: Json = False) -> int:
     """Read a returned message from a file (.eml), or from standard input with "-", and say what it is.
 
     Needs no installation and changes nothing. Without the return-path it came to, nothing says which message it is
