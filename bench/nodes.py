@@ -82,9 +82,9 @@ def sentence(cores: set[int]) -> str:
     nodes, others = layout(cores)
     if others & set(nodes):
         return (
-            f"nodes: {len(cores)} cores: PostgreSQL, smtp-source and smtp-sink share the nodes' cores. The ratio of the "
-            "rates is what this machine gives; 'nodes alone' says from the nodes' own CPU what two would do beside one "
-            "with the database and the load elsewhere. It does not see nodes wait for each other in the database."
+            f"nodes: {len(cores)} cores: PostgreSQL, smtp-source and smtp-sink share the nodes' cores. The ratio of "
+            "the rates is what this machine gives; 'nodes alone' says from the nodes' own CPU what two would do beside "
+            "one with the database and the load elsewhere. It does not see nodes wait for each other in the database."
         )
     return f"nodes: on the cores {nodes[0]} and {nodes[1]}; PostgreSQL and the load on {len(others)} others."
 

@@ -21,6 +21,11 @@ SERVER = (
     "max_connections=100",
 )
 _BUCKET = "bench"
+_INDEXED = """
+SELECT EXISTS (SELECT FROM mailward.search_progress) AND NOT EXISTS (
+    SELECT FROM mailward.search_progress p, LATERAL (
+        SELECT 1 FROM mailward.messages m WHERE m.workspace = p.workspace AND m.id > p.upto LIMIT 1) later)
+"""
 
 
 class Database:
@@ -63,6 +68,10 @@ class Database:
     def count(self) -> int:
         """Messages stored."""
         return int(asyncio.run(self._as_superuser("SELECT count(*) FROM mailward.messages")))
+
+    def indexed(self) -> bool:
+        """Has upkeep put everything stored into the index of the search?"""
+        return bool(asyncio.run(self._as_superuser(_INDEXED)))
 
     async def _as_superuser(self, *statements: str) -> Any:
         assert self._server is not None

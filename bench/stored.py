@@ -11,7 +11,7 @@ from bench.fill import run_fill
 from bench.plan import Plan, Results, say
 from bench.postgres import MailwardOnPostgres
 from bench.servers import Mode
-from tests.scenarios.peers import PeerFailed, SmtpSink
+from tests.scenarios.peers import PeerFailed, SmtpSink, wait_until
 
 FEW = 10_000
 # Rows and their indexes, the write-ahead log kept between checkpoints, and the sealed body of 500 octets.
@@ -38,7 +38,8 @@ def stored(plan: Plan, results: Results) -> None:
             )
             results.add("mailward-pg", f"stored_{case}", "fill_rate", rate)
             say(f"stored: {rate:,.0f} a second; upkeep indexes them")
-            meter.settled(server, 600 + count / _FILL_A_SECOND)
+            wait_until(server.store.indexed, "the index of the search", 600 + count / _FILL_A_SECOND, 2.0)
+            meter.settled(server)
             server.store.tidy()
             results.add("mailward-pg", f"stored_{case}", "stored", server.store.count())
         # The first load finds cold caches and connections: it is not counted.

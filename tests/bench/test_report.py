@@ -74,3 +74,12 @@ def test_the_table_has_a_line_a_case_and_server() -> None:
     assert len(lines) == 3
     assert lines[1].split()[:2] == ["accept_10k_20", "mailward"]
     assert lines[1].split()[-1] == "-"
+
+
+def test_two_nodes_beside_one() -> None:
+    """The rates give one ratio; the nodes' own CPU another, in which the database and the load have no part."""
+    results = Results()
+    for name, rate, cpu in (("1 node", 400.0, 2.0), ("2 nodes", 500.0, 2.5)):
+        results.add(name, "nodes_accept", "rate", rate)
+        results.add(name, "nodes_accept", "node_cpu_per_1000", cpu)
+    assert figures(results) == {"nodes_accept": 1.25, "nodes_accept_alone": 1.6}
