@@ -70,9 +70,9 @@ class Clamd(Peer):
 
 _RSPAMD = """
 options {{
-  pidfile = "{folder}/rspamd.pid"; tempdir = "{folder}"; temp_dir = "{folder}"; filters = ""; raw_mode = false; disable_hyperscan = true;
+  pidfile = "{folder}/rspamd.pid"; tempdir = "{folder}"; temp_dir = "{folder}"; filters = ""; raw_mode = false;
   dns {{ nameserver = ["127.0.0.1:{nowhere}"]; timeout = 0.1s; retransmits = 1; }}
-  check_all_filters = false; local_addrs = ["127.0.0.0/8"]; hs_cache_dir = "{folder}";
+  disable_hyperscan = true; check_all_filters = false; local_addrs = ["127.0.0.0/8"]; hs_cache_dir = "{folder}";
   control_socket = "{folder}/c mode=0600";
 }}
 logging {{ type = "file"; filename = "{folder}/rspamd.log"; level = "warning"; }}
