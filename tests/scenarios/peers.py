@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -22,6 +23,7 @@ from types import TracebackType
 from typing import IO, Self
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_CHANCE = random.SystemRandom()
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
@@ -37,10 +39,14 @@ def tool(name: str) -> str:
 
 
 def free_port() -> int:
-    """A loopback TCP port that was free a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """A loopback TCP port that was free a moment ago, and that the system gives to no outgoing connection meanwhile."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(1000):
+        port = _CHANCE.randrange(10_000, max(first, 11_000))
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
+    raise PeerFailed("no free port")
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20.0, pause: float = 0.05) -> None:
