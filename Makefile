@@ -35,7 +35,7 @@ contracts: $(VENV)/.dev ## import-linter: who may import whom
 unit: $(VENV)/.dev ## pytest alone (PYTEST_ARGS="tests/protocol -x")
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-bench: test-deps $(VENV)/.dev ## beside Postfix and Haraka, in one run; BENCH_ARGS=--quick for a short look
+bench: test-deps $(VENV)/.dev ## beside Postfix and Haraka, in one run; BENCH_ARGS: --quick, --store postgres, --stored N, --nodes
 	@tools/install-node.sh haraka
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
