@@ -42,6 +42,8 @@ bench: test-deps $(VENV)/.dev ## beside Postfix and Haraka, in one run; BENCH_AR
 soak: test-deps $(VENV)/.dev ## kill -9 of every role and node, 20 rounds of 5,000 messages each (SOAK_ARGS); other long forms
 	@$(BIN)/python -m tests.scenarios.soak $(SOAK_ARGS)
 	@$(BIN)/python -m tests.scenarios.disturbed $(SOAK_ARGS)
+	@$(BIN)/python -m tests.scenarios.inbound_soak $(SOAK_ARGS)
+	@$(BIN)/python -m tests.scenarios.bad_endpoints $(SOAK_ARGS)
 	@MAILWARD_SOAK=1 $(BIN)/pytest -m soak --timeout 7200 -p no:cacheprovider $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 demo: $(VENV)/.runtime ## start, submit a folder of real messages by SMTP and by API, show what became of each
