@@ -10,6 +10,7 @@ from typing import Any
 
 from bench import load, meter
 from bench.fill import run_fill
+from bench.inbound import inbound
 from bench.nodes import nodes
 from bench.plan import Plan, Results, say
 from bench.postgres import MailwardOnBucket, MailwardOnPostgres
@@ -32,6 +33,7 @@ def run(plan: Plan) -> Results:
     servers = [name for name in plan.only if installed(name)]
     groups: dict[str, Callable[[str, Plan, Results], None]] = {
         "accept": accept, "relay": relay, "signed": signed, "secure": secure, "http": http, "lone": lone,
+        "inbound": inbound,
     }  # fmt: skip
     for number in range(plan.rounds):
         order = servers if number % 2 == 0 else servers[::-1]

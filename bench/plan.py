@@ -17,7 +17,7 @@ class Plan:
     messages: int = 3000
     rounds: int = 5
     only: tuple[str, ...] = ("postfix", "haraka", "mailward")
-    cases: tuple[str, ...] = ("accept", "relay", "signed", "secure", "http", "lone")
+    cases: tuple[str, ...] = ("accept", "relay", "signed", "secure", "http", "lone", "inbound")
     large: bool = False
     large_messages: int = 1_000_000
     large_rounds: int = 5
