@@ -1,7 +1,8 @@
 """Accepting mail from the world: Mailward's MX with all checks on, beside Postfix and Haraka, DNS on loopback.
 
 Every server gets the same DKIM-signed message (RSA-2048, 10 kB) from smtp-source, and the same unbound with the
-sender's SPF, DKIM and DMARC records (OpenDKIM has the key from a file). Mailward judges SPF, DKIM, DMARC and ARC, parses in a limited process and scans
+sender's SPF, DKIM and DMARC records (OpenDKIM has the key from a file).
+Mailward judges SPF, DKIM, DMARC and ARC, parses in a limited process and scans
 with YARA; Postfix is measured with its milters off and with OpenDKIM verifying; Haraka with its spf and dkim plugins.
 All keep what they accept, and nobody hands it on.
 """
