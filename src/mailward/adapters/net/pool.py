@@ -203,13 +203,13 @@ class Connection(asyncio.Protocol):
             self._destination.freed(self, now)
         else:
             self._destination.release(self)
-            self._shut()
+            self._shut(politely=True)
 
-    def _shut(self) -> None:
-        """Close the socket. What a silent server has not read by now it never will: waiting for that would keep it."""
+    def _shut(self, *, politely: bool) -> None:
+        """Close the socket. What a server that fails has not read by now it never will, nor answer TLS's good-bye."""
         if self.transport is None:
             return
-        if self.transport.get_write_buffer_size():
+        if not politely or self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             self.transport.close()
@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
         failure = self._client.failure or TempFail("connection_lost", "the connection ended")
         destination = self._destination
         destination.release(self)
-        self._shut()
+        self._shut(politely=before is State.QUIT)
         if errand is None:
             destination.pump(now)
             return
