@@ -17,9 +17,7 @@ from mailward.policy.access import Actor
 class Doors:
     """Implements `app.gate.Credentials` and `edges.web.ports.Authenticator` on the doorkeeper."""
 
-    def __init__(
-        self, store: Store, keeper: Doorkeeper, clock: Clock, counted: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, store: Store, keeper: Doorkeeper, clock: Clock, counted: Callable[[str, str], None]) -> None:
         self._store = store
         self._keeper = keeper
         self._clock = clock

@@ -1,7 +1,7 @@
 """The PROXY protocol, version 2: how a load balancer says whose connection it passes on.
 
-The header is binary, fixed in shape, and comes before anything else (the specification of HAProxy, section 2.2). Whoever
-may send it decides what address everything after it is judged by, so it is read from listed peers only, and a listed
+The header is binary, fixed in shape, and comes before anything else (the specification of HAProxy, section 2.2).
+Whoever may send it decides what address everything after it is judged by, so it is read from listed peers only, and a listed
 peer has to send it.
 """
 

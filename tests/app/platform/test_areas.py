@@ -29,6 +29,7 @@ from mailward.edges.web.limits import LocalLimiter
 from mailward.policy.access import Actor, Permission
 from mailward.protocol.dns import DnsAnswer, Lookup
 from tests.conftest import MovingClock, SeededEntropy
+from tests.edges.web.fake_inbound import FakeInbound
 from tests.edges.web.fake_platform import FakeMessages, FakeReadiness
 
 NAMES = InstallationNames("spf.mail.test", "bounce.mail.test", ("mx.mail.test",), ("192.0.2.1",))
@@ -67,6 +68,7 @@ class Areas:
             return b"the log"
 
         self.messages = FakeMessages()
+        self.inbound = FakeInbound()
         self.suppressions = Suppressions(store, clock, entropy, lambda workspace: workspace.encode())
         self.domains = Domains(store, clock, entropy, Nothing(), NAMES, fresh)
         self.keys = Keys(store, clock, entropy)

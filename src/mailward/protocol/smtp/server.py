@@ -336,7 +336,7 @@ class Server(Reading):
         self._params = params
         return replies.SENDER_OK
 
-    def _rcpt(self, argument: bytes) -> bytes:
+    def _rcpt(self, argument: bytes) -> bytes | None:
         recipient = commands.rcpt(argument, smtputf8=self._params.smtputf8, postmaster=self._config.postmaster)
         if len(self._recipients) >= self._config.max_recipients:
             if self._refusals >= _RECIPIENT_OVERSHOOT:
