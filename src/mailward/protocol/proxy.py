@@ -1,8 +1,8 @@
 """The PROXY protocol, version 2: how a load balancer says whose connection it passes on.
 
 The header is binary, fixed in shape, and comes before anything else (the specification of HAProxy, section 2.2).
-Whoever may send it decides what address everything after it is judged by, so it is read from listed peers only, and a listed
-peer has to send it.
+Whoever may send it decides what address everything after it is judged by, so it is read from listed peers only,
+and a listed peer has to send it.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "INPUT-4",
         "Received mail and the files of what is sent are scanned by embedded rules, and by ClamAV and rspamd where "
-        "they are set; what is received and found waits in quarantine, and a scanner that is down never counts as clean.",
+        "they are set; what is received and found waits in quarantine, and a scanner that is down is never a pass.",
         missing="the check does not ask the submission doors",
     ),
     Control(
