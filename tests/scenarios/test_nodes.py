@@ -192,7 +192,7 @@ def test_what_lost_nodes_had_leased_goes_out_from_another(
         cluster.kill_part("n0")
         cluster.database_away("n1", True)
         time.sleep(FENCE_SECONDS + 1)
-        assert severed.probe(severed.part, "/readyz")[0] == 503
+        wait_until(lambda: severed.probe(severed.part, "/readyz")[0] == 503, "the cut node to say so", 20)
         sink.thaw()
         wait_until(lambda: {t for t, _ in sink.read()} >= set(tokens), "everything that was accepted", 60, 0.2)
         took = time.monotonic() - lost
