@@ -7,7 +7,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
-WORKERS ?= 2
+# One more than two cores: the scenarios wait for others much of their time.
+WORKERS ?= 3
 
 .PHONY: help up test lint types contracts unit bench soak demo verify requirements test-deps venv clean
 
