@@ -9,6 +9,8 @@
     │   ├── NotFound
     │   ├── Conflict
     │   ├── TooLarge
+    │   ├── ChallengeRequired  solve it and ask again
+    │   ├── StepUpRequired     show a factor again and ask again
     │   └── LimitReached   try again later (retry_after seconds)
     ├── Unavailable        ours to mend: storage full, key service away; 503 / 4yz
     └── Corrupt            stored bytes failed their check; never served
@@ -79,6 +81,18 @@ class Conflict(Refused):
 
 class TooLarge(Refused):
     """A size limit was passed."""
+
+
+class ChallengeRequired(Refused):
+    """Too much was guessed here lately: the caller solves `challenge` (what the page shows) and asks again."""
+
+    def __init__(self, code: str, public: str, *, challenge: str = "", detail: str = "") -> None:
+        super().__init__(code, public, detail=detail)
+        self.challenge = challenge
+
+
+class StepUpRequired(Refused):
+    """A dangerous act in a session whose person did not show a factor lately."""
 
 
 class LimitReached(Refused):

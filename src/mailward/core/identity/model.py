@@ -115,3 +115,19 @@ class Session:
     def alive(self, now: datetime) -> bool:
         """Within the idle limit and the absolute one."""
         return now - self.last_seen < SESSION_IDLE and now - self.created < SESSION_ABSOLUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Where a sign-in comes from and on what: what suspicion is weighed from, and what the owner is told.
+
+    `device` is a short readable name, `device_hash` a keyed digest of a cookie that stays in
+    the browser (None when it brought none). `place` is what an operator's database says of
+    the address ("Vienna, AT"; "" when it says nothing), `network` its surroundings in CIDR form.
+    """
+
+    address: str
+    device: str = ""
+    device_hash: bytes | None = None
+    place: str = ""
+    network: str = ""

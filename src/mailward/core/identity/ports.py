@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from mailward.base.ids import SessionId, UserId, WorkspaceId
-from mailward.core.identity.model import Credential, CredentialKind, Member, Session, Standing, User
+from mailward.core.identity.model import Arrival, Credential, CredentialKind, Member, Session, Standing, User
 from mailward.core.workspaces.ports import AuditLog, RevocationsRepo, WorkspacesRepo
 from mailward.policy.access import Role
 from mailward.policy.bursts import BurstRule
+from mailward.policy.suspicion import Suspicion
 
 T = TypeVar("T")
 
@@ -20,6 +21,30 @@ class PasswordThreads(Protocol):
 
     def run(self, work: Callable[[], T]) -> Awaitable[T]:
         """The result of `work`. LimitReached when too many wait."""
+
+
+class Guard(Protocol):
+    """Stands before every secret that people and machines guess at: web, API and SMTP alike.
+
+    `kind` is "password", "factor", "reset", "key" or "smtp"; `account` is what was typed, known
+    or not; `source` the address it came from. What was counted counts for every process.
+    """
+
+    async def before(self, account: str, source: str, kind: str, *, proof: str = "", now: datetime) -> None:
+        """Count a try, before anything is verified.
+
+        LimitReached while locked (a time that grows and ends); ChallengeRequired until
+        `proof` solves the challenge.
+        """
+
+    async def failed(self, account: str, source: str, kind: str, *, now: datetime) -> None:
+        """The try was wrong."""
+
+    async def passed(self, account: str, source: str, kind: str, *, now: datetime) -> None:
+        """The try was right: it was no guess."""
+
+    async def weigh(self, user: UserId, arrival: Arrival, *, now: datetime) -> Suspicion:
+        """How strange this sign-in of a known person looks."""
 
 
 class CredentialsRepo(Protocol):

@@ -11,6 +11,7 @@ import math
 import msgspec
 
 from mailward.base.errors import (
+    ChallengeRequired,
     Conflict,
     Corrupt,
     Forbidden,
@@ -19,6 +20,7 @@ from mailward.base.errors import (
     MailwardError,
     NotFound,
     Refused,
+    StepUpRequired,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -104,6 +106,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
 _BY_CLASS: tuple[tuple[type[MailwardError], int], ...] = (
     (Unauthenticated, 401),
     (Forbidden, 403),
+    (StepUpRequired, 403),
+    (ChallengeRequired, 429),
     (NotFound, 404),
     (Conflict, 409),
     (TooLarge, 413),
