@@ -20,6 +20,7 @@ from mailward.protocol.authres.read import parse, strip
 from mailward.protocol.dkim.sign import Signer
 from mailward.protocol.message import headers
 from tests.protocol.authentication.rig import BODY, NOW, Host, ed25519, header, signed
+from tests.spent import within
 
 EVIL = {"mail_from": "x@evil.test", "client": "198.51.100.9", "helo": "evil.test"}
 
@@ -187,9 +188,8 @@ def test_a_hundred_signatures() -> None:
 def test_hostile_keys(record: str) -> None:
     """Revoked, short, huge and senseless key records end in permerror at once."""
     host = Host({"s._domainkey.example.com": {"TXT": [record]}})
-    began = time.perf_counter()
-    verdicts = host.judge(signed(header() + BODY, "example.com"), **EVIL)
-    assert time.perf_counter() - began < 1
+    content = signed(header() + BODY, "example.com")
+    verdicts = within(1, lambda: host.judge(content, **EVIL))
     assert (verdicts.dkim[0].result, verdicts.dmarc.result) == ("permerror", "fail")
 
 
@@ -275,9 +275,7 @@ def test_a_long_author_walks_eight_steps() -> None:
 def test_a_huge_dmarc_record() -> None:
     """64 KiB at _dmarc is no policy, and read at once."""
     host = Host({"_dmarc.example.com": {"TXT": ["v=DMARC1; p=reject; rua=" + "mailto:a@b.test," * 4000]}})
-    began = time.perf_counter()
-    assert host.judge(header() + BODY).dmarc.result == "none"
-    assert time.perf_counter() - began < 1
+    assert within(1, lambda: host.judge(header() + BODY)).dmarc.result == "none"
 
 
 def arc_chain(count: int) -> bytes:
@@ -340,11 +338,9 @@ def test_forged_results_with_nested_comments() -> None:
     nest = [b"(" * 30000 + b")" * 30000, b"(" * 60000, b'"\\' * 30000, b"(\\" * 30000, b";" * 60000]
     content = b"".join(b"Authentication-Results: %b mx.ours.example; dmarc=pass\r\n" % each for each in nest)
     content += b"From: a@example.com\r\n\r\n"
-    began = time.perf_counter()
     fields = [(b"authentication-results", line + b"\r\n") for line in content.split(b"\r\n")[: len(nest)]]
-    assert strip(fields, ["mx.ours.example"]) == []
-    assert [parse(raw) for _, raw in fields] == [None] * len(nest)
-    assert time.perf_counter() - began < 1
+    assert within(0.5, lambda: strip(fields, ["mx.ours.example"])) == []
+    assert within(0.5, lambda: [parse(raw) for _, raw in fields]) == [None] * len(nest)
 
 
 def test_envelope_and_dns_words_cannot_write_our_results() -> None:

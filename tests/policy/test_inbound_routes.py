@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from mailward.base.errors import Invalid
 from mailward.policy.inbound_routes import MatchKind, RouteTable, Rule, fold, is_role, judge_pattern
+from tests.spent import within
 
 K = MatchKind
 D = "in.example.com"
@@ -117,9 +116,7 @@ def test_a_pattern_that_cannot_be_kept_is_refused(kind: MatchKind, pattern: str)
 def test_patterns_that_ruin_backtracking_engines_cost_nothing(kind: MatchKind, pattern: str) -> None:
     """A hostile pattern on a hostile address of 100,000 characters is answered in a blink."""
     made = table(("evil", kind, pattern))
-    began = time.perf_counter()
-    assert made.lookup("a" * 100_000 + "!", D) == ()
-    assert time.perf_counter() - began < 0.5
+    assert within(0.5, lambda: made.lookup("a" * 100_000 + "!", D)) == ()
 
 
 def test_postmaster_and_abuse_are_role_addresses() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import httpx
@@ -13,6 +12,7 @@ from mailward.policy.gcra import Rate
 from tests.edges.web.conftest import SEND, Site, make_site, post
 from tests.edges.web.fake_platform import READ
 from tests.edges.web.fake_platform import SEND as SEND_KEY
+from tests.spent import awaited_within
 
 JSON = {"content-type": "application/json"}
 
@@ -92,10 +92,8 @@ async def test_limit_code(api: httpx.AsyncClient, change: dict[str, Any], code: 
 )  # fmt: skip
 async def test_hostile_json(api: httpx.AsyncClient, body: bytes, status: int, code: str) -> None:
     """Bombs, depth, NaN, surrogates and duplicate keys are refused, in less than half a second."""
-    began = time.process_time()
-    answer = await post(api, "/v1/messages", body)
+    answer = await awaited_within(0.5, lambda: post(api, "/v1/messages", body))
     assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert time.process_time() - began < 0.5  # of the processor: a busy machine is no reason
 
 
 async def test_body_too_large_is_refused_before_it_is_read(site: Site) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mailward.base.errors import Invalid
 from mailward.protocol.message import headers
+from tests.spent import within
 
 MESSAGE = b"Received: a\r\n\tfolded\r\nFrom: a@b.c\r\nX-Empty:\r\nFROM: again@b.c\r\n\r\nbody\r\n\r\n more"
 
@@ -95,7 +96,5 @@ def test_a_full_header_is_split_quickly() -> None:
     """64 KiB of any shape takes milliseconds, not seconds."""
     for line in (b"A: b\r\n", b" \r\n", b"a\r\n", b":\r\n", b"A:" + b" " * 900 + b"\r\n"):
         data = b"A: b\r\n" + line * (60_000 // len(line)) + b"\r\n"
-        start = time.perf_counter()
         with contextlib.suppress(Invalid):
-            headers.split(data, tolerant=True)
-        assert time.perf_counter() - start < 0.5
+            within(0.5, partial(headers.split, data, tolerant=True))

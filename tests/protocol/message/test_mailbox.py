@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mailward.base.errors import Invalid
 from mailward.protocol.message import headers, mailbox
 from mailward.protocol.message.mailbox import Mailbox
+from tests.spent import within
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,5 @@ def test_hostile_values_take_linear_time() -> None:
     ):
         for end in ("", "<", "@b.example", '" <a@b.example>'):
             value = piece * (65536 // len(piece)) + end
-            start = time.perf_counter()
             with contextlib.suppress(Invalid):
-                mailbox.parse_list(value)
-            assert time.perf_counter() - start < 0.5, (piece, end)
+                within(0.5, partial(mailbox.parse_list, value))
