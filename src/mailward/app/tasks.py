@@ -49,9 +49,42 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
 
     Of several nodes with that role one leads, and does what is done once.
     """
+    own = WorkerChores(worker)
+    if not worker.first or "upkeep" not in worker.roles:
+        return own.tasks()
+    there = InstallationChores(worker)
+    return [*own.tasks(), *(_led(worker, task) for task in there.tasks()), Task("room", 60.0, own.room)]
 
-    async def traffic() -> int:
+
+def _led(worker: Parts, task: Task) -> Task:
+    """The task, done only while this node leads."""
+
+    async def act() -> int:
+        return await task.act() if worker.heart.leads else 0
+
+    return Task(task.name, task.seconds, act)
+
+
+class WorkerChores:
+    """What each worker does for itself."""
+
+    def __init__(self, worker: Parts) -> None:
+        self._worker = worker
+        self._database = SameFile(worker.settings.data / "state.db")
+
+    def tasks(self) -> list[Task]:
+        """Each with how often it is done, in seconds."""
+        return [
+            Task("uses", 5.0, self._worker.keeper.note_uses),
+            Task("traffic", 5.0, self.traffic),
+            Task("certificates", 30.0, self._worker.certificates.reload),
+            Task("clock", 0.5, self.clock),
+            Task("file", 0.5, self.file),
+        ]
+
+    async def traffic(self) -> int:
         """What this worker's credentials sent, into the history they are measured against."""
+        worker = self._worker
         counts = worker.allowance.take_traffic()
         if not counts:
             return 0
@@ -62,129 +95,132 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
             log.warning("credential_paused", credential=id)
         return 0
 
-    async def clock_set() -> int:
-        if await worker.leasing.look_at_clock():
+    async def clock(self) -> int:
+        """A clock that was set moves every lease; they are renewed."""
+        if await self._worker.leasing.look_at_clock():
             log.warning("clock_was_set", advice="leases were renewed; run a time service that slews")
         return 0
 
-    database = SameFile(worker.settings.data / "state.db")
-
-    async def file() -> int:
-        if database.replaced():
+    async def file(self) -> int:
+        """A database that was moved away under the platform takes nothing more."""
+        if self._database.replaced():
             log.critical(
                 "store_replaced", advice="state.db was moved or replaced under a running platform; stop it first"
             )
             os._exit(STORE_REPLACED)
         return 0
 
-    tasks = [
-        Task("uses", 5.0, worker.keeper.note_uses),
-        Task("traffic", 5.0, traffic),
-        Task("certificates", 30.0, worker.certificates.reload),
-        Task("clock", 0.5, clock_set),
-        Task("file", 0.5, file),
-    ]
-    if not worker.first or "upkeep" not in worker.roles:
-        return tasks
-    installation = worker.installation
-    store, clock = installation.store, installation.clock
-    signer = installation.vault.log_signer()
-    names = installation_names(worker.settings)
-
-    async def audit() -> int:
-        done = await store.system_write(lambda tx: advance(tx, signer, now=clock.now()))
-        for fault in done.faults:
-            log.error("audit_fault", tree=fault.workspace, what=fault.what)
-            worker.metrics.errors.labels("audit").inc()
-        return 0
-
-    async def search() -> int:
-        below = ((installation.now_us() - _INDEX_LAG_US) // 1000).to_bytes(6, "big") + b"\x00" * 10
-        done = 0
-        for workspace in await store.system_read(lambda tx: tx.workspaces.all()):
-            key = installation.search_key(ids.decode("ws", workspace.id))
-            done += await store.write(workspace.id, partial(index, key=key, below=below, limit=200))
-        return done
-
-    keeping = Retention(
-        store, default=default_terms(worker.settings), search_key=installation.search_key, now=clock.now
-    )
-
-    async def retention() -> int:
-        done = await keeping.run()
-        if done.messages or done.keys:
-            log.info("retention", messages=done.messages, data_keys=done.keys)
-        return 0
-
-    async def drift() -> int:
-        now = clock.now()
-        due = await store.system_read(lambda tx: tx.domains.due(now, 20))
-
-        async def fresh(workspace: WorkspaceId) -> FreshKeys:
-            return await asyncio.to_thread(make_keys, installation.vault, workspace)
-
-        return await watch(
-            store,
-            worker.resolver,
-            due,
-            acting=system_actor,
-            names=names,
-            fresh=fresh,
-            now=now,
-            entropy=installation.entropy,
-            tell=tell,
-        )
-
-    async def events() -> int:
-        now = installation.now_us()
-        await store.system_write(lambda tx: prune(tx, now=now))
-        oldest = slot_of(now / 1e6) - KEEP_SLOTS
-        await store.system_write(lambda tx: tx.credentials.forget_traffic(oldest))
-        return 0
-
-    owners = OwnerMail(
-        store,
-        domains=worker.knowledge.domains,
-        accept=worker.acceptance.accept,
-        clock=clock,
-        entropy=installation.entropy,
-        public_url=worker.settings.http.public_url,
-        capture=worker.settings.capture,
-    )
-
-    async def attachments() -> int:
-        """Files of received messages that keep no content any more, those a crash left behind included."""
-        if worker.files is None:
-            return 0
-
-        async def keeping(workspace: bytes, messages: list[bytes]) -> set[bytes]:
-            scope = ids.encode("ws", workspace)
-            return await store.read(scope, lambda tx: tx.inbound.keeping(messages))
-
-        await worker.files.sweep(keeping, young=installation.now_us() // 1000 - _UNDER_WAY_MS)
-        return 0
-
-    async def room() -> int:
-        free = shutil.disk_usage(installation.settings.data).free
+    async def room(self) -> int:
+        """Says when the disk of this machine is nearly full."""
+        free = shutil.disk_usage(self._worker.settings.data).free
         if free < 1 << 30:
             log.error("disk_low", free_mib=free >> 20)
         return 0
 
-    def led(task: Task) -> Task:
-        async def act() -> int:
-            return await task.act() if worker.heart.leads else 0
 
-        return Task(task.name, task.seconds, act)
+class InstallationChores:
+    """What is done once for the whole installation."""
 
-    once = [
-        *(Task(name, seconds, run) for name, seconds, run in store.chores()),
-        *(Task(*chore) for chore in object_chores(installation.settings.objects, store, clock)),
-        Task("audit", 1.0, audit),
-        Task("search", 1.0, search),
-        Task("retention", 600.0, retention),
-        Task("overwrite", 30.0, keeping.overwrite),
-        Task("drift", 60.0, drift),
-        Task("events", 3600.0, events),
-        Task("owners", 5.0, owners.run),
-    ]
-    return [*tasks, *map(led, once), Task("room", 60.0, room)]
+    def __init__(self, worker: Parts) -> None:
+        installation = worker.installation
+        self._worker = worker
+        self._installation = installation
+        self._store = installation.store
+        self._clock = installation.clock
+        self._signer = installation.vault.log_signer()
+        self._names = installation_names(worker.settings)
+        self._keeping = Retention(
+            installation.store,
+            default=default_terms(worker.settings),
+            search_key=installation.search_key,
+            now=installation.clock.now,
+        )
+        self._owners = OwnerMail(
+            installation.store,
+            domains=worker.knowledge.domains,
+            accept=worker.acceptance.accept,
+            clock=installation.clock,
+            entropy=installation.entropy,
+            public_url=worker.settings.http.public_url,
+            capture=worker.settings.capture,
+        )
+
+    def tasks(self) -> list[Task]:
+        """Each with how often it is done, in seconds; the store's own chores among them."""
+        return [
+            *(Task(name, seconds, run) for name, seconds, run in self._store.chores()),
+            *(Task(*chore) for chore in object_chores(self._worker.settings.objects, self._store, self._clock)),
+            Task("audit", 1.0, self.audit),
+            Task("search", 1.0, self.search),
+            Task("retention", 600.0, self.retention),
+            Task("overwrite", 30.0, self._keeping.overwrite),
+            Task("drift", 60.0, self.drift),
+            Task("events", 3600.0, self.events),
+            Task("attachments", 3600.0, self.attachments),
+            Task("owners", 5.0, self._owners.run),
+        ]
+
+    async def audit(self) -> int:
+        """What was written to the log gets its place in the trees, and the trees a signed checkpoint."""
+        done = await self._store.system_write(lambda tx: advance(tx, self._signer, now=self._clock.now()))
+        for fault in done.faults:
+            log.error("audit_fault", tree=fault.workspace, what=fault.what)
+            self._worker.metrics.errors.labels("audit").inc()
+        return 0
+
+    async def search(self) -> int:
+        """Search tokens of what was accepted a moment ago; how many messages."""
+        below = ((self._installation.now_us() - _INDEX_LAG_US) // 1000).to_bytes(6, "big") + b"\x00" * 10
+        done = 0
+        for workspace in await self._store.system_read(lambda tx: tx.workspaces.all()):
+            key = self._installation.search_key(ids.decode("ws", workspace.id))
+            done += await self._store.write(workspace.id, partial(index, key=key, below=below, limit=200))
+        return done
+
+    async def retention(self) -> int:
+        """Whatever has reached the end of its term goes."""
+        done = await self._keeping.run()
+        if done.messages or done.keys:
+            log.info("retention", messages=done.messages, data_keys=done.keys)
+        return 0
+
+    async def drift(self) -> int:
+        """Records of domains whose turn it is, against what is published."""
+        now = self._clock.now()
+        due = await self._store.system_read(lambda tx: tx.domains.due(now, 20))
+
+        async def fresh(workspace: WorkspaceId) -> FreshKeys:
+            return await asyncio.to_thread(make_keys, self._installation.vault, workspace)
+
+        return await watch(
+            self._store,
+            self._worker.resolver,
+            due,
+            acting=system_actor,
+            names=self._names,
+            fresh=fresh,
+            now=now,
+            entropy=self._installation.entropy,
+            tell=tell,
+        )
+
+    async def events(self) -> int:
+        """Old events of webhooks and old traffic of credentials are forgotten."""
+        now = self._installation.now_us()
+        await self._store.system_write(lambda tx: prune(tx, now=now))
+        oldest = slot_of(now / 1e6) - KEEP_SLOTS
+        await self._store.system_write(lambda tx: tx.credentials.forget_traffic(oldest))
+        return 0
+
+    async def attachments(self) -> int:
+        """Files of received messages that keep no content any more, those a crash left behind included."""
+        files = self._worker.files
+        if files is None:
+            return 0
+
+        async def keeping(workspace: bytes, messages: list[bytes]) -> set[bytes]:
+            scope = ids.encode("ws", workspace)
+            return await self._store.read(scope, lambda tx: tx.inbound.keeping(messages))
+
+        await files.sweep(keeping, young=self._installation.now_us() // 1000 - _UNDER_WAY_MS)
+        return 0
