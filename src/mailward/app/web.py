@@ -120,6 +120,7 @@ def platform_of(worker: Parts) -> Platform:
             now_us=i.now_us,
             search_key=i.search_key,
             wake=worker.wake_senders,
+            letters_open=worker.settings.capture,
         ),
         suppressions=Suppressions(i.store, i.clock, i.entropy, _by_id(worker)),
         domains=Domains(i.store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings), fresh),

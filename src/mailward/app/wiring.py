@@ -102,6 +102,7 @@ def reading_messages(installation: Installation) -> Messages:
         now_us=installation.now_us,
         search_key=installation.search_key,
         wake=lambda: None,
+        letters_open=installation.settings.capture,
     )
 
 

@@ -14,10 +14,10 @@ from mailward.app.platform.acceptance import Acceptance
 from mailward.app.retention import overwrite
 from mailward.app.store import Store, Tx
 from mailward.base import ids
-from mailward.base.errors import Invalid, MailwardError, NotFound, Unavailable
+from mailward.base.errors import Forbidden, Invalid, MailwardError, NotFound, Unavailable
 from mailward.core.messages import change, erase, find, pause
 from mailward.core.messages.find import Found, Query
-from mailward.core.messages.model import Attempt
+from mailward.core.messages.model import LETTERS, Attempt
 from mailward.core.webhooks.enqueue import tell
 from mailward.edges.web.dashboard.mail_html import sanitise
 from mailward.edges.web.schema import messages as schema
@@ -33,6 +33,7 @@ class Messages:
     def __init__(
         self, store: Store, acceptance: Acceptance | None, bodies: Bodies, *, now_us: Callable[[], int],
         search_key: Callable[[bytes], bytes], wake: Callable[[], None],
+        letters_open: bool = False,
     ) -> None:  # fmt: skip
         self._store = store
         self._acceptance = acceptance
@@ -40,6 +41,7 @@ class Messages:
         self._now_us = now_us
         self._search_key = search_key
         self._wake = wake
+        self._letters_open = letters_open
 
     async def submit(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
         """Accept a batch; see the port."""
@@ -87,6 +89,9 @@ class Messages:
         """The stored bytes. Reading content is audited."""
         access.require(actor, Permission.MESSAGE_CONTENT)
         found = await self._found(actor, message)
+        if found.message.facts.actor == LETTERS and not self._letters_open:
+            # It holds a code or a link by which its recipient proves who they are: colleagues must not read it.
+            raise Forbidden("letter_sealed", "Mailward wrote this to one person, and only they may read it.")
         if found.message.body is None:
             raise _gone(found.message.content_gone)
         now = views.at(self._now_us())

@@ -34,6 +34,8 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     S.DISCARDED: frozenset(),
 }
 OPEN = frozenset({S.QUEUED, S.LEASED, S.HELD})
+LETTERS = "letters"
+"""The id of the actor who sends the platform's own letters to people: by it a message is known as one."""
 
 
 class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
