@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from mailward.adapters.net.courier_job import CourierJob, CourierResult
-from mailward.adapters.net.pool import Errand, Pool, PoolOptions
+from mailward.adapters.net.errand import Errand, PoolOptions
+from mailward.adapters.net.pool import Pool
 from mailward.protocol.smtp.client_mail import Mail, path, wire_content
 
 __all__ = ["CourierJob", "CourierResult", "PoolOptions", "SmtpCourier"]

@@ -11,21 +11,18 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from cryptography.x509.verification import Store
 
 from mailward.adapters.net import peer_tls
+from mailward.adapters.net.connection import Connection
 from mailward.adapters.net.courier_job import CourierJob, CourierResult
+from mailward.adapters.net.errand import Errand, Host, PoolOptions, endpoint
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
-from mailward.policy import bounces
 from mailward.policy.retry import DeadHosts, DestinationState
-from mailward.policy.tls import AfterFailure, TlsFacts, TlsPolicy, after_failed_handshake
-from mailward.protocol.smtp.client import Exchange, SmtpClient, State, Step, TlsWish
-from mailward.protocol.smtp.client_mail import Mail
-
-Host = tuple[str, str, int]
+from mailward.policy.tls import TlsPolicy
+from mailward.protocol.smtp.client import Exchange, TlsWish
 
 _WISHES: dict[TlsPolicy, TlsWish] = {
     TlsPolicy.NONE: "never",
@@ -33,264 +30,7 @@ _WISHES: dict[TlsPolicy, TlsWish] = {
     TlsPolicy.ENCRYPT: "required",
     TlsPolicy.VERIFY: "required",
 }
-# Failures of a session, not of a message: another host may do better.
-_TRY_ELSEWHERE = frozenset(("connection_lost", "timeout", "server_busy", "tls_failure", "protocol_error"))
 _STOPPED = TempFail("connection_lost", "the sender is shutting down")
-
-
-@dataclass(frozen=True, slots=True)
-class PoolOptions:
-    """Times in seconds. `timeout_scale` shortens the waits of RFC 5321 section 4.5.3.2, which suit a queue of 1989."""
-
-    connect_timeout: float = 30.0
-    handshake_timeout: float = 30.0
-    timeout_scale: float = 0.5
-    idle: float = 10.0
-    max_messages: int = 200
-    start_connections: float = 20.0
-    max_connections: float = 50.0
-    max_hold: float = 5.0  # a pause longer than this goes back to the queue
-    cafile: str | None = None
-
-
-class Errand:
-    """A job on its way: where it may still be tried, and what happened so far."""
-
-    __slots__ = ("failure", "future", "host", "job", "mail", "next", "started", "tried")
-
-    def __init__(self, job: CourierJob, mail: Mail, future: asyncio.Future[CourierResult], started: float) -> None:
-        self.job = job
-        self.mail = mail
-        self.future = future
-        self.started = started
-        self.next = 0
-        self.host: Host = ("", "", 0)
-        self.tried: list[str] = []
-        self.failure: TempFail | PermFail | None = None
-
-
-class Connection(asyncio.Protocol):
-    """One SMTP session over one socket."""
-
-    __slots__ = (
-        "_client",
-        "_destination",
-        "_loop",
-        "_wish",
-        "deadline",
-        "errand",
-        "facts",
-        "host",
-        "served",
-        "transport",
-    )
-
-    def __init__(self, destination: Destination, errand: Errand, host: Host, wish: TlsWish) -> None:
-        self._destination = destination
-        self._loop = destination.pool.loop
-        self._wish = wish
-        job = errand.job
-        self._client = SmtpClient(job.helo, bounces.classify, at=self._loop.time(), tls=wish, auth=job.auth)
-        self.errand: Errand | None = errand
-        self.host = host
-        self.facts: TlsFacts | None = None
-        self.served = 0
-        self.deadline = 0.0
-        self.transport: asyncio.Transport | None = None
-
-    @property
-    def usable(self) -> bool:
-        """Whether a message may be given to it."""
-        return self._client.state is State.READY and self.transport is not None and not self.transport.is_closing()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self._touch(self._loop.time())
-
-    def data_received(self, data: bytes) -> None:
-        now = self._loop.time()
-        before = self._client.state
-        self._act(self._client.receive(data, now), before, now)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._client.state is not State.CLOSED and self._client.state is not State.HANDSHAKE:
-            now = self._loop.time()
-            before = self._client.state
-            self._act(self._client.lost(now, type(exc).__name__ if exc else ""), before, now)
-        self._destination.gone(self)
-
-    def begin(self, errand: Errand, now: float) -> None:
-        """Send a message on this connection."""
-        self.errand = errand
-        errand.host = self.host
-        self.served += 1
-        self._destination.state.started(now)
-        step = self._client.send(errand.mail, now)
-        if step is Step.FINISHED:
-            self._loop.call_soon(self._act, step, State.READY, now)  # not at once: a long queue would nest as deep
-            return
-        self._flush()
-        self._touch(now)
-
-    def keep(self, until: float) -> None:
-        """Stay open without work."""
-        self.deadline = until
-
-    def expire(self, now: float) -> None:
-        """The deadline passed: an idle connection says good-bye, a silent server is given up."""
-        if self._client.state is State.READY and self.errand is None:
-            self.bid_farewell(now)
-            return
-        if self._client.state is State.CLOSED or self._client.state is State.QUIT:
-            if self.transport is not None:
-                self.transport.abort()
-            return
-        before = self._client.state
-        self._act(self._client.timed_out(now), before, now)
-
-    def bid_farewell(self, now: float) -> None:
-        """QUIT; the slot is free at once, the socket closes when the server answers or after seconds."""
-        self._destination.release(self)
-        if self.usable:
-            self._client.quit(now)
-            self._flush()
-            self._touch(now)
-
-    def give_up(self, failure: TempFail) -> None:
-        """End whatever is under way."""
-        if self._client.state is not State.CLOSED:
-            before = self._client.state
-            self._act(self._client.abort(failure), before, self._loop.time())
-
-    def _flush(self) -> None:
-        out = self._client.out
-        if out:
-            assert self.transport is not None
-            if len(out) == 1:
-                self.transport.write(out[0])
-            else:
-                self.transport.writelines(out)
-            self._client.out = []
-
-    def _touch(self, now: float) -> None:
-        self.deadline = now + self._client.timeout * self._destination.pool.options.timeout_scale
-
-    def _act(self, step: Step, before: State, now: float) -> None:
-        if step is Step.WAIT:
-            self._flush()
-            self._touch(now)
-        elif step is Step.FINISHED:
-            self._finished(now)
-        elif step is Step.READY:
-            errand = self.errand
-            if errand is not None:
-                self._destination.pool.dead.answered(_endpoint(self.host))
-                self.begin(errand, now)
-        elif step is Step.START_TLS:
-            self._touch(now)
-            self._destination.pool.spawn(self._upgrade())
-        else:
-            self._closed(before, now)
-
-    def _finished(self, now: float) -> None:
-        errand, self.errand = self.errand, None
-        client = self._client
-        outcomes = cast("tuple[Outcome, ...]", tuple(client.outcomes))
-        if errand is not None:
-            self._destination.learn(outcomes, now)
-            self._destination.resolve(errand, outcomes, self, now)
-        if client.state is State.READY:
-            self._destination.freed(self, now)
-        else:
-            self._destination.release(self)
-            self._shut(politely=True)
-
-    def _shut(self, *, politely: bool) -> None:
-        """Close the socket. What a server that fails has not read by now it never will, nor answer TLS's good-bye."""
-        if self.transport is None:
-            return
-        if not politely or self.transport.get_write_buffer_size():
-            self.transport.abort()
-        else:
-            self.transport.close()
-
-    def _closed(self, before: State, now: float) -> None:
-        """The session is over, perhaps with a message in it."""
-        errand, self.errand = self.errand, None
-        failure = self._client.failure or TempFail("connection_lost", "the connection ended")
-        destination = self._destination
-        destination.release(self)
-        self._shut(politely=before is State.QUIT)
-        if errand is None:
-            destination.pump(now)
-            return
-        outcomes = tuple(failure if o is None else o for o in self._client.outcomes)
-        carried = before in (State.ENVELOPE, State.CONTENT, State.DISCARD)
-        if before is State.CONTENT or any(o is not failure for o in outcomes if carried):
-            # The server may have taken it (RFC 5321 section 4.2.5 leaves that open): not again in this attempt.
-            destination.learn(outcomes, now)
-            destination.resolve(errand, outcomes, self, now)
-        elif carried and self.served > 1:
-            destination.dial(errand, now)  # a kept connection had gone stale: the same host, afresh
-        elif failure.reason in _TRY_ELSEWHERE or not carried:
-            destination.elsewhere(errand, failure, self, now)
-        else:
-            destination.resolve(errand, outcomes, self, now)
-        destination.pump(now)
-
-    async def _upgrade(self) -> None:
-        pool = self._destination.pool
-        errand = self.errand
-        if errand is None or self.transport is None:
-            return
-        policy = errand.job.tls_policy
-        name = self.host[0] or self.host[1]
-        try:
-            transport = await pool.loop.start_tls(
-                self.transport,
-                self,
-                pool.context(policy),
-                server_hostname=name,
-                ssl_handshake_timeout=pool.options.handshake_timeout,
-            )
-            if transport is None:
-                raise ConnectionError("closed during the handshake")
-            self.facts = peer_tls.facts(transport.get_extra_info("ssl_object"), name, policy, pool.store)
-        except (OSError, ssl.SSLError, ValueError) as e:
-            self._handshake_failed(policy, e)
-            return
-        self.transport = transport
-        now = self._loop.time()
-        before = self._client.state
-        if before is State.HANDSHAKE:
-            self._act(self._client.tls_started(now, verified=self.facts.verified), before, now)
-
-    def _handshake_failed(self, policy: TlsPolicy, e: Exception) -> None:
-        now = self._loop.time()
-        errand, self.errand = self.errand, None
-        text = getattr(e, "verify_message", "") or getattr(e, "reason", "") or type(e).__name__
-        failure = TempFail("tls_failure", f"the TLS handshake failed: {text}")
-        if self._client.state is not State.CLOSED:
-            self._client.abort(failure)
-        if self.transport is not None:
-            self.transport.abort()
-        self._destination.release(self)
-        if errand is None:
-            return
-        if after_failed_handshake(policy) is AfterFailure.RETRY_IN_CLEAR and not errand.mail.requiretls:
-            errand.tried.append(f"{self.host[0]}: {failure.text}; again in clear")
-            self._destination.open_to(errand, self.host, "never")
-        else:
-            self._destination.elsewhere(errand, failure, self, now)
-
-    @property
-    def rewritten(self) -> tuple[str, ...]:
-        """What of the current message's content was changed for this server."""
-        return self._client.rewritten
-
-    def dialogue(self) -> tuple[Exchange, ...]:
-        """What was said for the current message."""
-        return self._client.dialogue()
 
 
 class Destination:
@@ -365,7 +105,7 @@ class Destination:
             return
         while errand.next < len(hosts):
             host = hosts[errand.next]
-            remaining = self.pool.dead.remaining(_endpoint(host), now)
+            remaining = self.pool.dead.remaining(endpoint(host), now)
             if _source(errand.job, host) is None:
                 errand.tried.append(f"{host[0]} [{host[1]}]: no address of that family to send from, not tried")
                 errand.next += 1
@@ -414,7 +154,7 @@ class Destination:
         except (OSError, ValueError) as e:
             now = pool.loop.time()
             self.release(connection)
-            pool.dead.failed(_endpoint(host), now)
+            pool.dead.failed(endpoint(host), now)
             text = "no answer" if isinstance(e, TimeoutError) else (getattr(e, "strerror", "") or type(e).__name__)
             self.elsewhere(errand, TempFail("connection_failed", f"{host[0]}: {text}"), None, now)
             self.pump(now)
@@ -506,10 +246,6 @@ def _source(job: CourierJob, host: Host) -> str | None:
     if ":" in host[1]:
         return job.source6 if job.source6 or not job.source else None
     return job.source if job.source or not job.source6 else None
-
-
-def _endpoint(host: Host) -> str:
-    return f"{host[1]} {host[2]}"
 
 
 class Pool:

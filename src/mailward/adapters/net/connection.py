@@ -1,0 +1,306 @@
+"""One SMTP session over one socket, as the state machine of `protocol/smtp/client.py` leads it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Coroutine
+from typing import Any, Protocol, cast
+
+from cryptography.x509.verification import Store
+
+from mailward.adapters.net import peer_tls
+from mailward.adapters.net.errand import Errand, Host, PoolOptions, endpoint
+from mailward.base.outcome import Outcome, PermFail, TempFail
+from mailward.policy import bounces
+from mailward.policy.retry import DeadHosts, DestinationState
+from mailward.policy.tls import AfterFailure, TlsFacts, TlsPolicy, after_failed_handshake
+from mailward.protocol.smtp.client import Exchange, SmtpClient, State, Step, TlsWish
+
+# Failures of a session, not of a message: another host may do better.
+_TRY_ELSEWHERE = frozenset(("connection_lost", "timeout", "server_busy", "tls_failure", "protocol_error"))
+
+
+class Surroundings(Protocol):
+    """What a connection uses of the pool it lives in."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+    @property
+    def options(self) -> PoolOptions: ...
+
+    @property
+    def dead(self) -> DeadHosts: ...
+
+    @property
+    def store(self) -> Store | None: ...
+
+    def context(self, policy: TlsPolicy) -> ssl.SSLContext:
+        """The TLS context of a policy."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a step that must await."""
+
+
+class Owner(Protocol):
+    """The destination a connection belongs to, as the connection sees it."""
+
+    @property
+    def pool(self) -> Surroundings: ...
+
+    @property
+    def state(self) -> DestinationState: ...
+
+    def freed(self, connection: Connection, now: float) -> None:
+        """It finished its message and takes another."""
+
+    def pump(self, now: float) -> None:
+        """Something became free."""
+
+    def dial(self, errand: Errand, now: float) -> None:
+        """Open a connection to the errand's next host."""
+
+    def open_to(self, errand: Errand, host: Host, wish: TlsWish) -> None:
+        """Open a connection to this host."""
+
+    def elsewhere(
+        self, errand: Errand, failure: TempFail | PermFail, connection: Connection | None, now: float
+    ) -> None:
+        """This host did not work out."""
+
+    def learn(self, outcomes: tuple[Outcome, ...], now: float) -> None:
+        """What was answered."""
+
+    def resolve(self, errand: Errand, outcomes: tuple[Outcome, ...], connection: Connection | None, now: float) -> None:
+        """Tell the one who waits."""
+
+    def release(self, connection: Connection) -> None:
+        """It no longer counts against the limit."""
+
+    def gone(self, connection: Connection) -> None:
+        """Its socket is closed."""
+
+
+class Connection(asyncio.Protocol):
+    """One SMTP session over one socket."""
+
+    __slots__ = (
+        "_client",
+        "_destination",
+        "_loop",
+        "_wish",
+        "deadline",
+        "errand",
+        "facts",
+        "host",
+        "served",
+        "transport",
+    )
+
+    def __init__(self, destination: Owner, errand: Errand, host: Host, wish: TlsWish) -> None:
+        self._destination = destination
+        self._loop = destination.pool.loop
+        self._wish = wish
+        job = errand.job
+        self._client = SmtpClient(job.helo, bounces.classify, at=self._loop.time(), tls=wish, auth=job.auth)
+        self.errand: Errand | None = errand
+        self.host = host
+        self.facts: TlsFacts | None = None
+        self.served = 0
+        self.deadline = 0.0
+        self.transport: asyncio.Transport | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a message may be given to it."""
+        return self._client.state is State.READY and self.transport is not None and not self.transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._touch(self._loop.time())
+
+    def data_received(self, data: bytes) -> None:
+        now = self._loop.time()
+        before = self._client.state
+        self._act(self._client.receive(data, now), before, now)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._client.state is not State.CLOSED and self._client.state is not State.HANDSHAKE:
+            now = self._loop.time()
+            before = self._client.state
+            self._act(self._client.lost(now, type(exc).__name__ if exc else ""), before, now)
+        self._destination.gone(self)
+
+    def begin(self, errand: Errand, now: float) -> None:
+        """Send a message on this connection."""
+        self.errand = errand
+        errand.host = self.host
+        self.served += 1
+        self._destination.state.started(now)
+        step = self._client.send(errand.mail, now)
+        if step is Step.FINISHED:
+            self._loop.call_soon(self._act, step, State.READY, now)  # not at once: a long queue would nest as deep
+            return
+        self._flush()
+        self._touch(now)
+
+    def keep(self, until: float) -> None:
+        """Stay open without work."""
+        self.deadline = until
+
+    def expire(self, now: float) -> None:
+        """The deadline passed: an idle connection says good-bye, a silent server is given up."""
+        if self._client.state is State.READY and self.errand is None:
+            self.bid_farewell(now)
+            return
+        if self._client.state is State.CLOSED or self._client.state is State.QUIT:
+            if self.transport is not None:
+                self.transport.abort()
+            return
+        before = self._client.state
+        self._act(self._client.timed_out(now), before, now)
+
+    def bid_farewell(self, now: float) -> None:
+        """QUIT; the slot is free at once, the socket closes when the server answers or after seconds."""
+        self._destination.release(self)
+        if self.usable:
+            self._client.quit(now)
+            self._flush()
+            self._touch(now)
+
+    def give_up(self, failure: TempFail) -> None:
+        """End whatever is under way."""
+        if self._client.state is not State.CLOSED:
+            before = self._client.state
+            self._act(self._client.abort(failure), before, self._loop.time())
+
+    def _flush(self) -> None:
+        out = self._client.out
+        if out:
+            assert self.transport is not None
+            if len(out) == 1:
+                self.transport.write(out[0])
+            else:
+                self.transport.writelines(out)
+            self._client.out = []
+
+    def _touch(self, now: float) -> None:
+        self.deadline = now + self._client.timeout * self._destination.pool.options.timeout_scale
+
+    def _act(self, step: Step, before: State, now: float) -> None:
+        if step is Step.WAIT:
+            self._flush()
+            self._touch(now)
+        elif step is Step.FINISHED:
+            self._finished(now)
+        elif step is Step.READY:
+            errand = self.errand
+            if errand is not None:
+                self._destination.pool.dead.answered(endpoint(self.host))
+                self.begin(errand, now)
+        elif step is Step.START_TLS:
+            self._touch(now)
+            self._destination.pool.spawn(self._upgrade())
+        else:
+            self._closed(before, now)
+
+    def _finished(self, now: float) -> None:
+        errand, self.errand = self.errand, None
+        client = self._client
+        outcomes = cast("tuple[Outcome, ...]", tuple(client.outcomes))
+        if errand is not None:
+            self._destination.learn(outcomes, now)
+            self._destination.resolve(errand, outcomes, self, now)
+        if client.state is State.READY:
+            self._destination.freed(self, now)
+        else:
+            self._destination.release(self)
+            self._shut(politely=True)
+
+    def _shut(self, *, politely: bool) -> None:
+        """Close the socket. What a server that fails has not read by now it never will, nor answer TLS's good-bye."""
+        if self.transport is None:
+            return
+        if not politely or self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _closed(self, before: State, now: float) -> None:
+        """The session is over, perhaps with a message in it."""
+        errand, self.errand = self.errand, None
+        failure = self._client.failure or TempFail("connection_lost", "the connection ended")
+        destination = self._destination
+        destination.release(self)
+        self._shut(politely=before is State.QUIT)
+        if errand is None:
+            destination.pump(now)
+            return
+        outcomes = tuple(failure if o is None else o for o in self._client.outcomes)
+        carried = before in (State.ENVELOPE, State.CONTENT, State.DISCARD)
+        if before is State.CONTENT or any(o is not failure for o in outcomes if carried):
+            # The server may have taken it (RFC 5321 section 4.2.5 leaves that open): not again in this attempt.
+            destination.learn(outcomes, now)
+            destination.resolve(errand, outcomes, self, now)
+        elif carried and self.served > 1:
+            destination.dial(errand, now)  # a kept connection had gone stale: the same host, afresh
+        elif failure.reason in _TRY_ELSEWHERE or not carried:
+            destination.elsewhere(errand, failure, self, now)
+        else:
+            destination.resolve(errand, outcomes, self, now)
+        destination.pump(now)
+
+    async def _upgrade(self) -> None:
+        pool = self._destination.pool
+        errand = self.errand
+        if errand is None or self.transport is None:
+            return
+        policy = errand.job.tls_policy
+        name = self.host[0] or self.host[1]
+        try:
+            transport = await pool.loop.start_tls(
+                self.transport,
+                self,
+                pool.context(policy),
+                server_hostname=name,
+                ssl_handshake_timeout=pool.options.handshake_timeout,
+            )
+            if transport is None:
+                raise ConnectionError("closed during the handshake")
+            self.facts = peer_tls.facts(transport.get_extra_info("ssl_object"), name, policy, pool.store)
+        except (OSError, ssl.SSLError, ValueError) as e:
+            self._handshake_failed(policy, e)
+            return
+        self.transport = transport
+        now = self._loop.time()
+        before = self._client.state
+        if before is State.HANDSHAKE:
+            self._act(self._client.tls_started(now, verified=self.facts.verified), before, now)
+
+    def _handshake_failed(self, policy: TlsPolicy, e: Exception) -> None:
+        now = self._loop.time()
+        errand, self.errand = self.errand, None
+        text = getattr(e, "verify_message", "") or getattr(e, "reason", "") or type(e).__name__
+        failure = TempFail("tls_failure", f"the TLS handshake failed: {text}")
+        if self._client.state is not State.CLOSED:
+            self._client.abort(failure)
+        if self.transport is not None:
+            self.transport.abort()
+        self._destination.release(self)
+        if errand is None:
+            return
+        if after_failed_handshake(policy) is AfterFailure.RETRY_IN_CLEAR and not errand.mail.requiretls:
+            errand.tried.append(f"{self.host[0]}: {failure.text}; again in clear")
+            self._destination.open_to(errand, self.host, "never")
+        else:
+            self._destination.elsewhere(errand, failure, self, now)
+
+    @property
+    def rewritten(self) -> tuple[str, ...]:
+        """What of the current message's content was changed for this server."""
+        return self._client.rewritten
+
+    def dialogue(self) -> tuple[Exchange, ...]:
+        """What was said for the current message."""
+        return self._client.dialogue()

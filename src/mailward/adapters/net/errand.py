@@ -1,0 +1,49 @@
+"""A message on its way over the pool of connections, and the pool's limits."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from mailward.adapters.net.courier_job import CourierJob, CourierResult
+from mailward.base.outcome import PermFail, TempFail
+from mailward.protocol.smtp.client_mail import Mail
+
+Host = tuple[str, str, int]
+"""Name, address, port."""
+
+
+def endpoint(host: Host) -> str:
+    """What a host that does not answer is remembered by: address and port."""
+    return f"{host[1]} {host[2]}"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """Times in seconds. `timeout_scale` shortens the waits of RFC 5321 section 4.5.3.2, which suit a queue of 1989."""
+
+    connect_timeout: float = 30.0
+    handshake_timeout: float = 30.0
+    timeout_scale: float = 0.5
+    idle: float = 10.0
+    max_messages: int = 200
+    start_connections: float = 20.0
+    max_connections: float = 50.0
+    max_hold: float = 5.0  # a pause longer than this goes back to the queue
+    cafile: str | None = None
+
+
+class Errand:
+    """A job on its way: where it may still be tried, and what happened so far."""
+
+    __slots__ = ("failure", "future", "host", "job", "mail", "next", "started", "tried")
+
+    def __init__(self, job: CourierJob, mail: Mail, future: asyncio.Future[CourierResult], started: float) -> None:
+        self.job = job
+        self.mail = mail
+        self.future = future
+        self.started = started
+        self.next = 0
+        self.host: Host = ("", "", 0)
+        self.tried: list[str] = []
+        self.failure: TempFail | PermFail | None = None
