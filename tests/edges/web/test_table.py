@@ -14,9 +14,9 @@ from mailward.edges.web.app import Front
 from mailward.edges.web.limits import RateClass
 from mailward.edges.web.problems import CATALOGUE
 from mailward.edges.web.public.metrics import RequestMetrics, exposition_of, metrics_app
-from mailward.edges.web.routes import PUBLIC, Call, Operation, Public, by_path
+from mailward.edges.web.routes import Call, Operation, by_path
 from mailward.edges.web.schema.common import Done, NoQuery, Request
-from mailward.policy.access import Permission
+from mailward.policy.access import PUBLIC, Permission, Public
 from tests.edges.web.conftest import SEND, Site, make_site, post
 from tests.edges.web.fake_platform import FakeReadiness
 

@@ -18,6 +18,7 @@ from mailward.edges.web.problems import Answer
 from mailward.edges.web.public import documents, health
 from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.edges.web.routes import Operation, by_path
+from mailward.policy.access import Policy
 
 log = structlog.get_logger()
 
@@ -61,6 +62,10 @@ class Front:
         # Paths without parameters are found in one look-up; the router tries patterns in turn.
         self._exact = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
         routes: list[BaseRoute] = [Route(path, endpoint) for path, endpoint in endpoints.items()]
+        for mount in mounts:
+            # What is served beside the table carries its policy on its application (see dashboard/site.py).
+            if not isinstance(getattr(getattr(mount, "app", None), "policy", None), Policy):
+                raise TypeError(f"the route {getattr(mount, 'path', mount)} has no policy")
         self._router = Router([*routes, *mounts], redirect_slashes=False, default=_not_found)
         self._entropy = services.entropy
         self._metrics = metrics

@@ -31,9 +31,9 @@ from mailward.edges.web.limits import (
 )
 from mailward.edges.web.ports import Authenticator, Platform
 from mailward.edges.web.problems import Answer
-from mailward.edges.web.routes import JSON, PUBLIC, Call, Operation, Public, Reply
+from mailward.edges.web.routes import JSON, Call, Operation, Reply
 from mailward.policy import access
-from mailward.policy.access import Actor
+from mailward.policy.access import PUBLIC, Actor, Public
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -10,8 +10,9 @@ import msgspec
 
 from mailward import __version__
 from mailward.edges.web.problems import CATALOGUE, CONTENT_TYPE, TITLES
-from mailward.edges.web.routes import JSON, Operation, Public
+from mailward.edges.web.routes import JSON, Operation
 from mailward.edges.web.schema.common import Problem
+from mailward.policy.access import Public
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"{(\w+)}")

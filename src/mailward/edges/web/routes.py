@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -14,20 +13,11 @@ from mailward.base.sources import Clock, Entropy
 from mailward.edges.web.limits import BODY, RateClass
 from mailward.edges.web.ports import Platform
 from mailward.edges.web.schema.common import NoQuery
-from mailward.policy.access import Actor, Permission
+from mailward.policy.access import PUBLIC, Actor, Permission, Public
 
 JSON = "application/json"
 Q = TypeVar("Q")
 B = TypeVar("B")
-
-
-class Public(Enum):
-    """The policy of what anyone may read. It has to be written down, like any other."""
-
-    PUBLIC = "public"
-
-
-PUBLIC = Public.PUBLIC
 
 
 class Call(Generic[Q, B]):

@@ -18,6 +18,7 @@ from mailward.edges.web.dashboard.ports import DashboardPlatform, Session, Surro
 from mailward.edges.web.dashboard.render import SECURITY_HEADERS, Renderer, redirect
 from mailward.edges.web.dashboard.static_files import StaticFiles
 from mailward.edges.web.problems import status_of
+from mailward.policy.access import OWN, PUBLIC, Own, Permission, Policy, require
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Page = Callable[[Request, Session], Awaitable[Response]]
@@ -91,6 +92,8 @@ class Desk:
         self.platform = platform
         self.surroundings = surroundings
         self.entropy = entropy
+        self.policies: dict[Endpoint, Policy] = {}
+        """The policy of every endpoint made here; a route with another endpoint does not start."""
         self.renderer = Renderer(
             css=static.url("app.css"),
             script=static.url("app.js"),
@@ -118,8 +121,13 @@ class Desk:
             raise Unauthenticated("unauthenticated", "Sign in first.")
         return await self.platform.sessions.resolve(token, ip=client_ip(request))
 
-    def shows(self, page: Page) -> Endpoint:
-        """A GET page."""
+    def public(self, endpoint: Endpoint) -> Endpoint:
+        """A page or act for strangers; it checks for itself what it needs."""
+        self.policies[endpoint] = PUBLIC
+        return endpoint
+
+    def shows(self, page: Page, policy: Permission | Own) -> Endpoint:
+        """A GET page for whoever holds the permission; OWN for what is everybody's own."""
 
         async def endpoint(request: Request) -> Response:
             try:
@@ -127,6 +135,8 @@ class Desk:
             except Unauthenticated:
                 return self._to_sign_in(request)
             try:
+                if policy is not OWN:
+                    require(session.actor, policy)
                 return await page(request, session)
             except MailwardError as e:
                 return self.problem(session, e)
@@ -134,10 +144,11 @@ class Desk:
                 log.exception("dashboard_failed", request=request.scope.get("mailward.request_id"))
                 return self.problem(session, _INTERNAL)
 
+        self.policies[endpoint] = policy
         return endpoint
 
-    def acts(self, act: Act) -> Endpoint:
-        """A POST: the form must prove that it came from our page."""
+    def acts(self, act: Act, policy: Permission | Own) -> Endpoint:
+        """A POST for whoever holds the permission; the form must prove that it came from our page."""
 
         async def endpoint(request: Request) -> Response:
             try:
@@ -145,6 +156,8 @@ class Desk:
             except Unauthenticated:
                 return self._to_sign_in(request)
             try:
+                if policy is not OWN:
+                    require(session.actor, policy)
                 form = await read_form(request)
                 guard.require_own_form(request, form.exact("csrf"), session.token.reveal())
                 return await act(request, session, form)
@@ -154,6 +167,7 @@ class Desk:
                 log.exception("dashboard_failed", request=request.scope.get("mailward.request_id"))
                 return self.problem(session, _INTERNAL)
 
+        self.policies[endpoint] = policy
         return endpoint
 
     def _to_sign_in(self, request: Request) -> Response:

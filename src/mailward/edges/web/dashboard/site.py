@@ -21,14 +21,19 @@ from mailward.edges.web.dashboard.render import SECURITY_HEADERS
 from mailward.edges.web.dashboard.static_files import StaticFiles
 
 
+from mailward.policy.access import Policy
 class Private:
     """Lets a page through only over TLS or loopback, with the client's address as a listed proxy saw it."""
 
-    def __init__(self, app: ASGIApp, origin: Origin) -> None:
+    `policy` is what the page demands of who asks; it is kept where the route can be asked for it.
+    """
+
+    def __init__(self, app: ASGIApp, origin: Origin, policy: Policy) -> None:
         self._app = app
         self._origin = origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.policy = policy
         """Answer one request."""
         peer = scope.get("client") or ("", 0)
         ip, private = self._origin.of(peer[0], scope["scheme"], scope["headers"])
@@ -44,13 +49,18 @@ class Private:
 def routes(
     platform: DashboardPlatform, surroundings: Surroundings, entropy: Entropy, origin: Origin | None = None
 ) -> list[BaseRoute]:
-    """Every page, act and static file, each behind its own check of who asks."""
+    """Every page, act and static file, each behind its own check of who asks.
+
+    Raises TypeError for a route without a policy: `desk.shows` and `desk.acts` take one, and
+    `desk.public` says that a page is for strangers.
+    """
     static = StaticFiles()
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", static.serve, methods=["GET"])]
     for area in (People, Messages, Inbound, Domains, Keys, Suppressions, Webhooks, AuditLog, WorkspaceSettings):
         found += area(desk).routes()
     for route in found:
-        assert isinstance(route, Route)
-        route.app = Private(route.app, origin or Origin())
+        if not isinstance(route, Route) or route.endpoint not in desk.policies:
+            raise TypeError(f"the page {getattr(route, 'path', route)} has no policy")
+        route.app = Private(route.app, origin or Origin(), desk.policies[route.endpoint])
     return found

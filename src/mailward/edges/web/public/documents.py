@@ -10,8 +10,9 @@ import msgspec
 from mailward.base.errors import NotFound
 from mailward.edges.web.limits import RateClass
 from mailward.edges.web.problems import CATALOGUE, TITLES
-from mailward.edges.web.routes import PUBLIC, Call, Operation, Reply
+from mailward.edges.web.routes import Call, Operation, Reply
 from mailward.edges.web.schema.common import NoQuery, View
+from mailward.policy.access import PUBLIC
 
 
 class ProblemMeaning(View):

@@ -6,8 +6,9 @@ from typing import Any
 
 from mailward.edges.web.limits import RateClass
 from mailward.edges.web.ports import Readiness
-from mailward.edges.web.routes import PUBLIC, Call, Operation, Reply
+from mailward.edges.web.routes import Call, Operation, Reply
 from mailward.edges.web.schema.common import NoQuery, View
+from mailward.policy.access import PUBLIC
 
 
 class Health(View):

@@ -17,6 +17,7 @@ from mailward.edges.web.auth import Origin
 from mailward.edges.web.endpoint import Receive, Scope, Send
 from mailward.edges.web.limits import InFlight, declared_length, read_body
 from mailward.edges.web.problems import Answer
+from mailward.policy.access import PUBLIC
 
 PATH = "/v1/inbound/sns"
 _MAX_BODY = 256 * 1024
@@ -27,7 +28,9 @@ Take = Callable[[bytes], Awaitable[None]]
 
 
 class NotificationEndpoint:
-    """An ASGI application. `take` raises what the sender is to be told."""
+    """An ASGI application. `take` raises what the sender is to be told; the notice's own signature is who sent it."""
+
+    policy = PUBLIC
 
     def __init__(self, take: Take, origin: Origin, in_flight: int = 16 * 1024 * 1024) -> None:
         self._take = take

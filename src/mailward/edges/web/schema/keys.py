@@ -11,7 +11,19 @@ from mailward.edges.web.schema.common import Request, View
 from mailward.edges.web.schema.messages import Instant
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
-Scope = Literal["send", "read", "admin"]
+Scope = Literal[
+    "send",
+    "read",
+    "inbound",
+    "domains",
+    "suppressions",
+    "webhooks",
+    "templates",
+    "keys",
+    "members",
+    "audit",
+    "admin",
+]
 Domains = Annotated[
     list[Annotated[str, Meta(min_length=3, max_length=253, examples=["example.com"])]],
     Meta(min_length=1, max_length=50),
@@ -23,7 +35,7 @@ class CreateKey(Request):
     """A key with the least it needs."""
 
     name: Name
-    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3, examples=[["send"]])]
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=11, examples=[["send"]])]
     expires_at: Instant | None = None
     networks: Networks = []
     domains: Domains | None = None

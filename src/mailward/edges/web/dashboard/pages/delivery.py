@@ -15,6 +15,7 @@ from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import SECURITY_HEADERS, redirect
 from mailward.edges.web.problems import status_of
 from mailward.edges.web.schema.suppressions import AddSuppression, SuppressionQuery
+from mailward.policy.access import Permission
 
 REASONS = ("hard_bounce", "complaint", "unsubscribe", "manual", "imported")
 
@@ -29,11 +30,11 @@ class Suppressions:
         """The list and its acts."""
         shows, acts = self._desk.shows, self._desk.acts
         return [
-            Route("/suppressions", shows(self.list), methods=["GET"]),
-            Route("/suppressions", acts(self.add), methods=["POST"]),
-            Route("/suppressions/remove", acts(self.remove), methods=["POST"]),
-            Route("/suppressions/import", acts(self.import_many), methods=["POST"]),
-            Route("/suppressions/export", acts(self.export), methods=["POST"]),
+            Route("/suppressions", shows(self.list, Permission.SUPPRESSION_READ), methods=["GET"]),
+            Route("/suppressions", acts(self.add, Permission.SUPPRESSION_CHANGE), methods=["POST"]),
+            Route("/suppressions/remove", acts(self.remove, Permission.SUPPRESSION_CHANGE), methods=["POST"]),
+            Route("/suppressions/import", acts(self.import_many, Permission.SUPPRESSION_CHANGE), methods=["POST"]),
+            Route("/suppressions/export", acts(self.export, Permission.SUPPRESSION_READ), methods=["POST"]),
         ]
 
     async def list(

@@ -27,6 +27,7 @@ from mailward.edges.web.schema.inbound import (
     ReplayRange,
     State,
 )
+from mailward.policy.access import Permission
 
 
 class Inbound:
@@ -39,19 +40,19 @@ class Inbound:
         """Lists, one of each, and the acts."""
         shows, acts = self._desk.shows, self._desk.acts
         return [
-            Route("/received", shows(self.list), methods=["GET"]),
-            Route("/received/{id}", shows(self.one), methods=["GET"]),
-            Route("/received/{id}/raw", shows(self.raw), methods=["GET"]),
-            Route("/received/{id}/replay", acts(self.replay), methods=["POST"]),
-            Route("/received/{id}/release", acts(self.release), methods=["POST"]),
-            Route("/received/{id}/discard", acts(self.discard), methods=["POST"]),
-            Route("/routes", shows(self.all_routes), methods=["GET"]),
-            Route("/routes", acts(self.create), methods=["POST"]),
-            Route("/routes/{id}", shows(self.route), methods=["GET"]),
-            Route("/routes/{id}/switch", acts(self.switch), methods=["POST"]),
-            Route("/routes/{id}/rotate", acts(self.rotate), methods=["POST"]),
-            Route("/routes/{id}/replay", acts(self.replay_range), methods=["POST"]),
-            Route("/routes/{id}/remove", acts(self.remove), methods=["POST"]),
+            Route("/received", shows(self.list, Permission.INBOUND_READ), methods=["GET"]),
+            Route("/received/{id}", shows(self.one, Permission.INBOUND_READ), methods=["GET"]),
+            Route("/received/{id}/raw", shows(self.raw, Permission.MESSAGE_CONTENT), methods=["GET"]),
+            Route("/received/{id}/replay", acts(self.replay, Permission.INBOUND_CHANGE), methods=["POST"]),
+            Route("/received/{id}/release", acts(self.release, Permission.INBOUND_CHANGE), methods=["POST"]),
+            Route("/received/{id}/discard", acts(self.discard, Permission.INBOUND_CHANGE), methods=["POST"]),
+            Route("/routes", shows(self.all_routes, Permission.INBOUND_READ), methods=["GET"]),
+            Route("/routes", acts(self.create, Permission.INBOUND_CHANGE), methods=["POST"]),
+            Route("/routes/{id}", shows(self.route, Permission.INBOUND_READ), methods=["GET"]),
+            Route("/routes/{id}/switch", acts(self.switch, Permission.INBOUND_CHANGE), methods=["POST"]),
+            Route("/routes/{id}/rotate", acts(self.rotate, Permission.INBOUND_CHANGE), methods=["POST"]),
+            Route("/routes/{id}/replay", acts(self.replay_range, Permission.INBOUND_CHANGE), methods=["POST"]),
+            Route("/routes/{id}/remove", acts(self.remove, Permission.INBOUND_CHANGE), methods=["POST"]),
         ]
 
     # -- messages --------------------------------------------------------------------------------

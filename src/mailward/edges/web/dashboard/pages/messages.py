@@ -47,20 +47,20 @@ class Messages:
         """The overview first."""
         shows, acts = self._desk.shows, self._desk.acts
         return [
-            Route("/", shows(self.overview), methods=["GET"]),
-            Route("/messages", shows(self.list), methods=["GET"]),
-            Route("/messages/rows", shows(self.rows), methods=["GET"]),
-            Route("/messages/{id}", shows(self.one), methods=["GET"]),
-            Route("/messages/{id}/live", shows(self.live), methods=["GET"]),
-            Route("/messages/{id}/frame", shows(self.frame), methods=["GET"]),
-            Route("/messages/{id}/raw", shows(self.raw), methods=["GET"]),
-            Route("/messages/{id}/cancel", acts(self.cancel), methods=["POST"]),
-            Route("/messages/{id}/erase", acts(self.erase), methods=["POST"]),
-            Route("/messages/sending", acts(self.switch_sending), methods=["POST"]),
-            Route("/messages/release-held", acts(self.release_held), methods=["POST"]),
-            Route("/messages/{id}/release", acts(self.release), methods=["POST"]),
-            Route("/messages/{id}/resend", acts(self.resend), methods=["POST"]),
-            Route("/messages/{id}/{view}", shows(self.content), methods=["GET"]),
+            Route("/", shows(self.overview, Permission.MESSAGE_READ), methods=["GET"]),
+            Route("/messages", shows(self.list, Permission.MESSAGE_READ), methods=["GET"]),
+            Route("/messages/rows", shows(self.rows, Permission.MESSAGE_READ), methods=["GET"]),
+            Route("/messages/{id}", shows(self.one, Permission.MESSAGE_READ), methods=["GET"]),
+            Route("/messages/{id}/live", shows(self.live, Permission.MESSAGE_READ), methods=["GET"]),
+            Route("/messages/{id}/frame", shows(self.frame, Permission.MESSAGE_CONTENT), methods=["GET"]),
+            Route("/messages/{id}/raw", shows(self.raw, Permission.MESSAGE_CONTENT), methods=["GET"]),
+            Route("/messages/{id}/cancel", acts(self.cancel, Permission.MESSAGE_CHANGE), methods=["POST"]),
+            Route("/messages/{id}/erase", acts(self.erase, Permission.MESSAGE_ERASE), methods=["POST"]),
+            Route("/messages/sending", acts(self.switch_sending, Permission.MESSAGE_CHANGE), methods=["POST"]),
+            Route("/messages/release-held", acts(self.release_held, Permission.MESSAGE_CHANGE), methods=["POST"]),
+            Route("/messages/{id}/release", acts(self.release, Permission.MESSAGE_CHANGE), methods=["POST"]),
+            Route("/messages/{id}/resend", acts(self.resend, Permission.MESSAGE_SEND), methods=["POST"]),
+            Route("/messages/{id}/{view}", shows(self.content, Permission.MESSAGE_CONTENT), methods=["GET"]),
         ]
 
     async def overview(self, request: Request, session: Session) -> Response:

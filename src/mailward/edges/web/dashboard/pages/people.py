@@ -15,6 +15,7 @@ from mailward.edges.web.dashboard.render import redirect
 from mailward.edges.web.problems import status_of
 
 
+from mailward.policy.access import OWN
 class People:
     """Pages for who is not signed in yet."""
 
@@ -25,11 +26,11 @@ class People:
     def routes(self) -> list[BaseRoute]:
         """Setup, sign-in and sign-out."""
         return [
-            Route("/setup/{token}", self.setup_page, methods=["GET"]),
-            Route("/setup/{token}", self.setup, methods=["POST"]),
-            Route("/sign-in", self.sign_in_page, methods=["GET"]),
-            Route("/sign-in", self.sign_in, methods=["POST"]),
-            Route("/sign-out", self._desk.acts(self.sign_out), methods=["POST"]),
+            Route("/setup/{token}", self._desk.public(self.setup_page), methods=["GET"]),
+            Route("/setup/{token}", self._desk.public(self.setup), methods=["POST"]),
+            Route("/sign-in", self._desk.public(self.sign_in_page), methods=["GET"]),
+            Route("/sign-in", self._desk.public(self.sign_in), methods=["POST"]),
+            Route("/sign-out", self._desk.acts(self.sign_out, OWN), methods=["POST"]),
         ]
 
     async def setup_page(self, request: Request) -> Response:

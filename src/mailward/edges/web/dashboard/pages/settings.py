@@ -18,6 +18,7 @@ from mailward.edges.web.schema.audit import AuditQuery
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.domains import AddDomain
 from mailward.edges.web.schema.keys import CreateCredential, CreateKey, Rotate
+from mailward.policy.access import Permission
 
 
 def page_query(request: Request) -> PageQuery:
@@ -41,12 +42,12 @@ class Domains:
         """List, one, and the acts on one."""
         shows, acts = self._desk.shows, self._desk.acts
         return [
-            Route("/domains", shows(self.list), methods=["GET"]),
-            Route("/domains", acts(self.add), methods=["POST"]),
-            Route("/domains/{id}", shows(self.one), methods=["GET"]),
-            Route("/domains/{id}/check", acts(self.check), methods=["POST"]),
-            Route("/domains/{id}/rotate", acts(self.rotate), methods=["POST"]),
-            Route("/domains/{id}/remove", acts(self.remove), methods=["POST"]),
+            Route("/domains", shows(self.list, Permission.DOMAIN_READ), methods=["GET"]),
+            Route("/domains", acts(self.add, Permission.DOMAIN_CHANGE), methods=["POST"]),
+            Route("/domains/{id}", shows(self.one, Permission.DOMAIN_READ), methods=["GET"]),
+            Route("/domains/{id}/check", acts(self.check, Permission.DOMAIN_CHANGE), methods=["POST"]),
+            Route("/domains/{id}/rotate", acts(self.rotate, Permission.DOMAIN_CHANGE), methods=["POST"]),
+            Route("/domains/{id}/remove", acts(self.remove, Permission.DOMAIN_CHANGE), methods=["POST"]),
         ]
 
     async def list(
@@ -109,15 +110,15 @@ class Keys:
         """One page for both kinds."""
         shows, acts = self._desk.shows, self._desk.acts
         return [
-            Route("/keys", shows(self.list), methods=["GET"]),
-            Route("/keys", acts(self.create_key), methods=["POST"]),
-            Route("/keys/{id}/revoke", acts(self.revoke_key), methods=["POST"]),
-            Route("/keys/{id}/rotate", acts(self.rotate_key), methods=["POST"]),
-            Route("/keys/{id}/release", acts(self.release_key), methods=["POST"]),
-            Route("/credentials", acts(self.create_credential), methods=["POST"]),
-            Route("/credentials/{id}/revoke", acts(self.revoke_credential), methods=["POST"]),
-            Route("/credentials/{id}/rotate", acts(self.rotate_credential), methods=["POST"]),
-            Route("/credentials/{id}/release", acts(self.release_credential), methods=["POST"]),
+            Route("/keys", shows(self.list, Permission.KEY_READ), methods=["GET"]),
+            Route("/keys", acts(self.create_key, Permission.KEY_CHANGE), methods=["POST"]),
+            Route("/keys/{id}/revoke", acts(self.revoke_key, Permission.KEY_CHANGE), methods=["POST"]),
+            Route("/keys/{id}/rotate", acts(self.rotate_key, Permission.KEY_CHANGE), methods=["POST"]),
+            Route("/keys/{id}/release", acts(self.release_key, Permission.KEY_CHANGE), methods=["POST"]),
+            Route("/credentials", acts(self.create_credential, Permission.KEY_CHANGE), methods=["POST"]),
+            Route("/credentials/{id}/revoke", acts(self.revoke_credential, Permission.KEY_CHANGE), methods=["POST"]),
+            Route("/credentials/{id}/rotate", acts(self.rotate_credential, Permission.KEY_CHANGE), methods=["POST"]),
+            Route("/credentials/{id}/release", acts(self.release_credential, Permission.KEY_CHANGE), methods=["POST"]),
         ]
 
     async def list(self, request: Request, session: Session, code: int = 200, **facts: object) -> Response:
@@ -209,8 +210,8 @@ class AuditLog:
     def routes(self) -> list[BaseRoute]:
         """The log and its export."""
         return [
-            Route("/audit", self._desk.shows(self.list), methods=["GET"]),
-            Route("/audit/export", self._desk.acts(self.export), methods=["POST"]),
+            Route("/audit", self._desk.shows(self.list, Permission.AUDIT_READ), methods=["GET"]),
+            Route("/audit/export", self._desk.acts(self.export, Permission.AUDIT_READ), methods=["POST"]),
         ]
 
     async def list(self, request: Request, session: Session) -> Response:

@@ -25,6 +25,7 @@ from mailward.edges.web.schema.webhooks import (
     StartReplay,
     ToldQuery,
 )
+from mailward.policy.access import Permission
 
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 
@@ -39,17 +40,17 @@ class Webhooks:
         """List, one, and the acts on one."""
         shows, acts = self._desk.shows, self._desk.acts
         return [
-            Route("/webhooks", shows(self.list), methods=["GET"]),
-            Route("/webhooks", acts(self.create), methods=["POST"]),
-            Route("/webhooks/{id}", shows(self.one), methods=["GET"]),
-            Route("/webhooks/{id}/attempts", shows(self.attempts), methods=["GET"]),
-            Route("/webhooks/{id}/test", acts(self.test), methods=["POST"]),
-            Route("/webhooks/{id}/switch", acts(self.switch), methods=["POST"]),
-            Route("/webhooks/{id}/rotate", acts(self.rotate), methods=["POST"]),
-            Route("/webhooks/{id}/replay", acts(self.replay), methods=["POST"]),
-            Route("/webhooks/{id}/replay-range", acts(self.replay_range), methods=["POST"]),
-            Route("/webhooks/{id}/events/{event}", shows(self.event), methods=["GET"]),
-            Route("/webhooks/{id}/remove", acts(self.remove), methods=["POST"]),
+            Route("/webhooks", shows(self.list, Permission.WEBHOOK_READ), methods=["GET"]),
+            Route("/webhooks", acts(self.create, Permission.WEBHOOK_CHANGE), methods=["POST"]),
+            Route("/webhooks/{id}", shows(self.one, Permission.WEBHOOK_READ), methods=["GET"]),
+            Route("/webhooks/{id}/attempts", shows(self.attempts, Permission.WEBHOOK_READ), methods=["GET"]),
+            Route("/webhooks/{id}/test", acts(self.test, Permission.WEBHOOK_CHANGE), methods=["POST"]),
+            Route("/webhooks/{id}/switch", acts(self.switch, Permission.WEBHOOK_CHANGE), methods=["POST"]),
+            Route("/webhooks/{id}/rotate", acts(self.rotate, Permission.WEBHOOK_CHANGE), methods=["POST"]),
+            Route("/webhooks/{id}/replay", acts(self.replay, Permission.WEBHOOK_CHANGE), methods=["POST"]),
+            Route("/webhooks/{id}/replay-range", acts(self.replay_range, Permission.WEBHOOK_CHANGE), methods=["POST"]),
+            Route("/webhooks/{id}/events/{event}", shows(self.event, Permission.WEBHOOK_READ), methods=["GET"]),
+            Route("/webhooks/{id}/remove", acts(self.remove, Permission.WEBHOOK_CHANGE), methods=["POST"]),
         ]
 
     async def list(

@@ -12,6 +12,7 @@ from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import redirect
 from mailward.edges.web.problems import status_of
 from mailward.edges.web.schema.workspace import ChangeRetention
+from mailward.policy.access import Permission
 
 
 class WorkspaceSettings:
@@ -23,8 +24,8 @@ class WorkspaceSettings:
     def routes(self) -> list[BaseRoute]:
         """The page and its act."""
         return [
-            Route("/settings", self._desk.shows(self.show), methods=["GET"]),
-            Route("/settings/retention", self._desk.acts(self.change), methods=["POST"]),
+            Route("/settings", self._desk.shows(self.show, Permission.WORKSPACE_READ), methods=["GET"]),
+            Route("/settings/retention", self._desk.acts(self.change, Permission.WORKSPACE_CHANGE), methods=["POST"]),
         ]
 
     async def show(self, request: Request, session: Session, error: str = "", code: int = 200) -> Response:
