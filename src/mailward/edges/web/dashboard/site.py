@@ -19,11 +19,11 @@ from mailward.edges.web.dashboard.pages.workspace import WorkspaceSettings
 from mailward.edges.web.dashboard.ports import DashboardPlatform, Surroundings
 from mailward.edges.web.dashboard.render import SECURITY_HEADERS
 from mailward.edges.web.dashboard.static_files import StaticFiles
-
-
 from mailward.policy.access import Policy
+
+
 class Private:
-    """Lets a page through only over TLS or loopback, with the client's address as a listed proxy saw it."""
+    """Lets a page through only over TLS or loopback, with the client's address as a listed proxy saw it.
 
     `policy` is what the page demands of who asks; it is kept where the route can be asked for it.
     """
@@ -31,9 +31,9 @@ class Private:
     def __init__(self, app: ASGIApp, origin: Origin, policy: Policy) -> None:
         self._app = app
         self._origin = origin
+        self.policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.policy = policy
         """Answer one request."""
         peer = scope.get("client") or ("", 0)
         ip, private = self._origin.of(peer[0], scope["scheme"], scope["headers"])
@@ -56,7 +56,7 @@ def routes(
     """
     static = StaticFiles()
     desk = Desk(platform, surroundings, entropy, static)
-    found: list[BaseRoute] = [Route("/static/{name:path}", static.serve, methods=["GET"])]
+    found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
     for area in (People, Messages, Inbound, Domains, Keys, Suppressions, Webhooks, AuditLog, WorkspaceSettings):
         found += area(desk).routes()
     for route in found:

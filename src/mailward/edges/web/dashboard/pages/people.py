@@ -13,9 +13,9 @@ from mailward.edges.web.dashboard.desk import Desk, Form, client_ip, read_form
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import redirect
 from mailward.edges.web.problems import status_of
-
-
 from mailward.policy.access import OWN
+
+
 class People:
     """Pages for who is not signed in yet."""
 
