@@ -16,8 +16,9 @@ from mailward.adapters.storage.records import BodyRef
 from mailward.core.audit.ports import AuditRepo
 from mailward.core.delivery.ports import LeaseRepo
 from mailward.core.domains.ports import Counters, DomainsRepo
-from mailward.core.evidence.ports import EvidenceRepo
-from mailward.core.identity.ports import CredentialsRepo, PeopleRepo
+from mailward.core.evidence.ports import EvidenceRepo, ResultsRepo
+from mailward.core.identity.entry import EntryRepo
+from mailward.core.identity.ports import CredentialsRepo, FactorsRepo, PeopleRepo
 from mailward.core.inbound.ports import InboundQueue, InboundRepo
 from mailward.core.messages.erase import Erasures
 from mailward.core.messages.expire import DroppingDays, ExpiringMessages, RetentionRepo
@@ -132,6 +133,12 @@ class Tx(Protocol):
     def retention(self) -> AllRetention: ...
 
     @property
+    @property
+    def factors(self) -> FactorsRepo: ...
+
+    @property
+    def entry(self) -> EntryRepo: ...
+
     def evidence(self) -> EvidenceRepo: ...
 
 

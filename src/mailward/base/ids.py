@@ -33,12 +33,21 @@ NAMES = {
     "evt": "event",
     "usr": "user",
     "ses": "session",
+    "fac": "second factor",
+    "dev": "trusted device",
+    "inv": "invitation",
     "rte": "route",
     "rcv": "received message",
     "aud": "audit entry",
     "att": "attachment",
     "sup": "suppression",
     "rpl": "replay",
+    "grt": "grant",
+    "rev": "access review",
+    "rep": "report",
+    "reg": "register entry",
+    "inc": "incident",
+    "sig": "signature",
 }
 """What each prefix stands for, as people are told."""
 PREFIXES = frozenset(NAMES)

@@ -10,14 +10,16 @@ from mailward.base.ids import SessionId, UserId, WorkspaceId
 from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
 from mailward.core.identity import tokens
-from mailward.core.identity.model import SETUP_LINK_LIFE, Member, User
+from mailward.core.identity.model import SETUP_LINK_LIFE, CredentialKind, Member, User
 from mailward.core.identity.ports import IdentityTx
 from mailward.core.workspaces import change as workspaces
 from mailward.core.workspaces.model import Workspace
 from mailward.policy import access
 from mailward.policy.access import ROLE_PERMISSIONS, Actor, Permission, Role
 
-_RANK = {Role.MEMBER: 0, Role.ADMIN: 1, Role.MANAGER: 2}
+_ROLES = frozenset({Role.MEMBER, Role.ADMIN, Role.MANAGER})
+_MOST_WORKSPACES = 50
+_PAGE = 500
 
 
 async def new_setup_link(tx: IdentityTx, *, now: datetime, entropy: Entropy) -> Secret[str] | None:
@@ -86,7 +88,7 @@ async def _take_over(tx: IdentityTx, user: User, id: WorkspaceId, name: str, *, 
     actor = _as(user.id, id)
     await tx.workspaces.rename(id, workspaces.good_name(name))
     await tx.audit.append(actor, "workspace.renamed", id, {"name": name}, now=now)
-    await _join(tx, actor, user, Role.MANAGER, now)
+    await join(tx, actor, user, Role.MANAGER, now)
     made = await tx.workspaces.get(id)
     assert made is not None
     return made
@@ -97,8 +99,24 @@ async def found_workspace(tx: IdentityTx, user: User, name: str, *, now: datetim
     id = workspaces.new_id(now, entropy)
     actor = _as(user.id, id)
     made = await workspaces.create(tx, actor, name, now=now, entropy=entropy, id=id)
-    await _join(tx, actor, user, Role.MANAGER, now)
+    await join(tx, actor, user, Role.MANAGER, now)
     return made
+
+
+async def found_another(tx: IdentityTx, actor: Actor, name: str, *, now: datetime, entropy: Entropy) -> Workspace:
+    """A further workspace, managed by the person who founds it. System scope.
+
+    Only who manages a workspace may found one: being a guest in somebody's workspace is no right to the installation.
+    """
+    user = await tx.people.user(UserId(actor.id)) if actor.kind == "session" else None
+    if user is None or user.disabled is not None:
+        raise NotFound("not_found", "Only people found workspaces.")
+    places = await tx.people.memberships(user.id)
+    if not any(role is Role.MANAGER for _, role in places):
+        raise Forbidden("forbidden", "Only a Workspace Manager may found another workspace.")
+    if len(places) >= _MOST_WORKSPACES:
+        raise Conflict("too_many_workspaces", f"A person has a place in at most {_MOST_WORKSPACES} workspaces.")
+    return await found_workspace(tx, user, name, now=now, entropy=entropy)
 
 
 async def add_member(tx: IdentityTx, actor: Actor, user: User, role: Role, *, now: datetime) -> Member:
@@ -106,21 +124,29 @@ async def add_member(tx: IdentityTx, actor: Actor, user: User, role: Role, *, no
 
     Nobody gives a role above their own, and SUPER_ADMIN is no role in a workspace.
     """
-    access.require(actor, Permission.WORKSPACE_CHANGE)
-    _check_role(actor, role)
+    access.require(actor, Permission.MEMBER_CHANGE)
+    may_grant(actor, role)
     if await tx.people.member(actor.workspace, user.id) is not None:
         raise Conflict("already_member", "This person is a member already.")
-    return await _join(tx, actor, user, role, now)
+    return await join(tx, actor, user, role, now)
 
 
 async def change_role(tx: IdentityTx, actor: Actor, user: UserId, role: Role, *, now: datetime) -> Member:
-    """Another role; the person's sessions here end, so that it holds at once. The last manager keeps theirs."""
-    access.require(actor, Permission.WORKSPACE_CHANGE)
-    _check_role(actor, role)
+    """Another role; it holds at once, because the person's sessions here end.
+
+    Nobody gives a role above their own or changes that of somebody above themselves, and
+    the last manager keeps theirs. Whoever is lowered loses the keys and invitations they
+    made here: each could reach further than they may now.
+    """
+    access.require(actor, Permission.MEMBER_CHANGE)
+    may_grant(actor, role)
     member = await _member(tx, actor, user)
+    _not_above(actor, member)
     if member.role is Role.MANAGER and role is not Role.MANAGER:
         await _not_the_last_manager(tx, actor)
     await tx.people.set_role(actor.workspace, user, role)
+    if not ROLE_PERMISSIONS[member.role] <= ROLE_PERMISSIONS[role]:
+        await _take_back(tx, actor, user, now=now)
     await tx.people.revoke_sessions(user)
     await tx.revocations.bump()
     facts = {"from": member.role.value, "to": role.value}
@@ -129,15 +155,44 @@ async def change_role(tx: IdentityTx, actor: Actor, user: UserId, role: Role, *,
 
 
 async def remove_member(tx: IdentityTx, actor: Actor, user: UserId, *, now: datetime) -> None:
-    """Take a person's place away, with their sessions here. The last manager stays."""
-    access.require(actor, Permission.WORKSPACE_CHANGE)
+    """Take a person's place away, with their sessions here and the keys and invitations they made. The last manager
+    stays, and nobody removes somebody above themselves."""
+    access.require(actor, Permission.MEMBER_CHANGE)
     member = await _member(tx, actor, user)
+    _not_above(actor, member)
+    await _part(tx, actor, member, "member.removed", now=now)
+
+
+async def leave(tx: IdentityTx, actor: Actor, *, now: datetime) -> None:
+    """Give up one's own place, as if removed. The last manager cannot: a workspace would be nobody's."""
+    if actor.kind != "session":
+        raise NotFound("not_found", "Only people can leave.")
+    await _part(tx, actor, await _member(tx, actor, UserId(actor.id)), "member.left", now=now)
+
+
+async def _part(tx: IdentityTx, actor: Actor, member: Member, act: str, *, now: datetime) -> None:
     if member.role is Role.MANAGER:
         await _not_the_last_manager(tx, actor)
-    await tx.people.remove_member(actor.workspace, user)
-    await tx.people.revoke_sessions(user)
+    await tx.people.remove_member(actor.workspace, member.user)
+    await _take_back(tx, actor, member.user, now=now)
+    await tx.people.revoke_sessions(member.user)
     await tx.revocations.bump()
-    await tx.audit.append(actor, "member.removed", user, {"email": member.email, "role": member.role.value}, now=now)
+    facts = {"email": member.email, "role": member.role.value}
+    await tx.audit.append(actor, act, member.user, facts, now=now)
+
+
+async def _take_back(tx: IdentityTx, actor: Actor, user: UserId, *, now: datetime) -> None:
+    """Revoke what a person made in the actor's workspace: they know the secrets, and who they invited."""
+    before: str | None = None
+    while page := await tx.credentials.page(tuple(CredentialKind), before=before, limit=_PAGE):
+        for credential in page:
+            if credential.created_by == user and await tx.credentials.revoke(credential.id, now):
+                facts = {"kind": credential.kind.value, "name": credential.name, "reason": "its maker lost their place"}
+                await tx.audit.append(actor, "credential.revoked", credential.id, facts, now=now)
+        before = page[-1].id
+    withdrawn = await tx.entry.revoke_invitations_by(actor.workspace, user, now)
+    if withdrawn:
+        await tx.audit.append(actor, "invitation.all_revoked", user, {"withdrawn": str(withdrawn)}, now=now)
 
 
 async def change_password(
@@ -164,11 +219,12 @@ async def disable_user(tx: IdentityTx, actor: Actor, user: UserId, *, now: datet
 
 async def list_members(tx: IdentityTx, actor: Actor) -> list[Member]:
     """Who has a place in the actor's workspace."""
-    access.require(actor, Permission.WORKSPACE_READ)
+    access.require(actor, Permission.MEMBER_READ)
     return await tx.people.members(actor.workspace)
 
 
-async def _join(tx: IdentityTx, actor: Actor, user: User, role: Role, now: datetime) -> Member:
+async def join(tx: IdentityTx, actor: Actor, user: User, role: Role, now: datetime) -> Member:
+    """A place for a person, for verbs that have asked whether they may have it."""
     member = Member(user.id, user.email, user.name, role, now)
     await tx.people.add_member(actor.workspace, member)
     facts = {"email": user.email, "name": user.name, "role": role.value}
@@ -189,11 +245,17 @@ async def _not_the_last_manager(tx: IdentityTx, actor: Actor) -> None:
         raise Conflict("last_manager", "A workspace keeps at least one Workspace Manager.")
 
 
-def _check_role(actor: Actor, role: Role) -> None:
-    if role not in _RANK:
+def may_grant(actor: Actor, role: Role) -> None:
+    """Raise Invalid for what is no role of a workspace, Forbidden for one that reaches beyond the actor's own acts."""
+    if role not in _ROLES:
         raise Invalid("bad_role", "This is not a role in a workspace.", field="role")
-    if actor.role is not None and _RANK.get(actor.role, -1) < _RANK[role]:
+    if not ROLE_PERMISSIONS[role] <= actor.permissions:
         raise Forbidden("forbidden", "You cannot give a role above your own.")
+
+
+def _not_above(actor: Actor, member: Member) -> None:
+    if not ROLE_PERMISSIONS[member.role] <= actor.permissions:
+        raise Forbidden("forbidden", "You cannot change the place of somebody above yourself.")
 
 
 def _as(user: UserId, workspace: WorkspaceId) -> Actor:

@@ -7,7 +7,20 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from mailward.base.ids import SessionId, UserId, WorkspaceId
-from mailward.core.identity.model import Arrival, Credential, CredentialKind, Member, Session, Standing, User
+from mailward.core.identity.entry import EntryRepo
+from mailward.core.identity.model import (
+    Arrival,
+    Credential,
+    CredentialKind,
+    Factor,
+    Member,
+    Session,
+    Standing,
+    Ticket,
+    TicketKind,
+    TrustedDevice,
+    User,
+)
 from mailward.core.workspaces.ports import AuditLog, RevocationsRepo, WorkspacesRepo
 from mailward.policy.access import Role
 from mailward.policy.bursts import BurstRule
@@ -176,3 +189,9 @@ class IdentityTx(Protocol):
 
     @property
     def audit(self) -> AuditLog: ...
+    @property
+    def factors(self) -> FactorsRepo: ...
+
+    @property
+    def entry(self) -> EntryRepo: ...
+

@@ -20,6 +20,19 @@ class WorkspaceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long metadata of messages is kept, in days."""
     content_days: int | None = None
     """How long content is kept, in days; never longer than the metadata."""
+    networks: tuple[str, ...] = ()
+    """Where its people may come from, in CIDR form; empty: from anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """What the operator set for one workspace, each a number a minute: 0 means no limit, None as the installation says.
+
+    `api` is for reads and for sends, each; writes have a tenth of it.
+    """
+
+    api: int | None = None
+    messages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

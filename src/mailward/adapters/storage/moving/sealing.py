@@ -71,7 +71,20 @@ SHAPES: Final[Mapping[str, Shape]] = {
         (Token("email_token", "email", "user-email", fold=True),),
     ),
     "members": Shape((Pack("person", ("email", "name"), ("user",)),)),
-    "sessions": Shape((Pack("place", ("device", "address"), ("id",)),)),
+    "sessions": Shape(
+        (Pack("place", ("device", "address"), ("id",)), Pack("origin", ("network", "place"), ("id",)))
+    ),
+    "factors": Shape((One("name", ("id",)), One("secret", ("id",), text=False))),
+    "tickets": Shape((One("facts", ("token_hash",)),)),
+    "trusted_devices": Shape((Pack("details", ("device", "address"), ("id",)),)),
+    "invitations": Shape(
+        (One("person", ("id",), source="email"),), (Token("email_token", "email", "user-email", fold=True),)
+    ),
+    "identity_links": Shape(
+        (Pack("details", ("identity", "provider", "email"), ("identity_token",)),),
+        (Token("identity_token", "identity", "identity"),),
+    ),
+    "user_networks": Shape((One("networks", ("user",)),)),
     "credentials": Shape(
         (
             Pack("details", ("name", "hint", "domains", "networks"), ("id",)),

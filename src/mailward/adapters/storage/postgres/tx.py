@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.identity import PgCredentials, PgPeople
     from mailward.adapters.storage.postgres.inbound import PgInbound
     from mailward.adapters.storage.postgres.messages import PgMessages
+    from mailward.adapters.storage.postgres.entry import PgEntry
     from mailward.adapters.storage.postgres.retention import PgRetention
     from mailward.adapters.storage.postgres.suppression import PgSuppressions
     from mailward.adapters.storage.postgres.webhooks import PgWebhooks
@@ -110,6 +111,13 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.inbound import PgInbound
 
         return PgInbound(self)
+    @cached_property
+    def entry(self) -> PgEntry:
+        """Invitations, identities at other providers, people's networks."""
+        from mailward.adapters.storage.postgres.entry import PgEntry
+
+        return PgEntry(self)
+
 
     @cached_property
     def retention(self) -> PgRetention:

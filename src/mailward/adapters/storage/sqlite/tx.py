@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.identity import SqliteCredentials, SqlitePeople
     from mailward.adapters.storage.sqlite.inbound import SqliteInbound
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
+    from mailward.adapters.storage.sqlite.entry import SqliteEntry
     from mailward.adapters.storage.sqlite.retention import SqliteRetention
     from mailward.adapters.storage.sqlite.suppression import SqliteSuppressions
     from mailward.adapters.storage.sqlite.webhooks import SqliteWebhooks
@@ -131,3 +132,31 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
 
         return SqliteEvidence(self)
+    @cached_property
+    def entry(self) -> SqliteEntry:
+        """Invitations, identities at other providers, people's networks."""
+        from mailward.adapters.storage.sqlite.entry import SqliteEntry
+
+        return SqliteEntry(self)
+
+    @cached_property
+    def factors(self) -> SqliteFactors:
+        """Second factors, tickets, trusted devices."""
+        from mailward.adapters.storage.sqlite.factors import SqliteFactors
+
+        return SqliteFactors(self)
+
+    @cached_property
+    def operators(self) -> SqliteOperators:
+        """Operators and their grants."""
+        from mailward.adapters.storage.sqlite.operators import SqliteOperators
+
+        return SqliteOperators(self)
+
+    @cached_property
+    def reviews(self) -> SqliteReviews:
+        """Access reviews."""
+        from mailward.adapters.storage.sqlite.operators import SqliteReviews
+
+        return SqliteReviews(self)
+
