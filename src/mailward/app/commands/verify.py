@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mailward.app.checks import CHECKS
 from mailward.app.commands.output import Config, Json, Workspace, print_json
@@ -14,6 +15,7 @@ from mailward.app.context import Context, run
 from mailward.core.evidence.catalogue import CATALOGUE
 from mailward.core.evidence.model import Control, Line, State
 from mailward.core.evidence.verify import verify as run_checks
+from mailward.core.identity.credentials import REHEARSAL
 
 _MARKS = {
     State.PROVED: "PASS",
@@ -42,6 +44,8 @@ def verify(*ids: str, config: Config = None, workspace: Workspace = None, json: 
         progress = Progress(len(chosen), on=sys.stderr.isatty())
         # A check of a promise that was not asked for does not run.
         wanted = {c.id: CHECKS[c.id] for c in chosen if c.id in CHECKS}
+        # What a check makes and takes away again is marked as its own: lists for people leave it out.
+        context.actor = replace(context.actor, id=REHEARSAL)
         lines = await run_checks(chosen, wanted, context, now=context.clock.now(), began=progress.show)
         progress.clear()
         if json:

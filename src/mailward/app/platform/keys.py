@@ -14,7 +14,6 @@ from mailward.core.identity import bursts, credentials, succession
 from mailward.core.identity.credentials import Wish
 from mailward.core.identity.model import Credential, CredentialKind, Issued
 from mailward.edges.web.schema import keys as schema
-from mailward.edges.web.schema.common import PageQuery
 from mailward.policy.access import Actor, Scope
 
 
@@ -45,11 +44,12 @@ class Keys:
         secret = issued.secret.reveal() if issued.secret is not None else ""
         return schema.NewKey(**_key(issued.credential), secret=secret)
 
-    async def list_keys(self, actor: Actor, query: PageQuery) -> schema.KeyPage:
+    async def list_keys(self, actor: Actor, query: schema.KeyQuery) -> schema.KeyPage:
         """Newest first."""
         before = checked(query.cursor, "key")
         found = await self._store.read(
-            actor.workspace, lambda tx: credentials.list_keys(tx, actor, before=before, limit=query.limit + 1)
+            actor.workspace,
+            lambda tx: credentials.list_keys(tx, actor, before=before, limit=query.limit + 1, revoked=query.revoked),
         )
         shown, more = _cut(found, query.limit)
         return schema.KeyPage(data=[schema.Key(**_key(c)) for c in shown], next_cursor=more)
@@ -84,11 +84,12 @@ class Keys:
         password = issued.secret.reveal() if issued.secret is not None else None
         return schema.NewCredential(**_credential(issued.credential), password=password)
 
-    async def list_credentials(self, actor: Actor, query: PageQuery) -> schema.CredentialPage:
+    async def list_credentials(self, actor: Actor, query: schema.KeyQuery) -> schema.CredentialPage:
         """Newest first."""
         before = checked(query.cursor, "smtp")
         found = await self._store.read(
-            actor.workspace, lambda tx: credentials.list_smtp(tx, actor, before=before, limit=query.limit + 1)
+            actor.workspace,
+            lambda tx: credentials.list_smtp(tx, actor, before=before, limit=query.limit + 1, revoked=query.revoked),
         )
         shown, more = _cut(found, query.limit)
         return schema.CredentialPage(data=[schema.Credential(**_credential(c)) for c in shown], next_cursor=more)

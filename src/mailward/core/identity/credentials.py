@@ -18,6 +18,8 @@ from mailward.policy import access
 from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Permission, Scope
 
 _MOST_NETWORKS = 50
+REHEARSAL = "verify"
+"""Who makes credentials that live for seconds, to show that a control holds: lists for people leave them out."""
 _SMTP_KINDS = (CredentialKind.SMTP, CredentialKind.NETWORK)
 
 
@@ -127,16 +129,22 @@ def parse_networks(texts: Iterable[str], *, field: str = "networks") -> tuple[Ne
     return tuple(found)
 
 
-async def list_keys(tx: IdentityTx, actor: Actor, *, before: str | None = None, limit: int = 50) -> list[Credential]:
-    """API keys, newest first, revoked ones included."""
+async def list_keys(
+    tx: IdentityTx, actor: Actor, *, before: str | None = None, limit: int = 50, revoked: bool = True
+) -> list[Credential]:
+    """API keys, newest first, revoked ones included unless `revoked` is False; never those of a verification."""
     access.require(actor, Permission.KEY_READ)
-    return await tx.credentials.page((CredentialKind.KEY,), before=before, limit=limit)
+    return await tx.credentials.page(
+        (CredentialKind.KEY,), before=before, limit=limit, revoked=revoked, without=REHEARSAL
+    )
 
 
-async def list_smtp(tx: IdentityTx, actor: Actor, *, before: str | None = None, limit: int = 50) -> list[Credential]:
-    """SMTP and network credentials, newest first, revoked ones included."""
+async def list_smtp(
+    tx: IdentityTx, actor: Actor, *, before: str | None = None, limit: int = 50, revoked: bool = True
+) -> list[Credential]:
+    """SMTP and network credentials, likewise."""
     access.require(actor, Permission.KEY_READ)
-    return await tx.credentials.page(_SMTP_KINDS, before=before, limit=limit)
+    return await tx.credentials.page(_SMTP_KINDS, before=before, limit=limit, revoked=revoked, without=REHEARSAL)
 
 
 async def revoke_key(tx: IdentityTx, actor: Actor, id: str, *, now: datetime) -> Credential:

@@ -67,8 +67,16 @@ class CredentialsRepo(Protocol):
 
     async def get(self, id: str) -> Credential | None: ...
 
-    async def page(self, kinds: Sequence[CredentialKind], *, before: str | None, limit: int) -> list[Credential]:
-        """Newest first, ids below `before`, revoked ones included."""
+    async def page(
+        self,
+        kinds: Sequence[CredentialKind],
+        *,
+        before: str | None,
+        limit: int,
+        revoked: bool = True,
+        without: str = "",
+    ) -> list[Credential]:
+        """Newest first, ids below `before`; without the revoked ones if asked, and without those made by `without`."""
 
     async def revoke(self, id: str, now: datetime) -> bool:
         """True when it was live."""

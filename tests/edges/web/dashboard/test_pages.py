@@ -270,7 +270,7 @@ async def test_a_reader_sees_no_form(visitor: Visitor) -> None:
     await visitor.arrive()
     for path in PAGES:
         page = (await visitor.get(path)).text
-        assert set(re.findall(r'method="post" action="([^"]+)"', page)) <= {"/sign-out", "/audit/export"}, path
+        assert set(re.findall(r'method="post" action="([^"]+)"', page)) <= {"/sign-out", "/theme", "/audit/export"}, path
     assert "/frame" not in (await visitor.get("/messages/{m}")).text
 
 

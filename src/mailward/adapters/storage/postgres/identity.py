@@ -92,11 +92,23 @@ class PgCredentials:
         found = self._credential(row) if row else None
         return found if found is not None and found.id == id else None
 
-    async def page(self, kinds: Sequence[CredentialKind], *, before: str | None, limit: int) -> list[Credential]:
+    async def page(
+        self,
+        kinds: Sequence[CredentialKind],
+        *,
+        before: str | None,
+        limit: int,
+        revoked: bool = True,
+        without: str = "",
+    ) -> list[Credential]:
         """Newest first."""
-        sql = f"SELECT {_CREDENTIAL} FROM credentials WHERE id < $1 AND kind = ANY($2) ORDER BY id DESC LIMIT $3"  # noqa: S608
+        sql = (
+            f"SELECT {_CREDENTIAL} FROM credentials WHERE id < $1 AND kind = ANY($2) "  # noqa: S608
+            "AND ($4 OR revoked IS NULL) AND created_by <> $5 ORDER BY id DESC LIMIT $3"
+        )
         below = b"\xff" * 17 if before is None else _raw(before)
-        return [self._credential(r) for r in await self._tx.rows(sql, below, [k.value for k in kinds], limit)]
+        found = await self._tx.rows(sql, below, [k.value for k in kinds], limit, revoked, without)
+        return [self._credential(r) for r in found]
 
     async def revoke(self, id: str, now: datetime) -> bool:
         """Live ones only. The hash goes too: nothing of the secret stays."""

@@ -93,15 +93,25 @@ class SqliteCredentials:
         found = _credential(row) if row else None
         return found if found is not None and found.id == id else None
 
-    async def page(self, kinds: Sequence[CredentialKind], *, before: str | None, limit: int) -> list[Credential]:
+    async def page(
+        self,
+        kinds: Sequence[CredentialKind],
+        *,
+        before: str | None,
+        limit: int,
+        revoked: bool = True,
+        without: str = "",
+    ) -> list[Credential]:
         """Newest first."""
         marks = ",".join("?" * len(kinds))
         sql = (
             f"SELECT {_CREDENTIAL} FROM {table(self._tx, 'credentials')} "  # noqa: S608
-            f"WHERE id < ? AND kind IN ({marks}) ORDER BY id DESC LIMIT ?"
+            f"WHERE id < ? AND kind IN ({marks}) AND (? OR revoked IS NULL) AND created_by <> ? "
+            "ORDER BY id DESC LIMIT ?"
         )
         below = b"\xff" * 17 if before is None else _raw(before)
-        return [_credential(r) for r in self._tx.rows(sql, (below, *(k.value for k in kinds), limit))]
+        values = (below, *(k.value for k in kinds), int(revoked), without, limit)
+        return [_credential(r) for r in self._tx.rows(sql, values)]
 
     async def revoke(self, id: str, now: datetime) -> bool:
         """Live ones only. The hash goes too: nothing of the secret stays."""

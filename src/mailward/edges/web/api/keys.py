@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailward.edges.web.limits import RateClass
 from mailward.edges.web.routes import Call, Operation
 from mailward.edges.web.schema import keys as types
-from mailward.edges.web.schema.common import NoQuery, PageQuery
+from mailward.edges.web.schema.common import NoQuery
 from mailward.policy.access import Permission
 
 
@@ -14,7 +14,7 @@ async def create_key(call: Call[NoQuery, types.CreateKey]) -> types.NewKey:
     return await call.platform.keys.create_key(call.actor, call.body)
 
 
-async def list_keys(call: Call[PageQuery, None]) -> types.KeyPage:
+async def list_keys(call: Call[types.KeyQuery, None]) -> types.KeyPage:
     """Newest first, without secrets."""
     return await call.platform.keys.list_keys(call.actor, call.query)
 
@@ -39,7 +39,7 @@ async def create_credential(call: Call[NoQuery, types.CreateCredential]) -> type
     return await call.platform.keys.create_credential(call.actor, call.body)
 
 
-async def list_credentials(call: Call[PageQuery, None]) -> types.CredentialPage:
+async def list_credentials(call: Call[types.KeyQuery, None]) -> types.CredentialPage:
     """Newest first, without passwords."""
     return await call.platform.keys.list_credentials(call.actor, call.query)
 
@@ -89,7 +89,7 @@ OPERATIONS = [
         name="listKeys",
         tag="keys",
         summary="List API keys",
-        query=PageQuery,
+        query=types.KeyQuery,
         response=types.KeyPage,
         errors=("invalid_cursor",),
     ),
@@ -157,7 +157,7 @@ OPERATIONS = [
         name="listSmtpCredentials",
         tag="smtp-credentials",
         summary="List SMTP credentials",
-        query=PageQuery,
+        query=types.KeyQuery,
         response=types.CredentialPage,
         errors=("invalid_cursor",),
     ),

@@ -109,6 +109,8 @@ class Desk:
             status=status,
             me=session.email,
             workspace=session.workspace_name,
+            here_id=session.actor.workspace,
+            places=session.places,
             csrf=guard.form_token(session.token.reveal()),
             can={p.value for p in session.actor.permissions},
             **facts,

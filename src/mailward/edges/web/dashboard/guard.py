@@ -19,6 +19,8 @@ from mailward.base.sources import Entropy
 
 SESSION = "mailward"
 BEFORE = "mailward_form"
+THEME = "mailward_theme"
+_THEME_SECONDS = 365 * 86_400
 _COOKIE_MAX = 256
 
 
@@ -40,6 +42,17 @@ def set_cookie(response: Response, name: str, value: str, *, secure: bool) -> No
 def drop_cookie(response: Response, name: str, *, secure: bool) -> None:
     """Make the browser forget it."""
     response.delete_cookie(_name(name, secure), path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def theme_of(request: Request) -> str:
+    """The colours that were chosen in this browser: "light", "dark", or "" for the system's."""
+    chosen = request.cookies.get(THEME, "")
+    return chosen if chosen in ("light", "dark") else ""
+
+
+def remember_theme(response: Response, theme: str, *, secure: bool) -> None:
+    """Keep a choice of colours for a year. It says nothing about who somebody is, so it outlives the session."""
+    response.set_cookie(THEME, theme, max_age=_THEME_SECONDS, path="/", secure=secure, httponly=True, samesite="lax")
 
 
 def fresh(entropy: Entropy) -> str:

@@ -11,6 +11,14 @@ from mailward.policy.access import Actor
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A workspace somebody may go to."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A signed-in person. `token` is what the cookie carries; forms prove that they know it."""
 
@@ -18,6 +26,7 @@ class Session:
     actor: Actor
     email: str = field(repr=False)
     workspace_name: str = ""
+    places: tuple[Place, ...] = ()
 
 
 class Sessions(Protocol):

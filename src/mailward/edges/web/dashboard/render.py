@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
@@ -32,6 +33,10 @@ SECURITY_HEADERS = {
     "cache-control": "no-store",
     "vary": "Cookie",
 }
+
+# The colours a reader chose ("light", "dark", or "" as their system says), for the page made in answer to this request.
+THEME: ContextVar[str] = ContextVar("mailward_theme", default="")
+THEMES = ("", "light", "dark")
 
 _STATUS_WORDS = {
     "queued": "Waiting",
@@ -110,7 +115,7 @@ class Renderer:
 
     def text(self, template: str, **facts: Any) -> str:
         """The rendered template."""
-        return self._env.render_template(template, **facts)
+        return self._env.render_template(template, theme=THEME.get(), **facts)
 
     def page(self, template: str, *, status: int = 200, **facts: Any) -> Response:
         """An HTML answer with the strict headers."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mailward.base.sources import Entropy
 from mailward.edges.web.auth import Origin
+from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.desk import Desk
 from mailward.edges.web.dashboard.pages.delivery import Suppressions
 from mailward.edges.web.dashboard.pages.inbound import Inbound
@@ -17,7 +19,7 @@ from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.pages.webhooks import Webhooks
 from mailward.edges.web.dashboard.pages.workspace import WorkspaceSettings
 from mailward.edges.web.dashboard.ports import DashboardPlatform, Surroundings
-from mailward.edges.web.dashboard.render import SECURITY_HEADERS
+from mailward.edges.web.dashboard.render import SECURITY_HEADERS, THEME
 from mailward.edges.web.dashboard.static_files import StaticFiles
 from mailward.policy.access import Policy
 
@@ -43,6 +45,7 @@ class Private:
             return
         scope["client"] = (ip, peer[1])
         scope["mailward.operation"] = "dashboard"
+        THEME.set(guard.theme_of(Request(scope)))
         await self._app(scope, receive, send)
 
 

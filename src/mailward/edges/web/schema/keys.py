@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from mailward.edges.web.schema.common import Request, View
+from mailward.edges.web.schema.common import PageQuery, Request, View
 from mailward.edges.web.schema.messages import Instant
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -69,6 +69,12 @@ class NewKey(Key):
     """A key with its secret, shown this once."""
 
     secret: str = ""
+
+
+class KeyQuery(PageQuery):
+    """One page, newest first. `revoked=false` leaves out what no longer works."""
+
+    revoked: bool = True
 
 
 class KeyPage(View):

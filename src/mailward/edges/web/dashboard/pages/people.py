@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -11,7 +13,7 @@ from mailward.base.secret import Secret
 from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.desk import Desk, Form, client_ip, read_form
 from mailward.edges.web.dashboard.ports import Session
-from mailward.edges.web.dashboard.render import redirect
+from mailward.edges.web.dashboard.render import THEMES, redirect
 from mailward.edges.web.problems import status_of
 from mailward.policy.access import OWN
 
@@ -31,6 +33,7 @@ class People:
             Route("/sign-in", self._desk.public(self.sign_in_page), methods=["GET"]),
             Route("/sign-in", self._desk.public(self.sign_in), methods=["POST"]),
             Route("/sign-out", self._desk.acts(self.sign_out, OWN), methods=["POST"]),
+            Route("/theme", self._desk.acts(self.theme, OWN), methods=["POST"]),
         ]
 
     async def setup_page(self, request: Request) -> Response:
@@ -98,6 +101,18 @@ class People:
         await self._desk.platform.sessions.sign_out(session)
         response = redirect("/sign-in")
         guard.drop_cookie(response, guard.SESSION, secure=self._secure)
+        return response
+
+    async def theme(self, request: Request, session: Session, form: Form) -> Response:
+        """Light, dark, or as the system says; then back to where the reader was."""
+        chosen = form.text("theme", 8)
+        if chosen not in THEMES:
+            raise Invalid("invalid_field", "There is no such choice of colours.", field="theme")
+        here = urlsplit(request.headers.get("referer", ""))
+        own = here.netloc.lower() == request.headers.get("host", "").lower()
+        back = here.path if own and here.path.startswith("/") and here.path[1:2] not in ("/", "\\") else "/"
+        response = redirect(f"{back}?{here.query}" if own and here.query and back == here.path else back)
+        guard.remember_theme(response, chosen, secure=self._secure)
         return response
 
     async def _own_form(self, request: Request) -> Form:

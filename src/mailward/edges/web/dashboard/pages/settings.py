@@ -17,7 +17,7 @@ from mailward.edges.web.problems import status_of
 from mailward.edges.web.schema.audit import AuditQuery
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.domains import AddDomain
-from mailward.edges.web.schema.keys import CreateCredential, CreateKey, Rotate
+from mailward.edges.web.schema.keys import CreateCredential, CreateKey, KeyQuery, Rotate
 from mailward.policy.access import Permission
 
 
@@ -123,7 +123,8 @@ class Keys:
 
     async def list(self, request: Request, session: Session, code: int = 200, **facts: object) -> Response:
         """Both lists; `new_key` and `new_credential` are shown this once."""
-        query = page_query(request)
+        query, revoked = page_query(request), request.query_params.get("revoked") == "shown"
+        query = KeyQuery(limit=query.limit, cursor=query.cursor, revoked=revoked)
         keys = await self._desk.platform.keys.list_keys(session.actor, query)
         credentials = await self._desk.platform.keys.list_credentials(session.actor, query)
         shown: dict[str, object] = {"new_key": None, "new_credential": None, "error": "", **facts}
@@ -134,6 +135,7 @@ class Keys:
             here="keys",
             keys=keys.data,
             credentials=credentials.data,
+            revoked=revoked,
             paused=await self._desk.platform.keys.paused(session.actor),
             around=self._desk.surroundings,
             **shown,
