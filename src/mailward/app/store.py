@@ -25,6 +25,7 @@ from mailward.core.messages.expire import DroppingDays, ExpiringMessages, Retent
 from mailward.core.messages.find import IndexedMessages
 from mailward.core.messages.ports import DeliveriesRepo
 from mailward.core.nodes.ports import Nodes
+from mailward.core.operators.ports import OperatorsRepo, ReviewsRepo
 from mailward.core.suppression.ports import SuppressionsRepo
 from mailward.core.webhooks.ports import WebhookQueue, WebhooksRepo
 from mailward.core.workspaces.model import DataKey

@@ -44,6 +44,8 @@ NAMES = {
     "rpl": "replay",
     "grt": "grant",
     "rev": "access review",
+    "grt": "grant",
+    "rev": "access review",
     "rep": "report",
     "reg": "register entry",
     "inc": "incident",

@@ -70,6 +70,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
         (Pack("person", ("email", "name"), ("id",)), One("password", ("id",))),
         (Token("email_token", "email", "user-email", fold=True),),
     ),
+    "operators": Shape((One("register", ("id",)),)),
+    "operator_grants": Shape((One("wish", ("id",)),)),
+    "access_reviews": Shape((One("items", ("id",)),)),
     "members": Shape((Pack("person", ("email", "name"), ("user",)),)),
     "sessions": Shape(
         (Pack("place", ("device", "address"), ("id",)), Pack("origin", ("network", "place"), ("id",)))

@@ -51,6 +51,14 @@ TABLES: Final[Sequence[Table]] = (
     _table("data_keys", "workspace day version", "wrapped destroyed"),
     _table("users", "id", "email name password created disabled"),
     _table("setup_links", "token_hash", "created expires used"),
+    _table("operators", "id", "made made_by ended ended_by register"),
+    _table(
+        "operator_grants",
+        "workspace id",
+        "operator wish state requested ready approver approved permitted permitted_by began ends ended ended_by why "
+        "told",
+    ),
+    _table("access_reviews", "workspace id", "quarter opened items escalated suspended closed told"),
     _table("members", "workspace user", "email name role joined"),
     _table("sessions", "workspace id", "user token_hash created last_seen device address factors stepped_up network place"),
     _table("factors", "id", "user kind name secret handle counter created used"),
@@ -145,6 +153,7 @@ STAYS: Final[Mapping[str, str]] = MappingProxyType(
         "moves": "how far a move into this store has come",
         "worker_slots": "processes that ran here; their leases move as work that is due",
         "nodes": "machines that shared the source",
+        "operator_logins": "roles of the source's server; a live grant gets a new one",
         "rate_buckets": "full again by the time the target runs",
         "commit_marks": "connections of the source",
         "partition_days": "made at the target for the days that rows need",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.inbound import PgInbound
     from mailward.adapters.storage.postgres.messages import PgMessages
     from mailward.adapters.storage.postgres.entry import PgEntry
+    from mailward.adapters.storage.postgres.operators import PgOperators, PgReviews
     from mailward.adapters.storage.postgres.retention import PgRetention
     from mailward.adapters.storage.postgres.suppression import PgSuppressions
     from mailward.adapters.storage.postgres.webhooks import PgWebhooks
@@ -125,6 +126,20 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.retention import PgRetention
 
         return PgRetention(self)
+
+    @cached_property
+    def operators(self) -> PgOperators:
+        """Operators and their grants."""
+        from mailward.adapters.storage.postgres.operators import PgOperators
+
+        return PgOperators(self)
+
+    @cached_property
+    def reviews(self) -> PgReviews:
+        """Access reviews."""
+        from mailward.adapters.storage.postgres.operators import PgReviews
+
+        return PgReviews(self)
 
     @cached_property
     def evidence(self) -> PgEvidence:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.inbound import SqliteInbound
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
     from mailward.adapters.storage.sqlite.entry import SqliteEntry
+    from mailward.adapters.storage.sqlite.operators import SqliteOperators, SqliteReviews
     from mailward.adapters.storage.sqlite.retention import SqliteRetention
     from mailward.adapters.storage.sqlite.suppression import SqliteSuppressions
     from mailward.adapters.storage.sqlite.webhooks import SqliteWebhooks
@@ -125,6 +126,20 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.identity import SqlitePeople
 
         return SqlitePeople(self)
+
+    @cached_property
+    def operators(self) -> SqliteOperators:
+        """Operators and their grants."""
+        from mailward.adapters.storage.sqlite.operators import SqliteOperators
+
+        return SqliteOperators(self)
+
+    @cached_property
+    def reviews(self) -> SqliteReviews:
+        """Access reviews."""
+        from mailward.adapters.storage.sqlite.operators import SqliteReviews
+
+        return SqliteReviews(self)
 
     @cached_property
     def evidence(self) -> SqliteEvidence:
