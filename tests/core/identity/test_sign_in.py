@@ -66,7 +66,7 @@ class World:
         return await self.people.sign_in(email, password, device="Firefox", address="192.0.2.1", now=self.clock.now())
 
     async def who(self, signed: SignedIn) -> Actor:
-        return (await self.door.authenticate_session(signed.token.reveal(), now=self.clock.now()))[0]
+        return (await self.door.authenticate_session(signed.token.reveal(), "192.0.2.7", now=self.clock.now()))[0]
 
 
 @pytest.fixture

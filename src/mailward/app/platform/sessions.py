@@ -12,7 +12,7 @@ from mailward.base.secret import Secret
 from mailward.base.sources import Clock, Entropy
 from mailward.core.identity import passwords, people, sessions, tokens
 from mailward.core.identity.lookup import Doorkeeper
-from mailward.edges.web.dashboard.ports import Session
+from mailward.edges.web.dashboard.ports import Place, Session
 from mailward.policy.access import Role
 from mailward.policy.gcra import Rate
 
@@ -78,8 +78,9 @@ class Sessions:
         if found is None or not places:
             raise Unauthenticated("unauthenticated", "This address and password do not belong together.")
         self._guesses.right(email, ip)
-        workspace, role = places[0]
         person = found
+        places = await self._keeper.admit(person.id, places, ip, now=now)
+        workspace, role = places[0]
         fresh = None
         if passwords.needs_rehash(person.password):
             fresh = await self._threads.run(lambda: passwords.hash_password(password, self._entropy))
@@ -96,20 +97,21 @@ class Sessions:
 
     async def resolve(self, token: str, *, ip: str) -> Session:
         """Who is signed in; Unauthenticated otherwise."""
-        actor, held = await self._keeper.authenticate_session(token, now=self._clock.now())
+        actor, held = await self._keeper.authenticate_session(token, ip, now=self._clock.now())
 
-        async def look(tx: Tx) -> tuple[str, str]:
+        async def look(tx: Tx) -> tuple[str, list[Place]]:
             user = await tx.people.user(held.user)
-            workspace = await tx.workspaces.get(held.workspace)
-            return (user.email if user else "", workspace.name if workspace else "")
+            found = [await tx.workspaces.get(id) for id, _ in await tx.people.memberships(held.user)]
+            return (user.email if user else "", [Place(w.id, w.name) for w in found if w is not None])
 
-        email, name = await self._store.system_read(look)
-        return Session(Secret(token), actor, email, name)
+        email, places = await self._store.system_read(look)
+        name = next((p.name for p in places if p.id == held.workspace), "")
+        return Session(Secret(token), actor, email, name, places=tuple(places))
 
     async def sign_out(self, session: Session) -> None:
         """End it."""
         token = session.token.reveal()
-        _, held = await self._keeper.authenticate_session(token, now=self._clock.now())
+        _, held = await self._keeper.authenticate_session(token, None, now=self._clock.now())
         await self._store.write(
             held.workspace, lambda tx: sessions.revoke_session(tx, session.actor, held.id, now=self._clock.now())
         )

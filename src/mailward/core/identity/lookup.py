@@ -9,18 +9,18 @@ nothing is accepted on a key whose revocation was acknowledged.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from mailward.base.errors import Forbidden, Unauthenticated
-from mailward.base.ids import WorkspaceId
-from mailward.core.identity import tokens
+from mailward.base.ids import UserId, WorkspaceId
+from mailward.core.identity import restrictions, tokens
 from mailward.core.identity.model import Credential, CredentialKind, Session
 from mailward.core.identity.ports import IdentityTx
 from mailward.core.identity.sessions import session_actor
 from mailward.core.workspaces.system import SystemStore
-from mailward.policy.access import SCOPE_PERMISSIONS, Actor
+from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Role
 
 T = TypeVar("T")
 
@@ -153,19 +153,20 @@ class Doorkeeper:
 
     async def _refuse_network(self, credential: Credential, actor: Actor, ip: str, now: datetime) -> None:
         """Forbidden; and an audit entry, at most one a minute for each key and address."""
-        place = (credential.id, ip)
+        await self._note_refusal("credential.refused", credential.id, actor, ip, now)
+        raise Forbidden(
+            "network_not_allowed", "This credential may not be used from this network.", detail=f"{credential.id}"
+        )
+
+    async def _note_refusal(self, act: str, target: str, actor: Actor, ip: str, now: datetime) -> None:
+        place = (target, ip)
         last = self._refusals.get(place)
         if last is None or now - last >= _REFUSAL_EVERY:
             if len(self._refusals) >= 1000:
                 self._refusals.clear()
             self._refusals[place] = now
             facts = {"address": ip, "reason": "network"}
-            await self._store.system_write(
-                lambda tx: tx.audit.append(actor, "credential.refused", credential.id, facts, now=now)
-            )
-        raise Forbidden(
-            "network_not_allowed", "This credential may not be used from this network.", detail=f"{credential.id}"
-        )
+            await self._store.system_write(lambda tx: tx.audit.append(actor, act, target, facts, now=now))
 
     async def note_uses(self) -> int:
         """Write down when credentials were last used; call every few seconds. How many."""
@@ -177,17 +178,19 @@ class Doorkeeper:
 
     # -- sessions -----------------------------------------------------------------------------
 
-    async def authenticate_session(self, token: str, *, now: datetime) -> tuple[Actor, Session]:
+    async def authenticate_session(self, token: str, ip: str | None, *, now: datetime) -> tuple[Actor, Session]:
         """Who is signed in. Read from the store each time, so that a revocation ends it at the next request.
 
         Unauthenticated when unknown, revoked, idle for 12 hours, older than 14 days, or
-        when the person lost their place or access.
+        when the person lost their place or access; and, audited at most once a minute, when
+        the person or the workspace does not allow the address `ip`. None for `ip` is for an
+        act that takes something away, such as signing out, which is possible from anywhere.
         """
         digest = tokens.hash_token(token, tokens.SESSION)
         if digest is None:
             raise _refused("not a token")
 
-        async def find(tx: IdentityTx) -> tuple[Actor, Session] | None:
+        async def find(tx: IdentityTx) -> tuple[Actor, Session, bool] | None:
             session = await tx.people.session_by_token(digest)
             if session is None or not session.alive(now):
                 return None
@@ -195,15 +198,34 @@ class Doorkeeper:
             member = await tx.people.member(session.workspace, session.user)
             if user is None or user.disabled is not None or member is None:
                 return None
-            return session_actor(session, member.role), session
+            fits = ip is None or await restrictions.allowed(tx, session.user, session.workspace, ip)
+            return session_actor(session, member.role), session, fits
 
         found = await self._store.system_read(find)
         if found is None:
             raise _refused("no such session")
-        session = found[1]
+        actor, session, fits = found
+        if not fits:
+            await self._note_refusal("session.refused", session.user, actor, ip or "", now)
+            raise _refused("session from a network that is not allowed")
         if now - session.last_seen >= _SEEN_EVERY:
             await self._store.system_write(lambda tx: tx.people.seen(session, now))
-        return found
+        return actor, session
+
+
+    async def admit(
+        self, user: UserId, places: Sequence[tuple[WorkspaceId, Role]], ip: str, *, now: datetime
+    ) -> list[tuple[WorkspaceId, Role]]:
+        """Those of a person's workspaces that they may sign in to from an address, for who has proved who they are.
+
+        Forbidden, audited at most once a minute, when the networks of the person or of all
+        their workspaces leave the address out.
+        """
+        try:
+            return await self._store.system_read(lambda tx: restrictions.admit(tx, user, places, ip))
+        except Forbidden:
+            await self._note_refusal("session.refused", user, Actor(places[0][0], "session", user), ip, now)
+            raise
 
 
 def credential_actor(credential: Credential) -> Actor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from mailward.base import ids
@@ -9,7 +10,7 @@ from mailward.base.errors import NotFound
 from mailward.base.ids import SessionId, UserId, WorkspaceId
 from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
-from mailward.core.identity import tokens
+from mailward.core.identity import restrictions, tokens
 from mailward.core.identity.model import Session
 from mailward.core.identity.ports import IdentityTx
 from mailward.policy.access import ROLE_PERMISSIONS, Actor, Role
@@ -63,6 +64,33 @@ async def revoke_all_sessions(tx: IdentityTx, actor: Actor, *, keep: SessionId |
         await tx.revocations.bump()
         await tx.audit.append(actor, "session.all_revoked", actor.id, {"ended": str(ended)}, now=now)
     return ended
+
+
+async def switch_workspace(
+    tx: IdentityTx, session: Session, workspace: WorkspaceId, *, address: str, now: datetime, entropy: Entropy
+) -> tuple[Session, Secret[str]]:
+    """Go on in another of the person's workspaces, under another token; the old one is worth nothing. System scope.
+
+    What was proved at sign-in stays proved, and the session grows no younger by it. NotFound for a workspace that
+    does not exist and for one the person has no place in alike; Forbidden when it does not allow the address.
+    """
+    member = await tx.people.member(workspace, session.user)
+    if member is None:
+        raise NotFound("not_found", "You have no place in such a workspace.")
+    await restrictions.admit(tx, session.user, [(workspace, member.role)], address)
+    token = tokens.new_token(tokens.SESSION, entropy)
+    digest = tokens.hash_token(token.reveal(), tokens.SESSION)
+    assert digest is not None
+    moved = replace(session, id=SessionId(ids.new("ses", now, entropy)), workspace=workspace, last_seen=now)
+    await tx.people.revoke_session(session.id)
+    await tx.people.add_session(moved, digest)
+    await tx.revocations.bump()
+    actor = session_actor(moved, member.role)
+    left = Actor(session.workspace, "session", session.user)
+    await tx.audit.append(left, "session.revoked", session.user, {"session": session.id, "reason": "moved"}, now=now)
+    facts = {"session": moved.id, "device": moved.device, "address": address, "moved": "yes"}
+    await tx.audit.append(actor, "session.created", session.user, facts, now=now)
+    return moved, token
 
 
 def session_actor(session: Session, role: Role) -> Actor:
