@@ -14,7 +14,9 @@ from typing import Any, Protocol, TypeVar
 
 from mailward.adapters.storage.records import BodyRef
 from mailward.core.audit.ports import AuditRepo
+from mailward.core.availability.ports import AvailabilityRepo
 from mailward.core.delivery.ports import LeaseRepo
+from mailward.core.disclosure.ports import ReportsRepo
 from mailward.core.domains.ports import Counters, DomainsRepo
 from mailward.core.evidence.ports import EvidenceRepo, ResultsRepo
 from mailward.core.identity.entry import EntryRepo
@@ -26,6 +28,7 @@ from mailward.core.messages.find import IndexedMessages
 from mailward.core.messages.ports import DeliveriesRepo
 from mailward.core.nodes.ports import Nodes
 from mailward.core.operators.ports import OperatorsRepo, ReviewsRepo
+from mailward.core.registers.ports import RegistersRepo
 from mailward.core.suppression.ports import SuppressionsRepo
 from mailward.core.webhooks.ports import WebhookQueue, WebhooksRepo
 from mailward.core.workspaces.model import DataKey
@@ -141,6 +144,18 @@ class Tx(Protocol):
     def entry(self) -> EntryRepo: ...
 
     def evidence(self) -> EvidenceRepo: ...
+
+    @property
+    def results(self) -> ResultsRepo: ...
+
+    @property
+    def availability(self) -> AvailabilityRepo: ...
+
+    @property
+    def reports(self) -> ReportsRepo: ...
+
+    @property
+    def registers(self) -> RegistersRepo: ...
 
 
 Chore = tuple[str, float, Callable[[], Awaitable[int]]]

@@ -184,3 +184,14 @@ def require_within(actor: Actor, wanted: frozenset[Permission], what: str) -> No
             f"{what} reaches further than your own permissions.",
             detail=f"{actor.kind} {actor.id} lacks {', '.join(sorted(beyond))}",
         )
+
+
+def require_operator(actor: Actor) -> None:
+    """Raise Forbidden unless the actor runs the installation: at its own shell, the platform itself, or an operator.
+
+    What belongs to the installation (registers, reports of weaknesses, its status page) is nobody's workspace.
+    """
+    if actor.kind not in ("cli", "system") and actor.role is not Role.SUPER_ADMIN:
+        raise Forbidden(
+            "operators_only", "Only who runs this installation may do this.", detail=f"{actor.kind} {actor.id}"
+        )

@@ -4,5 +4,5 @@ What it guarantees: each promise is in the catalogue exactly once and says in ou
 words what the software does; a state is never written down by hand: "proved" means its
 check ran just now against this installation and passed; a promise nobody wrote a check
 for says "planned", and one whose check covers a part says "partly proved" and names
-what is missing. A check that breaks counts as failing. Verbs: verify.
+what is missing. A check that breaks counts as failing. Verbs: verify, keep, publish.
 """

@@ -49,6 +49,19 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Ran:
+    """One check that ran: `about` is what it does, for anyone to read; `evidence` is for whoever runs the installation.
+
+    Evidence holds no content, address or secret, but may count and name parts of the installation.
+    """
+
+    name: str
+    about: str
+    result: Result
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One control with its state, the evidence of each of its checks, and when they ran."""
 
@@ -59,6 +72,25 @@ class Line:
     missing: str
     duty: str
     at: datetime
+    ran: tuple[Ran, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of checks: when, what caused it ("schedule" or "command"), and how many controls stood where."""
+
+    at: datetime
+    cause: str
+    summary: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A control that stood in another state than at the run before."""
+
+    control: str
+    at: datetime
+    state: State
 
 
 def passed(evidence: str) -> Finding:

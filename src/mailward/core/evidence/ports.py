@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
+
+from mailward.core.evidence.model import Change, Line, Run, State
 
 
 class EvidenceRepo(Protocol):
@@ -47,3 +50,40 @@ class EvidenceRepo(Protocol):
 
     async def verified_domains(self) -> list[tuple[int | None, int]]:
         """(last checked, failures since) of every verified domain."""
+
+
+class ResultsRepo(Protocol):
+    """What checks found: the newest line of each control, when its state changed, and the runs. System scope."""
+
+    async def put(self, line: Line) -> None:
+        """The newest line of its control, in the place of the one before."""
+
+    async def latest(self) -> list[Line]:
+        """The newest line of every control that ever ran."""
+
+    async def states(self) -> dict[str, State]:
+        """Where each control stood when it ran last."""
+
+    async def add_change(self, id: bytes, change: Change) -> None:
+        """A control stands elsewhere than before."""
+
+    async def changes(self, limit: int, control: str | None = None) -> list[Change]:
+        """Newest first; of one control, or of all."""
+
+    async def add_run(self, id: bytes, run: Run) -> None: ...
+
+    async def runs(self, limit: int) -> list[Run]:
+        """Newest first."""
+
+    async def last_run(self, cause: str) -> datetime | None:
+        """When checks ran last for this cause."""
+
+    async def forget_runs(self, before: datetime) -> int:
+        """Remove runs before a time; how many went."""
+
+
+class ResultsTx(Protocol):
+    """A transaction with the results."""
+
+    @property
+    def results(self) -> ResultsRepo: ...

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from mailward.core.evidence.model import Control, Finding, Line, Result, State
+from mailward.core.evidence.model import Control, Finding, Line, Ran, Result, State
 
 S = TypeVar("S")
 Check = Callable[[S], Awaitable[Finding]]
@@ -30,11 +31,21 @@ async def verify(
     lines = []
     for control in controls:
         began(control)
-        findings = [await _run(check, subject) for check in checks.get(control.id, ())]
+        own = checks.get(control.id, ())
+        findings = [await _run(check, subject) for check in own]
         state = state_of(control, findings)
         evidence = tuple(f.evidence for f in findings)
-        lines.append(Line(control.id, state, control.claim, evidence, control.missing, control.duty, now))
+        ran = tuple(
+            Ran(getattr(check, "__name__", "check"), about(check), f.result, f.evidence)
+            for check, f in zip(own, findings, strict=True)
+        )
+        lines.append(Line(control.id, state, control.claim, evidence, control.missing, control.duty, now, ran))
     return lines
+
+
+def about(check: Callable[..., object]) -> str:
+    """What a check does, in the first paragraph it says of itself: the text of it that anyone may read."""
+    return " ".join((inspect.getdoc(check) or "").partition("\n\n")[0].split())
 
 
 def state_of(control: Control, findings: Sequence[Finding]) -> State:

@@ -140,6 +140,16 @@ TABLES: Final[Sequence[Table]] = (
     _table("search_progress", "workspace", "upto"),
     _table("retention", "workspace", "content_upto"),
     _table("content_waiting", "workspace message"),
+    _table("evidence_changes", "id", "control at state"),
+    _table("evidence_runs", "id", "at cause summary"),
+    _table("availability_days", "day", "measured good api submission mx last"),
+    _table("availability_outages", "began", "until services"),
+    _table("availability_posts", "id", "at ended body"),
+    _table("disclosure_reports", "id", "token_hash at due state acknowledged updated alerted content"),
+    _table("register_entries", "id", "kind changed body"),
+    _table("register_followers", "workspace", "since"),
+    _table("register_notices", "workspace id", "at body told"),
+    _table("agreement_signings", "workspace id", "at hash body"),
     _table("erasures", "workspace message", f"{_PLACE} at"),
 )
 
@@ -149,6 +159,7 @@ has no row and is not copied, so at another place there is nothing left to overw
 
 STAYS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "evidence_results": "found anew by the target's first run of checks",
         "schema_migrations": "each store's own history",
         "moves": "how far a move into this store has come",
         "worker_slots": "processes that ran here; their leases move as work that is due",

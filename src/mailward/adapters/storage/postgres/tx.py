@@ -9,6 +9,10 @@ from mailward.adapters.storage.postgres.scope import SealedSql
 from mailward.adapters.storage.postgres.sql import Row
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.alike.availability import Availability
+    from mailward.adapters.storage.alike.disclosure import Reports
+    from mailward.adapters.storage.alike.registers import Registers
+    from mailward.adapters.storage.alike.results import Results
     from mailward.adapters.storage.postgres.audit import PgAudit
     from mailward.adapters.storage.postgres.deliveries import PgDeliveries
     from mailward.adapters.storage.postgres.domains import PgDomains
@@ -147,3 +151,35 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.evidence import PgEvidence
 
         return PgEvidence(self)
+
+    @cached_property
+    def results(self) -> Results:
+        """What checks found."""
+        from mailward.adapters.storage.alike.results import Results
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Results(PgStatements(self))
+
+    @cached_property
+    def availability(self) -> Availability:
+        """Minutes, days and outages of the doors."""
+        from mailward.adapters.storage.alike.availability import Availability
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Availability(PgStatements(self))
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Reports of weaknesses."""
+        from mailward.adapters.storage.alike.disclosure import Reports
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Reports(PgStatements(self))
+
+    @cached_property
+    def registers(self) -> Registers:
+        """What the operator states in public."""
+        from mailward.adapters.storage.alike.registers import Registers
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Registers(PgStatements(self))

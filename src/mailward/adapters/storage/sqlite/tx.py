@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 from mailward.adapters.storage.sqlite.sql import Row, Sql
 
 if TYPE_CHECKING:
+    from mailward.adapters.storage.alike.availability import Availability
+    from mailward.adapters.storage.alike.disclosure import Reports
+    from mailward.adapters.storage.alike.registers import Registers
+    from mailward.adapters.storage.alike.results import Results
     from mailward.adapters.storage.sqlite.audit import SqliteAudit
     from mailward.adapters.storage.sqlite.counters import SqliteCounters
     from mailward.adapters.storage.sqlite.deliveries import SqliteDeliveries
@@ -175,3 +179,35 @@ class SqliteTx(Sql):
 
         return SqliteReviews(self)
 
+
+    @cached_property
+    def results(self) -> Results:
+        """What checks found."""
+        from mailward.adapters.storage.alike.results import Results
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Results(SqliteStatements(self))
+
+    @cached_property
+    def availability(self) -> Availability:
+        """Minutes, days and outages of the doors."""
+        from mailward.adapters.storage.alike.availability import Availability
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Availability(SqliteStatements(self))
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Reports of weaknesses."""
+        from mailward.adapters.storage.alike.disclosure import Reports
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Reports(SqliteStatements(self))
+
+    @cached_property
+    def registers(self) -> Registers:
+        """What the operator states in public."""
+        from mailward.adapters.storage.alike.registers import Registers
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Registers(SqliteStatements(self))
