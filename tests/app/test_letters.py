@@ -8,7 +8,7 @@ from typing import Any
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.knowledge import KnownDomain
 from mailward.app.letters import Letters
-from mailward.app.platform.acceptance import Candidate
+from mailward.app.platform.candidate import Candidate
 from mailward.base import ids
 from mailward.base.errors import Forbidden
 from mailward.base.ids import WorkspaceId

@@ -11,7 +11,7 @@ import pytest
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.knowledge import KnownDomain
-from mailward.app.platform.acceptance import Candidate
+from mailward.app.platform.candidate import Candidate
 from mailward.app.telling import OwnerMail
 from mailward.base import ids
 from mailward.base.errors import Forbidden, LimitReached, MailwardError

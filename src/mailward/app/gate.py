@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Protocol
 
-from mailward.app.platform.acceptance import Acceptance, Candidate
+from mailward.app.platform.acceptance import Acceptance
+from mailward.app.platform.candidate import Candidate
 from mailward.app.standing import Standings
 from mailward.base import ids
 from mailward.base.errors import Forbidden, LimitReached, MailwardError, Unauthenticated

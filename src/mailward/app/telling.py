@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from mailward.app.knowledge import KnownDomain
-from mailward.app.platform.acceptance import Candidate
+from mailward.app.platform.candidate import Candidate
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.errors import LimitReached, Refused

@@ -14,6 +14,7 @@ from mailward.app.inbound.notifications import notifications_of
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
 from mailward.app.platform.audit import Audit
+from mailward.app.platform.batches import Batches
 from mailward.app.platform.domains import Domains
 from mailward.app.platform.inbound import Inbound
 from mailward.app.platform.keys import Keys
@@ -115,7 +116,7 @@ def platform_of(worker: Parts) -> Platform:
     return Platform(
         messages=Messages(
             i.store,
-            worker.acceptance,
+            Batches(worker.acceptance, i.store, worker.knowledge, token_key=i.token_key, now_us=i.now_us),
             worker.bodies,
             now_us=i.now_us,
             search_key=i.search_key,

@@ -8,73 +8,37 @@ worker's memory is recorded as leased to it and goes to its sender at once.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from mailward.app.allowance import Allowance
 from mailward.app.inspection import Inspection
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
-from mailward.app.platform.views import at, delivery_id
+from mailward.app.platform.candidate import Candidate, a_label
 from mailward.app.standing import Standings
-from mailward.app.store import Store, Tx
+from mailward.app.store import Store
 from mailward.base import ids
-from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, MailwardError, TooLarge, Unavailable
+from mailward.base.errors import Forbidden, Invalid, MailwardError, TooLarge, Unavailable
 from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Copy, Work
 from mailward.core.messages.change import MAX_AHEAD_US
-from mailward.core.messages.model import DeliveryState, MessageFacts, overall
-from mailward.core.submission.model import Idempotency, Receipt, Recipient, StaleJudgement, Submission
+from mailward.core.messages.model import DeliveryState, MessageFacts
+from mailward.core.submission.model import Receipt, Recipient, StaleJudgement, Submission
 from mailward.core.submission.record import record
-from mailward.core.suppression.model import blocked, token
+from mailward.core.suppression.model import token
 from mailward.core.workspaces.data_keys import DataKeys
-from mailward.edges.web.schema import messages as schema
-from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
+from mailward.core.workspaces.model import DataKey
 from mailward.policy import access, attachments, sending
 from mailward.policy.access import Actor, Permission
 from mailward.policy.decision import Allow, Hold, Refuse
 from mailward.policy.sending import SendFacts
 from mailward.protocol.message.attached import confirmed
-from mailward.protocol.message.mailbox import ascii_domain
 
 _DAY_US = 86_400_000_000
 _LEASE_US = 20 * 60 * 1_000_000
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A message that wants to be accepted: its bytes, its envelope, and what its header says.
-
-    `domains` are those of From, Sender and Resent-*; each must be the workspace's own.
-    `due` is microseconds UTC, 0 for at once. `content` ends its lines with CRLF.
-    """
-
-    content: bytes = field(repr=False)
-    mail_from: str
-    recipients: list[tuple[str, str | None]] = field(repr=False)
-    header_from: str = field(repr=False)
-    from_domain: str
-    domains: tuple[str, ...]
-    to: str = field(repr=False)
-    subject: str = field(repr=False)
-    message_id: str
-    source: str
-    stream: str = "transactional"
-    tags: tuple[str, ...] = ()
-    metadata: dict[str, str] = field(default_factory=dict, repr=False)
-    due: int = 0
-    test_mode: bool = False
-    idempotency: Idempotency | None = None
-    tls: str = ""
-    smtputf8: bool = False
-    requiretls: bool = False
-    ret: str = ""
-    envid: str = ""
-    files: tuple[str, ...] = ()
-    rewritten: tuple[str, ...] = ()
 
 
 class Outbox(Protocol):
@@ -131,7 +95,7 @@ class Acceptance:
         self._ring = ring
         self._inspection = inspection
         self._workspaces: dict[str, tuple[bytes, bytes]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Receipt]] = set()
         self._accept_seconds = metrics.accept_seconds.observe
         self._accepted = {s: metrics.accepted.labels(s).inc for s in ("api", "smtp", "network")}
 
@@ -140,94 +104,97 @@ class Acceptance:
     async def accept(self, actor: Actor, c: Candidate) -> Receipt:
         """Judge, seal and record; returns after the commit."""
         began = time.perf_counter()
-        workspace, key = self._workspace(actor)
         if not self._allowance(actor, c.from_domain, len(c.recipients)):
             await self._allowance.count(actor, c.from_domain, len(c.recipients))
         if self._inspection is not None and self._inspection.wants(c.content, c.files):
             self.judge(actor, c)  # a refusal that needs no scanner comes first
             await self._inspection.require_clean(c.content, c.mail_from, [address for address, _ in c.recipients])
-        for last in (False, False, True):
-            known = self.judge(actor, c)
-            submission, size = self._prepare(workspace, key, actor, known, c)
-            data_key = self._data_keys.cached(workspace, submission.created // _DAY_US)
-            if data_key is None:
-                data_key = await self._data_keys.seal_key(workspace, submission.created // _DAY_US)
-            try:
-                receipt: Receipt = await self._store.write_item(
-                    record, workspace, submission, body=(submission.id, data_key, c.content)
-                )
-            except BaseException as e:
-                if submission.lessee:
-                    self._release(size)
-                if isinstance(e, StaleJudgement) and not last:
-                    await self._knowledge.refresh()
-                    await self._revalidate(actor)
-                    continue
-                raise
-            break
-        self._hand_over(workspace, submission, receipt, c, size)
-        self._accept_seconds(time.perf_counter() - began)
-        self._accepted[c.source]()
-        return receipt
+        return await self._insist(actor, c, began)
 
     def accept_soon(self, actor: Actor, c: Candidate) -> asyncio.Future[str] | None:
         """The id of the message as a future, without a task for it; None where only `accept` can go on.
 
         The same judgement and the same record as `accept`: only what has to wait for
-        anything but the commit (a data key not at hand, a second look) is left to it.
+        anything but the commit (a data key not at hand, files to look into) is left to it.
         """
         began = time.perf_counter()
-        workspace, key = self._workspace(actor)
         known = self.judge(actor, c)
-        data_key = self._data_keys.cached(workspace, self._now_us() // _DAY_US)
+        now = self._now_us()
+        data_key = self._data_keys.cached(self._workspace(actor)[0], now // _DAY_US)
         if data_key is None or (self._inspection is not None and self._inspection.wants(c.content, c.files)):
             return None
         if not self._allowance(actor, c.from_domain, len(c.recipients)):
             return None
-        submission, size = self._prepare(workspace, key, actor, known, c)
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        if submission.created // _DAY_US != data_key.day:
-            self._give_back(submission, size)
-            return None
-        recorded = self._store.write_item(record, workspace, submission, body=(submission.id, data_key, c.content))
 
-        def settled(future: asyncio.Future[Receipt]) -> None:
-            error = None if future.cancelled() else future.exception()
-            if future.cancelled() or error is not None:
-                self._give_back(submission, size)
-                if isinstance(error, StaleJudgement):
-                    self._again(actor, c, answer)
-                elif not answer.done():
-                    answer.set_exception(error or Unavailable("stopping", "The server is stopping; try again."))
-                return
-            receipt = future.result()
-            self._hand_over(workspace, submission, receipt, c, size)
-            self._accept_seconds(time.perf_counter() - began)
-            self._accepted[c.source]()
-            if not answer.done():
-                answer.set_result(ids.encode("msg", receipt.id))
+        def told(recorded: asyncio.Future[Receipt]) -> None:
+            if not recorded.cancelled() and isinstance(recorded.exception(), StaleJudgement):
+                self._keep(asyncio.ensure_future(self._again(actor, c, began))).add_done_callback(
+                    partial(_tell, answer)
+                )
+            else:
+                _tell(answer, recorded)
 
-        recorded.add_done_callback(settled)
+        self._record(actor, c, known, data_key, now, began).add_done_callback(told)
         return answer
 
-    def _again(self, actor: Actor, c: Candidate, answer: asyncio.Future[str]) -> None:
-        """Judge and record anew, the long way."""
-
-        async def again() -> None:
+    async def _insist(self, actor: Actor, c: Candidate, began: float) -> Receipt:
+        """Judge and record; twice more, knowing what there is to know, when the judgement was out of date."""
+        for _ in range(2):
             try:
-                await self._knowledge.refresh()
-                await self._revalidate(actor)
-                receipt = await self.accept(actor, c)
-            except BaseException as e:
-                if not answer.done():
-                    answer.set_exception(e)
-                return
-            if not answer.done():
-                answer.set_result(ids.encode("msg", receipt.id))
+                return await self._once(actor, c, began)
+            except StaleJudgement:
+                await self._look_again(actor)
+        return await self._once(actor, c, began)
 
-        task = asyncio.get_running_loop().create_task(again())
-        self._tasks.add(task)
+    async def _once(self, actor: Actor, c: Candidate, began: float) -> Receipt:
+        workspace, _ = self._workspace(actor)
+        now = self._now_us()
+        data_key = self._data_keys.cached(workspace, now // _DAY_US)
+        while data_key is None or data_key.day != now // _DAY_US:
+            data_key = await self._data_keys.seal_key(workspace, now // _DAY_US)
+            now = self._now_us()
+        # Nothing is awaited between the judgement and the record that carries its epochs.
+        return await self._record(actor, c, self.judge(actor, c), data_key, now, began)
+
+    async def _again(self, actor: Actor, c: Candidate, began: float) -> Receipt:
+        """The long way for `accept_soon`, whose judgement was out of date."""
+        await self._look_again(actor)
+        return await self._insist(actor, c, began)
+
+    async def _look_again(self, actor: Actor) -> None:
+        await self._knowledge.refresh()
+        await self._revalidate(actor)
+
+    def _record(
+        self, actor: Actor, c: Candidate, known: KnownDomain, data_key: DataKey, now: int, began: float
+    ) -> asyncio.Future[Receipt]:
+        """Write it down. When the future has its receipt, the message is committed and with its sender."""
+        workspace, key = self._workspace(actor)
+        submission, size = self._prepare(workspace, key, actor, known, c, now)
+        try:
+            recorded: asyncio.Future[Receipt] = self._store.write_item(
+                record, workspace, submission, body=(submission.id, data_key, c.content)
+            )
+        except BaseException:
+            self._give_back(submission, size)
+            raise
+
+        def settled(recorded: asyncio.Future[Receipt]) -> None:
+            if recorded.cancelled() or recorded.exception() is not None:
+                self._give_back(submission, size)
+                return
+            self._hand_over(workspace, submission, recorded.result(), c, size)
+            self._accept_seconds(time.perf_counter() - began)
+            self._accepted[c.source]()
+
+        recorded.add_done_callback(settled)
+        return recorded
+
+    def _keep(self, task: asyncio.Task[Receipt]) -> asyncio.Task[Receipt]:
+        self._tasks.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _give_back(self, submission: Submission, size: int) -> None:
         if submission.lessee:
@@ -245,7 +212,7 @@ class Acceptance:
                 domains=domains,
                 from_domain=c.from_domain,
                 others=c.domains,
-                mail_from=_a_label(c.mail_from.rpartition("@")[2]) if c.mail_from else "",
+                mail_from=a_label(c.mail_from.rpartition("@")[2]) if c.mail_from else "",
                 recipients=len(c.recipients),
                 size=len(c.content),
                 max_recipients=self._max_recipients,
@@ -287,9 +254,8 @@ class Acceptance:
             raise Forbidden("domain_not_allowed", f"This credential may not send from {domain}.")
 
     def _prepare(
-        self, workspace: bytes, key: bytes, actor: Actor, known: KnownDomain, c: Candidate
+        self, workspace: bytes, key: bytes, actor: Actor, known: KnownDomain, c: Candidate, now: int
     ) -> tuple[Submission, int]:
-        now = self._now_us()
         size = len(c.content)
         scheduled = c.due > now
         lessee = 0
@@ -361,108 +327,6 @@ class Acceptance:
             held = self._workspaces[actor.workspace] = (raw, self._token_key(raw))
         return held
 
-    # -- the API's batches -----------------------------------------------------------------------
-
-    async def submit_api(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
-        """One outcome for each item, in order; all items that are fine commit together."""
-        candidates = [_candidate(item) for item in items]
-        outcomes: list[Outcome | None] = [None] * len(items)
-        for i, c in enumerate(candidates):
-            if isinstance(c, MailwardError):
-                outcomes[i] = c
-                continue
-            try:
-                self.judge(actor, c)
-            except MailwardError as e:
-                # A domain may have been verified by another worker a moment ago: look again before saying no.
-                outcomes[i] = await self._second_look(actor, c) if e.code == "domain_not_verified" else e
-        if atomic and any(o is not None for o in outcomes):
-            refused = Conflict("batch_refused", "Another message of this batch was refused, so none was accepted.")
-            return [o if o is not None else refused for o in outcomes]
-        running: list[tuple[int, Awaitable[Outcome]]] = []
-        for i, (item, c) in enumerate(zip(items, candidates, strict=True)):
-            if outcomes[i] is None and not isinstance(c, MailwardError):
-                running.append((i, self._dry_run(actor, c) if item.dry_run else self._given(actor, c)))
-        results = await asyncio.gather(*(r for _, r in running), return_exceptions=True)
-        for (i, _), result in zip(running, results, strict=True):
-            if isinstance(result, BaseException):
-                if not isinstance(result, MailwardError):
-                    raise result
-                if len(items) == 1 or isinstance(result, LimitReached):
-                    raise result
-            outcomes[i] = result
-        return [o for o in outcomes if o is not None]
-
-    async def _second_look(self, actor: Actor, c: Candidate) -> MailwardError | None:
-        await self._knowledge.refresh()
-        try:
-            self.judge(actor, c)
-        except MailwardError as e:
-            return e
-        return None
-
-    async def _given(self, actor: Actor, c: Candidate) -> Outcome:
-        receipt = await self.accept(actor, c)
-        word = overall(list(receipt.states))
-        if word == "queued" and c.due:
-            word = "scheduled"
-        copies = [
-            schema.AcceptedDelivery(
-                id=delivery_id(receipt.id, n),
-                recipient=a,
-                status="sending" if s is DeliveryState.LEASED else s.name.lower(),  # type: ignore[arg-type]
-            )
-            for n, ((a, _), s) in enumerate(zip(c.recipients, receipt.states, strict=False))
-        ]
-        accepted = schema.Accepted(
-            id=ids.encode("msg", receipt.id),
-            message_id=c.message_id,
-            status=word,  # type: ignore[arg-type]
-            deliveries=copies,
-        )
-        return Given(accepted, receipt.replayed)
-
-    async def _dry_run(self, actor: Actor, c: Candidate) -> schema.DryRun:
-        workspace, key = self._workspace(actor)
-        # No commit will compare epochs here, so knowledge is made as new as a commit would ask for.
-        await self._knowledge.refresh()
-        known = self.judge(actor, c)
-        tokens = [token(key, a) for a, _ in c.recipients]
-
-        async def look(tx: Tx) -> dict[bytes, object]:
-            found = await tx.suppressions.among(tokens)
-            return {t: blocked(found, t, c.stream) for t in tokens}
-
-        listed = await self._store.read(actor.workspace, look)
-        recipients = [
-            schema.DryRunRecipient(
-                recipient=a,
-                status="suppressed" if listed.get(t) else "would be sent",
-                reason=f"on the suppression list: {listed[t]}" if listed.get(t) else "",
-            )
-            for (a, _), t in zip(c.recipients, tokens, strict=True)
-        ]
-        reasons = [
-            f"{known.name} is verified in this workspace and signs with {', '.join(known.selectors) or 'no key'}."
-        ]
-        held = self._knowledge.paused(workspace, c.stream)
-        if held:
-            reasons.append("Sending is paused, so it would be held until somebody releases it.")
-        if c.due:
-            reasons.append(f"It is scheduled for {at(c.due).isoformat()}.")
-        if known.capture_only:
-            reasons.append("This domain is for trying out: its mail stays in the capture sink.")
-        head = c.content.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
-        return schema.DryRun(
-            dry_run=True,
-            would="hold" if held else "schedule" if c.due > self._now_us() else "queue",
-            reasons=reasons,
-            message_id=c.message_id,
-            size=len(c.content),
-            recipients=recipients,
-            headers=head.split("\r\n"),
-        )
-
 
 _SIZES = frozenset(("message_too_large",))
 _REQUEST = frozenset(("no_recipients", "too_many_recipients", "from_not_single"))
@@ -477,43 +341,14 @@ def refusal(decision: Refuse | Hold) -> MailwardError:
     return Forbidden(decision.code, decision.sentence)
 
 
-def _candidate(item: Outgoing) -> Candidate | MailwardError:
-    from_address = (
-        item.header_from[item.header_from.rindex("<") + 1 : -1]
-        if item.header_from.endswith(">")
-        else (item.header_from)
-    )
-    domain = _a_label(from_address.rpartition("@")[2])
-    idempotency = None
-    due = int(item.scheduled_at.timestamp() * 1e6) if item.scheduled_at is not None else 0
-    if item.idempotency is not None:
-        idempotency = Idempotency(hashlib.sha256(item.idempotency.key.encode()).digest(), item.idempotency.body_hash, 0)
-    return Candidate(
-        content=item.content,
-        mail_from=item.mail_from if item.mail_from is not None else from_address,
-        recipients=[(r, None) for r in item.recipients],
-        header_from=item.header_from,
-        from_domain=domain,
-        domains=item.domains or (domain,),
-        to=item.to,
-        subject=item.subject,
-        message_id=item.message_id,
-        source="api",
-        stream=item.stream,
-        tags=item.tags,
-        metadata=item.metadata,
-        due=due,
-        test_mode=item.test_mode,
-        idempotency=idempotency,
-        smtputf8=item.utf8_header or any(not r.isascii() for r in item.recipients) or not from_address.isascii(),
-        rewritten=item.rewritten,
-        files=item.files,
-    )
-
-
-def _a_label(domain: str) -> str:
-    """Domains are compared in A-labels; one that has none is compared as it is, and matches nothing."""
-    try:
-        return ascii_domain(domain)
-    except ValueError:
-        return domain.lower()
+def _tell(answer: asyncio.Future[str], recorded: asyncio.Future[Receipt]) -> None:
+    """What became of the record, to whoever waits for the id."""
+    error = None if recorded.cancelled() else recorded.exception()
+    if answer.done():
+        return
+    if recorded.cancelled():
+        answer.set_exception(Unavailable("stopping", "The server is stopping; try again."))
+    elif error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(ids.encode("msg", recorded.result().id))

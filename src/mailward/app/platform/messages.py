@@ -10,7 +10,7 @@ from datetime import datetime
 from mailward.adapters.storage.records import BodyRef
 from mailward.app.bodies import Bodies
 from mailward.app.platform import views
-from mailward.app.platform.acceptance import Acceptance
+from mailward.app.platform.batches import Batches
 from mailward.app.retention import overwrite
 from mailward.app.store import Store, Tx
 from mailward.base import ids
@@ -31,12 +31,12 @@ class Messages:
     """Implements `edges.web.ports.Messages` on the store."""
 
     def __init__(
-        self, store: Store, acceptance: Acceptance | None, bodies: Bodies, *, now_us: Callable[[], int],
+        self, store: Store, batches: Batches | None, bodies: Bodies, *, now_us: Callable[[], int],
         search_key: Callable[[bytes], bytes], wake: Callable[[], None],
         letters_open: bool = False,
     ) -> None:  # fmt: skip
         self._store = store
-        self._acceptance = acceptance
+        self._batches = batches
         self._bodies = bodies
         self._now_us = now_us
         self._search_key = search_key
@@ -45,9 +45,9 @@ class Messages:
 
     async def submit(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
         """Accept a batch; see the port."""
-        if self._acceptance is None:
+        if self._batches is None:
             raise Unavailable("not_accepting", "This process does not accept messages.")
-        return await self._acceptance.submit_api(actor, items, atomic=atomic)
+        return await self._batches.submit(actor, items, atomic=atomic)
 
     async def find(self, actor: Actor, query: schema.MessageQuery) -> schema.MessagePage:
         """One page of the list, or of a search."""
