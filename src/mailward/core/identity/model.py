@@ -12,6 +12,8 @@ from mailward.base.ids import SessionId, UserId, WorkspaceId
 from mailward.base.secret import Secret
 from mailward.policy.access import Role, Scope
 
+SECOND_FACTORS = frozenset({"passkey", "totp", "email", "recovery", "device"})
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SESSION_IDLE = timedelta(hours=12)
@@ -111,6 +113,19 @@ class Session:
     last_seen: datetime
     device: str
     address: str
+    factors: frozenset[str] = frozenset({"password"})
+    """What was proved: "password", "passkey", "totp", "email", "recovery", "device", or a provider's name."""
+    stepped_up: datetime | None = None
+    """When its person last proved in it that they hold what they sign in with."""
+    network: str = ""
+    place: str = ""
+    missing: str = ""
+    """Not stored: what the session lacks to be of use, "enrol" (a second factor) or "step-up" (to show one)."""
+
+    @property
+    def two_factors(self) -> bool:
+        """A passkey counts as two: the device that holds it has checked a finger or a PIN."""
+        return bool(self.factors & SECOND_FACTORS)
 
     def alive(self, now: datetime) -> bool:
         """Within the idle limit and the absolute one."""
@@ -131,3 +146,77 @@ class Arrival:
     device_hash: bytes | None = None
     place: str = ""
     network: str = ""
+
+
+class FactorKind(StrEnum):
+    """What a person can show besides, or instead of, a password."""
+
+    TOTP = "totp"
+    PASSKEY = "passkey"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A second factor of a person.
+
+    `secret` is sealed (TOTP) or public (a passkey's credential data); `handle` the id a
+    passkey is found by. `counter` only grows: the last time step of TOTP that was used,
+    or the signature counter of a passkey.
+    """
+
+    id: str
+    user: UserId
+    kind: FactorKind
+    name: str
+    secret: bytes = field(repr=False)
+    created: datetime
+    handle: bytes | None = None
+    counter: int = 0
+    used: datetime | None = None
+
+
+class TicketKind(StrEnum):
+    """A step that was begun, and how it is to be finished."""
+
+    SIGN_IN = "sign-in"
+    """The password was right; a second factor is missing. In a cookie."""
+    HELD = "held"
+    """Everything was right, but it looks wrong: waits until the owner confirms. In a cookie."""
+    CONFIRM = "confirm"
+    """The owner's side of HELD, in a letter."""
+    ENROL = "enrol"
+    """A TOTP secret that was shown and not proved yet. In a cookie."""
+    CEREMONY = "ceremony"
+    """The challenge a passkey is to sign. In a cookie."""
+    CODE = "code"
+    """A one-time code that was mailed. In a cookie."""
+    RESET = "reset"
+    """Another password, in a letter."""
+    OLD_ADDRESS = "old-address"
+    NEW_ADDRESS = "new-address"
+    """The two sides of a change of address, in letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Such a step. Stored under the hash of its token; ends by time, by use, or by too many tries."""
+
+    kind: TicketKind
+    user: UserId | None
+    facts: dict[str, str] = field(repr=False)
+    expires: datetime
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedDevice:
+    """A browser on which a second factor was shown and need not be shown again for a while."""
+
+    id: str
+    user: UserId
+    device: str
+    address: str
+    created: datetime
+    used: datetime
+    expires: datetime

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -139,8 +139,14 @@ class PeopleRepo(Protocol):
     async def set_password(self, id: UserId, password: str) -> None:
         """System scope."""
 
+    async def set_email(self, id: UserId, email: str) -> None:
+        """Another sign-in address, in every workspace. System scope."""
+
     async def disable_user(self, id: UserId, now: datetime) -> bool:
         """System scope."""
+
+    async def users(self) -> list[User]:
+        """Everybody, oldest first. System scope."""
 
     async def add_member(self, workspace: WorkspaceId, member: Member) -> None: ...
 
@@ -165,6 +171,9 @@ class PeopleRepo(Protocol):
 
     async def seen(self, session: Session, now: datetime) -> None: ...
 
+    async def renew_session(self, session: Session, token_hash: bytes) -> bool:
+        """Another token, and what was proved since; the old token is worth nothing. True when it was there."""
+
     async def revoke_session(self, id: SessionId) -> bool: ...
 
     async def revoke_sessions(self, user: UserId, *, keep: SessionId | None = None) -> int:
@@ -180,6 +189,74 @@ class PeopleRepo(Protocol):
         """Use it up: True once. System scope."""
 
 
+class FactorsRepo(Protocol):
+    """Second factors, recovery codes, tickets, trusted devices: of people, so all of it in the system scope."""
+
+    async def add(self, factor: Factor) -> None: ...
+
+    async def of(self, user: UserId) -> list[Factor]:
+        """Oldest first."""
+
+    async def by_handle(self, handle: bytes) -> Factor | None: ...
+
+    async def advance(self, id: str, counter: int, now: datetime) -> bool:
+        """Note a use and raise the counter; False, and nothing changed, unless `counter` is above the stored one."""
+
+    async def touch(self, id: str, now: datetime) -> bool:
+        """Note a use that has no counter. True when it was there."""
+
+    async def remove(self, user: UserId, id: str) -> bool: ...
+
+    async def set_recovery_codes(self, user: UserId, hashes: Sequence[bytes], now: datetime) -> None:
+        """These and no others."""
+
+    async def take_recovery_code(self, user: UserId, code_hash: bytes) -> bool:
+        """True once."""
+
+    async def recovery_codes(self, user: UserId) -> int:
+        """How many are left."""
+
+    async def add_ticket(self, token_hash: bytes, ticket: Ticket) -> None: ...
+
+    async def ticket(self, token_hash: bytes, kind: TicketKind, now: datetime) -> Ticket | None:
+        """While it lives."""
+
+    async def change_ticket(self, token_hash: bytes, facts: Mapping[str, str]) -> None: ...
+
+    async def try_ticket(self, token_hash: bytes) -> None:
+        """One try more."""
+
+    async def take_ticket(self, token_hash: bytes) -> bool:
+        """True once; then it is gone."""
+
+    async def drop_tickets(self, user: UserId) -> None: ...
+
+    async def forget(self, now: datetime) -> int:
+        """Drop tickets and trusted devices that ended; how many."""
+
+    async def add_device(self, device: TrustedDevice, token_hash: bytes) -> None: ...
+
+    async def device(self, token_hash: bytes, now: datetime) -> TrustedDevice | None:
+        """While it is trusted."""
+
+    async def devices(self, user: UserId) -> list[TrustedDevice]:
+        """Newest first."""
+
+    async def use_device(self, id: str, now: datetime) -> None: ...
+
+    async def revoke_device(self, user: UserId, id: str) -> bool: ...
+
+    async def revoke_devices(self, user: UserId) -> int: ...
+
+
+class Sealer(Protocol):
+    """Seals what must be read again (TOTP secrets), bound to its owner."""
+
+    def seal(self, owner: str, secret: bytes) -> bytes: ...
+
+    def unseal(self, owner: str, sealed: bytes) -> bytes: ...
+
+
 class IdentityTx(Protocol):
     """A transaction with what these verbs use."""
 
@@ -190,15 +267,13 @@ class IdentityTx(Protocol):
     def people(self) -> PeopleRepo: ...
 
     @property
-    def workspaces(self) -> WorkspacesRepo: ...
+    def factors(self) -> FactorsRepo: ...
 
     @property
     def revocations(self) -> RevocationsRepo: ...
 
     @property
-    def audit(self) -> AuditLog: ...
-    @property
-    def factors(self) -> FactorsRepo: ...
+    def workspaces(self) -> WorkspacesRepo: ...
 
     @property
     def entry(self) -> EntryRepo: ...

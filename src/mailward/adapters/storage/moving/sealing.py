@@ -178,7 +178,9 @@ class Sealing:
         for s, column in self._sealed:
             sealed, place = made[s.column], _place(s.row, made)
             if isinstance(s, Pack):
-                for name, value in zip(s.of, column.unpack(workspace, place, sealed), strict=True):
+                # Null where the column was added to a row that was there before: it says nothing.
+                unpacked = ("",) * len(s.of) if sealed is None else column.unpack(workspace, place, sealed)
+                for name, value in zip(s.of, unpacked, strict=True):
                     values[name] = value.decode() if name in s.octets else value
             elif sealed is None and any(t.of == (s.source or s.column) for t in self._shape.tokens):
                 found = lost_name(made[self._shape.tokens[0].column]) if s.text else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Row
 
-_SESSION = 'id, "user", workspace, created, last_seen, place'
+_SESSION = 'id, "user", workspace, created, last_seen, place, factors, stepped_up, origin'
 # Addresses of users are compared without regard to the case of ASCII letters, as SQLite's NOCASE does.
 _FOLD = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
@@ -34,6 +34,7 @@ class PgPeople:
         self._password = tx.cipher.column("users", "password")
         self._seat = tx.cipher.column("members", "person")
         self._place = tx.cipher.column("sessions", "place")
+        self._origin = tx.cipher.column("sessions", "origin")
 
     # -- users: the system scope --------------------------------------------------------------
 
@@ -78,6 +79,25 @@ class PgPeople:
         raw = ids.decode("usr", id)
         sealed = self._password.seal(INSTALLATION, raw, password.encode())
         await self._tx.run("UPDATE users SET password = $1 WHERE id = $2", sealed, raw)
+
+    async def set_email(self, id: UserId, email: str) -> None:
+        """Here and in every workspace."""
+        found, raw = await self.user(id), ids.decode("usr", id)
+        if found is None:
+            return
+        person = self._person.pack(INSTALLATION, raw, email, found.name)
+        sql = "UPDATE users SET email_token = $1, person = $2 WHERE id = $3"
+        await self._tx.run(sql, self._email(email), person, raw)
+        for r in await self._tx.rows('SELECT workspace, person FROM members WHERE "user" = $1', raw):
+            _, name = self._seat.unpack(r[0], raw, r[1])
+            seat = self._seat.pack(r[0], raw, email, name)
+            await self._tx.run('UPDATE members SET person = $1 WHERE workspace = $2 AND "user" = $3', seat, r[0], raw)
+
+    async def users(self) -> list[User]:
+        """Oldest first."""
+        rows = await self._tx.rows("SELECT id FROM users ORDER BY created, id")
+        found = [await self._one_user("id", r[0]) for r in rows]
+        return [user for user in found if user is not None]
 
     async def disable_user(self, id: UserId, now: datetime) -> bool:
         """True when the user was not disabled before."""
@@ -135,6 +155,7 @@ class PgPeople:
 
     def _session(self, r: Row) -> Session:
         device, address = self._place.unpack(r[2], r[0], r[5])
+        network, place = ("", "") if r[8] is None else self._origin.unpack(r[2], r[0], r[8])
         return Session(
             SessionId(ids.encode("ses", r[0])),
             UserId(ids.encode("usr", r[1])),
@@ -143,6 +164,10 @@ class PgPeople:
             from_us(r[4]),
             device,
             address,
+            frozenset(r[6].split()),
+            maybe_from_us(r[7] or None),
+            network,
+            place,
         )
 
     async def add_session(self, session: Session, token_hash: bytes) -> None:
@@ -157,8 +182,18 @@ class PgPeople:
             to_us(s.created),
             to_us(s.last_seen),
             self._place.pack(workspace, raw, s.device, s.address),
+            " ".join(sorted(s.factors)),
+            to_us(s.stepped_up) or 0,
+            self._origin.pack(workspace, raw, s.network, s.place),
             token_hash,
         )
+
+    async def renew_session(self, session: Session, token_hash: bytes) -> bool:
+        """The same session under another token."""
+        s = session
+        sql = "UPDATE sessions SET token_hash = $1, factors = $2, stepped_up = $3 WHERE workspace = $4 AND id = $5"
+        factors, when = " ".join(sorted(s.factors)), to_us(s.stepped_up) or 0
+        return await self._tx.run(sql, token_hash, factors, when, ids.decode("ws", s.workspace), _raw(s.id)) > 0
 
     async def session_by_token(self, token_hash: bytes) -> Session | None:
         """System scope."""

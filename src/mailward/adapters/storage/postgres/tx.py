@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.domains import PgDomains
     from mailward.adapters.storage.postgres.evidence import PgEvidence
     from mailward.adapters.storage.postgres.identity import PgCredentials, PgPeople
+    from mailward.adapters.storage.postgres.factors import PgFactors
     from mailward.adapters.storage.postgres.inbound import PgInbound
     from mailward.adapters.storage.postgres.messages import PgMessages
     from mailward.adapters.storage.postgres.entry import PgEntry
@@ -130,6 +131,13 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.retention import PgRetention
 
         return PgRetention(self)
+
+    @cached_property
+    def factors(self) -> PgFactors:
+        """Second factors, tickets, trusted devices."""
+        from mailward.adapters.storage.postgres.factors import PgFactors
+
+        return PgFactors(self)
 
     @cached_property
     def operators(self) -> PgOperators:

@@ -22,7 +22,7 @@ _CREDENTIAL = (
     "id, workspace, kind, name, hint, scopes, domains, networks, created, created_by, expires, last_used, revoked, "
     "paused, pause_reason, released, successor"
 )
-_SESSION = "id, user, workspace, created, last_seen, device, address"
+_SESSION = "id, user, workspace, created, last_seen, device, address, factors, stepped_up, network, place"
 
 
 def _prefix(kind: CredentialKind) -> str:
@@ -238,6 +238,10 @@ def _session(row: Row) -> Session:
         from_us(row[4]),
         row[5],
         row[6],
+        frozenset(row[7].split()),
+        maybe_from_us(row[8] or None),
+        row[9],
+        row[10],
     )
 
 
@@ -273,6 +277,17 @@ class SqlitePeople:
     async def set_password(self, id: UserId, password: str) -> None:
         """Another PHC string."""
         self._tx.run("UPDATE users SET password = ? WHERE id = ?", (password, ids.decode("usr", id)))
+
+    async def set_email(self, id: UserId, email: str) -> None:
+        """Here and in every workspace."""
+        raw = ids.decode("usr", id)
+        self._tx.run("UPDATE users SET email = ? WHERE id = ?", (email, raw))
+        self._tx.run("UPDATE t_members SET email = ? WHERE user = ?", (email, raw))
+
+    async def users(self) -> list[User]:
+        """Oldest first."""
+        sql = "SELECT id, email, name, password, created, disabled FROM users ORDER BY created, id"
+        return [_user(r) for r in self._tx.rows(sql)]
 
     async def disable_user(self, id: UserId, now: datetime) -> bool:
         """True when the user was not disabled before."""
@@ -350,8 +365,29 @@ class SqlitePeople:
                 to_us(s.last_seen),
                 s.device,
                 s.address,
+                " ".join(sorted(s.factors)),
+                to_us(s.stepped_up) or 0,
+                s.network,
+                s.place,
                 token_hash,
             ),
+        )
+
+    async def renew_session(self, session: Session, token_hash: bytes) -> bool:
+        """The same session under another token."""
+        s = session
+        return (
+            self._tx.run(
+                "UPDATE t_sessions SET token_hash = ?, factors = ?, stepped_up = ? WHERE workspace = ? AND id = ?",
+                (
+                    token_hash,
+                    " ".join(sorted(s.factors)),
+                    to_us(s.stepped_up) or 0,
+                    ids.decode("ws", s.workspace),
+                    _raw(s.id),
+                ),
+            )
+            > 0
         )
 
     async def session_by_token(self, token_hash: bytes) -> Session | None:

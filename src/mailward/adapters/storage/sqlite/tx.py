@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.domains import SqliteDomains
     from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
     from mailward.adapters.storage.sqlite.identity import SqliteCredentials, SqlitePeople
+    from mailward.adapters.storage.sqlite.factors import SqliteFactors
     from mailward.adapters.storage.sqlite.inbound import SqliteInbound
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
     from mailward.adapters.storage.sqlite.entry import SqliteEntry
