@@ -5,6 +5,7 @@ from __future__ import annotations
 from mailward.adapters.storage.records import BodyRef, open_record, record_key
 from mailward.app.store import Store
 from mailward.core.workspaces.data_keys import DataKeys
+from mailward.policy.access import Actor
 
 
 class Bodies:
@@ -14,8 +15,12 @@ class Bodies:
         self._store = store
         self._keys = keys
 
-    async def read(self, workspace: bytes, message: bytes, ref: BodyRef) -> bytes:
-        """The content, byte for byte; Corrupt when it fails its check, NotFound when it is no longer kept."""
+    async def read(self, workspace: bytes, message: bytes, ref: BodyRef, *, reader: Actor | None) -> bytes:
+        """The content, byte for byte; Corrupt when it fails its check, NotFound when it is no longer kept.
+
+        `reader` is whoever is going to see it, None for the platform's own work (delivery);
+        it has to be said each time, so that no read of an operator passes the vault unseen.
+        """
         record = await self._store.read_body(ref)
         day, version = record_key(record)
-        return open_record(record, workspace, message, await self._keys.open_key(workspace, day, version))
+        return open_record(record, workspace, message, await self._keys.open_key(workspace, day, version, reader=reader))

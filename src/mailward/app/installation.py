@@ -8,6 +8,7 @@ from mailward.adapters.storage.sqlite.moves import require_whole
 from mailward.adapters.vault.vault import Vault
 from mailward.app.committer import shared_verbs
 from mailward.app.committing import socket_path
+from mailward.app.granted import unwrapping
 from mailward.app.settings import Settings
 from mailward.app.store import Store
 from mailward.app.stores import make_store
@@ -28,7 +29,9 @@ class Installation:
         self.entropy = SystemEntropy()
         self.vault = Vault(settings.data / "keys", self.entropy, now=self.clock.now())
         self.store: Store = make_store(settings, self.vault, worker=worker, clock=self.clock, entropy=self.entropy)
-        self.data_keys = DataKeys(self.store, self.vault.service, self.entropy)
+        self.data_keys = DataKeys(
+            self.store, self.vault.service, self.entropy, unwrapping(self.store, self.clock.now)
+        )
 
     async def open(self) -> None:
         """Start the store. Unavailable when it is the target of a move that was not finished."""

@@ -143,6 +143,13 @@ class Tx(Protocol):
     @property
     def entry(self) -> EntryRepo: ...
 
+    @property
+    def operators(self) -> OperatorsRepo: ...
+
+    @property
+    def reviews(self) -> ReviewsRepo: ...
+
+    @property
     def evidence(self) -> EvidenceRepo: ...
 
     @property

@@ -387,12 +387,12 @@ class Worker:
     async def _load(self, work: Work) -> bytes:
         if work.body is None:
             raise Unavailable("content_gone", "The content of this message is no longer kept.")
-        return await self.bodies.read(work.workspace, work.id, BodyRef(*work.body))
+        return await self.bodies.read(work.workspace, work.id, BodyRef(*work.body), reader=None)
 
     async def _load_received(self, work: Handed) -> bytes:
         if work.message.body is None:
             raise NotFound("content_gone", "The content of this message is no longer kept.")
-        return await self.bodies.read(work.workspace, work.message.id, BodyRef(*work.message.body))
+        return await self.bodies.read(work.workspace, work.message.id, BodyRef(*work.message.body), reader=None)
 
     def _finished(self, settled: list[Settled]) -> None:
         for s in settled:

@@ -92,6 +92,10 @@ class Rig:
         """A verb of the workspace."""
         return await self.store.write(self.workspace, lambda tx: verb(tx, actor, *args, now=self.now))
 
+    async def do_read(self, verb: Any, actor: Actor, *args: Any) -> Any:
+        """A verb of the workspace that only reads."""
+        return await self.store.read(self.workspace, lambda tx: verb(tx, actor, *args))
+
     async def live(self, wish: Wish = METADATA) -> Grant:
         """A grant of Ann's that Bob let through, permitted where that is needed, and begun."""
         asked = await self.request(wish)

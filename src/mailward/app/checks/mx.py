@@ -79,6 +79,6 @@ async def received(context: Context, content: bytes, *, tls: bool = False) -> As
         if found is None or found.body is None:
             raise MxSilent("a message that got 250 is not in the store")
         bodies = Bodies(context.store, context.installation.data_keys)
-        yield found, await bodies.read(ids.decode("ws", workspace), raw, BodyRef(*found.body))
+        yield found, await bodies.read(ids.decode("ws", workspace), raw, BodyRef(*found.body), reader=None)
     finally:
         await context.store.write(workspace, lambda tx: tx.inbound.erase([raw]))

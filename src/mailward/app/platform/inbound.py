@@ -238,7 +238,7 @@ class Inbound:
             return BodyRef(*found.body)
 
         ref = await self._store.write(actor.workspace, verb)
-        return await self._bodies.read(ids.decode("ws", actor.workspace), raw_id, ref)
+        return await self._bodies.read(ids.decode("ws", actor.workspace), raw_id, ref, reader=actor)
 
     async def content(self, actor: Actor, message: str) -> message_schema.Content:
         """Text, sanitised HTML and the list of attachments."""

@@ -101,7 +101,8 @@ class Messages:
 
         await self._store.write(actor.workspace, note)
         raw_id = found.message.id
-        return await self._bodies.read(ids.decode("ws", actor.workspace), raw_id, BodyRef(*found.message.body))
+        workspace, ref = ids.decode("ws", actor.workspace), BodyRef(*found.message.body)
+        return await self._bodies.read(workspace, raw_id, ref, reader=actor)
 
     async def content(self, actor: Actor, message: str) -> schema.Content:
         """Text, sanitised HTML and the list of attachments."""

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from mailward.base.ids import UserId, WorkspaceId
-from mailward.core.identity.ports import CredentialsRepo, PeopleRepo
+from mailward.core.identity.ports import IdentityTx
 from mailward.core.operators.model import Grant, Operator, Review
-from mailward.core.workspaces.ports import AuditLog, RevocationsRepo, WorkspacesRepo
 
 
 class OperatorsRepo(Protocol):
@@ -58,8 +57,10 @@ class ReviewsRepo(Protocol):
     async def add(self, review: Review) -> bool:
         """False when that quarter has one already."""
 
-    async def get(self, id: str) -> Review | None:
-        """For change: two who decide wait for each other."""
+    async def get(self, id: str) -> Review | None: ...
+
+    async def held(self, id: str) -> Review | None:
+        """The same, for change: two who decide wait for each other."""
 
     async def change(self, review: Review) -> None: ...
 
@@ -73,7 +74,7 @@ class ReviewsRepo(Protocol):
         """Whose review of that quarter was opened. System scope."""
 
 
-class OperatorsTx(Protocol):
+class OperatorsTx(IdentityTx, Protocol):
     """A transaction with what these verbs use."""
 
     @property
@@ -81,18 +82,3 @@ class OperatorsTx(Protocol):
 
     @property
     def reviews(self) -> ReviewsRepo: ...
-
-    @property
-    def people(self) -> PeopleRepo: ...
-
-    @property
-    def credentials(self) -> CredentialsRepo: ...
-
-    @property
-    def workspaces(self) -> WorkspacesRepo: ...
-
-    @property
-    def revocations(self) -> RevocationsRepo: ...
-
-    @property
-    def audit(self) -> AuditLog: ...

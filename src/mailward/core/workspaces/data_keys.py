@@ -7,10 +7,10 @@ from datetime import datetime
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailward.base import ids
-from mailward.base.errors import NotFound
+from mailward.base.errors import Forbidden, NotFound
 from mailward.base.sources import Entropy
 from mailward.core.workspaces.model import DataKey, WrappedKey
-from mailward.core.workspaces.ports import KeyService, ScopedStore, WorkspacesTx
+from mailward.core.workspaces.ports import KeyService, ReadGuard, ScopedStore, WorkspacesTx
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
@@ -18,10 +18,23 @@ from mailward.policy.access import Actor, Permission
 _CACHE = 4096
 
 
+async def no_operator(workspace: bytes, reader: Actor) -> None:
+    """The guard where nobody said otherwise: an operator opens nothing."""
+    raise Forbidden("no_grant", "There is no live grant for this. Ask for one.", detail="no guard of data keys")
+
+
 class DataKeys:
     """The data keys of one process. Not thread-safe: belongs to the event loop."""
 
-    def __init__(self, store: ScopedStore[WorkspacesTx], service: KeyService, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        store: ScopedStore[WorkspacesTx],
+        service: KeyService,
+        entropy: Entropy,
+        guard: ReadGuard = no_operator,
+    ) -> None:
+        """`guard` is asked at each read of an operator, whether the key is at hand unwrapped or not."""
+        self._guard = guard
         self._store = store
         self._service = service
         self._entropy = entropy
@@ -53,8 +66,15 @@ class DataKeys:
         self._newest[workspace, day] = key
         return key
 
-    async def open_key(self, workspace: bytes, day: int, version: int) -> DataKey:
-        """The key that content was sealed with. NotFound when it was destroyed: the content is gone."""
+    async def open_key(self, workspace: bytes, day: int, version: int, *, reader: Actor | None = None) -> DataKey:
+        """The key that content was sealed with. NotFound when it was destroyed: the content is gone.
+
+        `reader` is whoever is going to see the content, None for the platform's own work.
+        For an operator the guard is asked first, below every check of permissions:
+        Forbidden without a live grant, and whatever it raises when the log cannot be written.
+        """
+        if reader is not None and reader.kind == "operator":
+            await self._guard(workspace, reader)
         known = self._opened.get((workspace, day, version))
         if known is not None:
             return known

@@ -33,6 +33,13 @@ class KeyService(Protocol):
         """Under which version something was wrapped."""
 
 
+class ReadGuard(Protocol):
+    """Stands before a data key that an operator's read needs."""
+
+    async def __call__(self, workspace: bytes, reader: Actor) -> None:
+        """Nothing, once a live grant for the content is found and the read is in the workspace's log; else raises."""
+
+
 class Secrets(Protocol):
     """Secrets of the installation by purpose. They stay the same when the key-encryption key rotates."""
 

@@ -179,7 +179,12 @@ class PgReviews:
         return done > 0
 
     async def get(self, id: str) -> Review | None:
-        """By id; held until the transaction ends."""
+        """By id."""
+        found = await self._reviews("WHERE id = $1", ids.decode("rev", id))
+        return found[0] if found else None
+
+    async def held(self, id: str) -> Review | None:
+        """By id; the row is ours until the transaction ends."""
         found = await self._reviews("WHERE id = $1 FOR UPDATE", ids.decode("rev", id))
         return found[0] if found else None
 

@@ -170,9 +170,13 @@ class SqliteReviews:
         )  # fmt: skip
 
     async def get(self, id: str) -> Review | None:
-        """By id; there is one writer."""
+        """By id."""
         found = self._reviews("WHERE id = ?", ids.decode("rev", id))
         return found[0] if found else None
+
+    async def held(self, id: str) -> Review | None:
+        """By id; there is one writer."""
+        return await self.get(id)
 
     async def change(self, review: Review) -> None:
         """Its items and how far it has come."""

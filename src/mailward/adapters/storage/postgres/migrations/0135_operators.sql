@@ -62,7 +62,7 @@ CREATE TABLE access_reviews(
 CREATE UNIQUE INDEX access_reviews_quarter ON access_reviews(workspace, quarter);
 CREATE INDEX access_reviews_open ON access_reviews(opened) WHERE closed IS NULL;
 CALL raise_wall('operator_grants', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE');
-CALL raise_wall('access_reviews', 'SELECT, UPDATE', 'SELECT, INSERT, UPDATE');
+CALL raise_wall('access_reviews', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE');
 -- Personal logins of operators to this database, one a grant. What such a login may see is decided here at each
 -- statement, by the name it signed in with: nothing that the person sets in their session changes it.
 CREATE TABLE operator_logins(
