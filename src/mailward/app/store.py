@@ -20,6 +20,7 @@ from mailward.core.disclosure.ports import ReportsRepo
 from mailward.core.domains.ports import Counters, DomainsRepo
 from mailward.core.evidence.ports import EvidenceRepo, ResultsRepo
 from mailward.core.identity.entry import EntryRepo
+from mailward.core.guard.ports import GuardRepo
 from mailward.core.identity.ports import CredentialsRepo, FactorsRepo, PeopleRepo
 from mailward.core.inbound.ports import InboundQueue, InboundRepo
 from mailward.core.messages.erase import Erasures
@@ -139,6 +140,9 @@ class Tx(Protocol):
     @property
     @property
     def factors(self) -> FactorsRepo: ...
+
+    @property
+    def guard(self) -> GuardRepo: ...
 
     @property
     def entry(self) -> EntryRepo: ...

@@ -39,6 +39,8 @@ NAMES = {
     "rte": "route",
     "rcv": "received message",
     "aud": "audit entry",
+    "alr": "alert",
+    "sin": "sign-in",
     "att": "attachment",
     "sup": "suppression",
     "rpl": "replay",

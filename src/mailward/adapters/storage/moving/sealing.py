@@ -73,6 +73,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "operators": Shape((One("register", ("id",)),)),
     "operator_grants": Shape((One("wish", ("id",)),)),
     "access_reviews": Shape((One("items", ("id",)),)),
+    "sign_ins": Shape((One("details", ("user", "id"), text=False),)),
+    "sign_in_links": Shape((One("details", ("token_hash",), text=False),)),
+    "alerts": Shape((One("details", ("id",), text=False),)),
     "members": Shape((Pack("person", ("email", "name"), ("user",)),)),
     "sessions": Shape(
         (Pack("place", ("device", "address"), ("id",)), Pack("origin", ("network", "place"), ("id",)))

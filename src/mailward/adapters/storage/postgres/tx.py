@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.evidence import PgEvidence
     from mailward.adapters.storage.postgres.identity import PgCredentials, PgPeople
     from mailward.adapters.storage.postgres.factors import PgFactors
+    from mailward.adapters.storage.postgres.guard import PgGuard
     from mailward.adapters.storage.postgres.inbound import PgInbound
     from mailward.adapters.storage.postgres.messages import PgMessages
     from mailward.adapters.storage.postgres.entry import PgEntry
@@ -117,6 +118,13 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.inbound import PgInbound
 
         return PgInbound(self)
+    @cached_property
+    def guard(self) -> PgGuard:
+        """What stands before a sign-in."""
+        from mailward.adapters.storage.postgres.guard import PgGuard
+
+        return PgGuard(self)
+
     @cached_property
     def entry(self) -> PgEntry:
         """Invitations, identities at other providers, people's networks."""

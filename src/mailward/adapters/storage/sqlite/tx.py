@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
     from mailward.adapters.storage.sqlite.identity import SqliteCredentials, SqlitePeople
     from mailward.adapters.storage.sqlite.factors import SqliteFactors
+    from mailward.adapters.storage.sqlite.guard import SqliteGuard
     from mailward.adapters.storage.sqlite.inbound import SqliteInbound
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
     from mailward.adapters.storage.sqlite.entry import SqliteEntry
@@ -152,6 +153,13 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
 
         return SqliteEvidence(self)
+    @cached_property
+    def guard(self) -> SqliteGuard:
+        """What stands before a sign-in."""
+        from mailward.adapters.storage.sqlite.guard import SqliteGuard
+
+        return SqliteGuard(self)
+
     @cached_property
     def entry(self) -> SqliteEntry:
         """Invitations, identities at other providers, people's networks."""

@@ -1,0 +1,80 @@
+"""What one process observed, kept for seconds and then added to what all observed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from mailward.app.store import Store
+from mailward.base import ids
+from mailward.base.sources import Entropy
+from mailward.core.guard.model import Alert, Digests
+from mailward.core.guard.watching import observe, raise_alerts
+from mailward.policy.detection import Kind, Observation, slot_of
+
+log = structlog.get_logger()
+
+_MOST_SUBJECTS, _MOST_ITEMS = 5_000, 100
+
+
+class Watch:
+    """One a process. Its memory is bounded: an attack that fills it has been seen."""
+
+    def __init__(self, store: Store, digests: Digests, entropy: Entropy) -> None:
+        self._store = store
+        self._digests = digests
+        self._entropy = entropy
+        self._counts: dict[tuple[int, Kind, str, str], dict[str, int]] = {}
+        self._lately: dict[tuple[int, Kind, str], set[str]] = {}
+
+    def note(self, kind: Kind, subject: str, item: str, *, count: int = 1, workspace: str = "", now: datetime) -> None:
+        """Something happened. `subject` is an address or an id, `item` what it was done to or from."""
+        place = (slot_of(now.timestamp()), kind, subject, workspace)
+        items = self._counts.get(place)
+        if items is None:
+            if len(self._counts) >= _MOST_SUBJECTS:
+                return
+            items = self._counts[place] = {}
+        if item not in items and len(items) >= _MOST_ITEMS:
+            item = next(iter(items))
+        items[item] = items.get(item, 0) + count
+        self._lately.setdefault(place[:3], set()).add(item)
+
+    def different(self, kind: Kind, subject: str, *, now: datetime) -> int:
+        """How many items this process saw with a subject in this slot and the one before."""
+        slot = slot_of(now.timestamp())
+        for place in [p for p in self._lately if p[0] < slot - 1]:
+            del self._lately[place]
+        return len(self._lately.get((slot, kind, subject), set()) | self._lately.get((slot - 1, kind, subject), set()))
+
+    async def tell(self) -> int:
+        """Add what was noted to the store; call every few seconds. How many subjects."""
+        counts, self._counts = self._counts, {}
+        rows = [
+            Observation(
+                slot,
+                kind,
+                self._digests.of("subject", subject),
+                self._digests.of("item", item),
+                count,
+                subject,
+                ids.decode("ws", workspace) if workspace else b"",
+            )
+            for (slot, kind, subject, workspace), items in counts.items()
+            for item, count in items.items()
+        ]
+        if rows:
+            await self._store.system_write(lambda tx: observe(tx, rows))
+        return len(counts)
+
+    async def judge(self, now: datetime) -> list[Alert]:
+        """Let the rules look at what all processes saw; the alerts raised. Once an installation, every minute."""
+        raised = await self._store.system_write(lambda tx: raise_alerts(tx, now=now, entropy=self._entropy))
+        for alert in raised:
+            log.warning("alert_raised", alert=alert.id, rule=alert.rule, severity=alert.severity)
+        return raised
+
+    async def forget(self, now: datetime) -> int:
+        """Drop what the guard keeps past its time."""
+        return await self._store.system_write(lambda tx: tx.guard.forget(now))

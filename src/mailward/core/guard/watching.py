@@ -1,0 +1,61 @@
+"""Add what was observed, let the rules judge, and raise an alert for what they find, once for each attack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mailward.base import ids
+from mailward.base.ids import WorkspaceId
+from mailward.base.sources import Entropy
+from mailward.core.guard.model import Alert
+from mailward.core.guard.ports import GuardTx
+from mailward.policy import access
+from mailward.policy.access import Actor, Permission
+from mailward.policy.detection import KEEP_SLOTS, QUIET_SECONDS, Finding, Observation, detect, slot_of
+
+
+async def observe(tx: GuardTx, observations: Sequence[Observation]) -> None:
+    """Add what a process counted. System scope."""
+    await tx.guard.observe(observations)
+
+
+async def raise_alerts(tx: GuardTx, *, now: datetime, entropy: Entropy) -> list[Alert]:
+    """Judge what was counted by all; the alerts raised now. System scope.
+
+    What is told already is told again only after six hours. An alert on a credential or a
+    person belongs to their workspace, one on a source to the installation; each is in that
+    audit log.
+    """
+    slot = slot_of(now.timestamp())
+    raised = []
+    for finding in await _findings(tx, slot):
+        if await tx.guard.alerted(finding.rule, finding.subject, now - timedelta(seconds=QUIET_SECONDS)):
+            continue
+        workspace = WorkspaceId(ids.encode("ws", finding.workspace)) if finding.workspace else None
+        alert = Alert(
+            ids.new("alr", now, entropy), workspace, now, finding.rule, finding.severity, finding.name, finding.sentence
+        )
+        await tx.guard.add_alert(alert, finding.subject)
+        facts = {"rule": alert.rule, "severity": alert.severity, "subject": alert.subject, "why": alert.sentence}
+        actor = Actor(workspace or WorkspaceId(""), "system", "guard")
+        await tx.audit.append(actor, "alert.raised", alert.id, facts, now=now)
+        raised.append(alert)
+    return raised
+
+
+async def _findings(tx: GuardTx, slot: int) -> list[Finding]:
+    """Names are opened only of those that are to be told."""
+    found: list[Finding] = []
+    for observed in await tx.guard.observed(slot - KEEP_SLOTS):
+        if detect([observed], slot):
+            name = await tx.guard.subject(observed.kind, observed.subject)
+            found += detect([replace(observed, name=name)], slot)
+    return found
+
+
+async def list_alerts(tx: GuardTx, actor: Actor, *, before: str | None = None, limit: int = 50) -> list[Alert]:
+    """Alerts of the actor's workspace, newest first; in the system scope those of all and of the installation."""
+    access.require(actor, Permission.AUDIT_READ)
+    return await tx.guard.alerts(before=before, limit=limit)

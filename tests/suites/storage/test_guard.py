@@ -1,0 +1,144 @@
+"""What every store keeps for the guard: tries, places, challenges, sign-ins, links, observations, alerts."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mailward.app.store import Store
+from mailward.base import ids
+from mailward.base.errors import ChallengeRequired, LimitReached
+from mailward.base.ids import UserId
+from mailward.core.guard import tries
+from mailward.core.guard.model import Digests, Link, LinkKind, SignedIn
+from mailward.core.guard.watching import observe, raise_alerts
+from mailward.policy.detection import Kind, Observation, slot_of
+from mailward.policy.lockout import Bucket
+from mailward.policy.suspicion import Level
+from tests.conftest import MovingClock, SeededEntropy
+
+DIGESTS = Digests(bytes(32))
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+async def test_tries_made_at_once_are_as_few_as_tries_in_a_row(store: Store) -> None:
+    """Of forty tries at one account side by side, five are taken before a challenge is asked."""
+
+    async def one(n: int) -> bool:
+        tried = DIGESTS.tried("ada@example.com", f"192.0.2.{n}", None)
+        try:
+            await store.system_write(lambda tx: tries.count_try(tx, "password", tried, proven=False, now=NOW))
+        except ChallengeRequired:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(one(n) for n in range(40)))) == 5
+
+
+async def test_an_accounts_own_place_has_a_bucket_of_its_own(store: Store) -> None:
+    """While strangers have locked an account, its owner's browser and address try on; forgetting them ends that."""
+    stranger = DIGESTS.tried("ada@example.com", "192.0.2.1", None)
+    owner = DIGESTS.tried("Ada@Example.com ", "198.51.100.7", b"browser")
+    assert owner.at_device is not None
+    for _ in range(10):
+        await store.system_write(lambda tx: tries.count_try(tx, "password", stranger, proven=True, now=NOW))
+    with pytest.raises(LimitReached):
+        await store.system_write(lambda tx: tries.count_try(tx, "password", owner, proven=True, now=NOW))
+    places = [owner.at_device]
+    await store.system_write(lambda tx: tx.guard.remember(owner.account, places, NOW))
+    assert await store.system_read(lambda tx: tx.guard.known(owner.account, [*places, b"?"])) == set(places)
+    await store.system_write(lambda tx: tries.count_try(tx, "password", owner, proven=False, now=NOW))
+    assert await store.system_write(lambda tx: tx.guard.forget_places(owner.account)) == 1
+    with pytest.raises(LimitReached):
+        await store.system_write(lambda tx: tries.count_try(tx, "password", owner, proven=True, now=NOW))
+
+
+async def test_a_right_try_is_given_back(store: Store) -> None:
+    """A try that was right leaves the bucket as it was, and the next is the first again."""
+    tried = DIGESTS.tried("ada@example.com", "192.0.2.1", None)
+    for _ in range(12):
+        await store.system_write(lambda tx: tries.count_try(tx, "password", tried, proven=False, now=NOW))
+        await store.system_write(lambda tx: tries.give_back(tx, "password", tried))
+    assert await store.system_read(lambda tx: tries.wrong_so_far(tx, "password", tried)) == 0
+
+
+async def test_a_challenge_is_spent_once(store: Store) -> None:
+    """The second to spend a solution is told so."""
+    until = NOW + timedelta(minutes=10)
+    assert await store.system_write(lambda tx: tx.guard.spend(b"solution", until))
+    assert not await store.system_write(lambda tx: tx.guard.spend(b"solution", until))
+
+
+async def test_sign_ins_and_links_come_back_as_they_were(store: Store, entropy: SeededEntropy) -> None:
+    """Sign-ins are listed newest first; a link works once, for what it was made for, and in time."""
+    user = UserId(ids.new("usr", NOW, entropy))
+    made = [
+        SignedIn(
+            ids.decode("sin", ids.new("sin", NOW + timedelta(hours=n), entropy)), user, NOW + timedelta(hours=n),
+            Level.LOW, n > 0, "192.0.2.1", "Firefox", b"d" * 16, "Vienna, AT", "192.0.2.0/24", (48.2, 16.4), ("new",),
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    for one in made:
+        await store.system_write(lambda tx, one=one: tx.guard.add_sign_in(one))  # type: ignore[misc]
+    assert await store.system_read(lambda tx: tx.guard.sign_ins(user, 2)) == [made[2], made[1]]
+    link = Link(LinkKind.CONFIRM, user, NOW + timedelta(hours=1), "192.0.2.1", "Firefox", None, "", "192.0.2.0/24")
+    await store.system_write(lambda tx: tx.guard.add_link(b"h" * 32, link))
+    look = (b"h" * 32, LinkKind.CONFIRM)
+    assert await store.system_read(lambda tx: tx.guard.open_link(*look, NOW)) == link
+    assert await store.system_read(lambda tx: tx.guard.open_link(b"h" * 32, LinkKind.DISOWN, NOW)) is None
+    assert await store.system_read(lambda tx: tx.guard.open_link(*look, NOW + timedelta(hours=2))) is None
+    assert await store.system_write(lambda tx: tx.guard.take_link(b"h" * 32, NOW))
+    assert not await store.system_write(lambda tx: tx.guard.take_link(b"h" * 32, NOW))
+
+
+async def test_what_several_processes_saw_adds_up_to_one_alert(store: Store, entropy: SeededEntropy) -> None:
+    """Twelve accounts that failed from one source, half seen here and half there, raise one alert, once."""
+    slot = slot_of(NOW.timestamp())
+
+    def seen(first: int) -> list[Observation]:
+        return [Observation(slot, Kind.FAILED, b"source", bytes([n]), 2, "192.0.2.1") for n in range(first, first + 6)]
+
+    await store.system_write(lambda tx: observe(tx, seen(0)))
+    assert await store.system_write(lambda tx: raise_alerts(tx, now=NOW, entropy=entropy)) == []
+    await store.system_write(lambda tx: observe(tx, seen(6)))
+    (alert,) = await store.system_write(lambda tx: raise_alerts(tx, now=NOW, entropy=entropy))
+    assert (alert.rule, alert.severity, alert.subject, alert.workspace) == (
+        "credential-stuffing",
+        "high",
+        "192.0.2.1",
+        None,
+    )
+    assert alert.sentence == "192.0.2.1 failed to sign in to 12 accounts within ten minutes, in 24 tries."
+    assert await store.system_write(lambda tx: raise_alerts(tx, now=NOW, entropy=entropy)) == []
+    assert await store.system_read(lambda tx: tx.guard.alerts(before=None, limit=5)) == [alert]
+
+
+async def test_an_alert_on_a_credential_is_seen_by_its_workspace_alone(store: Store, entropy: SeededEntropy) -> None:
+    """A workspace reads its own alerts, and neither another's nor the installation's."""
+    ours, theirs = (ids.new("ws", NOW, entropy) for _ in range(2))
+    for owner, name in ((ours, "key_1"), (theirs, "key_2"), ("", "192.0.2.1")):
+        kind = Kind.REFUSED if owner else Kind.BAD_KEY
+        raw = ids.decode("ws", owner) if owner else b""
+        seen = [Observation(slot_of(NOW.timestamp()), kind, name.encode(), bytes([n]), 2, name, raw) for n in range(25)]
+        await store.system_write(lambda tx, seen=seen: observe(tx, seen))  # type: ignore[misc]
+    raised = await store.system_write(lambda tx: raise_alerts(tx, now=NOW, entropy=entropy))
+    assert {(a.rule, a.subject) for a in raised} == {
+        ("key-abuse", "key_1"), ("key-abuse", "key_2"), ("key-abuse", "192.0.2.1"),
+    }  # fmt: skip
+    own = await store.read(ours, lambda tx: tx.guard.alerts(before=None, limit=5))
+    assert [a.subject for a in own] == ["key_1"]
+
+
+async def test_rows_past_their_time_are_dropped(store: Store, clock: MovingClock) -> None:
+    """A bucket, a solution and an observation are gone after their time; fresh ones stay."""
+    key = ("password.account", b"account")
+    await store.system_write(lambda tx: tx.guard.hold([key]))
+    await store.system_write(lambda tx: tx.guard.put({key: Bucket(3, 0.0, 0.0, NOW.timestamp())}))
+    await store.system_write(lambda tx: tx.guard.spend(b"solution", NOW))
+    assert await store.system_write(lambda tx: tx.guard.forget(NOW)) == 0
+    assert (await store.system_read(lambda tx: tx.guard.look([key])))[key].tries == 3
+    assert await store.system_write(lambda tx: tx.guard.forget(NOW + timedelta(days=3))) == 2
+    assert await store.system_read(lambda tx: tx.guard.look([key])) == {}
