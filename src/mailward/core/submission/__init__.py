@@ -4,5 +4,6 @@ What it guarantees: after `record` commits, the message, its deliveries, its usa
 its idempotent answer are on disk together, with the body durable before them; only
 then does an edge say 250 or 202. Whether a message may be sent at all is judged before
 (`policy/sending`), and what was judged by caches that a revocation overtook is refused
-inside the commit. Verb: `record`, for a list of messages at a time.
+inside the commit. Verbs: `record`, for a list of messages at a time; `recorded`, what became of
+those whose answer was lost on the way.
 """
