@@ -30,6 +30,7 @@ from mailward.core.messages.ports import DeliveriesRepo
 from mailward.core.nodes.ports import Nodes
 from mailward.core.operators.ports import OperatorsRepo, ReviewsRepo
 from mailward.core.registers.ports import RegistersRepo
+from mailward.core.requests.ports import RequestsRepo
 from mailward.core.suppression.ports import SuppressionsRepo
 from mailward.core.webhooks.ports import WebhookQueue, WebhooksRepo
 from mailward.core.workspaces.model import DataKey
@@ -167,6 +168,9 @@ class Tx(Protocol):
 
     @property
     def registers(self) -> RegistersRepo: ...
+
+    @property
+    def requests(self) -> RequestsRepo: ...
 
 
 Chore = tuple[str, float, Callable[[], Awaitable[int]]]

@@ -132,7 +132,7 @@ class Reports:
         if not await tx.deliveries.bounce_late(message.id, copy.n, now=report.at, reason=reason):
             return Taken.AGAIN
         await _note(tx, report, copy, found, "bounced")
-        await tx.messages.count(report.at // _DAY_US, "bounced", 1)
+        await tx.messages.count(report.at, {"bounced": 1})
         await self._list(tx, copy, message, Reason.HARD_BOUNCE, EVERY_STREAM, report.at)
         told = {"host": "", "code": 0, "enhanced": found.status, "text": found.text, "reason": reason, "late": True}
         await _tell(tx, report, message, copy, "message.bounced", {"attempt": copy.attempts, **told})
@@ -144,7 +144,7 @@ class Reports:
         if any(note.get("kind") == Kind.COMPLAINT for note in own) or copy.state is not DeliveryState.DELIVERED:
             return Taken.AGAIN
         await _note(tx, report, copy, found, "complained")
-        await tx.messages.count(report.at // _DAY_US, "complained", 1)
+        await tx.messages.count(report.at, {"complained": 1})
         # Who asks to get no more of these means this stream; who complains means us.
         opted_out = found.cause == "opt_out"
         reason = Reason.UNSUBSCRIBE if opted_out else Reason.COMPLAINT

@@ -10,13 +10,12 @@ from mailward.base import ids
 from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Settled
 from mailward.core.delivery.ports import SettleTx
+from mailward.core.messages.figures import took, waited_since
 from mailward.core.messages.model import FACTS_ENCODER, TRANSITIONS, DeliveryState
 from mailward.core.messages.told import about
 from mailward.core.suppression.change import by_bounce
 from mailward.core.webhooks.enqueue import enqueue_events, instant
 from mailward.core.webhooks.model import EndpointsSnapshot, Event, event_id
-
-_DAY_US = 86_400_000_000
 
 
 class Settling:
@@ -44,13 +43,15 @@ class Settling:
                 rows.append((int(s.state), s.due, s.attempt, s.at, s.reason, s.message, s.n, s.lessee))
                 attempts.append((s.message, s.n, s.attempt, s.at, FACTS_ENCODER.encode(s.facts)))
                 counts[s.facts.outcome] += 1
+                if s.state is DeliveryState.DELIVERED:
+                    counts[took(s.at - waited_since(s.message, s.message_facts))] += 1
                 at = s.at
                 if s.hard:
                     hard.append(s)
         await tx.deliveries.settle(rows)
         await tx.deliveries.add_attempts(attempts)
-        for what, n in counts.items():
-            await tx.messages.count(at // _DAY_US, what, n)
+        if counts:
+            await tx.messages.count(at, counts)
         for s in hard:
             await by_bounce(
                 tx,

@@ -155,7 +155,7 @@ class AuditLog(Protocol):
 class MessagesCount(Protocol):
     """Usage."""
 
-    async def count(self, day: int, what: str, n: int) -> None: ...
+    async def count(self, at: int, counts: Mapping[str, int]) -> None: ...
 
 
 class InboundTx(Protocol):

@@ -10,8 +10,6 @@ from mailward.core.inbound.model import Attempt, CopyState, Receipt, Reception
 from mailward.core.inbound.ports import InboundTx, ReceivedRow, ReceptionTx
 from mailward.protocol.inbound.facts import ENCODER
 
-_DAY_US = 86_400_000_000
-
 
 async def receive(tx: ReceptionTx, items: Sequence[tuple[Reception, Any]]) -> list[Receipt | Exception]:
     """Write messages, a copy for each route, and the attempts that were made in session.
@@ -51,10 +49,9 @@ async def _write(tx: ReceptionTx, items: Sequence[tuple[Reception, Any]]) -> lis
     await tx.inbound.add_copies(copies)
     await tx.inbound.add_attempts(attempts)
     taken = sum(body is not None for _, body in items)
-    if taken:
-        await tx.messages.count(items[0][0].at // _DAY_US, "received", taken)
-    if refused := len(items) - taken:
-        await tx.messages.count(items[0][0].at // _DAY_US, "refused", refused)
+    counts = {what: n for what, n in (("received", taken), ("refused", len(items) - taken)) if n}
+    if counts:
+        await tx.messages.count(items[0][0].at, counts)
     return out
 
 

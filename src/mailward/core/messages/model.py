@@ -6,6 +6,8 @@ from enum import IntEnum
 
 import msgspec
 
+HOUR_US = 3_600_000_000
+
 
 class DeliveryState(IntEnum):
     """Where one recipient's copy stands. The two open states come first; the queue's index relies on it."""

@@ -37,9 +37,17 @@ class MessagesRepo(Protocol):
     async def claim_answers(self, rows: Sequence[AnswerRow], now: int) -> dict[bytes, tuple[bytes, bytes]]:
         """Keep each answer under its key, unless one that has not expired is there: those, as key -> (body, answer)."""
 
-    async def count(self, day: int, what: str, n: int) -> None: ...
+    async def count(self, at: int, counts: Mapping[str, int]) -> None:
+        """Add to the counters of the hour of `at` (microseconds UTC)."""
 
-    async def usage(self, since_day: int) -> list[tuple[int, str, int]]: ...
+    async def usage(self, since_day: int) -> list[tuple[int, str, int]]:
+        """(day, what, count) from a day (since 1970, UTC) on."""
+
+    async def hours(self, since_hour: int) -> list[tuple[int, str, int]]:
+        """(hour, what, count) from an hour (since 1970) on; of the last 90 days."""
+
+    async def fold(self, before_hour: int) -> int:
+        """Hours before one become part of their days; how many rows went."""
 
     async def timeline_add(self, message: bytes, at: int, moment: str, facts: str) -> None: ...
 

@@ -17,8 +17,6 @@ from mailward.core.suppression.model import Found, blocked
 from mailward.core.webhooks.enqueue import enqueue_events
 from mailward.core.webhooks.model import Event
 
-_DAY_US = 86_400_000_000
-
 
 async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> list[Receipt | Exception]:
     """Write messages, deliveries, usage, idempotent answers and events; a receipt or an error for each item.
@@ -68,7 +66,7 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
         await tx.deliveries.insert(deliveries)
         if held:
             await tx.messages.timeline_add_all(held)
-        await tx.messages.count(messages[0][1] // _DAY_US, "accepted", len(messages))
+        await tx.messages.count(messages[0][1], {"accepted": len(messages)})
     if events:
         await enqueue_events(tx, events, endpoints=endpoints)
     return results

@@ -143,14 +143,15 @@ async def test_slots_of_two_nodes_are_apart(node: Node) -> None:
 
 async def test_counting_does_not_wait_for_others(node: Node) -> None:
     """Two transactions that count the same thing commit without waiting for each other, and the sum is of both."""
+    day_us = 86_400_000_000
     first, second = await node.connect(), await node.connect()
     async with node.begin(WS, first):
-        await first.messages.count(1, "accepted", 2)
+        await first.messages.count(day_us, {"accepted": 2})
         async with asyncio.timeout(5):
             async with node.begin(WS, second):
-                await second.messages.count(1, "accepted", 3)
+                await second.messages.count(day_us, {"accepted": 3})
     async with node.begin(WS, first):
-        await first.messages.count(1, "accepted", 1)
+        await first.messages.count(day_us, {"accepted": 1})
         assert await first.messages.usage(0) == [(1, "accepted", 6)]
 
 

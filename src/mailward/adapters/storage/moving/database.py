@@ -233,10 +233,10 @@ def _from(table: Table) -> str:
     if table.name == "deliveries":
         columns = "workspace, message, n, recipient, state, due, lessee, attempts, updated, reason"
         return f"(SELECT {columns} FROM open_deliveries UNION ALL SELECT {columns} FROM deliveries) AS d"  # noqa: S608
-    if table.name == "usage":
+    if table.name in ("usage", "hours"):
+        key = ", ".join(table.key)
         return (
-            "(SELECT workspace, day, what, 0 AS shard, sum(count)::bigint AS count FROM usage "
-            "GROUP BY workspace, day, what) AS u"
+            f"(SELECT {key}, 0 AS shard, sum(count)::bigint AS count FROM {table.name} GROUP BY {key}) AS u"  # noqa: S608
         )
     return table.name
 

@@ -105,6 +105,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "suppressions": Shape((One("address", ("token",)),)),
     "pauses": Shape((One("reason", ("stream",)),)),
     "usage": Shape(extra=(("shard", 0),)),
+    "hours": Shape(extra=(("shard", 0),)),
     "idempotency": Shape(
         (One("sealed_key", ("key",), text=False, source="key"),), (Token("key", "key", "idempotency", shared=False),)
     ),

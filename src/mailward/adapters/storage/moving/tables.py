@@ -97,6 +97,8 @@ TABLES: Final[Sequence[Table]] = (
     _table("suppressions", "workspace id", "token stream address reason source created"),
     _table("pauses", "workspace stream", "at reason"),
     _table("usage", "workspace day what", "count"),
+    _table("hours", "workspace hour what", "count"),
+    _table("requests", "workspace id", "method operation status us actor"),
     _table("idempotency", "workspace key", "expires body answer"),
     _table("audit", "workspace seq", "id at act leaf"),
     _table("audit_facts", "workspace id", "salt facts"),

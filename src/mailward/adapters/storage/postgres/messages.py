@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mailward.core.messages.model import FACTS_DECODER, Message
+from mailward.core.messages.model import FACTS_DECODER, HOUR_US, Message
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.scope import SealedSql
@@ -158,25 +158,50 @@ class PgMessages:
         """Remove idempotency answers past their time."""
         await self._tx.run("DELETE FROM idempotency WHERE workspace = $1 AND expires < $2", self._tx.own, now)
 
-    async def count(self, day: int, what: str, n: int) -> None:
-        """Add to a usage counter, in this connection's own row of it."""
+    async def count(self, at: int, counts: Mapping[str, int]) -> None:
+        """Add to the counters of the hour of `at` (microseconds UTC), in this connection's own rows of them."""
+        ordered = sorted(counts.items())
         await self._tx.run(
-            "INSERT INTO usage(workspace, day, what, shard, count) VALUES ($1, $2, $3, $5, $4) "
-            "ON CONFLICT (workspace, day, what, shard) DO UPDATE SET count = usage.count + excluded.count",
+            "INSERT INTO hours(workspace, hour, what, shard, count) "
+            "SELECT $1, $2, what, $5, n FROM unnest($3::text[], $4::bigint[]) AS c(what, n) "
+            "ON CONFLICT (workspace, hour, what, shard) DO UPDATE SET count = hours.count + excluded.count",
             self._tx.own,
-            day,
-            what,
-            n,
+            at // HOUR_US,
+            [what for what, _ in ordered],
+            [n for _, n in ordered],
             self._tx.shard % _SHARDS,
         )
 
     async def usage(self, since_day: int) -> list[tuple[int, str, int]]:
         """(day, what, count) from a day on."""
         sql = (
-            "SELECT day, what, sum(count)::bigint FROM usage WHERE workspace = $1 AND day >= $2 "
+            "SELECT day, what, sum(count)::bigint FROM ("
+            "SELECT day, what, count FROM usage WHERE workspace = $1 AND day >= $2 UNION ALL "
+            "SELECT hour / 24 AS day, what, count FROM hours WHERE workspace = $1 AND hour >= $2 * 24) AS u "
             'GROUP BY day, what ORDER BY day, what COLLATE "C"'
         )
         return [(r[0], r[1], r[2]) for r in await self._tx.rows(sql, self._tx.own, since_day)]
+
+    async def hours(self, since_hour: int) -> list[tuple[int, str, int]]:
+        """(hour, what, count) from an hour on."""
+        sql = (
+            "SELECT hour, what, sum(count)::bigint FROM hours WHERE workspace = $1 AND hour >= $2 "
+            'GROUP BY hour, what ORDER BY hour, what COLLATE "C"'
+        )
+        return [(r[0], r[1], r[2]) for r in await self._tx.rows(sql, self._tx.own, since_hour)]
+
+    async def fold(self, before_hour: int) -> int:
+        """Hours before one become part of their days; how many rows went."""
+        await self._tx.run(
+            "INSERT INTO usage(workspace, day, what, shard, count) "
+            "SELECT $1, hour / 24, what, $3, sum(count) FROM hours WHERE workspace = $1 AND hour < $2 "
+            "GROUP BY hour / 24, what "
+            "ON CONFLICT (workspace, day, what, shard) DO UPDATE SET count = usage.count + excluded.count",
+            self._tx.own,
+            before_hour,
+            self._tx.shard % _SHARDS,
+        )
+        return await self._tx.run("DELETE FROM hours WHERE workspace = $1 AND hour < $2", self._tx.own, before_hour)
 
     # -- timeline -----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.alike.availability import Availability
     from mailward.adapters.storage.alike.disclosure import Reports
     from mailward.adapters.storage.alike.registers import Registers
+    from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
     from mailward.adapters.storage.postgres.audit import PgAudit
     from mailward.adapters.storage.postgres.deliveries import PgDeliveries
@@ -199,3 +200,11 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.alike import PgStatements
 
         return Registers(PgStatements(self))
+
+    @cached_property
+    def requests(self) -> Requests:
+        """The request log."""
+        from mailward.adapters.storage.alike.requests import Requests
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Requests(PgStatements(self))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mailward.core.messages.model import FACTS_DECODER, Message
+from mailward.core.messages.model import FACTS_DECODER, HOUR_US, Message
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Row, Sql
@@ -98,20 +98,38 @@ class SqliteMessages:
             )
         return kept
 
-    async def count(self, day: int, what: str, n: int) -> None:
-        """Add to a usage counter."""
-        self._tx.run(
-            "INSERT INTO t_usage(workspace, day, what, count) VALUES (scope(),?,?,?) "
-            "ON CONFLICT(workspace, day, what) DO UPDATE SET count = count + excluded.count",
-            (day, what, n),
+    async def count(self, at: int, counts: Mapping[str, int]) -> None:
+        """Add to the counters of the hour of `at` (microseconds UTC)."""
+        hour = at // HOUR_US
+        self._tx.many(
+            "INSERT INTO t_hours(workspace, hour, what, count) VALUES (scope(),?,?,?) "
+            "ON CONFLICT(workspace, hour, what) DO UPDATE SET count = count + excluded.count",
+            [(hour, what, n) for what, n in counts.items()],
         )
 
     async def usage(self, since_day: int) -> list[tuple[int, str, int]]:
         """(day, what, count) from a day on."""
-        return [
-            (r[0], r[1], r[2])
-            for r in self._tx.rows("SELECT day, what, count FROM usage WHERE day >= ? ORDER BY day, what", (since_day,))
-        ]
+        sql = (
+            "SELECT day, what, sum(count) FROM (SELECT day, what, count FROM usage WHERE day >= ?1 "
+            "UNION ALL SELECT hour / 24 AS day, what, count FROM hours WHERE hour >= ?1 * 24) "
+            "GROUP BY day, what ORDER BY day, what"
+        )
+        return [(r[0], r[1], r[2]) for r in self._tx.rows(sql, (since_day,))]
+
+    async def hours(self, since_hour: int) -> list[tuple[int, str, int]]:
+        """(hour, what, count) from an hour on."""
+        sql = "SELECT hour, what, count FROM hours WHERE hour >= ? ORDER BY hour, what"
+        return [(r[0], r[1], r[2]) for r in self._tx.rows(sql, (since_hour,))]
+
+    async def fold(self, before_hour: int) -> int:
+        """Hours before one become part of their days; how many rows went."""
+        self._tx.run(
+            "INSERT INTO t_usage(workspace, day, what, count) "
+            "SELECT scope(), hour / 24 AS day, what, sum(count) FROM hours WHERE hour < ? GROUP BY day, what "
+            "ON CONFLICT(workspace, day, what) DO UPDATE SET count = count + excluded.count",
+            (before_hour,),
+        )
+        return self._tx.run("DELETE FROM t_hours WHERE workspace = scope() AND hour < ?", (before_hour,))
 
     async def timeline_add(self, message: bytes, at: int, moment: str, facts: str) -> None:
         """A moment that is neither acceptance nor an attempt."""

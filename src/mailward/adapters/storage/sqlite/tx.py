@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.alike.availability import Availability
     from mailward.adapters.storage.alike.disclosure import Reports
     from mailward.adapters.storage.alike.registers import Registers
+    from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
     from mailward.adapters.storage.sqlite.audit import SqliteAudit
     from mailward.adapters.storage.sqlite.counters import SqliteCounters
@@ -220,3 +221,11 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.alike import SqliteStatements
 
         return Registers(SqliteStatements(self))
+
+    @cached_property
+    def requests(self) -> Requests:
+        """The request log."""
+        from mailward.adapters.storage.alike.requests import Requests
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Requests(SqliteStatements(self))
