@@ -13,6 +13,7 @@ import msgspec
 from mailward.app.inbound.notifications import notifications_of
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
+from mailward.app.letters import Letters
 from mailward.app.platform.audit import Audit
 from mailward.app.platform.batches import Batches
 from mailward.app.platform.domains import Domains
@@ -20,7 +21,9 @@ from mailward.app.platform.inbound import Inbound
 from mailward.app.platform.keys import Keys
 from mailward.app.platform.messages import Messages
 from mailward.app.platform.sessions import Sessions
+from mailward.app.platform.joining import Joining
 from mailward.app.platform.suppressions import Suppressions
+from mailward.app.platform.members import Members
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
 from mailward.app.quotas import Quotas
@@ -59,6 +62,8 @@ class Platform:
     audit: Audit
     workspace: Workspaces
     sessions: Sessions
+    members: Members
+    joining: Joining
 
 
 class Ready:
@@ -134,6 +139,15 @@ def platform_of(worker: Parts) -> Platform:
             wake=worker.wake_webhooks,
             post=worker.webhooks.probe,
             allow_loopback_http=worker.settings.capture,
+        members=Members(
+            i.store,
+            i.clock,
+            i.entropy,
+            letters_of(worker),
+            public_url=worker.settings.http.public_url,
+            changed=worker.revoked,
+        ),
+        joining=Joining(i.store, worker.keeper, i.clock, i.entropy, changed=worker.revoked),
         ),
         inbound=Inbound(
             i.store,
@@ -142,6 +156,19 @@ def platform_of(worker: Parts) -> Platform:
             i.entropy,
             i.seal_webhook,
             wake=worker.wake_webhooks,
+def letters_of(worker: Parts) -> Letters:
+    """The platform's own way to write to people."""
+    i = worker.installation
+    return Letters(
+        i.store,
+        domains=worker.knowledge.domains,
+        accept=worker.acceptance.accept,
+        clock=i.clock,
+        entropy=i.entropy,
+        capture=worker.settings.capture,
+    )
+
+
             files=worker.files,
             allow_loopback_http=worker.settings.capture,
         ),

@@ -30,6 +30,7 @@ from mailward.policy.access import Actor, Permission
 from mailward.protocol.dns import DnsAnswer, Lookup
 from tests.conftest import MovingClock, SeededEntropy
 from tests.edges.web.fake_inbound import FakeInbound
+from tests.edges.web.fake_members import FakeMembers
 from tests.edges.web.fake_platform import FakeMessages, FakeReadiness
 
 NAMES = InstallationNames("spf.mail.test", "bounce.mail.test", ("mx.mail.test",), ("192.0.2.1",))
@@ -69,6 +70,7 @@ class Areas:
 
         self.messages = FakeMessages()
         self.inbound = FakeInbound()
+        self.members = FakeMembers()
         self.suppressions = Suppressions(store, clock, entropy, lambda workspace: workspace.encode())
         self.domains = Domains(store, clock, entropy, Nothing(), NAMES, fresh)
         self.keys = Keys(store, clock, entropy)

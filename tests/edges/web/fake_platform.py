@@ -15,6 +15,7 @@ from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
 from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Scope
 from tests.edges.web.fake_inbound import FakeInbound
+from tests.edges.web.fake_members import FakeMembers
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WORKSPACE = WorkspaceId(ids.encode("ws", bytes(15) + b"\x01"))
@@ -457,5 +458,6 @@ class FakePlatform:
         self.keys = FakeKeys()
         self.webhooks = FakeWebhooks()
         self.inbound = FakeInbound()
+        self.members = FakeMembers()
         self.audit = FakeAudit()
         self.workspace = FakeWorkspace()

@@ -15,6 +15,7 @@ from mailward.edges.web.schema import domains as domain_types
 from mailward.edges.web.schema import inbound as inbound_types
 from mailward.edges.web.schema import keys as key_types
 from mailward.edges.web.schema import messages as message_types
+from mailward.edges.web.schema import members as member_types
 from mailward.edges.web.schema import suppressions as suppression_types
 from mailward.edges.web.schema import webhooks as webhook_types
 from mailward.edges.web.schema import workspace as workspace_types
@@ -241,6 +242,34 @@ class Inbound(Protocol):
 
 
 class Audit(Protocol):
+class Members(Protocol):
+    """The workspace's people, invitations, and the networks they may come from."""
+
+    async def list(self, actor: Actor) -> member_types.Members: ...
+
+    async def change(self, actor: Actor, member: str, request: member_types.ChangeMember) -> member_types.Member: ...
+
+    async def remove(self, actor: Actor, member: str) -> None: ...
+
+    async def invitations(self, actor: Actor) -> member_types.Invitations: ...
+
+    async def invite(self, actor: Actor, request: member_types.Invite) -> member_types.Invitation:
+        """Mail a link to the address; Conflict 'no_sender' when there is no domain to mail from."""
+        ...
+
+    async def resend(self, actor: Actor, invitation: str) -> member_types.Invitation: ...
+
+    async def revoke_invitation(self, actor: Actor, invitation: str) -> None: ...
+
+    async def networks(self, actor: Actor) -> member_types.Networks: ...
+
+    async def change_networks(
+        self, actor: Actor, request: member_types.ChangeNetworks, *, own: str | None = None, confirmed: bool = False
+    ) -> member_types.Networks:
+        """`own`: the address of a person who asks. Conflict 'locks_you_out' unless it is inside, or confirmed."""
+        ...
+
+
     """The workspace's Merkle log."""
 
     async def entries(self, actor: Actor, query: audit_types.AuditQuery) -> audit_types.AuditPage: ...
@@ -304,3 +333,6 @@ class Readiness(Protocol):
     async def check(self) -> dict[str, bool]:
         """Each part by name (storage, keys, disk) and whether it answers; draining is a part too."""
         ...
+    @property
+    def members(self) -> Members: ...
+

@@ -50,6 +50,8 @@ TITLES = {
 
 # code -> (status, what to do about it)
 CATALOGUE: dict[str, tuple[int, str]] = {
+    "already_invited": (409, "Send the open invitation again, or withdraw it first."),
+    "already_member": (409, "The address belongs to a member; change their role instead."),
     "attachment_type_refused": (422, "Receivers refuse files of this kind, so they are not taken as attachments."),
     "attachment_too_large": (413, "The attachments of a message together may have 25 MB."),
     "body_too_large": (413, "Send less in one request: 40 MB for messages, 1 MB for everything else."),
@@ -68,6 +70,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "header_injection": (422, "A value holds a line break or a control character where a header is made of it."),
     "idempotency_key_reused": (409, "This Idempotency-Key was used with another body in the last 24 hours."),
     "internal_error": (500, "A fault on our side, recorded under the request id."),
+    "invitation_over": (409, "It was accepted or withdrawn. Invite the address again."),
     "invalid_address": (422, "An address is not a mailbox as RFC 5321 defines it."),
     "invalid_cursor": (422, "Pass `next_cursor` of the page before, unchanged, with the same filters."),
     "invalid_encoding": (400, "The body is not UTF-8, or holds half of a surrogate pair."),
@@ -80,6 +83,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "missing_field": (422, "The schema requires this field."),
     "missing_body": (400, "This operation needs a body."),
     "not_found": (404, "There is no such thing in your workspace."),
+    "no_sender": (409, "Invitations are mailed. Verify a domain of this installation that may send first."),
     "rate_limited": (429, "Wait for the seconds named in Retry-After."),
     "request_incomplete": (400, "The body ended before its announced length."),
     "request_timeout": (408, "The body did not arrive in time."),

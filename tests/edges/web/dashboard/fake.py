@@ -14,6 +14,7 @@ from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
 from mailward.policy.access import Actor, Permission
 from tests.edges.web.fake_inbound import FakeInbound
+from tests.edges.web.fake_members import FakeJoining, FakeMembers
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 CANARY = (
@@ -55,6 +56,8 @@ class FakePlatform:
     keys: Any = None
     webhooks: Any = None
     inbound: Any = None
+    members: Any = None
+    joining: Any = None
     audit: Any = None
     workspace: Any = None
     sessions: Any = None
@@ -62,7 +65,8 @@ class FakePlatform:
     def __post_init__(self) -> None:
         parts: dict[str, Callable[[FakePlatform], Any]] = {
             "messages": Messages, "suppressions": Suppressions, "domains": Domains, "keys": Keys,
-            "webhooks": Webhooks, "inbound": lambda _: FakeInbound(), "audit": Audit, "workspace": Workspace,
+            "webhooks": Webhooks, "inbound": lambda _: FakeInbound(), "members": lambda p: FakeMembers(p.text),
+            "joining": lambda _: FakeJoining(), "audit": Audit, "workspace": Workspace,
             "sessions": Sessions,
         }  # fmt: skip
         for name, part in parts.items():

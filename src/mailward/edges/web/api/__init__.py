@@ -7,6 +7,7 @@ from mailward.edges.web.api import (
     domains,
     inbound,
     keys,
+    members,
     messages,
     send,
     sending,
@@ -28,6 +29,7 @@ def operations() -> list[Operation]:
         *keys.OPERATIONS,
         *webhooks.OPERATIONS,
         *inbound.OPERATIONS,
+        *members.OPERATIONS,
         *workspace.OPERATIONS,
         *audit.OPERATIONS,
     ]

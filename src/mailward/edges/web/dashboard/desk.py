@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from mailward.base.errors import Invalid, MailwardError, NotFound, TooLarge, Unauthenticated
+from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
 from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.ports import DashboardPlatform, Session, Surroundings
@@ -123,6 +124,37 @@ class Desk:
             raise Unauthenticated("unauthenticated", "Sign in first.")
         return await self.platform.sessions.resolve(token, ip=client_ip(request))
 
+    async def read_own(self, request: Request, session: Session) -> Form:
+        """The form of somebody signed in, which has to come from a page that was made for their session."""
+        form = await read_form(request)
+        guard.require_own_form(request, form.exact("csrf"), session.token.reveal())
+        return form
+
+    async def own_form(self, request: Request) -> Form:
+        """The form of a stranger, which has to come from a page that was made for this browser."""
+        form = await read_form(request)
+        secret = guard.read_cookie(request, guard.BEFORE, secure=self.surroundings.secure)
+        guard.require_own_form(request, form.exact("csrf"), secret)
+        return form
+
+    def stranger(self, request: Request, template: str, status: int = 200, **facts: object) -> Response:
+        """A page for who is not signed in; its forms are bound to a cookie of this browser."""
+        secret = guard.read_cookie(request, guard.BEFORE, secure=self.surroundings.secure)
+        known = bool(secret)
+        secret = secret or guard.fresh(self.entropy)
+        response = self.renderer.page(template, status=status, csrf=guard.form_token(secret), **facts)
+        if not known:
+            guard.set_cookie(response, guard.BEFORE, secret, secure=self.surroundings.secure)
+        return response
+
+    def welcome(self, token: Secret[str], path: str = "/") -> Response:
+        """On to `path` with a session."""
+        response = redirect(path)
+        guard.set_cookie(response, guard.SESSION, token.reveal(), secure=self.surroundings.secure)
+        # What a form was bound to before signing in is worth nothing afterwards.
+        guard.drop_cookie(response, guard.BEFORE, secure=self.surroundings.secure)
+        return response
+
     def public(self, endpoint: Endpoint) -> Endpoint:
         """A page or act for strangers; it checks for itself what it needs."""
         self.policies[endpoint] = PUBLIC
@@ -160,9 +192,7 @@ class Desk:
             try:
                 if policy is not OWN:
                     require(session.actor, policy)
-                form = await read_form(request)
-                guard.require_own_form(request, form.exact("csrf"), session.token.reveal())
-                return await act(request, session, form)
+                return await act(request, session, await self.read_own(request, session))
             except MailwardError as e:
                 return self.problem(session, e)
             except Exception:

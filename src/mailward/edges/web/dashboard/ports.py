@@ -56,11 +56,54 @@ class Sessions(Protocol):
     async def sign_out(self, session: Session) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """What an invitation's link offers. `has_account`: the address belongs to somebody who only has to sign in."""
+
+    email: str = field(repr=False)
+    workspace: str
+    role: str
+    has_account: bool
+
+
+class Joining(Protocol):
+    """Invitations as their receivers see them, several workspaces for a person, and a person's own networks."""
+
+    async def look(self, token: str) -> Invited:
+        """Raises NotFound when the link does not work."""
+        ...
+
+    async def accept_as_new(self, token: str, *, name: str, password: str, ip: str, user_agent: str) -> Secret[str]:
+        """The session token of the new person."""
+        ...
+
+    async def accept_as(self, token: str, session: Session, *, ip: str) -> Secret[str]:
+        """The person's session, moved to the workspace they joined. Forbidden under another address."""
+        ...
+
+    async def switch(self, session: Session, workspace: str, *, ip: str) -> Secret[str]:
+        """The session, moved; its earlier token is worth nothing."""
+        ...
+
+    async def found(self, session: Session, name: str, *, ip: str) -> Secret[str]: ...
+
+    async def leave(self, session: Session) -> None: ...
+
+    async def own_networks(self, session: Session) -> list[str]: ...
+
+    async def change_own_networks(
+        self, session: Session, networks: list[str], *, ip: str, confirmed: bool
+    ) -> None: ...
+
+
 class DashboardPlatform(Platform, Protocol):
     """Everything the dashboard reaches."""
 
     @property
     def sessions(self) -> Sessions: ...
+
+    @property
+    def joining(self) -> Joining: ...
 
 
 @dataclass(frozen=True, slots=True)

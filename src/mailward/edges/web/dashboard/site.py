@@ -13,9 +13,11 @@ from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.desk import Desk
 from mailward.edges.web.dashboard.pages.delivery import Suppressions
 from mailward.edges.web.dashboard.pages.inbound import Inbound
+from mailward.edges.web.dashboard.pages.invitations import Invitations
 from mailward.edges.web.dashboard.pages.messages import Messages
 from mailward.edges.web.dashboard.pages.people import People
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
+from mailward.edges.web.dashboard.pages.team import Team
 from mailward.edges.web.dashboard.pages.webhooks import Webhooks
 from mailward.edges.web.dashboard.pages.workspace import WorkspaceSettings
 from mailward.edges.web.dashboard.ports import DashboardPlatform, Surroundings
@@ -60,7 +62,10 @@ def routes(
     static = StaticFiles()
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
-    for area in (People, Messages, Inbound, Domains, Keys, Suppressions, Webhooks, AuditLog, WorkspaceSettings):
+    areas = (
+        People, Invitations, Messages, Inbound, Domains, Keys, Suppressions, Webhooks, Team, AuditLog, WorkspaceSettings,
+    )  # fmt: skip
+    for area in areas:
         found += area(desk).routes()
     for route in found:
         if not isinstance(route, Route) or route.endpoint not in desk.policies:

@@ -9,9 +9,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from mailward.base.errors import Invalid, MailwardError, NotFound, Unauthenticated
-from mailward.base.secret import Secret
 from mailward.edges.web.dashboard import guard
-from mailward.edges.web.dashboard.desk import Desk, Form, client_ip, read_form
+from mailward.edges.web.dashboard.desk import Desk, Form, client_ip
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import THEMES, redirect
 from mailward.edges.web.problems import status_of
@@ -41,14 +40,14 @@ class People:
         try:
             await self._desk.platform.sessions.setup_open(request.path_params["token"])
         except MailwardError as e:
-            return self._stranger(request, "setup_used.html", status_of(e))
-        return self._stranger(request, "setup.html", error="", field="", email="", workspace_name="")
+            return self._desk.stranger(request, "setup_used.html", status_of(e))
+        return self._desk.stranger(request, "setup.html", error="", field="", email="", workspace_name="")
 
     async def setup(self, request: Request) -> Response:
         """Create the first person and workspace, and sign them in."""
         form = Form([])
         try:
-            form = await self._own_form(request)
+            form = await self._desk.own_form(request)
             if form.exact("password") != form.exact("again"):
                 raise Invalid("passwords_differ", "The two passwords are not the same.", field="again")
             token = await self._desk.platform.sessions.setup(
@@ -60,10 +59,10 @@ class People:
                 user_agent=request.headers.get("user-agent", "")[:300],
             )
         except (NotFound, Unauthenticated) as e:
-            return self._stranger(request, "setup_used.html", status_of(e))
+            return self._desk.stranger(request, "setup_used.html", status_of(e))
         except MailwardError as e:
             field = e.field if isinstance(e, Invalid) else ""
-            return self._stranger(
+            return self._desk.stranger(
                 request,
                 "setup.html",
                 status_of(e),
@@ -71,21 +70,21 @@ class People:
                 field=field,
                 **_typed(form, "email", "workspace_name"),
             )
-        return self._welcome(token)
+        return self._desk.welcome(token)
 
     async def sign_in_page(self, request: Request) -> Response:
         """The form; whoever is signed in already goes on."""
         try:
             await self._desk.session(request)
         except Unauthenticated:
-            return self._stranger(request, "sign_in.html", error="", email="")
+            return self._desk.stranger(request, "sign_in.html", error="", email="")
         return redirect("/")
 
     async def sign_in(self, request: Request) -> Response:
         """Check the password and start a session."""
         form = Form([])
         try:
-            form = await self._own_form(request)
+            form = await self._desk.own_form(request)
             token = await self._desk.platform.sessions.sign_in(
                 form.text("email", 320),
                 form.exact("password"),
@@ -93,8 +92,8 @@ class People:
                 user_agent=request.headers.get("user-agent", "")[:300],
             )
         except MailwardError as e:
-            return self._stranger(request, "sign_in.html", status_of(e), error=e.public, **_typed(form, "email"))
-        return self._welcome(token)
+            return self._desk.stranger(request, "sign_in.html", status_of(e), error=e.public, **_typed(form, "email"))
+        return self._desk.welcome(token)
 
     async def sign_out(self, request: Request, session: Session, form: Form) -> Response:
         """End the session, here and in the store."""
@@ -113,29 +112,6 @@ class People:
         back = here.path if own and here.path.startswith("/") and here.path[1:2] not in ("/", "\\") else "/"
         response = redirect(f"{back}?{here.query}" if own and here.query and back == here.path else back)
         guard.remember_theme(response, chosen, secure=self._secure)
-        return response
-
-    async def _own_form(self, request: Request) -> Form:
-        form = await read_form(request)
-        guard.require_own_form(
-            request, form.exact("csrf"), guard.read_cookie(request, guard.BEFORE, secure=self._secure)
-        )
-        return form
-
-    def _stranger(self, request: Request, template: str, status: int = 200, **facts: object) -> Response:
-        secret = guard.read_cookie(request, guard.BEFORE, secure=self._secure)
-        known = bool(secret)
-        secret = secret or guard.fresh(self._desk.entropy)
-        response = self._desk.renderer.page(template, status=status, csrf=guard.form_token(secret), **facts)
-        if not known:
-            guard.set_cookie(response, guard.BEFORE, secret, secure=self._secure)
-        return response
-
-    def _welcome(self, token: Secret[str]) -> Response:
-        response = redirect("/")
-        guard.set_cookie(response, guard.SESSION, token.reveal(), secure=self._secure)
-        # What a form was bound to before signing in is worth nothing afterwards.
-        guard.drop_cookie(response, guard.BEFORE, secure=self._secure)
         return response
 
 
