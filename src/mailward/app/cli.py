@@ -13,6 +13,7 @@ from mailward import __version__
 from mailward.app.roles import StartError
 from mailward.app.settings import SettingsError
 from mailward.base.errors import MailwardError
+from mailward.policy.boundaries import PolicyMissing
 
 Config = Annotated[str | None, Parameter(name="--config", help="Settings file.")]
 
@@ -49,18 +50,29 @@ for _name, _where in (
     app.command(_COMMANDS + _where, name=_name)
 
 
+def _verb(arguments: list[str]) -> str:
+    """The command that is about to run, or "" when only help or the version is shown or the words mean none."""
+    words, found, _ = app.parse_commands(arguments)
+    runs = found[-1].default_command is not None and not set(arguments) & {"--help", "-h"}
+    return " ".join(words) if runs else ""
+
+
 def main() -> None:
     """Run a command. Exit codes: 0 fine, 1 the command's own 'no', 2 wrong use, 3 cannot start or reach the store."""
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         for name in list(app):
             app[name]  # the list of commands shows what each says of itself
     try:
+        if verb := _verb(sys.argv[1:]):
+            from mailward.app.context import begin_verb
+
+            begin_verb(verb)
         code = app()
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Nothing more can be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except (SettingsError, StartError) as e:
+    except (SettingsError, StartError, PolicyMissing) as e:
         print(f"mailward: {e}", file=sys.stderr)
         sys.exit(3)
     except MailwardError as e:

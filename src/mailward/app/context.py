@@ -18,7 +18,8 @@ from mailward.base import ids
 from mailward.base.errors import NotFound, Unavailable
 from mailward.base.ids import WorkspaceId
 from mailward.core.workspaces.model import Workspace
-from mailward.policy.access import Actor, Permission
+from mailward.policy.access import Actor
+from mailward.policy.boundaries import of_verb
 
 if TYPE_CHECKING:
     from mailward.adapters.net.resolver import Resolver
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """Whoever can read the key file may do everything here; the audit log names the actor "cli"."""
+    """Whoever can read the key file may give every command; in the audit log they are "cli".
+
+    A command acts with the permissions it needs and no more, so that a fault in one that looks cannot change anything.
+    """
 
     installation: Installation
     actor: Actor
@@ -67,9 +71,19 @@ class Context:
         return reading_messages(self.installation)
 
 
-def cli_actor(workspace: WorkspaceId) -> Actor:
-    """The operator at the machine's own shell."""
-    return Actor(workspace, "cli", "cli", frozenset(Permission))
+_verb = ""
+
+
+def begin_verb(verb: str) -> None:
+    """Which command this process was started for; what it may do is written in `policy/boundaries.py`."""
+    global _verb  # one process runs one command
+    of_verb(verb)
+    _verb = verb
+
+
+def cli_actor(workspace: WorkspaceId, verb: str = "verify") -> Actor:
+    """The operator at the machine's own shell, with what the command they gave may do."""
+    return Actor(workspace, "cli", "cli", of_verb(verb))
 
 
 async def workspaces(store: Store) -> list[Workspace]:
@@ -104,7 +118,7 @@ def run(config: str | None, workspace: str | None, act: Callable[[Context], Awai
         await installation.open()
         try:
             chosen = await choose(installation.store, workspace)
-            return await act(Context(installation, cli_actor(chosen)))
+            return await act(Context(installation, cli_actor(chosen, _verb)))
         finally:
             await installation.close()
 

@@ -15,6 +15,7 @@ from mailward.base.errors import Forbidden, LimitReached, MailwardError, Unauthe
 from mailward.base.secret import Secret
 from mailward.base.sources import Clock, Entropy
 from mailward.policy.access import Actor, Permission, require
+from mailward.policy.boundaries import require_command
 from mailward.policy.gcra import Rate, decide
 from mailward.protocol.message import attached
 from mailward.protocol.message.submission import for_submission
@@ -129,6 +130,7 @@ class Gate:
 
     def check_sender(self, principal: Actor, sender: str, params: MailParams) -> None:
         """The envelope sender's domain must be a verified one of the workspace; "" is the null reverse path."""
+        require_command(principal, "MAIL")
         if not self._standings.plain(principal.id):
             self._standings.require(principal.id, self._now_us())
         if sender:
@@ -137,10 +139,12 @@ class Gate:
 
     def check_recipient(self, principal: Actor, recipient: str) -> None:
         """Any address may be written to; what is suppressed is recorded as such when the message is accepted."""
+        require_command(principal, "RCPT")
 
     def accept(self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> Awaitable[str]:
         """The id of the message, once it is on disk."""
         try:
+            require_command(principal, "DATA")
             candidate = self._candidate(principal, envelope, content, session)
             accepted = self._acceptance.accept_soon(principal, candidate)
         except MailwardError as e:

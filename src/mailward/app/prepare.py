@@ -22,7 +22,8 @@ from mailward.core.domains.model import CAPTURE_DOMAIN
 from mailward.core.identity.credentials import Wish, create_key, create_smtp
 from mailward.core.identity.people import new_setup_link
 from mailward.core.workspaces import change
-from mailward.policy.access import Actor, Permission, Scope
+from mailward.policy.access import Actor, Scope
+from mailward.policy.boundaries import job_actor
 
 
 def prepare(settings: Settings, idle: Callable[[int], bool]) -> First:
@@ -100,7 +101,7 @@ async def _capture_domain(i: Installation, workspace: WorkspaceId) -> None:
 
 
 def _system(workspace: WorkspaceId) -> Actor:
-    return Actor(workspace, "system", "start", frozenset(Permission))
+    return job_actor(workspace, "start")
 
 
 def _version() -> str:

@@ -32,7 +32,7 @@ from mailward.core.messages.expire import (
 from mailward.core.webhooks.lease import KEEP_US as EVENTS_KEPT_US
 from mailward.core.workspaces.model import Workspace
 from mailward.core.workspaces.retention import DAY_US, Terms, destroy_spent, spent_days, terms
-from mailward.policy.access import Actor, Permission
+from mailward.policy.boundaries import job_actor
 
 # Rows of one transaction: a message goes with a dozen statements, its content with one. Each stays near a few ms.
 _MESSAGES, _CONTENTS, _EVENTS = 50, 300, 100
@@ -162,7 +162,7 @@ class Retention:
                 await asyncio.sleep(_PAUSE_SECONDS if more else 0)
         days = await self._store.read(workspace.id, partial(spent_days, workspace=raw, limit=_DAYS))
         if days:
-            actor = Actor(workspace.id, "system", "retention", frozenset(Permission))
+            actor = job_actor(workspace.id, "retention")
             done.keys += await write(partial(destroy_spent, actor=actor, days=days, now=at))
 
 

@@ -26,7 +26,7 @@ from mailward.core.messages.find import index
 from mailward.core.webhooks.enqueue import tell
 from mailward.core.webhooks.lease import prune
 from mailward.edges.workers.upkeep import Task
-from mailward.policy.access import Actor, Permission
+from mailward.policy.boundaries import job_actor
 from mailward.policy.bursts import KEEP_SLOTS, BurstRule, slot_of
 
 log = structlog.get_logger()
@@ -37,11 +37,6 @@ STORE_REPLACED = 75
 _INDEX_LAG_US = 10_000_000
 # A message younger than this may be on its way to an endpoint while the sender waits, and is in no row yet.
 _UNDER_WAY_MS = 3_600_000
-
-
-def system_actor(workspace: WorkspaceId) -> Actor:
-    """The platform itself, when it does what was asked of it earlier."""
-    return Actor(workspace, "system", "upkeep", frozenset(Permission))
 
 
 def upkeep_tasks(worker: Parts) -> list[Task]:
@@ -196,7 +191,7 @@ class InstallationChores:
             self._store,
             self._worker.resolver,
             due,
-            acting=system_actor,
+            acting=partial(job_actor, job="drift"),
             names=self._names,
             fresh=fresh,
             now=now,

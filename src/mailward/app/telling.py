@@ -25,7 +25,8 @@ from mailward.base.sources import Clock, Entropy
 from mailward.core.inbound.model import InboundRoute
 from mailward.core.submission.model import Idempotency
 from mailward.core.webhooks.model import Endpoint
-from mailward.policy.access import Actor, Permission, Role
+from mailward.policy.access import Actor, Role
+from mailward.policy.boundaries import job_actor
 from mailward.protocol.message.build import build
 from mailward.protocol.message.draft import Draft
 from mailward.protocol.message.mailbox import Mailbox
@@ -101,7 +102,7 @@ class OwnerMail:
             return NOT_MAILED
         candidate = self._candidate(senders[0], [m.email for m in owners], off)
         try:
-            await self._accept(Actor(name, "system", "webhooks", frozenset({Permission.MESSAGE_SEND})), candidate)
+            await self._accept(job_actor(name, "owners"), candidate)
         except LimitReached:
             raise  # only for now: the next run tries again
         except Refused as e:

@@ -68,11 +68,13 @@ from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
 from mailward.edges.workers.upkeep import Upkeep
 from mailward.edges.workers.webhooks import WebhookWorker
+from mailward.policy.boundaries import known_commands, known_jobs
 from mailward.policy.egress import networks
 from mailward.policy.gcra import Rate
 from mailward.policy.retry import Schedule
 from mailward.protocol import verp
 from mailward.protocol.dns import DnsQuery
+from mailward.protocol.smtp.server import TRANSITIONS
 
 log = structlog.get_logger()
 
@@ -192,7 +194,9 @@ class Worker:
             if not settings.delivery.paused:
                 self.sender.start()
             self.bell.listen(self.slot, self._rung)
-        self.upkeep = Upkeep(upkeep_tasks(self), failed=self._upkeep_failed)
+        chores = upkeep_tasks(self)
+        known_jobs(chore.name for chore in chores)
+        self.upkeep = Upkeep(chores, failed=self._upkeep_failed)
         self.upkeep.start()
         self._gauges()
         await self._open_doors()
@@ -305,6 +309,7 @@ class Worker:
     def _make_gate(self) -> Gate:
         i, settings = self.installation, self.settings
         limits = settings.limits
+        known_commands(verb.decode() for row in TRANSITIONS.values() for verb in row)
         return Gate(
             self.acceptance,
             self.doors,

@@ -6,7 +6,7 @@ The code is the platform's own from acceptance to the removal of files; only the
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.segments import read_record
 from mailward.adapters.storage.sqlite.sweep import Sweeper
 from mailward.adapters.vault.vault import Vault
+from mailward.app.context import cli_actor
 from mailward.app.retention import Retention
 from mailward.base import ids
 from mailward.base.errors import NotFound
@@ -29,7 +30,6 @@ from mailward.core.submission.record import record
 from mailward.core.workspaces import change
 from mailward.core.workspaces.data_keys import DataKeys
 from mailward.core.workspaces.retention import DAY_US, Terms
-from mailward.policy.access import Actor, Permission
 
 _SEARCH_KEY = b"rehearsal".ljust(32, b"\0")
 _CONTENT = b"Subject: rehearsal\r\n\r\nThis is kept for its term and no longer.\r\n"
@@ -79,7 +79,7 @@ async def rehearse(folder: Path, entropy: Entropy, kept: Terms) -> str:
 async def _run(store: SqliteStore, folder: Path, clock: _Clock, entropy: Entropy, kept: Terms) -> str:
     raw = entropy.bytes(16)
     workspace = WorkspaceId(ids.encode("ws", raw))
-    actor = Actor(workspace, "system", "rehearsal", frozenset(Permission))
+    actor = replace(cli_actor(workspace), kind="system", id="rehearsal")
     await store.system_write(
         partial(change.create, actor=actor, name="Rehearsal", now=clock.now(), entropy=entropy, id=workspace)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated
 
 import cyclopts
@@ -20,7 +21,6 @@ from mailward.core.domains.release import release_domain
 from mailward.core.webhooks.enqueue import tell
 from mailward.edges.web.schema import domains as schema
 from mailward.edges.web.schema.common import PageQuery
-from mailward.policy.access import Actor, Permission
 
 app = cyclopts.App(name="domain", help="Sending domains.")
 
@@ -130,7 +130,7 @@ def release(
         if not yes:
             print(f"This removes {name} and its signing keys from {holder}. Say --yes to do it.")
             return 1
-        operator = Actor(WorkspaceId(""), "cli", "cli", frozenset(Permission))
+        operator = replace(context.actor, workspace=WorkspaceId(""))
         now = context.clock.now()
         released = await context.store.system_write(lambda tx: release_domain(tx, operator, holder, name, now=now))
         data = {"domain": released.id, "name": released.name, "by": "the installation's operator"}

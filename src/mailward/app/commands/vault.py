@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import cyclopts
@@ -11,7 +12,6 @@ from mailward.app.commands.output import Config, Json, print_facts, print_json
 from mailward.app.context import Context, run
 from mailward.base.ids import WorkspaceId
 from mailward.core.workspaces import rotate as rotation
-from mailward.policy.access import Actor, Permission
 
 app = cyclopts.App(name="vault", help="The key-encryption key.")
 
@@ -49,7 +49,7 @@ def rotate(
     async def act(context: Context) -> int:
         i = context.installation
         service, store = i.vault.service, i.store
-        actor = Actor(WorkspaceId(""), "cli", "cli", frozenset(Permission))
+        actor = replace(context.actor, workspace=WorkspaceId(""))
         version = await store.system_write(lambda tx: rotation.rotate(tx, actor, service, now=context.clock.now()))
         rewrapped = 0
         after: tuple[bytes, int, int] | None = None
