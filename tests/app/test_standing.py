@@ -17,6 +17,7 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.identity.credentials import Wish, create_key, revoke_key
 from mailward.core.identity.succession import rotate
 from mailward.edges.smtpd.replies import translate
+from mailward.edges.web.limits import LocalLimiter
 from mailward.policy.access import Actor, Permission
 
 WS = WorkspaceId("ws_" + "0" * 25 + "1")
@@ -82,7 +83,7 @@ async def test_an_epoch_is_adopted_after_what_hangs_on_it(store: SqliteStore, cl
 def test_a_refused_message_is_not_counted(clock: Any) -> None:
     """The rate of a domain is the workspace's own; what it refuses spends nothing, and traffic counts recipients."""
     limits = Limits(messages_per_minute=3, smtp_messages_per_minute_domain=2)
-    allowance = Allowance(limits, clock.monotonic, 1)
+    allowance = Allowance(limits, LocalLimiter(clock.monotonic))
     actor = Actor(WS, "key", "key_1")
     other = Actor(WorkspaceId("ws_" + "0" * 25 + "2"), "session", "usr_1")
     for domain in ("a.test", "a.test", "b.test"):
@@ -94,7 +95,7 @@ def test_a_refused_message_is_not_counted(clock: Any) -> None:
     allowance(other, "a.test", 1)
     assert allowance.take_traffic() == {(WS, "key_1"): 15}
     assert allowance.take_traffic() == {}
-    fresh = Allowance(limits, clock.monotonic, 1)
+    fresh = Allowance(limits, LocalLimiter(clock.monotonic))
     fresh(actor, "a.test", 1)
     fresh(actor, "a.test", 1)
     with pytest.raises(LimitReached) as told:

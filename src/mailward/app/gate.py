@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Protocol
 
+from mailward.app.arrivals import Arrivals
+from mailward.app.budgets import Budgets
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.candidate import Candidate
 from mailward.app.standing import Standings
@@ -16,7 +17,8 @@ from mailward.base.secret import Secret
 from mailward.base.sources import Clock, Entropy
 from mailward.policy.access import Actor, Permission, require
 from mailward.policy.boundaries import require_command
-from mailward.policy.gcra import Rate, decide
+from mailward.policy.gcra import Rate
+from mailward.policy.source import source_of
 from mailward.protocol.message import attached
 from mailward.protocol.message.submission import for_submission
 from mailward.protocol.smtp.model import MailParams, Peer, SessionFacts, SmtpEnvelope
@@ -43,9 +45,9 @@ class Gate:
         hostname: str,
         clock: Clock,
         entropy: Entropy,
-        max_connections_per_ip: int,
+        arrivals: Arrivals,
+        budgets: Budgets,
         auth_failures: Rate,
-        connections: Rate | None,
         standings: Standings,
         counted: Callable[[str, str], None],
         refused: Callable[[str], None],
@@ -55,56 +57,43 @@ class Gate:
         self._hostname = hostname
         self._clock = clock
         self._entropy = entropy
-        self._max_connections_per_ip = max_connections_per_ip
+        self._arrivals = arrivals
+        self._budgets = budgets
         self._auth_failures = auth_failures
-        self._connections = connections
         self._standings = standings
         self._counted = counted
         self._refused = refused
-        self._open: Counter[str] = Counter()
-        self._failures: dict[str, float] = {}
-        self._arrivals: dict[str, float] = {}
 
     # -- connections -----------------------------------------------------------------------------
 
     def connection_opened(self, peer: Peer) -> None:
         """Count it, or LimitReached."""
-        if self._open[peer.ip] >= self._max_connections_per_ip:
-            raise LimitReached("too_many_connections", "Too many connections from your address.", retry_after=60)
-        if self._connections is not None:
-            now = self._clock.monotonic()
-            tat, decision = decide(self._connections, self._arrivals.get(peer.ip, 0.0), now)
-            self._arrivals[peer.ip] = tat
-            if not decision.allowed:
-                raise LimitReached(
-                    "too_many_connections", "Your address connects too often.", retry_after=decision.retry_after
-                )
-            _forget(self._arrivals, now)
-        self._open[peer.ip] += 1
+        self._arrivals.opened(peer.ip)
 
     def connection_closed(self, peer: Peer) -> None:
         """One fewer."""
-        self._open[peer.ip] -= 1
-        if self._open[peer.ip] <= 0:
-            del self._open[peer.ip]
+        self._arrivals.closed(peer.ip)
 
     # -- credentials -----------------------------------------------------------------------------
 
     async def authenticate(self, username: str, password: Secret[str], peer: Peer) -> Actor:
-        """The actor behind a user name and password; failures from one address are counted and slowed down."""
-        now = self._clock.monotonic()
-        tat, decision = decide(self._auth_failures, self._failures.get(peer.ip, 0.0), now)
+        """The actor behind a user name and password; failures from one source are counted and slowed down.
+
+        Right ones are not counted, also while they are looked at: a program may open all its connections at once.
+        """
+        source = source_of(peer.ip)
+        decision = await self._budgets.take(source, self._auth_failures)
         if not decision.allowed:
             self._counted("smtp", "limited")
             raise LimitReached(
                 "too_many_failures", "Too many failed sign-ins from your address.", retry_after=decision.retry_after
             )
+        self._budgets.give_back(source, self._auth_failures)
         try:
             actor = await self._credentials.smtp(username, password, peer.ip)
         except MailwardError as e:
             if isinstance(e, Unauthenticated):
-                self._failures[peer.ip] = tat
-                _forget(self._failures, now)
+                self._budgets.spend_now(source, self._auth_failures)
             self._counted("smtp", "failed")
             raise
         require(actor, Permission.MESSAGE_SEND)
@@ -212,10 +201,3 @@ def _protocol(envelope: SmtpEnvelope, session: SessionFacts, principal: Actor) -
     """The "with" word of the trace line (RFC 3848, RFC 6531)."""
     word = "UTF8SMTP" if envelope.smtputf8 else "ESMTP"
     return word + ("S" if session.tls_version else "") + ("" if principal.kind == "network" else "A")
-
-
-def _forget(table: dict[str, float], now: float) -> None:
-    """Keep a table of arrival times from growing: past ones mean nothing."""
-    if len(table) > 20_000:
-        for key in [k for k, tat in table.items() if tat <= now]:
-            del table[key]

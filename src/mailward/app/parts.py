@@ -8,8 +8,11 @@ from mailward.adapters.net.resolver import Resolver
 from mailward.adapters.scanners.examiner import Examiner
 from mailward.app.allowance import Allowance
 from mailward.app.bodies import Bodies
+from mailward.app.budgets import Budgets
+from mailward.app.ceilings import KnownCeilings
 from mailward.app.certificates import Certificates
 from mailward.app.doors import Doors
+from mailward.app.guard.parts import GuardParts
 from mailward.app.handing import Handing
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge
@@ -17,11 +20,11 @@ from mailward.app.leasing import Leasing
 from mailward.app.metrics import Metrics
 from mailward.app.nodes import Heart
 from mailward.app.platform.acceptance import Acceptance
-from mailward.app.quotas import Quotas
 from mailward.app.settings import Settings
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
+from mailward.edges.web.request_log import RequestLog
 from mailward.edges.workers.webhooks import WebhookWorker
 
 if TYPE_CHECKING:
@@ -37,17 +40,20 @@ class Parts(Protocol):
     roles: frozenset[str]
     installation: Installation
     metrics: Metrics
+    requests: RequestLog
     draining: bool
     resolver: Resolver
     keeper: Doorkeeper
     doors: Doors
+    guarding: GuardParts
     bodies: Bodies
     certificates: Certificates
     examiner: Examiner
     acceptance: Acceptance
     knowledge: Knowledge
     allowance: Allowance
-    quotas: Quotas | None
+    budgets: Budgets
+    ceilings: KnownCeilings
     webhooks: WebhookWorker
     handing: Handing
     inbound: InboundWorker

@@ -16,7 +16,9 @@ from typing import Any
 import msgspec
 
 from mailward.app.objects import Attachments, Objects, ObjectsError, check_objects
+from mailward.app.public.options import Availability, Evidence
 from mailward.app.receiving import Mx, ReceivingError, Scanning, check_receiving, default_listen
+from mailward.app.sign_in_options import ChallengeSettings, Geo, PasswordSettings, SignInSettings, check_sign_in
 from mailward.policy.attachments import PROGRAMS
 from mailward.protocol.reports.sns import is_topic
 
@@ -100,8 +102,13 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Rates. Each is a number per minute; 0 means no limit."""
 
     api_per_minute: int = 6000
+    """For a workspace: reads and sends each, writes a tenth of it."""
+    api_per_minute_key: int = 0
+    """For one API key, whatever it asks."""
     messages_per_minute: int = 0
     """For a workspace."""
+    messages_per_minute_credential: int = 0
+    """For one API key, SMTP credential or network."""
     smtp_connections_per_minute_ip: int = 6000
     smtp_messages_per_minute_domain: int = 60_000
     auth_failures_per_minute_ip: int = 10
@@ -167,6 +174,12 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     attachments: Attachments = msgspec.field(default_factory=Attachments)
     mx: Mx = msgspec.field(default_factory=Mx)
     scanning: Scanning = msgspec.field(default_factory=Scanning)
+    geo: Geo = msgspec.field(default_factory=Geo)
+    challenge: ChallengeSettings = msgspec.field(default_factory=ChallengeSettings)
+    sign_in: SignInSettings = msgspec.field(default_factory=SignInSettings)
+    passwords: PasswordSettings = msgspec.field(default_factory=PasswordSettings)
+    evidence: Evidence = msgspec.field(default_factory=Evidence)
+    availability: Availability = msgspec.field(default_factory=Availability)
 
     @property
     def capture(self) -> bool:
@@ -298,6 +311,8 @@ def _check(settings: Settings) -> None:
         check_receiving(settings.mx, settings.scanning)
     except (ObjectsError, ReceivingError) as e:
         raise SettingsError(str(e)) from e
+    if amiss := check_sign_in(settings.challenge, settings.sign_in):
+        raise SettingsError(amiss)
     import ipaddress
 
     for where, networks in (

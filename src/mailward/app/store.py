@@ -17,10 +17,10 @@ from mailward.core.audit.ports import AuditRepo
 from mailward.core.availability.ports import AvailabilityRepo
 from mailward.core.delivery.ports import LeaseRepo
 from mailward.core.disclosure.ports import ReportsRepo
-from mailward.core.domains.ports import Counters, DomainsRepo
+from mailward.core.domains.ports import Counters, DomainsRepo, TransfersRepo
 from mailward.core.evidence.ports import EvidenceRepo, ResultsRepo
-from mailward.core.identity.entry import EntryRepo
 from mailward.core.guard.ports import GuardRepo
+from mailward.core.identity.entry import EntryRepo
 from mailward.core.identity.ports import CredentialsRepo, FactorsRepo, PeopleRepo
 from mailward.core.inbound.ports import InboundQueue, InboundRepo
 from mailward.core.messages.erase import Erasures
@@ -34,7 +34,13 @@ from mailward.core.requests.ports import RequestsRepo
 from mailward.core.suppression.ports import SuppressionsRepo
 from mailward.core.webhooks.ports import WebhookQueue, WebhooksRepo
 from mailward.core.workspaces.model import DataKey
-from mailward.core.workspaces.ports import DataKeysRepo, RevocationsRepo, WorkspacesRepo
+from mailward.core.workspaces.ports import (
+    CeilingsRepo,
+    DataKeysRepo,
+    NoticesRepo,
+    RevocationsRepo,
+    WorkspacesRepo,
+)
 from mailward.core.workspaces.retention import ContentProgress, SpendingKeys
 
 T = TypeVar("T")
@@ -136,10 +142,6 @@ class Tx(Protocol):
     def people(self) -> PeopleRepo: ...
 
     @property
-    def retention(self) -> AllRetention: ...
-
-    @property
-    @property
     def factors(self) -> FactorsRepo: ...
 
     @property
@@ -149,10 +151,22 @@ class Tx(Protocol):
     def entry(self) -> EntryRepo: ...
 
     @property
+    def retention(self) -> AllRetention: ...
+
+    @property
     def operators(self) -> OperatorsRepo: ...
 
     @property
     def reviews(self) -> ReviewsRepo: ...
+
+    @property
+    def ceilings(self) -> CeilingsRepo: ...
+
+    @property
+    def notices(self) -> NoticesRepo: ...
+
+    @property
+    def transfers(self) -> TransfersRepo: ...
 
     @property
     def evidence(self) -> EvidenceRepo: ...

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from mailward.app.allowance import per_minute
+from mailward.app.ceilings import api_rates
 from mailward.app.inbound.notifications import notifications_of
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
@@ -26,7 +28,6 @@ from mailward.app.platform.suppressions import Suppressions
 from mailward.app.platform.members import Members
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
-from mailward.app.quotas import Quotas
 from mailward.app.retention import default_terms
 from mailward.app.settings import split_address
 from mailward.app.signing import make_keys
@@ -40,11 +41,11 @@ from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.ports import Surroundings
 from mailward.edges.web.dashboard.site import routes
 from mailward.edges.web.endpoint import Services
-from mailward.edges.web.limits import Limiter, LocalLimiter, RateClass, WebLimits, default_rates
+from mailward.edges.web.limits import RateClass, WebLimits, default_rates
 from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.edges.web.public.notifications import sns_route
 from mailward.policy.access import Actor
-from mailward.policy.gcra import Decision, Rate
+from mailward.policy.gcra import Rate
 
 _MIN_FREE = 64 << 20
 
@@ -89,22 +90,6 @@ class Ready:
 
 async def _anything(tx: Tx) -> None:
     await tx.counters.all()
-
-
-class SharedLimiter:
-    """Implements `edges.web.limits.Limiter`: what a workspace asks is counted over all nodes, the rest here."""
-
-    _SHARED = frozenset((RateClass.READ.value, RateClass.SEND.value, RateClass.WRITE.value))
-
-    def __init__(self, quotas: Quotas, local: Limiter) -> None:
-        self._quotas = quotas
-        self._local = local
-
-    async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
-        """Draw `cost`; Unavailable when the store is needed and away."""
-        if rate.name in self._SHARED:
-            return self._quotas.spend(key, rate, cost) or await self._quotas.take(key, rate, cost)
-        return await self._local.take(key, rate, cost)
 
 
 def platform_of(worker: Parts) -> Platform:
@@ -194,25 +179,17 @@ def web_application(worker: Parts) -> Front:
     i, settings = worker.installation, worker.settings
     platform = platform_of(worker)
     rates = default_rates()
-    per_minute = settings.limits.api_per_minute
-    for kind in (RateClass.READ, RateClass.SEND, RateClass.WRITE):
-        quota = per_minute if kind is not RateClass.WRITE else max(1, per_minute // 10)
-        # One machine's workers have a part each; nodes draw from one bucket.
-        part = quota if worker.quotas is not None else max(1, quota // settings.workers)
-        rates[kind] = Rate(kind.value, part, 60) if per_minute else None
-    failures = max(1, settings.limits.auth_failures_per_minute_ip // settings.workers)
-    rates[RateClass.AUTH_FAILURE] = Rate("auth-failure", failures, 60)
-    limiter: Limiter = LocalLimiter(i.clock.monotonic)
-    if worker.quotas is not None:
-        limiter = SharedLimiter(worker.quotas, limiter)
+    rates |= api_rates(settings.limits.api_per_minute)
+    rates[RateClass.KEY] = per_minute("key", settings.limits.api_per_minute_key)
+    rates[RateClass.AUTH_FAILURE] = Rate("auth-failure", max(1, settings.limits.auth_failures_per_minute_ip), 60)
     services = Services(
         platform=platform,
         authenticator=worker.doors,
-        limiter=limiter,
+        limiter=worker.budgets,
         clock=i.clock,
         entropy=i.entropy,
         hostname=settings.hostname,
-        limits=WebLimits(rates=rates),
+        limits=WebLimits(rates=rates, own=worker.ceilings.api),
         origin=Origin([ip_network(n) for n in settings.http.trusted_proxies]),
     )
     listens = settings.submission.starttls or settings.submission.implicit

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +15,18 @@ from typing import Any
 import structlog
 
 from mailward.adapters.host.bell import Bell
+from mailward.adapters.host.buckets import MachineBuckets
 from mailward.adapters.net.courier import PoolOptions, SmtpCourier
 from mailward.adapters.net.egress import GuardedHttp
 from mailward.adapters.net.resolver import Resolver, parse_server, system_servers
 from mailward.adapters.net.sink import SmtpSink
 from mailward.adapters.storage.records import BodyRef
-from mailward.app.allowance import Allowance, share
+from mailward.app.allowance import Allowance, per_minute
+from mailward.app.arrivals import Arrivals
 from mailward.app.bodies import Bodies
+from mailward.app.budgets import Budgets
 from mailward.app.carriage import Carriage
+from mailward.app.ceilings import KnownCeilings
 from mailward.app.certificates import Certificates, ensure_self_signed
 from mailward.app.doors import Doors
 from mailward.app.gate import Gate
@@ -68,13 +73,11 @@ from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
 from mailward.edges.workers.upkeep import Upkeep
 from mailward.edges.workers.webhooks import WebhookWorker
-from mailward.policy.boundaries import known_commands, known_jobs
 from mailward.policy.egress import networks
 from mailward.policy.gcra import Rate
 from mailward.policy.retry import Schedule
 from mailward.protocol import verp
 from mailward.protocol.dns import DnsQuery
-from mailward.protocol.smtp.server import TRANSITIONS
 
 log = structlog.get_logger()
 
@@ -160,8 +163,12 @@ class Worker:
         self._verp_key = i.vault.derive("verp")
         self.doors = Doors(i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc())
         self.standings = Standings(i.store, i.clock.now)
-        self.quotas = Quotas(nodes.draw, i.clock.monotonic) if nodes is not None else None
-        self.allowance = Allowance(settings.limits, i.clock.monotonic, settings.workers, self.quotas)
+        self.machine = MachineBuckets(settings.data / "rates", i.clock.monotonic)
+        self.budgets: Budgets = self.machine
+        if nodes is not None:
+            self.budgets = Quotas(nodes.draw, i.clock.monotonic, self.machine, i.vault.derive("rates"))
+        self.ceilings = KnownCeilings(i.store)
+        self.allowance = Allowance(settings.limits, self.budgets, self.ceilings.messages)
         self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed, i.data_keys.forget)
         self.bodies = Bodies(i.store, i.data_keys)
         self.certificates = Certificates(*certificate(settings, i.clock.now()))
@@ -194,9 +201,7 @@ class Worker:
             if not settings.delivery.paused:
                 self.sender.start()
             self.bell.listen(self.slot, self._rung)
-        chores = upkeep_tasks(self)
-        known_jobs(chore.name for chore in chores)
-        self.upkeep = Upkeep(chores, failed=self._upkeep_failed)
+        self.upkeep = Upkeep(upkeep_tasks(self), failed=self._upkeep_failed)
         self.upkeep.start()
         self._gauges()
         await self._open_doors()
@@ -309,16 +314,20 @@ class Worker:
     def _make_gate(self) -> Gate:
         i, settings = self.installation, self.settings
         limits = settings.limits
-        known_commands(verb.decode() for row in TRANSITIONS.values() for verb in row)
         return Gate(
             self.acceptance,
             self.doors,
             hostname=settings.hostname,
             clock=i.clock,
             entropy=i.entropy,
-            max_connections_per_ip=settings.submission.max_connections_per_ip,
-            auth_failures=Rate("smtp-auth", max(1, limits.auth_failures_per_minute_ip // settings.workers), 60),
-            connections=share("smtp-connections", limits.smtp_connections_per_minute_ip, settings.workers),
+            arrivals=Arrivals(
+                self.budgets,
+                at_once=sys.maxsize,
+                at_once_ip=settings.submission.max_connections_per_ip,
+                rate=per_minute("smtp-connections", limits.smtp_connections_per_minute_ip),
+            ),
+            budgets=self.budgets,
+            auth_failures=Rate("smtp-auth", max(1, limits.auth_failures_per_minute_ip), 60),
             standings=self.standings,
             counted=lambda door, result: self.metrics.logins.labels(door, result).inc(),
             refused=lambda code: self.metrics.refused.labels(code).inc(),
@@ -444,6 +453,7 @@ class Worker:
     async def _credentials_changed(self) -> None:
         """All that hangs on credentials, before the epoch counts as known: what fails here is done again at once."""
         await self.standings.load()
+        await self.ceilings.load()
         await self.keeper.refresh()
         self.installation.data_keys.forget()
         await self.doors.load_networks()

@@ -46,12 +46,12 @@ NAMES = {
     "rpl": "replay",
     "grt": "grant",
     "rev": "access review",
-    "grt": "grant",
-    "rev": "access review",
     "rep": "report",
     "reg": "register entry",
     "inc": "incident",
     "sig": "signature",
+    "ntc": "notice",
+    "trf": "transfer",
 }
 """What each prefix stands for, as people are told."""
 PREFIXES = frozenset(NAMES)

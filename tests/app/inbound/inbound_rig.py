@@ -24,6 +24,7 @@ from mailward.core.inbound.model import (
     RouteFormat,
     Signature,
 )
+from mailward.edges.web.limits import LocalLimiter
 from mailward.policy import inbound
 from mailward.policy.scanning import Report, Subject
 from mailward.protocol.smtp.model import EnvelopeRecipient as Recipient
@@ -129,7 +130,7 @@ class World:
         scanners = [_Says(report) for report in self.reports]
         return MxGate(
             directory=self, judge=self, reader=Reader(self, scanners), desk=self, returns=self,
-            arrivals=Arrivals(lambda: 0.0, at_once=10, at_once_ip=5, rate=None), terms=self.terms, hostname=HOST,
+            arrivals=Arrivals(LocalLimiter(lambda: 0.0), at_once=10, at_once_ip=5, rate=None), terms=self.terms, hostname=HOST,
             clock=Clock(), entropy=Entropy(), judge_seconds=0.05 if self.slow else 5, refused=self.refused.append,
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from ipaddress import ip_network
 
-from mailward.app.allowance import share
+from mailward.app.allowance import per_minute
 from mailward.app.arrivals import Arrivals
 from mailward.app.inbound.authentication import Authenticator
 from mailward.app.inbound.bounces import returns_of
@@ -50,10 +50,10 @@ class Reception:
         self._worker = worker
         self.directory = directory
         self.arrivals = Arrivals(
-            i.clock.monotonic,
+            worker.budgets,
             at_once=settings.mx.max_connections,
             at_once_ip=settings.mx.max_connections_per_ip,
-            rate=share("mx-connections", settings.mx.connections_per_minute_ip, settings.workers),
+            rate=per_minute("mx-connections", settings.mx.connections_per_minute_ip),
         )
         self.gate = MxGate(
             directory=directory,

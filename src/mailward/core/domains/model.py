@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from mailward.base.errors import Conflict
+from mailward.base.ids import WorkspaceId
 
 CAPTURE_DOMAIN = "demo.mailward.test"
 CHECK_EVERY = timedelta(hours=6)
@@ -20,6 +21,8 @@ GRACE = timedelta(hours=72)
 ROTATE_EVERY = timedelta(days=180)
 KEEP_OLD_SELECTOR = timedelta(days=7)
 KEEP_REVOKED = timedelta(days=30)
+TRANSFER_WAIT = timedelta(days=7)
+"""So long the holder alone decides; a holder who says nothing for so long is asked no more."""
 SETTLE_AT_LEAST = timedelta(hours=1)  # caches may hold "no such name" this long after a record appears
 
 
@@ -38,6 +41,14 @@ DOMAIN_TRANSITIONS: Mapping[DomainState, frozenset[DomainState]] = {
     DomainState.FAILING: frozenset({DomainState.VERIFIED}),
     DomainState.CAPTURE_ONLY: frozenset(),
 }
+
+
+class TransferState(StrEnum):
+    """ASKED until the holder or, after `TRANSFER_WAIT`, the operator decides."""
+
+    ASKED = "asked"
+    GRANTED = "granted"
+    REFUSED = "refused"
 
 
 class KeyState(StrEnum):
@@ -152,6 +163,24 @@ class Domain:
     failing_since: datetime | None = None
     own_return_path: bool = False
     checks: tuple[RecordCheck, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A workspace (`asker`) has proved a name that another one (`holder`) holds, and asks for it.
+
+    `domain` is the asker's domain of that name, `held` the holder's.
+    """
+
+    id: str
+    asker: WorkspaceId
+    domain: str
+    holder: WorkspaceId
+    held: str
+    asked: datetime
+    asked_by: str
+    state: TransferState
+    decided: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

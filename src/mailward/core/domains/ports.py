@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from mailward.base.ids import WorkspaceId
-from mailward.core.domains.model import Domain, KeyPair
+from mailward.core.domains.model import Domain, KeyPair, Transfer, TransferState
 from mailward.policy.access import Actor
 from mailward.protocol.dns import Lookup
 
@@ -50,11 +50,31 @@ class DomainsRepo(Protocol):
     async def take_away(self, workspace: bytes, id: str) -> None:
         """Remove a domain and its keys from a workspace; used selectors stay remembered. System scope."""
 
+    async def holder(self, name: str) -> tuple[bytes, Domain] | None:
+        """Which workspace has verified that canonical name. System scope."""
+
     async def due(self, now: datetime, limit: int) -> list[tuple[WorkspaceId, str]]:
         """Domains whose next check has come. System scope."""
 
     async def senders(self) -> list[tuple[bytes, Domain, list[KeyPair]]]:
         """(workspace, domain, its active pairs) of every domain that may send. System scope."""
+
+
+class TransfersRepo(Protocol):
+    """Domains that one workspace asks of another; they belong to both. System scope."""
+
+    async def insert(self, t: Transfer) -> None: ...
+
+    async def get(self, id: str) -> Transfer | None: ...
+
+    async def open(self, domain: str) -> Transfer | None:
+        """The undecided one of an asker's domain."""
+
+    async def of(self, workspace: WorkspaceId, limit: int) -> list[Transfer]:
+        """Asked by a workspace or of it, newest first."""
+
+    async def decide(self, id: str, state: TransferState, now: datetime) -> bool:
+        """True when it was undecided."""
 
 
 class Counters(Protocol):

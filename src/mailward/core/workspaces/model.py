@@ -20,6 +20,10 @@ class WorkspaceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long metadata of messages is kept, in days."""
     content_days: int | None = None
     """How long content is kept, in days; never longer than the metadata."""
+    revoke_leaked: bool = False
+    """A key that somebody reports as leaked is revoked at once; else its owner is told and it goes on working."""
+    second_factor: bool = False
+    """Its people need a second factor; who has none is led to add one before anything else."""
     networks: tuple[str, ...] = ()
     """Where its people may come from, in CIDR form; empty: from anywhere."""
 
@@ -43,6 +47,17 @@ class Workspace:
     name: str
     created: datetime
     settings: WorkspaceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an owner is to be told by mail. `kind` says what of, `about` is the id of the thing."""
+
+    id: str
+    workspace: WorkspaceId
+    at: datetime
+    kind: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from mailward.base.ids import WorkspaceId
-from mailward.core.workspaces.model import Workspace, WorkspaceSettings, WrappedKey
+from mailward.core.workspaces.model import Ceilings, Notice, Workspace, WorkspaceSettings, WrappedKey
 from mailward.policy.access import Actor
 
 T = TypeVar("T")
@@ -76,6 +76,19 @@ class WorkspacesRepo(Protocol):
         """Every workspace, oldest first. System scope."""
 
 
+class CeilingsRepo(Protocol):
+    """Limits the operator set. System scope alone: no workspace raises its own."""
+
+    async def get(self, workspace: WorkspaceId) -> Ceilings:
+        """Nothing set: both None."""
+
+    async def put(self, workspace: WorkspaceId, ceilings: Ceilings) -> None:
+        """Keep them; nothing is kept of those that say nothing."""
+
+    async def all(self) -> dict[WorkspaceId, Ceilings]:
+        """Every workspace that has some."""
+
+
 class DataKeysRepo(Protocol):
     """Wrapped data keys."""
 
@@ -120,6 +133,31 @@ class WorkspacesTx(TenantTx, Protocol):
 
     @property
     def data_keys(self) -> DataKeysRepo: ...
+
+    @property
+    def revocations(self) -> RevocationsRepo: ...
+
+
+class NoticesRepo(Protocol):
+    """Mail that owners are still to get. System scope."""
+
+    async def add(self, notice: Notice) -> None: ...
+
+    async def due(self, limit: int) -> list[Notice]:
+        """The oldest first."""
+
+    async def set_told(self, id: str, how: str) -> None:
+        """How it ended: mailed, or not mailed."""
+
+    async def prune(self, before: datetime) -> int:
+        """Forget what was told; how many."""
+
+
+class CeilingsTx(TenantTx, Protocol):
+    """The same with what the operator set."""
+
+    @property
+    def ceilings(self) -> CeilingsRepo: ...
 
     @property
     def revocations(self) -> RevocationsRepo: ...

@@ -160,23 +160,24 @@ class Endpoint:
         permission = operation.permission
         if isinstance(permission, Public):
             assert permission is PUBLIC
-            await self._count(RateClass.PUBLIC, ip, headers)
+            await self._count(operation.rate, source_of(ip), headers)
             return _NOBODY
         if not private:
             raise Forbidden("connection_not_private", problems.CATALOGUE["connection_not_private"][1])
         try:
             actor = await services.authenticator.authenticate(token_of(scope["headers"]), ip)
         except Unauthenticated:
-            await self._count(RateClass.AUTH_FAILURE, ip, headers)
+            await self._count(RateClass.AUTH_FAILURE, source_of(ip), headers)
             raise
         scope["mailward.workspace"] = actor.workspace
         scope["mailward.actor"] = actor.id
         await self._count(operation.rate, actor.workspace, headers)
+        await self._count(RateClass.KEY, actor.id, headers)
         access.require(actor, permission)
         return actor
 
     async def _count(self, rate_class: RateClass, key: str, headers: Headers) -> None:
-        rate = self._services.limits.rates[rate_class]
+        rate = self._services.limits.rate(rate_class, key)
         if rate is None:
             return
         decision = await self._services.limiter.take(key, rate)

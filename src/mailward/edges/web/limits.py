@@ -22,13 +22,18 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class RateClass(StrEnum):
-    """Which bucket an operation draws from; each tenant has one of each."""
+    """Which bucket an operation draws from: each tenant has one of the first three, each source of the next three.
+
+    KEY is drawn from beside the tenant's, by the credential.
+    """
 
     SEND = "send"
     READ = "read"
     WRITE = "write"
     PUBLIC = "public"
     AUTH_FAILURE = "auth-failure"
+    REPORT = "report"
+    KEY = "key"
 
 
 def default_rates() -> dict[RateClass, Rate | None]:
@@ -39,19 +44,27 @@ def default_rates() -> dict[RateClass, Rate | None]:
         RateClass.WRITE: Rate("write", 600, 60),
         RateClass.PUBLIC: Rate("public", 6_000, 60),
         RateClass.AUTH_FAILURE: Rate("auth-failure", 30, 60),
+        RateClass.REPORT: Rate("report", 30, 60),
+        RateClass.KEY: None,
     }
 
 
 @dataclass(frozen=True, slots=True)
 class WebLimits:
     """Times in seconds, sizes in bytes. `in_flight` bounds the request bodies held by one process together.
-    A rate of None is no limit.
+    A rate of None is no limit. `own` gives the rates of a workspace that differ from `rates`.
     """
 
     body_seconds: float = 60.0
     handler_seconds: float = 30.0
     in_flight: int = 256 * MB
     rates: Mapping[RateClass, Rate | None] = field(default_factory=default_rates)
+    own: Callable[[str], Mapping[RateClass, Rate | None]] = lambda workspace: {}
+
+    def rate(self, kind: RateClass, key: str) -> Rate | None:
+        """The rate of a class for a workspace, a source, or a credential."""
+        own = self.own(key)
+        return own[kind] if kind in own else self.rates[kind]
 
 
 class Limiter(Protocol):
@@ -72,6 +85,10 @@ class LocalLimiter:
 
     async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
         """Draw `cost` from the bucket of this key and rate."""
+        return self.spend(key, rate, cost)
+
+    def spend(self, key: str, rate: Rate, cost: int = 1) -> Decision:
+        """The same, at once."""
         now = self._monotonic()
         slot = (rate.name, key)
         tat, decision = decide(rate, self._buckets.get(slot, 0.0), now, cost)
@@ -79,6 +96,13 @@ class LocalLimiter:
             self._forget_idle(now)
         self._buckets[slot] = tat
         return decision
+
+    spend_now = spend
+
+    def give_back(self, key: str, rate: Rate, cost: int = 1) -> None:
+        """What was drawn was not used."""
+        if (slot := (rate.name, key)) in self._buckets:
+            self._buckets[slot] -= cost * rate.spacing
 
     def _forget_idle(self, now: float) -> None:
         # A full bucket equals no bucket. If an attacker fills the table with live ones, the oldest half goes:

@@ -156,6 +156,9 @@ TABLES: Final[Sequence[Table]] = (
     _table("register_followers", "workspace", "since"),
     _table("register_notices", "workspace id", "at body told"),
     _table("agreement_signings", "workspace id", "at hash body"),
+    _table("ceilings", "tenant", "api messages"),
+    _table("owner_notices", "id", "tenant at kind about told"),
+    _table("domain_transfers", "id", "asker domain holder held asked asked_by state decided"),
     _table("erasures", "workspace message", f"{_PLACE} at"),
 )
 

@@ -197,6 +197,12 @@ class PgDomains:
         row = await self._tx.row(sql, workspace, self._token(name))
         return self._domain(row) if row else None
 
+    async def holder(self, name: str) -> tuple[bytes, Domain] | None:
+        """Which workspace has verified that canonical name."""
+        sql = f"SELECT {_DOMAIN} FROM domains WHERE name_token = $1 AND state = 'verified'"  # noqa: S608
+        row = await self._tx.row(sql, self._token(name))
+        return (row[0], self._domain(row)) if row else None
+
     async def take_away(self, workspace: bytes, id: str) -> None:
         """Remove a domain and its keys from a workspace; used selectors stay remembered."""
         raw = ids.decode("dom", id)

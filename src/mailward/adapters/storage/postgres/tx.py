@@ -11,19 +11,21 @@ from mailward.adapters.storage.postgres.sql import Row
 if TYPE_CHECKING:
     from mailward.adapters.storage.alike.availability import Availability
     from mailward.adapters.storage.alike.disclosure import Reports
+    from mailward.adapters.storage.alike.limits import KeptCeilings, OwnerNotices
     from mailward.adapters.storage.alike.registers import Registers
     from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
+    from mailward.adapters.storage.alike.transfers import Transfers
     from mailward.adapters.storage.postgres.audit import PgAudit
     from mailward.adapters.storage.postgres.deliveries import PgDeliveries
     from mailward.adapters.storage.postgres.domains import PgDomains
+    from mailward.adapters.storage.postgres.entry import PgEntry
     from mailward.adapters.storage.postgres.evidence import PgEvidence
-    from mailward.adapters.storage.postgres.identity import PgCredentials, PgPeople
     from mailward.adapters.storage.postgres.factors import PgFactors
     from mailward.adapters.storage.postgres.guard import PgGuard
+    from mailward.adapters.storage.postgres.identity import PgCredentials, PgPeople
     from mailward.adapters.storage.postgres.inbound import PgInbound
     from mailward.adapters.storage.postgres.messages import PgMessages
-    from mailward.adapters.storage.postgres.entry import PgEntry
     from mailward.adapters.storage.postgres.operators import PgOperators, PgReviews
     from mailward.adapters.storage.postgres.retention import PgRetention
     from mailward.adapters.storage.postgres.suppression import PgSuppressions
@@ -114,12 +116,6 @@ class PgTx(SealedSql):
         return PgPeople(self)
 
     @cached_property
-    def inbound(self) -> PgInbound:
-        """Routes, received messages and their copies."""
-        from mailward.adapters.storage.postgres.inbound import PgInbound
-
-        return PgInbound(self)
-    @cached_property
     def guard(self) -> PgGuard:
         """What stands before a sign-in."""
         from mailward.adapters.storage.postgres.guard import PgGuard
@@ -133,6 +129,12 @@ class PgTx(SealedSql):
 
         return PgEntry(self)
 
+    @cached_property
+    def inbound(self) -> PgInbound:
+        """Routes, received messages and their copies."""
+        from mailward.adapters.storage.postgres.inbound import PgInbound
+
+        return PgInbound(self)
 
     @cached_property
     def retention(self) -> PgRetention:
@@ -168,6 +170,30 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.evidence import PgEvidence
 
         return PgEvidence(self)
+
+    @cached_property
+    def ceilings(self) -> KeptCeilings:
+        """What the operator set for single workspaces."""
+        from mailward.adapters.storage.alike.limits import KeptCeilings
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return KeptCeilings(PgStatements(self))
+
+    @cached_property
+    def notices(self) -> OwnerNotices:
+        """What owners are to be told by mail."""
+        from mailward.adapters.storage.alike.limits import OwnerNotices
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return OwnerNotices(PgStatements(self))
+
+    @cached_property
+    def transfers(self) -> Transfers:
+        """Domains that one workspace asks of another."""
+        from mailward.adapters.storage.alike.transfers import Transfers
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Transfers(PgStatements(self))
 
     @cached_property
     def results(self) -> Results:

@@ -157,6 +157,12 @@ class SqliteDomains:
         row = self._tx.row(sql, (workspace, name))
         return _domain(row) if row else None
 
+    async def holder(self, name: str) -> tuple[bytes, Domain] | None:
+        """Which workspace has verified that canonical name. System scope."""
+        sql = f"SELECT workspace, {_DOMAIN} FROM t_domains WHERE name = ? AND state = 'verified'"  # noqa: S608
+        row = self._tx.row(sql, (name,))
+        return (row[0], _domain(row[1:])) if row else None
+
     async def take_away(self, workspace: bytes, id: str) -> None:
         """Remove a domain and its keys from a workspace; used selectors stay remembered. System scope."""
         key = (workspace, ids.decode("dom", id))

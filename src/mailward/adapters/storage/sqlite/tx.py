@@ -10,20 +10,22 @@ from mailward.adapters.storage.sqlite.sql import Row, Sql
 if TYPE_CHECKING:
     from mailward.adapters.storage.alike.availability import Availability
     from mailward.adapters.storage.alike.disclosure import Reports
+    from mailward.adapters.storage.alike.limits import KeptCeilings, OwnerNotices
     from mailward.adapters.storage.alike.registers import Registers
     from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
+    from mailward.adapters.storage.alike.transfers import Transfers
     from mailward.adapters.storage.sqlite.audit import SqliteAudit
     from mailward.adapters.storage.sqlite.counters import SqliteCounters
     from mailward.adapters.storage.sqlite.deliveries import SqliteDeliveries
     from mailward.adapters.storage.sqlite.domains import SqliteDomains
+    from mailward.adapters.storage.sqlite.entry import SqliteEntry
     from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
-    from mailward.adapters.storage.sqlite.identity import SqliteCredentials, SqlitePeople
     from mailward.adapters.storage.sqlite.factors import SqliteFactors
     from mailward.adapters.storage.sqlite.guard import SqliteGuard
+    from mailward.adapters.storage.sqlite.identity import SqliteCredentials, SqlitePeople
     from mailward.adapters.storage.sqlite.inbound import SqliteInbound
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
-    from mailward.adapters.storage.sqlite.entry import SqliteEntry
     from mailward.adapters.storage.sqlite.operators import SqliteOperators, SqliteReviews
     from mailward.adapters.storage.sqlite.retention import SqliteRetention
     from mailward.adapters.storage.sqlite.suppression import SqliteSuppressions
@@ -135,26 +137,6 @@ class SqliteTx(Sql):
         return SqlitePeople(self)
 
     @cached_property
-    def operators(self) -> SqliteOperators:
-        """Operators and their grants."""
-        from mailward.adapters.storage.sqlite.operators import SqliteOperators
-
-        return SqliteOperators(self)
-
-    @cached_property
-    def reviews(self) -> SqliteReviews:
-        """Access reviews."""
-        from mailward.adapters.storage.sqlite.operators import SqliteReviews
-
-        return SqliteReviews(self)
-
-    @cached_property
-    def evidence(self) -> SqliteEvidence:
-        """What the checks ask."""
-        from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
-
-        return SqliteEvidence(self)
-    @cached_property
     def guard(self) -> SqliteGuard:
         """What stands before a sign-in."""
         from mailward.adapters.storage.sqlite.guard import SqliteGuard
@@ -189,6 +171,36 @@ class SqliteTx(Sql):
 
         return SqliteReviews(self)
 
+    @cached_property
+    def evidence(self) -> SqliteEvidence:
+        """What the checks ask."""
+        from mailward.adapters.storage.sqlite.evidence import SqliteEvidence
+
+        return SqliteEvidence(self)
+
+    @cached_property
+    def ceilings(self) -> KeptCeilings:
+        """What the operator set for single workspaces."""
+        from mailward.adapters.storage.alike.limits import KeptCeilings
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return KeptCeilings(SqliteStatements(self))
+
+    @cached_property
+    def notices(self) -> OwnerNotices:
+        """What owners are to be told by mail."""
+        from mailward.adapters.storage.alike.limits import OwnerNotices
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return OwnerNotices(SqliteStatements(self))
+
+    @cached_property
+    def transfers(self) -> Transfers:
+        """Domains that one workspace asks of another."""
+        from mailward.adapters.storage.alike.transfers import Transfers
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Transfers(SqliteStatements(self))
 
     @cached_property
     def results(self) -> Results:
