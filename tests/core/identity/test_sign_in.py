@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from mailward.core.identity import passwords
 from mailward.core.identity.lookup import Doorkeeper
-from mailward.core.identity.model import User
+from mailward.core.identity.model import Arrival, User
 from mailward.core.identity.people import (
     add_member,
     change_role,
@@ -27,16 +26,9 @@ from mailward.core.identity.sign_in import SignedIn, SignIn
 from mailward.core.workspaces.model import Workspace
 from mailward.policy.access import Actor, Permission, Role
 from tests.raw import dump, raw
+from tests.signing import means
 
-T = TypeVar("T")
 EMAIL, PASSWORD = "owner@example.com", "violet tractor hums quietly"
-
-
-class Inline:
-    """Hashing in place, for tests."""
-
-    async def run(self, work: Callable[[], T]) -> T:
-        return work()
 
 
 class World:
@@ -44,7 +36,7 @@ class World:
 
     def __init__(self, store: Store, clock: Any, entropy: Any) -> None:
         self.store, self.clock, self.entropy = store, clock, entropy
-        self.people = SignIn(store, Inline(), entropy)
+        self.people = SignIn(store, means(entropy))
         self.door = Doorkeeper(store)
 
     async def link(self) -> str | None:
@@ -63,7 +55,9 @@ class World:
         return await self.set_up(token)
 
     async def sign_in(self, email: str = EMAIL, password: str = PASSWORD) -> SignedIn:
-        return await self.people.sign_in(email, password, device="Firefox", address="192.0.2.1", now=self.clock.now())
+        signed = await self.people.by_password(email, password, Arrival("192.0.2.1", "Firefox"), now=self.clock.now())
+        assert isinstance(signed, SignedIn)
+        return signed
 
     async def who(self, signed: SignedIn) -> Actor:
         return (await self.door.authenticate_session(signed.token.reveal(), "192.0.2.7", now=self.clock.now()))[0]

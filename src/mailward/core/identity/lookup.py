@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mailward.base.errors import Forbidden, Unauthenticated
 from mailward.base.ids import UserId, WorkspaceId
@@ -45,6 +46,8 @@ class Doorkeeper:
         self._uses: dict[str, tuple[WorkspaceId, datetime]] = {}
         self._refusals: dict[tuple[str, str], datetime] = {}
         self._on_change: list[Callable[[], None]] = []
+        self.always_two: Callable[[Any, UserId], Awaitable[bool]] = _nobody
+        """Who needs a second factor whatever their workspace says: operators."""
         self.epoch = -1
         """The auth epoch that everything this process believes is true for."""
 
@@ -199,7 +202,12 @@ class Doorkeeper:
             if user is None or user.disabled is not None or member is None:
                 return None
             fits = ip is None or await restrictions.allowed(tx, session.user, session.workspace, ip)
-            return session_actor(session, member.role), session, fits
+            missing = await self._missing(tx, session)
+            actor = session_actor(session, member.role)
+            if missing:
+                # Until it is made up for, the session is good for that and for nothing else.
+                session, actor = replace(session, missing=missing), replace(actor, permissions=frozenset())
+            return actor, session, fits
 
         found = await self._store.system_read(find)
         if found is None:
@@ -221,6 +229,16 @@ class Doorkeeper:
         Forbidden, audited at most once a minute, when the networks of the person or of all
         their workspaces leave the address out.
         """
+    async def _missing(self, tx: IdentityTx, session: Session) -> str:
+        """What the session lacks: it may have begun before a second factor was asked for here, or was there."""
+        if session.two_factors:
+            return ""
+        if await tx.factors.of(session.user):
+            return "step-up"
+        workspace = await tx.workspaces.get(session.workspace)
+        asked = workspace is not None and workspace.settings.second_factor
+        return "enrol" if asked or await self.always_two(tx, session.user) else ""
+
         try:
             return await self._store.system_read(lambda tx: restrictions.admit(tx, user, places, ip))
         except Forbidden:
@@ -241,6 +259,10 @@ async def _epoch(tx: IdentityTx) -> int:
 def _within(credential: Credential, ip: str) -> bool:
     address = _address(ip)
     return any(address in network for network in credential.networks)
+
+async def _nobody(tx: IdentityTx, user: UserId) -> bool:
+    return False
+
 
 
 def _address(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from mailward.base.ids import SessionId, UserId, WorkspaceId
+from mailward.base.secret import Secret
 from mailward.core.identity.entry import EntryRepo
 from mailward.core.identity.model import (
     Arrival,
@@ -58,6 +59,20 @@ class Guard(Protocol):
 
     async def weigh(self, user: UserId, arrival: Arrival, *, now: datetime) -> Suspicion:
         """How strange this sign-in of a known person looks."""
+
+
+class Notices(Protocol):
+    """Tells owners of sign-ins. It raises nothing: a letter that could not be sent stops nobody."""
+
+    async def began(
+        self, user: User, session: Session, arrival: Arrival, suspicion: Suspicion, *, now: datetime
+    ) -> None:
+        """A session began: when, from where, on what, and how strange it looked."""
+
+    async def held(
+        self, user: User, arrival: Arrival, suspicion: Suspicion, confirm: Secret[str], *, now: datetime
+    ) -> None:
+        """A sign-in waits for the owner; `confirm` is the token of the link by which they say who it was."""
 
 
 class CredentialsRepo(Protocol):

@@ -1,12 +1,14 @@
-"""Sessions: begin, list, end. A session belongs to one workspace; going to another begins a new one."""
+"""Sessions: begin, list, renew, end. A session belongs to one workspace; going to another begins a new one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from mailward.base import ids
-from mailward.base.errors import NotFound
+from mailward.base.errors import NotFound, StepUpRequired
 from mailward.base.ids import SessionId, UserId, WorkspaceId
 from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
@@ -14,6 +16,10 @@ from mailward.core.identity import restrictions, tokens
 from mailward.core.identity.model import Session
 from mailward.core.identity.ports import IdentityTx
 from mailward.policy.access import ROLE_PERMISSIONS, Actor, Role
+
+
+RECENT = timedelta(minutes=10)
+"""How long a proof is good for dangerous acts."""
 
 
 async def create_session(
@@ -24,23 +30,62 @@ async def create_session(
     *,
     device: str,
     address: str,
+    network: str = "",
+    place: str = "",
+    factors: frozenset[str] = frozenset({"password"}),
+    recent: bool = True,
     now: datetime,
     entropy: Entropy,
 ) -> tuple[Session, Secret[str]]:
     """Begin a session for a person who proved who they are; the token is shown to their browser only.
 
     `device` is what the browser calls itself, `address` where it comes from; both are
-    shown in the list of sessions and kept as long as the session.
+    shown in the list of sessions and kept as long as the session. `recent` False when a
+    trusted device stood in for a factor: dangerous acts ask for the real one.
     """
     token = tokens.new_token(tokens.SESSION, entropy)
     digest = tokens.hash_token(token.reveal(), tokens.SESSION)
     assert digest is not None
     id = SessionId(ids.new("ses", now, entropy))
-    session = Session(id, user, workspace, now, now, _printable(device)[:200], address)
+    shown = now if recent else None
+    session = Session(
+        id, user, workspace, now, now, _printable(device)[:200], address, factors, shown, network, place
+    )
     await tx.people.add_session(session, digest)
-    facts = {"session": id, "device": session.device, "address": address}
+    facts = {"session": id, "device": session.device, "address": address, "factors": " ".join(sorted(factors))}
     await tx.audit.append(session_actor(session, role), "session.created", user, facts, now=now)
     return session, token
+
+
+def require_recent(session: Session, now: datetime) -> None:
+    """Raise StepUpRequired unless the person proved themselves in this session within ten minutes."""
+    shown = session.stepped_up
+    if session.missing == "step-up" or shown is None or not timedelta() <= now - shown < RECENT:
+        raise StepUpRequired("step_up_required", "Please confirm that it is you.")
+
+
+async def step_up(
+    tx: IdentityTx, session: Session, factor: str, *, now: datetime, entropy: Entropy
+) -> tuple[Session, Secret[str]]:
+    """The same session with what was proved now, under another token: the old one is worth nothing. System scope."""
+    token = tokens.new_token(tokens.SESSION, entropy)
+    digest = tokens.hash_token(token.reveal(), tokens.SESSION)
+    assert digest is not None
+    after = replace(session, factors=session.factors | {factor}, stepped_up=now, missing="")
+    if not await tx.people.renew_session(after, digest):
+        raise NotFound("not_found", "There is no such session.")
+    await tx.revocations.bump()
+    await note_everywhere(tx, session.user, "session.stepped_up", {"session": session.id, "factor": factor}, now=now)
+    return after, token
+
+
+async def note_everywhere(
+    tx: IdentityTx, user: UserId, act: str, facts: Mapping[str, str], *, now: datetime
+) -> None:
+    """An act on a person, in the log of each of their workspaces. System scope."""
+    for workspace, role in await tx.people.memberships(user):
+        actor = Actor(workspace, "session", user, ROLE_PERMISSIONS[role], role)
+        await tx.audit.append(actor, act, user, facts, now=now)
 
 
 async def list_sessions(tx: IdentityTx, actor: Actor) -> list[Session]:

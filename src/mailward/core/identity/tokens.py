@@ -1,9 +1,9 @@
 """Tokens: 256 random bits in base62 under a prefix, with a checksum, stored as SHA-256 only.
 
-`mwk_` API key, `mws_` SMTP password, `mwu_` session, `mwl_` setup link, `mwi_` invitation; then 43
-characters of the secret and 6 of the CRC-32 of prefix and secret, in base62. A scanner
-finds leaks with `TOKEN_PATTERN` and tells a real one from a look-alike by the checksum,
-offline. A fast hash is right: there is nothing to guess in 256 random bits.
+`mwk_` API key, `mws_` SMTP password, `mwu_` session, `mwl_` setup link, `mwi_` invitation,
+`mwt_` a step to be finished, `mwd_` a device; then 43 characters of the secret and 6 of
+the CRC-32 of prefix and secret, in base62. A scanner finds leaks with `TOKEN_PATTERN` and
+tells a real one from a look-alike by the checksum, offline. A fast hash is right: there is nothing to guess in 256 random bits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
 
 API_KEY, SMTP_PASSWORD, SESSION, SETUP_LINK, INVITATION = "mwk_", "mws_", "mwu_", "mwl_", "mwi_"
-TOKEN_PATTERN = r"\bmw[ksuli]_[0-9A-Za-z]{49}\b"  # noqa: S105 - a pattern, not a secret
+TICKET, DEVICE = "mwt_", "mwd_"
+TOKEN_PATTERN = r"\bmw[ksulitd]_[0-9A-Za-z]{49}\b"  # noqa: S105 - a pattern, not a secret
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LENGTH = 4 + 43 + 6
