@@ -29,7 +29,7 @@ from mailward.core.inbound.model import (
     SealedSecret,
 )
 from mailward.core.inbound.ports import Answer, Files, Poster
-from mailward.core.webhooks.model import RESPONSE_KEPT, RESPONSE_READ_MAX
+from mailward.policy import posting
 from mailward.protocol.inbound.content import Content, File
 from mailward.protocol.smtp.model import SessionFacts
 
@@ -84,7 +84,7 @@ class Handing:
                 request.headers,
                 request.body,
                 deadline=deadline,
-                max_response=RESPONSE_READ_MAX,
+                max_response=posting.RESPONSE_READ_MAX,
                 redirects=REDIRECTS_MAX if route.mode is Mode.IN_SESSION else 0,
             )
 
@@ -132,7 +132,7 @@ class Handing:
                 request.headers,
                 request.body,
                 deadline=AUTHORIZE_SECONDS,
-                max_response=RESPONSE_READ_MAX,
+                max_response=posting.RESPONSE_READ_MAX,
                 redirects=REDIRECTS_MAX,
             )
         except MailwardError as e:
@@ -189,7 +189,7 @@ class Handing:
 
     def _meaning(self, route: InboundRoute, answer: Answer) -> HandedOver:
         at = int(self._clock.now().timestamp() * 1_000_000)
-        said = answer.body[:RESPONSE_KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
+        said = posting.said(answer.body, "")
         if 200 <= answer.status < 300:
             outcome = "handed_over"
         elif 400 <= answer.status < 500:

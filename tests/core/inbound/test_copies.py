@@ -13,7 +13,7 @@ from mailward.base.errors import Conflict, NotFound
 from mailward.core.inbound import expire, look, quarantine, replay, routes
 from mailward.core.inbound.model import TRANSITIONS, CopyState, HandedOver, InboundRoute, Progress, hand_over_id
 from mailward.core.inbound.receive import landed
-from mailward.core.webhooks.model import REPLAY_PER_SECOND, SCHEDULE
+from mailward.policy.posting import REPLAY_PER_SECOND, SCHEDULE
 from tests.core.inbound.inbound_rig import ACTOR, OTHER, OTHER_RAW, RAW, World
 
 S = CopyState

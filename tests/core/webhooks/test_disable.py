@@ -12,8 +12,9 @@ from mailward.base.errors import Conflict, Forbidden
 from mailward.core.webhooks import endpoints, look, probe, settle
 from mailward.core.webhooks.enqueue import tell
 from mailward.core.webhooks.lease import lease
-from mailward.core.webhooks.model import SCHEDULE, Endpoint, Result, Work
+from mailward.core.webhooks.model import Endpoint, Result, Work
 from mailward.policy.access import Actor, Permission
+from mailward.policy.posting import SCHEDULE
 
 RAW = b"\x01" * 16
 WS = ids.WorkspaceId(ids.encode("ws", RAW))

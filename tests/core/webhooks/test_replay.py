@@ -13,8 +13,10 @@ from mailward.core.webhooks import endpoints, replay, settle
 from mailward.core.webhooks import lease as leasing
 from mailward.core.webhooks.enqueue import tell
 from mailward.core.webhooks.lease import lease
-from mailward.core.webhooks.model import REPLAY_PER_SECOND, JobState, Progress, Result
+from mailward.core.webhooks.model import JobState, Progress, Result
+from mailward.policy import posting
 from mailward.policy.access import Actor, Permission
+from mailward.policy.posting import REPLAY_PER_SECOND
 
 WS = ids.WorkspaceId(ids.encode("ws", b"\x01" * 16))
 ACTOR = Actor(WS, "key", "key_1", frozenset(Permission))
@@ -103,7 +105,7 @@ async def test_a_span_of_time_is_half_open(world: World) -> None:
 
 async def test_a_replay_is_bounded_in_number_and_in_rate(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest first, up to the bound, with `more` said; they become due one after the other."""
-    monkeypatch.setattr(replay, "REPLAY_MAX", 3)
+    monkeypatch.setattr(posting, "REPLAY_MAX", 3)
     await world.begin(*[500] * 5)
     first = await world.replay()
     assert (first.replay.total, first.replay.more) == (3, True)

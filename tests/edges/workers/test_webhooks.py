@@ -14,9 +14,10 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from mailward.core.webhooks import endpoints, enqueue, lease, look, replay, settle
-from mailward.core.webhooks.model import SCHEDULE, Event
+from mailward.core.webhooks.model import Event
 from mailward.edges.workers.webhooks import WebhookWorker
 from mailward.policy.access import Actor, Permission
+from mailward.policy.posting import SCHEDULE
 from tests.conftest import on_every_store as pytest_generate_tests  # noqa: F401 - a hook
 
 WS = ids.WorkspaceId(ids.encode("ws", b"\x01" * 16))

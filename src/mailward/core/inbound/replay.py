@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from mailward.base import ids
-from mailward.base.errors import Conflict, Invalid, NotFound
+from mailward.base.errors import Conflict, NotFound
 from mailward.base.sources import Entropy
 from mailward.core.inbound.model import CopyState, InboundRoute, Progress, Replay
 from mailward.core.inbound.ports import AuditedInboundTx, InboundTx
 from mailward.core.inbound.routes import find
-from mailward.core.webhooks.model import REPLAY_MAX, REPLAY_PER_SECOND
-from mailward.policy import access
+from mailward.policy import access, posting
 from mailward.policy.access import Actor, Permission
 
 _REPLAYABLE = frozenset((CopyState.HANDED_OVER, CopyState.FAILED, CopyState.EXPIRED))
@@ -74,18 +73,16 @@ async def replay_range(
     found = await find(tx, actor, route)
     _require_enabled(found)
     at = int(now.timestamp() * 1_000_000)
-    since_us = 0 if since is None else int(since.timestamp() * 1_000_000)
-    until_us = at + 1 if until is None else int(until.timestamp() * 1_000_000)
-    if not 0 <= since_us < until_us or until_us > at + 366 * 86_400_000_000:
-        raise Invalid("invalid_field", "`since` is before `until`.", field="since")
+    span = posting.span(_us(since), _us(until), now=at, oldest=0)
+    most = posting.REPLAY_MAX
     rows = await tx.inbound.copies_for(
-        found.id, since=since_us, until=until_us, failed_only=failed_only, limit=REPLAY_MAX + 1
+        found.id, since=span.since, until=span.until, failed_only=failed_only, limit=most + 1
     )
-    more, rows = len(rows) > REPLAY_MAX, rows[:REPLAY_MAX]
-    replay = Replay(ids.new_raw(at // 1000, entropy), found.id, since_us, until_us, failed_only, len(rows), more)
-    step = 1_000_000 // REPLAY_PER_SECOND
+    more, rows = len(rows) > most, rows[:most]
+    replay = Replay(ids.new_raw(at // 1000, entropy), found.id, *span, failed_only, len(rows), more)
     await tx.inbound.add_replay(replay)
-    await tx.inbound.restart([(m, r, at + n * step) for n, (m, r) in enumerate(rows)], replay=replay.id)
+    due = posting.due_times(len(rows), at)
+    await tx.inbound.restart([(m, r, when) for (m, r), when in zip(rows, due, strict=True)], replay=replay.id)
     facts = {"messages": str(len(rows)), "only": "failed" if failed_only else "all"}
     await tx.audit.append(actor, "route.replayed", route, facts, now=now)
     return await _progress(tx, replay)
@@ -102,6 +99,10 @@ async def progress(tx: InboundTx, actor: Actor, route: str, replay: str) -> Prog
 
 async def _progress(tx: InboundTx, replay: Replay) -> Progress:
     return Progress(replay, await tx.inbound.replay_counts(replay.route, replay.id))
+
+
+def _us(when: datetime | None) -> int | None:
+    return None if when is None else int(when.timestamp() * 1_000_000)
 
 
 def _require_enabled(route: InboundRoute) -> None:

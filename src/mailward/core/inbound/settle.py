@@ -14,7 +14,7 @@ from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.base.sources import Entropy
 from mailward.core.inbound.model import Attempt, CopyState, Result
 from mailward.core.inbound.ports import AuditedInboundTx
-from mailward.core.webhooks.model import FAILING_MAX_US, RESPONSE_KEPT, RETRY_AFTER_MAX, delay_before
+from mailward.policy import posting
 from mailward.policy.access import Actor
 
 GONE = "it answered 410 Gone"
@@ -28,21 +28,10 @@ class Tells(Protocol):
 
 
 def judge(result: Result) -> Outcome:
-    """What an answer means for a message that is ours already: 2xx is done, 410 a farewell, all else is tried again."""
+    """What an answer means for a message that is ours already, or that its content is gone."""
     if result.lost:
         return PermFail("content_gone", "The content of this message is no longer kept.", code=0)
-    if result.error:
-        return TempFail("no_answer", result.error)
-    if 200 <= result.status < 300:
-        return Done()
-    if result.status == 410:
-        return PermFail("gone", "The endpoint answered 410 Gone.", code=410)
-    return TempFail("refused", f"HTTP {result.status}", code=result.status, retry_after=result.retry_after)
-
-
-def said(result: Result) -> str:
-    """The excerpt that is kept of an answer: at most RESPONSE_KEPT octets, or why there was none."""
-    return result.error or result.body[:RESPONSE_KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
+    return posting.judge(result.status, result.error, result.retry_after)
 
 
 async def settle(
@@ -68,7 +57,7 @@ async def settle(
             outcome=word,
             status=result.status,
             elapsed_ms=result.elapsed_ms,
-            response=said(result),
+            response=posting.said(result.body, result.error),
             next_due=due or 0,
         )
         await tx.inbound.add_attempts([attempt])
@@ -88,20 +77,16 @@ def _next(outcome: Outcome, number: int, at: int, entropy: Entropy) -> tuple[Cop
             return CopyState.EXPIRED, None, "failed"
         case PermFail():
             return CopyState.FAILED, None, "disabled"
-        case TempFail(retry_after=asked):
-            delay = delay_before(number + 1, entropy.bytes(1)[0] / 256)
-            if delay is None:
-                return CopyState.FAILED, None, "failed"
-            if asked is not None:
-                delay = max(delay, min(asked, RETRY_AFTER_MAX))
-            return CopyState.RECEIVED, at + int(delay * 1_000_000), "retry"
+        case TempFail():
+            due = posting.next_attempt(outcome, number, at, entropy.bytes(1)[0] / 256)
+            return (CopyState.FAILED, None, "failed") if due is None else (CopyState.RECEIVED, due, "retry")
         case _:
             assert_never(outcome)
 
 
 async def _disable_if_silent(tx: AuditedInboundTx, result: Result, at: int, *, now: datetime, tell: Tells) -> None:
     route = await tx.inbound.route(result.work.route.id)
-    if route is not None and route.failing_since is not None and at - route.failing_since >= FAILING_MAX_US:
+    if route is not None and posting.silent_too_long(route.failing_since, at):
         await _disable(tx, result, SILENT, now=now, tell=tell)
 
 

@@ -34,18 +34,7 @@ TEST_EVENT = "webhook.test"
 # Bumped with every change of endpoints, so that a store may keep in memory who wants what.
 EPOCH = "webhooks_epoch"
 
-# Standard Webhooks 1.0.0, "deliverability": seconds before each attempt, from the one before it.
-SCHEDULE = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
-# An endpoint may ask for patience, but not for more than the longest step.
-RETRY_AFTER_MAX = 86_400
 DEADLINE_SECONDS = 15.0
-RESPONSE_READ_MAX = 64 * 1024
-RESPONSE_KEPT = 1024
-# An endpoint that took nothing for this long is disabled when an event has used up its schedule.
-FAILING_MAX_US = 5 * 86_400_000_000
-# One replay: how many events, and how many a second become due, so that catching up is no flood.
-REPLAY_MAX = 10_000
-REPLAY_PER_SECOND = 20
 
 
 class JobState(IntEnum):
@@ -254,13 +243,3 @@ class Progress:
     def finished(self) -> bool:
         """Nothing of it waits any more."""
         return not self.counts.get(JobState.PENDING, 0)
-
-
-def delay_before(number: int, jitter: float) -> float | None:
-    """Seconds to wait before attempt `number` (from 1); None when there is no such attempt.
-
-    `jitter` in [0, 1) adds up to a fifth, so that what failed together does not return together.
-    """
-    if number > len(SCHEDULE):
-        return None
-    return SCHEDULE[number - 1] * (1 + jitter / 5)

@@ -13,8 +13,7 @@ from mailward.core.webhooks.endpoints import facts, find
 from mailward.core.webhooks.enqueue import body_of, test_event
 from mailward.core.webhooks.model import Attempt, Endpoint, Result, Work
 from mailward.core.webhooks.ports import AuditedWebhookTx, WebhookTx
-from mailward.core.webhooks.settle import judge, said
-from mailward.policy import access
+from mailward.policy import access, posting
 from mailward.policy.access import Actor, Permission
 
 
@@ -44,12 +43,12 @@ async def conclude(tx: AuditedWebhookTx, actor: Actor, result: Result, *, now: d
     if endpoint.url != work.url:
         raise Conflict("webhook_changed", "The webhook changed while it was tested; try again.")
     at = int(now.timestamp() * 1_000_000)
-    taken = isinstance(judge(result), Done)
+    taken = isinstance(posting.judge(result.status, result.error, None), Done)
     word = "delivered" if taken else "failed"
     await tx.webhooks.add_attempt(
         Attempt(
             ids.new_raw(at // 1000, entropy), work.webhook, work.event, work.type, at, 1, word, result.status,
-            result.elapsed_ms, said(result), 0,
+            result.elapsed_ms, posting.said(result.body, result.error), 0,
         )
     )  # fmt: skip
     if taken and not endpoint.enabled:

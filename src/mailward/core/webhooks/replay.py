@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mailward.base import ids
-from mailward.base.errors import Invalid, NotFound
+from mailward.base.errors import NotFound
 from mailward.base.sources import Entropy
 from mailward.core.webhooks.endpoints import find
 from mailward.core.webhooks.enqueue import require_enabled
 from mailward.core.webhooks.lease import KEEP_US
-from mailward.core.webhooks.model import REPLAY_MAX, REPLAY_PER_SECOND, Progress, Replay
+from mailward.core.webhooks.model import Progress, Replay
 from mailward.core.webhooks.ports import AuditedWebhookTx, WebhookTx
-from mailward.policy import access
+from mailward.policy import access, posting
 from mailward.policy.access import Actor, Permission
 
 
@@ -56,20 +56,17 @@ async def replay_range(
     endpoint = await find(tx, actor, webhook)
     require_enabled(endpoint)
     at = int(now.timestamp() * 1_000_000)
-    until_us = at + 1 if until is None else int(until.timestamp() * 1_000_000)
-    since_us = max(at - KEEP_US, 0) if since is None else int(since.timestamp() * 1_000_000)
-    if since_us >= until_us or since_us < 0 or until_us > at + int(timedelta(days=366).total_seconds() * 1e6):
-        raise Invalid("invalid_field", "`since` is before `until`.", field="since")
+    span = posting.span(_us(since), _us(until), now=at, oldest=max(at - KEEP_US, 0))
+    most = posting.REPLAY_MAX
     found = await tx.webhooks.events_for(
-        endpoint.id, since=since_us, until=until_us, failed_only=failed_only, limit=REPLAY_MAX + 1
+        endpoint.id, since=span.since, until=span.until, failed_only=failed_only, limit=most + 1
     )
-    more = len(found) > REPLAY_MAX
-    found = found[:REPLAY_MAX]
-    replay = Replay(ids.new_raw(at // 1000, entropy), endpoint.id, since_us, until_us, failed_only, len(found), more)
-    step = 1_000_000 // REPLAY_PER_SECOND
+    more, found = len(found) > most, found[:most]
+    replay = Replay(ids.new_raw(at // 1000, entropy), endpoint.id, *span, failed_only, len(found), more)
     await tx.webhooks.add_replay(replay)
+    due = posting.due_times(len(found), at)
     await tx.webhooks.restart_jobs(
-        [(endpoint.id, event, type, at + i * step) for i, (event, type) in enumerate(found)], replay=replay.id
+        [(endpoint.id, event, type, when) for (event, type), when in zip(found, due, strict=True)], replay=replay.id
     )
     facts = {"events": str(len(found)), "only": "failed" if failed_only else "all"}
     await tx.audit.append(actor, "webhook.replayed", webhook, facts, now=now)
@@ -96,3 +93,7 @@ async def replays(
 
 async def _progress(tx: WebhookTx, replay: Replay) -> Progress:
     return Progress(replay, await tx.webhooks.replay_counts(replay.webhook, replay.id))
+
+
+def _us(when: datetime | None) -> int | None:
+    return None if when is None else int(when.timestamp() * 1_000_000)

@@ -13,39 +13,13 @@ from mailward.base.ids import WorkspaceId
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.base.sources import Entropy
 from mailward.core.webhooks.enqueue import enqueue_events, instant
-from mailward.core.webhooks.model import (
-    FAILING_MAX_US,
-    RESPONSE_KEPT,
-    RETRY_AFTER_MAX,
-    Attempt,
-    Endpoint,
-    Event,
-    JobState,
-    Result,
-    delay_before,
-    event_id,
-)
+from mailward.core.webhooks.model import Attempt, Endpoint, Event, JobState, Result, event_id
 from mailward.core.webhooks.ports import AuditedWebhookTx
+from mailward.policy import posting
 from mailward.policy.access import Actor
 
 GONE = "it answered 410 Gone"
 SILENT = "it took no event for five days"
-
-
-def judge(result: Result) -> Outcome:
-    """What an answer means: 2xx is done, 410 is a farewell, everything else (redirects too) is tried again."""
-    if result.error:
-        return TempFail("no_answer", result.error)
-    if 200 <= result.status < 300:
-        return Done()
-    if result.status == 410:
-        return PermFail("gone", "The endpoint answered 410 Gone.", code=410)
-    return TempFail("refused", f"HTTP {result.status}", code=result.status, retry_after=result.retry_after)
-
-
-def said(result: Result) -> str:
-    """The excerpt that is kept of an answer: at most RESPONSE_KEPT octets, or why there was none."""
-    return result.error or result.body[:RESPONSE_KEPT].decode("utf-8", "replace")
 
 
 async def settle(tx: AuditedWebhookTx, results: Sequence[Result], *, now: datetime, entropy: Entropy) -> None:
@@ -56,7 +30,8 @@ async def settle(tx: AuditedWebhookTx, results: Sequence[Result], *, now: dateti
     at = int(now.timestamp() * 1_000_000)
     for result in results:
         work = result.work
-        state, due, word = _next(judge(result), work.number, at, entropy)
+        outcome = posting.judge(result.status, result.error, result.retry_after)
+        state, due, word = _next(outcome, work.number, at, entropy)
         if not await tx.webhooks.finish(work.webhook, work.event, number=work.number, state=state, due=due):
             continue
         attempt = Attempt(
@@ -69,7 +44,7 @@ async def settle(tx: AuditedWebhookTx, results: Sequence[Result], *, now: dateti
             outcome=word,
             status=result.status,
             elapsed_ms=result.elapsed_ms,
-            response=said(result),
+            response=posting.said(result.body, result.error),
             next_due=due or 0,
         )
         await tx.webhooks.add_attempt(attempt)
@@ -86,20 +61,16 @@ def _next(outcome: Outcome, number: int, at: int, entropy: Entropy) -> tuple[Job
             return JobState.DELIVERED, None, "delivered"
         case PermFail():
             return JobState.FAILED, None, "disabled"
-        case TempFail(retry_after=asked):
-            delay = delay_before(number + 1, entropy.bytes(1)[0] / 256)
-            if delay is None:
-                return JobState.FAILED, None, "failed"
-            if asked is not None:
-                delay = max(delay, min(asked, RETRY_AFTER_MAX))
-            return JobState.PENDING, at + int(delay * 1_000_000), "retry"
+        case TempFail():
+            due = posting.next_attempt(outcome, number, at, entropy.bytes(1)[0] / 256)
+            return (JobState.FAILED, None, "failed") if due is None else (JobState.PENDING, due, "retry")
         case _:
             assert_never(outcome)
 
 
 async def _disable_if_silent(tx: AuditedWebhookTx, result: Result, at: int, *, now: datetime) -> None:
     endpoint = await tx.webhooks.get(result.work.webhook)
-    if endpoint is not None and endpoint.failing_since is not None and at - endpoint.failing_since >= FAILING_MAX_US:
+    if endpoint is not None and posting.silent_too_long(endpoint.failing_since, at):
         await _disable(tx, result, SILENT, now=now)
 
 

@@ -9,10 +9,11 @@ from mailward.base import ids
 from mailward.base.errors import MailwardError
 from mailward.base.sources import Clock, Entropy
 from mailward.core.webhooks import lease as leasing
-from mailward.core.webhooks.model import DEADLINE_SECONDS, RESPONSE_READ_MAX, Result, Work
+from mailward.core.webhooks.model import DEADLINE_SECONDS, Result, Work
 from mailward.core.webhooks.ports import HttpPoster
 from mailward.core.webhooks.settle import settle
 from mailward.edges.workers.courier import Burden, Courier, Load, Log, Store, Unseal
+from mailward.policy.posting import RESPONSE_READ_MAX
 from mailward.protocol import webhooks as standard
 
 
