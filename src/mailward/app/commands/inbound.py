@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 import cyclopts
 import msgspec
 
 from mailward.app.bodies import Bodies
-from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
+from mailward.app.commands.moments import shown, typed
+from mailward.app.commands.output import Config, Grant, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.app.objects import attachment_store
 from mailward.app.platform.inbound import Inbound
+from mailward.app.shell_reading import store_for
 from mailward.edges.web.schema import inbound as schema
 from mailward.edges.web.schema.common import PageQuery
 
@@ -21,22 +23,14 @@ route = cyclopts.App(name="route", help="Routes of received mail.")
 received = cyclopts.App(name="received", help="Received mail.")
 
 
-def _inbound(context: Context) -> Inbound:
+def _inbound(context: Context, store: Any = None) -> Inbound:
     i = context.installation
+    store = context.store if store is None else store
     # The platform's own courier looks at the queue every second, so nothing has to be woken from here.
     return Inbound(
-        context.store, Bodies(i.store, i.data_keys), i.clock, i.entropy, i.seal_webhook, wake=lambda: None,
+        store, Bodies(store, i.data_keys), i.clock, i.entropy, i.seal_webhook, wake=lambda: None,
         files=attachment_store(context.settings.attachments), allow_loopback_http=context.settings.capture,
     )  # fmt: skip
-
-
-def _at(moment: datetime | None) -> str:
-    return moment.isoformat(timespec="seconds") if moment is not None else ""
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """A time typed without a zone is in UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 @route.command(name="list")
@@ -161,7 +155,7 @@ def replay_route(
     """Hand over again what the endpoint never took of a time (all of it with --all). Times are UTC."""
 
     async def act(context: Context) -> int:
-        asked = schema.ReplayRange(since=_utc(since), until=_utc(until), only="all" if all else "failed")
+        asked = schema.ReplayRange(since=typed(since), until=typed(until), only="all" if all else "failed")
         found = await _inbound(context).replay_range(context.actor, id, asked)
         if json:
             print_json(found)
@@ -179,6 +173,7 @@ def list_received(
     route: str | None = None,
     state: schema.State | None = None,
     limit: int = 25,
+    grant: Grant = None,
     config: Config = None,
     workspace: Workspace = None,
     json: Json = False,
@@ -187,13 +182,14 @@ def list_received(
 
     async def act(context: Context) -> int:
         query = schema.ReceivedQuery(limit=limit, route=route, state=state)
-        page = await _inbound(context).find(context.actor, query)
+        store, actor = await store_for(context, grant, "list of received messages", "", content=False)
+        page = await _inbound(context, store).find(actor, query)
         if json:
             print_json(page)
         else:
             rows = [
                 (
-                    m.id, _at(m.received_at), ", ".join(c.state for c in m.copies) or "no route", m.mail_from or "<>",
+                    m.id, shown(m.received_at), ", ".join(c.state for c in m.copies) or "no route", m.mail_from or "<>",
                     m.subject[:50], f"spf {m.spf} dkim {m.dkim} dmarc {m.dmarc}", m.tls_version or "clear",
                 )
                 for m in page.data
@@ -216,7 +212,7 @@ def attempts(
             print_json(page)
         else:
             rows = [
-                (_at(a.at), a.route, a.number, a.outcome, a.status or "-", f"{a.elapsed_ms} ms", a.response[:60])
+                (shown(a.at), a.route, a.number, a.outcome, a.status or "-", f"{a.elapsed_ms} ms", a.response[:60])
                 for a in page.data
             ]
             print_table(rows, ("at", "route", "try", "outcome", "status", "took", "answer"))
@@ -226,11 +222,12 @@ def attempts(
 
 
 @received.command
-def raw(message: str, *, config: Config = None, workspace: Workspace = None) -> int:
+def raw(message: str, *, grant: Grant = None, config: Config = None, workspace: Workspace = None) -> int:
     """Write a message to standard output, octet for octet as it came."""
 
     async def act(context: Context) -> int:
-        sys.stdout.buffer.write(await _inbound(context).raw(context.actor, message))
+        store, actor = await store_for(context, grant, "content of a received message", message, content=True)
+        sys.stdout.buffer.write(await _inbound(context, store).raw(actor, message))
         return 0
 
     return run(config, workspace, act)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import cyclopts
 import structlog
 
 from mailward.adapters.net.egress import GuardedHttp
+from mailward.app.commands.moments import shown, typed
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.app.platform.webhooks import Webhooks
@@ -49,15 +50,6 @@ def _webhooks(context: Context) -> Webhooks:
     )  # fmt: skip
 
 
-def _at(moment: datetime | None) -> str:
-    return moment.isoformat(timespec="seconds") if moment is not None else ""
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """A time typed without a zone is in UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
-
-
 @app.command(name="list")
 def list_(*, limit: int = 100, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
     """The endpoints of a workspace, newest first."""
@@ -68,7 +60,7 @@ def list_(*, limit: int = 100, config: Config = None, workspace: Workspace = Non
             print_json(page)
         else:
             rows = [
-                (w.id, "on" if w.enabled else "off", _at(w.failing_since) or "-", w.url, w.disabled_reason or "")
+                (w.id, "on" if w.enabled else "off", shown(w.failing_since) or "-", w.url, w.disabled_reason or "")
                 for w in page.data
             ]
             print_table(rows, ("id", "state", "takes nothing since", "url", "disabled because"))
@@ -94,7 +86,7 @@ def events(
         if json:
             print_json(page)
         else:
-            rows = [(e.id, e.type, _at(e.at), e.state, e.attempts, _at(e.next_try_at)) for e in page.data]
+            rows = [(e.id, e.type, shown(e.at), e.state, e.attempts, shown(e.next_try_at)) for e in page.data]
             print_table(rows, ("id", "type", "happened", "state", "tries", "next try"))
         return 0
 
@@ -119,7 +111,7 @@ def attempts(
             print_json(page)
         else:
             rows = [
-                (_at(a.at), a.event, a.number, a.outcome, a.status or "-", f"{a.elapsed_ms} ms", a.response[:60])
+                (shown(a.at), a.event, a.number, a.outcome, a.status or "-", f"{a.elapsed_ms} ms", a.response[:60])
                 for a in page.data
             ]
             print_table(rows, ("at", "event", "try", "outcome", "status", "took", "answer"))
@@ -143,7 +135,7 @@ def replay(
     """Post again: one --event, or what the endpoint never took of a time (all of it with --all). Times are UTC."""
 
     async def act(context: Context) -> int:
-        asked = schema.StartReplay(event=event, since=_utc(since), until=_utc(until), only="all" if all else "failed")
+        asked = schema.StartReplay(event=event, since=typed(since), until=typed(until), only="all" if all else "failed")
         _print_replay(await _webhooks(context).replay(context.actor, webhook, asked), json=json)
         return 0
 
