@@ -46,6 +46,10 @@ for _name, _where in (
     ("workspace", "workspace:app"),
     ("migrate-store", "migrate_store:migrate_store"),
     ("node", "node:app"),
+    ("trust", "trust:app"),
+    ("register", "register:register"),
+    ("report", "register:report"),
+    ("status", "register:status"),
 ):
     app.command(_COMMANDS + _where, name=_name)
 

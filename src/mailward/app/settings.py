@@ -174,6 +174,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     attachments: Attachments = msgspec.field(default_factory=Attachments)
     mx: Mx = msgspec.field(default_factory=Mx)
     scanning: Scanning = msgspec.field(default_factory=Scanning)
+    evidence: Evidence = msgspec.field(default_factory=Evidence)
+    availability: Availability = msgspec.field(default_factory=Availability)
     geo: Geo = msgspec.field(default_factory=Geo)
     challenge: ChallengeSettings = msgspec.field(default_factory=ChallengeSettings)
     sign_in: SignInSettings = msgspec.field(default_factory=SignInSettings)

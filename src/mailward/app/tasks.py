@@ -13,6 +13,7 @@ from mailward.adapters.storage.sqlite.same_file import SameFile
 from mailward.app.naming import installation_names
 from mailward.app.objects import object_chores
 from mailward.app.parts import Parts
+from mailward.app.public.chores import PublicChores
 from mailward.app.retention import Retention, default_terms
 from mailward.app.signing import make_keys
 from mailward.app.telling import OwnerMail
@@ -47,8 +48,8 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
     own = WorkerChores(worker)
     if not worker.first or "upkeep" not in worker.roles:
         return own.tasks()
-    there = InstallationChores(worker)
-    return [*own.tasks(), *(_led(worker, task) for task in there.tasks()), Task("room", 60.0, own.room)]
+    led = [*InstallationChores(worker).tasks(), *PublicChores(worker).tasks()]
+    return [*own.tasks(), *(_led(worker, task) for task in led), Task("room", 60.0, own.room)]
 
 
 def _led(worker: Parts, task: Task) -> Task:

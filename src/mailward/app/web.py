@@ -28,6 +28,7 @@ from mailward.app.platform.suppressions import Suppressions
 from mailward.app.platform.members import Members
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
+from mailward.app.public.reading import PublicReader
 from mailward.app.retention import default_terms
 from mailward.app.settings import split_address
 from mailward.app.signing import make_keys
@@ -44,6 +45,7 @@ from mailward.edges.web.endpoint import Services
 from mailward.edges.web.limits import RateClass, WebLimits, default_rates
 from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.edges.web.public.notifications import sns_route
+from mailward.edges.web.trust.site import routes as public_routes
 from mailward.policy.access import Actor
 from mailward.policy.gcra import Rate
 
@@ -202,6 +204,7 @@ def web_application(worker: Parts) -> Front:
         secure=settings.http.public_url.startswith("https:"),
     )
     mounts = routes(platform, surroundings, i.entropy, services.origin)
+    mounts = [*public_routes(PublicReader(i), settings.http.public_url, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
     return build(services, Ready(worker), mounts=mounts, metrics=RequestMetrics(worker.metrics.registry))

@@ -12,6 +12,7 @@ from dataclasses import replace
 from mailward.app.checks import CHECKS
 from mailward.app.commands.output import Config, Json, Workspace, print_json
 from mailward.app.context import Context, run
+from mailward.app.public.verifying import COMMAND, store_lines
 from mailward.core.evidence.catalogue import CATALOGUE
 from mailward.core.evidence.model import Control, Line, State
 from mailward.core.evidence.verify import verify as run_checks
@@ -32,6 +33,8 @@ _WRONG_USE = 2
 def verify(*ids: str, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
     """Check promises against the running installation and say where each stands; all of them, or those named.
 
+    What is found is stored: the page /trust tells it.
+
     Exit codes: 0 when no check fails, 1 when one does, 2 when there is no promise of that name.
     """
     try:
@@ -48,6 +51,7 @@ def verify(*ids: str, config: Config = None, workspace: Workspace = None, json: 
         context.actor = replace(context.actor, id=REHEARSAL)
         lines = await run_checks(chosen, wanted, context, now=context.clock.now(), began=progress.show)
         progress.clear()
+        await store_lines(context, lines, COMMAND, whole=not ids, now=context.clock.now())
         if json:
             print_json({"at": context.clock.now(), "summary": counted(lines), "controls": lines})
         else:
