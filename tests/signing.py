@@ -1,4 +1,4 @@
-"""Stands for what the sign-in needs from outside: a guard that notes what it is asked, letters that are kept, a seal."""
+"""Stands for what the sign-in needs from outside: a guard that notes what it is asked, an entrance, a seal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
+from mailward.base.errors import Forbidden
 from mailward.base.ids import UserId
-from mailward.base.secret import Secret
-from mailward.core.identity.model import Arrival, Session, User
+from mailward.core.identity.model import Arrival, User
 from mailward.core.identity.passkeys import site_of
 from mailward.core.identity.sign_in import Means
 from mailward.policy.suspicion import Level, Suspicion
@@ -33,7 +33,9 @@ class Watcher:
         self.refusal: Exception | None = None
         self.level = Level.NONE
 
-    async def before(self, account: str, source: str, kind: str, *, proof: str = "", now: datetime) -> None:
+    async def before(
+        self, account: str, source: str, kind: str, *, proof: str = "", device: bytes | None = None, now: datetime
+    ) -> None:
         self.asked.append(("before", kind))
         if self.refusal is not None:
             raise self.refusal
@@ -41,29 +43,29 @@ class Watcher:
     async def failed(self, account: str, source: str, kind: str, *, now: datetime) -> None:
         self.asked.append(("failed", kind))
 
-    async def passed(self, account: str, source: str, kind: str, *, now: datetime) -> None:
+    async def passed(
+        self, account: str, source: str, kind: str, *, device: bytes | None = None, now: datetime
+    ) -> None:
         self.asked.append(("passed", kind))
 
     async def weigh(self, user: UserId, arrival: Arrival, *, now: datetime) -> Suspicion:
         return Suspicion(self.level, ("a new country",) if self.level else ())
 
 
-class Told:
-    """Notices, kept."""
+class Door:
+    """An entrance that holds what is HIGH, and keeps whom it was told of."""
 
-    def __init__(self) -> None:
-        self.sessions: list[Session] = []
-        self.links: list[str] = []
+    def __init__(self, guard: Watcher) -> None:
+        self.guard = guard
+        self.told: list[Arrival] = []
 
-    async def began(
-        self, user: User, session: Session, arrival: Arrival, suspicion: Suspicion, *, now: datetime
-    ) -> None:
-        self.sessions.append(session)
+    async def let_in(self, user: User, arrival: Arrival, *, factor: bool = False, proven: bool = False) -> Suspicion:
+        if self.guard.level is Level.HIGH and not factor:
+            raise Forbidden("sign_in_held", "Open the letter.")
+        return Suspicion(self.guard.level)
 
-    async def held(
-        self, user: User, arrival: Arrival, suspicion: Suspicion, confirm: Secret[str], *, now: datetime
-    ) -> None:
-        self.links.append(confirm.reveal())
+    async def began(self, user: User, arrival: Arrival, suspicion: Suspicion) -> None:
+        self.told.append(arrival)
 
 
 class Seal:
@@ -77,6 +79,6 @@ class Seal:
         return sealed[len(owner) :][::-1]
 
 
-def means(entropy: Any, guard: Watcher | None = None, told: Told | None = None) -> Means:
+def means(entropy: Any, door: Door | None = None) -> Means:
     """Everything at once."""
-    return Means(Inline(), guard or Watcher(), told or Told(), Seal(), SITE, entropy)
+    return Means(Inline(), door or Door(Watcher()), Seal(), SITE, entropy)

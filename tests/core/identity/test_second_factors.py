@@ -15,11 +15,11 @@ from mailward.core.identity import factors, resets, sessions, totp
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import Session
 from mailward.core.identity.people import new_setup_link
-from mailward.core.identity.sign_in import FactorMissing, Held, Progress, SignedIn, SignIn
+from mailward.core.identity.sign_in import FactorMissing, Progress, SignedIn, SignIn
 from mailward.core.workspaces.model import WorkspaceSettings
 from mailward.policy.suspicion import Level
 from tests.raw import dump
-from tests.signing import HOME, Seal, Told, Watcher, means
+from tests.signing import HOME, Door, Seal, Watcher, means
 
 EMAIL, PASSWORD = "owner@example.com", "violet tractor hums quietly"
 SEAL, STEP = Seal(), timedelta(seconds=30)
@@ -30,8 +30,9 @@ class World:
 
     def __init__(self, store: Store, clock: Any, entropy: Any) -> None:
         self.store, self.clock, self.entropy = store, clock, entropy
-        self.guard, self.told = Watcher(), Told()
-        self.sign = SignIn(store, means(entropy, self.guard, self.told))
+        self.guard = Watcher()
+        self.entrance = Door(self.guard)
+        self.sign = SignIn(store, means(entropy, self.entrance))
         self.door = Doorkeeper(store)
 
     @property
@@ -342,25 +343,19 @@ async def test_a_trusted_device_skips_the_factor_until_it_looks_strange(world: W
     await world.store.system_write(lambda tx: factors.distrust(tx, signed.session, device.id, now=world.now))
 
 
-async def test_a_held_sign_in_waits_for_its_owner(world: World) -> None:
-    """What looks wrong gets no session before the owner opens the letter; a denial ends everything."""
-    await world.begin()
-    signed = await world.in_at_once()
+async def test_what_is_held_gets_no_session_and_a_second_factor_is_not_held(world: World) -> None:
+    """The entrance has the last word before a session begins, and learns of each that did."""
+    session = await world.begin()
     world.guard.level = Level.HIGH
-    held = await world.password()
-    assert isinstance(held, Held)
-    ticket = held.ticket.reveal()
-    assert await world.sign.held(ticket, HOME, now=world.now) is None
-    with pytest.raises(NotFound):
-        await world.second(ticket, "123456")
-    await world.sign.confirm(world.told.links[0], now=world.now)
     with pytest.raises(Forbidden):
-        await world.sign.held(ticket, replace(HOME, address="198.51.100.9"), now=world.now)
-    assert await world.sign.held(ticket, HOME, now=world.now) is not None
-    assert isinstance(await world.password(), Held)
-    await world.sign.deny(world.told.links[1], now=world.now)
-    with pytest.raises(Unauthenticated):
-        await world.alive(signed)
+        await world.password()
+    assert len(world.entrance.told) == 1
+    assert [s.id for s in await world.store.system_read(lambda tx: tx.people.sessions(session.user))] == [session.id]
+    world.guard.level = Level.NONE
+    _, codes = await world.add_totp(session)
+    world.guard.level = Level.HIGH
+    await world.second(await world.ask(), codes[0])
+    assert len(world.entrance.told) == 2
 
 
 async def test_a_wrong_password_or_nobody_are_one_answer_after_the_same_work(world: World) -> None:

@@ -21,6 +21,10 @@ SESSION_ABSOLUTE = timedelta(days=14)
 SETUP_LINK_LIFE = timedelta(hours=24)
 
 
+LEAKED, PAUSED = "key.leaked", "key.paused"
+"""What owners are told of credentials."""
+
+
 class CredentialKind(StrEnum):
     """What a credential opens: the HTTP API, SMTP by password, or the private SMTP listener by source network."""
 
@@ -181,10 +185,6 @@ class TicketKind(StrEnum):
 
     SIGN_IN = "sign-in"
     """The password was right; a second factor is missing. In a cookie."""
-    HELD = "held"
-    """Everything was right, but it looks wrong: waits until the owner confirms. In a cookie."""
-    CONFIRM = "confirm"
-    """The owner's side of HELD, in a letter."""
     ENROL = "enrol"
     """A TOTP secret that was shown and not proved yet. In a cookie."""
     CEREMONY = "ceremony"

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from mailward.base.ids import SessionId, UserId, WorkspaceId
-from mailward.base.secret import Secret
 from mailward.core.identity.entry import EntryRepo
 from mailward.core.identity.model import (
     Arrival,
@@ -44,8 +43,17 @@ class Guard(Protocol):
     or not; `source` the address it came from. What was counted counts for every process.
     """
 
-    async def before(self, account: str, source: str, kind: str, *, proof: str = "", now: datetime) -> None:
-        """Count a try, before anything is verified.
+    async def before(
+        self,
+        account: str,
+        source: str,
+        kind: str,
+        *,
+        proof: str = "",
+        device: bytes | None = None,
+        now: datetime,
+    ) -> None:
+        """Count a try, before anything is verified. `device` is the digest of the cookie that the browser showed.
 
         LimitReached while locked (a time that grows and ends); ChallengeRequired until
         `proof` solves the challenge.
@@ -54,15 +62,17 @@ class Guard(Protocol):
     async def failed(self, account: str, source: str, kind: str, *, now: datetime) -> None:
         """The try was wrong."""
 
-    async def passed(self, account: str, source: str, kind: str, *, now: datetime) -> None:
+    async def passed(
+        self, account: str, source: str, kind: str, *, device: bytes | None = None, now: datetime
+    ) -> None:
         """The try was right: it was no guess."""
 
     async def weigh(self, user: UserId, arrival: Arrival, *, now: datetime) -> Suspicion:
         """How strange this sign-in of a known person looks."""
 
 
-class Notices(Protocol):
-    """Tells owners of sign-ins. It raises nothing: a letter that could not be sent stops nobody."""
+class Entrance(Protocol):
+    """What stands between a proof and a session: the guard before, suspicion and the letter to the owner after."""
 
     async def began(
         self, user: User, session: Session, arrival: Arrival, suspicion: Suspicion, *, now: datetime

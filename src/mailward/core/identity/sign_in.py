@@ -1,4 +1,4 @@
-"""Signing in, the one way for all: guard, first proof, suspicion, second factor, hold, session.
+"""Signing in, the one way for all: guard, first proof, suspicion, second factor, session, letter.
 
 What was proved so far is in a ticket between two requests, so a step cannot be left out,
 repeated or taken from elsewhere. Hashing runs beside the loop, never in a transaction.
@@ -28,12 +28,12 @@ from mailward.core.identity.model import (
 )
 from mailward.core.identity.passkeys import Site
 from mailward.core.identity.people import change_password, use_setup_link
-from mailward.core.identity.ports import Guard, IdentityTx, Notices, PasswordThreads, Sealer
-from mailward.core.identity.sessions import create_session, note_everywhere, session_actor
+from mailward.core.identity.ports import Entrance, IdentityTx, PasswordThreads, Sealer
+from mailward.core.identity.sessions import create_session, session_actor
 from mailward.core.workspaces.model import Workspace
 from mailward.core.workspaces.system import SystemStore
 from mailward.policy.access import Actor, Role
-from mailward.policy.suspicion import Level, Suspicion
+from mailward.policy.suspicion import Level
 
 _NOTE_EVERY = timedelta(minutes=1)
 _NOTED = 10_000
@@ -56,14 +56,7 @@ class FactorMissing:
     methods: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """All proofs were right, and it still looks wrong: the owner has to confirm by the letter that was sent."""
-
-    ticket: Secret[str]
-
-
-Progress = SignedIn | FactorMissing | Held
+Progress = SignedIn | FactorMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +64,7 @@ class Means:
     """What the pipeline works with. `site` is whom passkeys are for."""
 
     threads: PasswordThreads
-    guard: Guard
-    notices: Notices
+    entrance: Entrance
     sealer: Sealer
     site: Site
     entropy: Entropy
@@ -119,10 +111,12 @@ class SignIn:
         get the same Unauthenticated after the same work; LimitReached and ChallengeRequired
         come before any of it, for known and unknown alike.
         """
-        account, guard = email.strip(), self._means.guard
+        account, guard = email.strip(), self._means.entrance.guard
         if passwords.too_long(password):
             raise _wrong()
-        await guard.before(account, arrival.address, "password", proof=proof, now=now)
+        await guard.before(
+            account, arrival.address, "password", proof=proof, device=arrival.device_hash, now=now
+        )
         user, places = await self._store.system_read(lambda tx: _person(tx, account))
         stored = user.password if user is not None else passwords.NOBODY
         matches = await self._run(lambda: passwords.verify_password(password, stored))
@@ -131,11 +125,12 @@ class SignIn:
             if user is not None and places:
                 await self._note_failure(user, places[0], arrival.address, "password", now)
             raise _wrong()
-        await guard.passed(account, arrival.address, "password", now=now)
+        await guard.passed(account, arrival.address, "password", device=arrival.device_hash, now=now)
         if passwords.needs_rehash(stored) and stored != passwords.NOBODY:
             fresh = await self._run(lambda: passwords.hash_password(password, self._entropy))
             await self._store.system_write(lambda tx: tx.people.set_password(user.id, fresh))
-        return await self.proved(user, "password", arrival, workspace=workspace, now=now)
+        # A challenge is spent with the try it was solved for; a sign-in that then looks odd has proved itself already.
+        return await self.proved(user, "password", arrival, proven=bool(proof), workspace=workspace, now=now)
 
     async def ask_for_passkey(self, context: bytes, *, now: datetime) -> dict[str, Any]:
         """Options for signing in by passkey alone; `context` is this browser's."""
@@ -148,7 +143,7 @@ class SignIn:
         self, answer: str, context: bytes, arrival: Arrival, *, workspace: WorkspaceId | None = None, now: datetime
     ) -> Progress:
         """Begin with a passkey that checked its holder: it is both factors at once."""
-        guard = self._means.guard
+        guard = self._means.entrance.guard
         await guard.before("", arrival.address, "factor", now=now)
         try:
             factor = await self._store.system_write(
@@ -164,10 +159,20 @@ class SignIn:
         return await self.proved(user, "passkey", arrival, workspace=workspace, now=now)
 
     async def proved(
-        self, user: User, how: str, arrival: Arrival, *, workspace: WorkspaceId | None = None, now: datetime
+        self,
+        user: User,
+        how: str,
+        arrival: Arrival,
+        *,
+        proven: bool = False,
+        workspace: WorkspaceId | None = None,
+        now: datetime,
     ) -> Progress:
-        """Whatever proved first who they are (a password, a provider): what has to follow, or the session."""
-        suspicion = await self._means.guard.weigh(user.id, arrival, now=now)
+        """Whatever proved first who they are (a password, a provider): what has to follow, or the session.
+
+        Forbidden and ChallengeRequired as the entrance says; `proven` when a challenge was solved.
+        """
+        suspicion = await self._means.entrance.guard.weigh(user.id, arrival, now=now)
 
         async def look(tx: IdentityTx) -> tuple[list[tuple[WorkspaceId, Role]], list[Factor], bool]:
             places = [p for p in await tx.people.memberships(user.id) if workspace in (None, p[0])]
@@ -189,7 +194,7 @@ class SignIn:
                 )
                 return FactorMissing(ticket, methods_of(known))
             facts["how"] = f"{how} device"
-        return await self._end(user, places[0], facts, arrival, suspicion, now)
+        return await self._end(user, places[0], facts, arrival, now, proven=proven)
 
     # -- the second -----------------------------------------------------------------------------
 
@@ -227,7 +232,7 @@ class SignIn:
 
     async def second(
         self, ticket: str, arrival: Arrival, *, code: str = "", passkey: str = "", trust: bool = False, now: datetime
-    ) -> Progress:
+    ) -> SignedIn:
         """Show a second factor: a code of any kind, or a passkey. `trust`: not again on this device for 30 days.
 
         Unauthenticated when it is wrong or was used before; the guard counts tries before
@@ -236,7 +241,6 @@ class SignIn:
         digest = tickets.digest_of(ticket)
         user, step = await self._store.system_read(lambda tx: _whose(tx, digest, TicketKind.SIGN_IN, now))
         shown = await self.show(user, arrival.address, digest, code=code, passkey=passkey, now=now)
-        suspicion = await self._means.guard.weigh(user.id, arrival, now=now)
 
         async def finish(tx: IdentityTx) -> list[tuple[WorkspaceId, Role]]:
             await tickets.take(tx, digest, TicketKind.SIGN_IN, now=now)
@@ -245,7 +249,7 @@ class SignIn:
 
         places = await self._admit(user, await self._store.system_write(finish), arrival, now)
         facts = dict(step.facts, how=f"{step.facts['how']} {shown}", trust="1" if trust else "")
-        return await self._end(user, places[0], facts, arrival, suspicion, now)
+        return await self._end(user, places[0], facts, arrival, now)
 
     async def show(
         self,
@@ -260,7 +264,7 @@ class SignIn:
     ) -> str:
         """Check a second factor within a step: what it was. Counted before it is looked at; a wrong one is audited."""
         m = self._means
-        await m.guard.before(user.email, source, "factor", now=now)
+        await m.entrance.guard.before(user.email, source, "factor", now=now)
         try:
             if passkey:
                 await self._store.system_write(
@@ -276,12 +280,12 @@ class SignIn:
             if shown is None:
                 raise Unauthenticated("code_wrong", "This code is not right, or it was used already.")
         except (Unauthenticated, Invalid, NotFound):
-            await m.guard.failed(user.email, source, "factor", now=now)
+            await m.entrance.guard.failed(user.email, source, "factor", now=now)
             places = await self._store.system_read(lambda tx: tx.people.memberships(user.id))
             if places:
                 await self._note_failure(user, places[0], source, "factor", now)
             raise
-        await m.guard.passed(user.email, source, "factor", now=now)
+        await m.entrance.guard.passed(user.email, source, "factor", now=now)
         return shown
 
     # -- the end --------------------------------------------------------------------------------
@@ -292,13 +296,14 @@ class SignIn:
         place: tuple[WorkspaceId, Role],
         facts: dict[str, str],
         arrival: Arrival,
-        suspicion: Suspicion,
         now: datetime,
-    ) -> SignedIn | Held:
-        if suspicion.level >= Level.HIGH:
-            return await self._hold(user, place, facts, arrival, suspicion, now)
+        *,
+        proven: bool = False,
+    ) -> SignedIn:
+        two = bool(frozenset(facts["how"].split()) & (SECOND_FACTORS - {"device"}))
+        suspicion = await self._means.entrance.let_in(user, arrival, factor=two, proven=proven)
         signed = await self._store.system_write(lambda tx: self.begin(tx, user.id, place, facts, arrival, now=now))
-        await self._means.notices.began(user, signed.session, arrival, suspicion, now=now)
+        await self._means.entrance.began(user, arrival, suspicion)
         return signed
 
     async def begin(
@@ -327,80 +332,6 @@ class SignIn:
                     await tx.factors.use_device(known.id, now)
         return SignedIn(session_actor(session, role), session, token)
 
-    async def _hold(
-        self,
-        user: User,
-        place: tuple[WorkspaceId, Role],
-        facts: dict[str, str],
-        arrival: Arrival,
-        suspicion: Suspicion,
-        now: datetime,
-    ) -> Held:
-        async def hold(tx: IdentityTx) -> tuple[Secret[str], Secret[str]]:
-            kept = dict(facts, workspace=place[0], address=arrival.address, device=arrival.device, place=arrival.place)
-            held = await tickets.issue(tx, TicketKind.HELD, user.id, kept, now=now, entropy=self._entropy)
-            named = dict(kept, held=tickets.digest_of(held.reveal()).hex())
-            confirm = await tickets.issue(tx, TicketKind.CONFIRM, user.id, named, now=now, entropy=self._entropy)
-            why = {"address": arrival.address, "reasons": " ".join(suspicion.reasons)}
-            await note_everywhere(tx, user.id, "session.held", why, now=now)
-            return held, confirm
-
-        held, confirm = await self._store.system_write(hold)
-        await self._means.notices.held(user, arrival, suspicion, confirm, now=now)
-        return Held(held)
-
-    async def to_confirm(self, token: str, *, now: datetime) -> Ticket:
-        """What the owner is asked to confirm: address, device and place are in its facts."""
-        digest = tickets.digest_of(token)
-        return await self._store.system_read(lambda tx: tickets.look(tx, digest, TicketKind.CONFIRM, now=now))
-
-    async def confirm(self, token: str, *, now: datetime) -> None:
-        """The owner says it was them: the browser that waits may go on."""
-        digest = tickets.digest_of(token)
-
-        async def act(tx: IdentityTx) -> None:
-            ticket = await tickets.take(tx, digest, TicketKind.CONFIRM, now=now)
-            held = bytes.fromhex(ticket.facts["held"])
-            waiting = await tickets.look(tx, held, TicketKind.HELD, now=now)
-            await tx.factors.change_ticket(held, dict(waiting.facts, confirmed="1"))
-            assert ticket.user is not None
-            await note_everywhere(
-                tx, ticket.user, "session.confirmed", {"address": ticket.facts["address"]}, now=now
-            )
-
-        await self._store.system_write(act)
-
-    async def deny(self, token: str, *, now: datetime) -> UserId:
-        """The owner says it was not them: the browser that waits gets nothing, and everything they had open ends."""
-        digest = tickets.digest_of(token)
-
-        async def act(tx: IdentityTx) -> UserId:
-            ticket = await tickets.take(tx, digest, TicketKind.CONFIRM, now=now)
-            assert ticket.user is not None
-            await end_everything(tx, ticket.user)
-            await note_everywhere(tx, ticket.user, "session.denied", {"address": ticket.facts["address"]}, now=now)
-            return ticket.user
-
-        return await self._store.system_write(act)
-
-    async def held(self, ticket: str, arrival: Arrival, *, now: datetime) -> SignedIn | None:
-        """The session, once the owner confirmed; None while they did not. NotFound when it is over."""
-        digest = tickets.digest_of(ticket)
-
-        async def act(tx: IdentityTx) -> SignedIn | None:
-            user, step = await _whose(tx, digest, TicketKind.HELD, now)
-            if not step.facts.get("confirmed"):
-                return None
-            if step.facts["address"] != arrival.address:
-                raise Forbidden("moved_meanwhile", "This sign-in was confirmed for another address. Begin again.")
-            await tickets.take(tx, digest, TicketKind.HELD, now=now)
-            places = [p for p in await tx.people.memberships(user.id) if p[0] == step.facts["workspace"]]
-            if not places:
-                raise tickets.gone()
-            return await self.begin(tx, user.id, places[0], step.facts, arrival, now=now)
-
-        return await self._store.system_write(act)
-
     # -- passwords ------------------------------------------------------------------------------
 
     async def change_password(self, actor: Actor, session: Session, old: str, new: str, *, now: datetime) -> None:
@@ -409,11 +340,11 @@ class SignIn:
         if user is None or actor.id != user.id:
             raise Unauthenticated("unauthenticated", "Please sign in again.")
         await self._run(lambda: passwords.judge(new, about=(user.email, user.name)))
-        await self._means.guard.before(user.email, session.address, "password", now=now)
+        await self._means.entrance.guard.before(user.email, session.address, "password", now=now)
         if not await self._run(lambda: passwords.verify_password(old, user.password)):
-            await self._means.guard.failed(user.email, session.address, "password", now=now)
+            await self._means.entrance.guard.failed(user.email, session.address, "password", now=now)
             raise Unauthenticated("sign_in_failed", "The current password is not right.", detail="change password")
-        await self._means.guard.passed(user.email, session.address, "password", now=now)
+        await self._means.entrance.guard.passed(user.email, session.address, "password", now=now)
         hashed = await self._run(lambda: passwords.hash_password(new, self._entropy))
 
         async def act(tx: IdentityTx) -> None:
@@ -424,11 +355,11 @@ class SignIn:
 
     async def again(self, user: User, password: str, source: str, *, now: datetime) -> str:
         """The password once more, from somebody without a second factor who is signed in. Unauthenticated if wrong."""
-        await self._means.guard.before(user.email, source, "password", now=now)
+        await self._means.entrance.guard.before(user.email, source, "password", now=now)
         if not await self._run(lambda: passwords.verify_password(password, user.password)):
-            await self._means.guard.failed(user.email, source, "password", now=now)
+            await self._means.entrance.guard.failed(user.email, source, "password", now=now)
             raise Unauthenticated("sign_in_failed", "The password is not right.", detail="step-up")
-        await self._means.guard.passed(user.email, source, "password", now=now)
+        await self._means.entrance.guard.passed(user.email, source, "password", now=now)
         return "password"
 
     async def _admit(

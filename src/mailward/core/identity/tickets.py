@@ -15,8 +15,6 @@ from mailward.core.identity.ports import IdentityTx
 
 LIVES = {
     TicketKind.SIGN_IN: timedelta(minutes=10),
-    TicketKind.HELD: timedelta(minutes=30),
-    TicketKind.CONFIRM: timedelta(minutes=30),
     TicketKind.ENROL: timedelta(minutes=30),
     TicketKind.CEREMONY: timedelta(minutes=5),
     TicketKind.CODE: timedelta(minutes=10),
