@@ -11,7 +11,9 @@ from mailward.base.errors import NotFound, Unauthenticated
 from mailward.base.secret import Secret
 from mailward.base.sources import Clock, Entropy
 from mailward.core.identity import passwords, people, sessions, tokens
+from mailward.core.identity.known import KnownSessions
 from mailward.core.identity.lookup import Doorkeeper
+from mailward.core.identity.model import Session as Held
 from mailward.edges.web.dashboard.ports import Place, Session
 from mailward.policy.access import Role
 from mailward.policy.gcra import Rate
@@ -26,6 +28,7 @@ class Sessions:
         self._clock = clock
         self._entropy = entropy
         self._threads = HashingThreads()
+        self._known: KnownSessions[Session] = KnownSessions(keeper)
         self._guesses = Guesses(failures, clock.monotonic)
 
     async def setup_open(self, token: str) -> None:
@@ -96,7 +99,11 @@ class Sessions:
         return await self._store.system_write(act)
 
     async def resolve(self, token: str, *, ip: str) -> Session:
-        """Who is signed in; Unauthenticated otherwise."""
+        """Who is signed in; Unauthenticated otherwise. From memory, but for a minute's first time."""
+        now = self._clock.now()
+        return await self._known.resolve(token, ip, lambda: self._read(token, ip), now=now)
+
+    async def _read(self, token: str, ip: str) -> tuple[Held, Session]:
         actor, held = await self._keeper.authenticate_session(token, ip, now=self._clock.now())
 
         async def look(tx: Tx) -> tuple[str, list[Place]]:
@@ -106,7 +113,7 @@ class Sessions:
 
         email, places = await self._store.system_read(look)
         name = next((p.name for p in places if p.id == held.workspace), "")
-        return Session(Secret(token), actor, email, name, places=tuple(places))
+        return held, Session(Secret(token), actor, email, name, places=tuple(places))
 
     async def sign_out(self, session: Session) -> None:
         """End it."""
@@ -115,3 +122,4 @@ class Sessions:
         await self._store.write(
             held.workspace, lambda tx: sessions.revoke_session(tx, session.actor, held.id, now=self._clock.now())
         )
+        self._known.forget(token)

@@ -227,6 +227,8 @@ async def join(tx: IdentityTx, actor: Actor, user: User, role: Role, now: dateti
     """A place for a person, for verbs that have asked whether they may have it."""
     member = Member(user.id, user.email, user.name, role, now)
     await tx.people.add_member(actor.workspace, member)
+    # Pages of a person's sessions list the workspaces they may go to, and are kept until the epoch moves.
+    await tx.revocations.bump()
     facts = {"email": user.email, "name": user.name, "role": role.value}
     await tx.audit.append(actor, "member.added", user.id, facts, now=now)
     return member

@@ -44,6 +44,8 @@ async def add(tx: OperatorsTx, actor: Actor, email: str, *, now: datetime) -> Op
         raise Conflict("already_operator", "This person is an operator already.")
     made = Operator(user.id, user.email, now, actor.id, Register())
     await tx.operators.add(made)
+    # Sessions that began with one factor are not enough from now on.
+    await tx.revocations.bump()
     await tx.audit.append(_installation(actor), "operator.added", user.id, {"email": user.email}, now=now)
     return made
 

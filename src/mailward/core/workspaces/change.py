@@ -35,6 +35,8 @@ async def rename(tx: TenantTx, actor: Actor, name: str, *, now: datetime) -> Wor
     before = await _own(tx, actor)
     after = Workspace(before.id, good_name(name), before.created, before.settings)
     await tx.workspaces.rename(after.id, after.name)
+    # Processes keep what pages say of a session until the epoch moves.
+    await tx.revocations.bump()
     await tx.audit.append(actor, "workspace.renamed", after.id, {"from": before.name, "to": after.name}, now=now)
     return after
 
@@ -47,6 +49,8 @@ async def change_settings(tx: TenantTx, actor: Actor, settings: WorkspaceSetting
             raise Invalid("bad_period", f"A period is from 1 to {LONGEST_DAYS} days.", field=field)
     before = await _own(tx, actor)
     await tx.workspaces.change_settings(before.id, settings)
+    # A setting may ask more of sessions than they have shown.
+    await tx.revocations.bump()
     facts = {"messages_days": str(settings.messages_days), "content_days": str(settings.content_days)}
     await tx.audit.append(actor, "workspace.settings_changed", before.id, facts, now=now)
     return Workspace(before.id, before.name, before.created, settings)
