@@ -46,6 +46,7 @@ for _name, _where in (
     ("workspace", "workspace:app"),
     ("migrate-store", "migrate_store:migrate_store"),
     ("node", "node:app"),
+    ("operator", "operator:app"),
     ("trust", "trust:app"),
     ("register", "register:register"),
     ("report", "register:report"),

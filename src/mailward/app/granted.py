@@ -39,13 +39,23 @@ def unwrapping(store: Store, now: Callable[[], datetime]) -> ReadGuard:
     return guard
 
 
-class _OnlyTheLog:
-    """What is left of a transaction for a verb that notes its own read: the log."""
+class _OnlyReading:
+    """Of a repository, one method."""
 
-    __slots__ = ("audit",)
+    __slots__ = ("received",)
+
+    def __init__(self, tx: Tx) -> None:
+        self.received = tx.inbound.received
+
+
+class _OnlyTheLog:
+    """What is left of a transaction for a verb that notes its own read: the log, and a received message's place."""
+
+    __slots__ = ("audit", "inbound")
 
     def __init__(self, tx: Tx) -> None:
         self.audit = tx.audit
+        self.inbound = _OnlyReading(tx)
 
 
 class GrantedStore:

@@ -12,6 +12,8 @@ import structlog
 from mailward.adapters.storage.sqlite.same_file import SameFile
 from mailward.app.naming import installation_names
 from mailward.app.objects import object_chores
+from mailward.app.letters import Letters
+from mailward.app.operating import Operating
 from mailward.app.parts import Parts
 from mailward.app.public.chores import PublicChores
 from mailward.app.retention import Retention, default_terms
@@ -131,6 +133,20 @@ class InstallationChores:
             search_key=installation.search_key,
             now=installation.clock.now,
         )
+        self._operating = Operating(
+            installation.store,
+            Letters(
+                installation.store,
+                domains=worker.knowledge.domains,
+                accept=worker.acceptance.accept,
+                clock=installation.clock,
+                entropy=installation.entropy,
+                capture=worker.settings.capture,
+            ),
+            installation.clock,
+            installation.entropy,
+            worker.settings.http.public_url,
+        )
         self._owners = OwnerMail(
             installation.store,
             domains=worker.knowledge.domains,
@@ -154,6 +170,8 @@ class InstallationChores:
             Task("events", 3600.0, self.events),
             Task("attachments", 3600.0, self.attachments),
             Task("owners", 5.0, self._owners.run),
+            Task("operators", 15.0, self._operating.run),
+            Task("reviews", 3600.0, self._operating.daily),
         ]
 
     async def audit(self) -> int:

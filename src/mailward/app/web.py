@@ -15,6 +15,7 @@ from mailward.app.ceilings import api_rates
 from mailward.app.inbound.notifications import notifications_of
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
+from mailward.app.platform.access import Access
 from mailward.app.letters import Letters
 from mailward.app.platform.audit import Audit
 from mailward.app.platform.batches import Batches
@@ -22,6 +23,7 @@ from mailward.app.platform.domains import Domains
 from mailward.app.platform.inbound import Inbound
 from mailward.app.platform.keys import Keys
 from mailward.app.platform.messages import Messages
+from mailward.app.platform.operators import Operators
 from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.joining import Joining
 from mailward.app.platform.suppressions import Suppressions
@@ -64,6 +66,8 @@ class Platform:
     inbound: Inbound
     audit: Audit
     workspace: Workspaces
+    access: Access
+    operators: Operators
     sessions: Sessions
     members: Members
     joining: Joining
@@ -161,6 +165,8 @@ def letters_of(worker: Parts) -> Letters:
         ),
         audit=Audit(i.store, export_log),
         workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
+        access=Access(i.store, i.clock),
+        operators=Operators(i.store, i.data_keys, i.clock, i.entropy, i.search_key),
         sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=_sign_in_rate(worker)),
     )
 

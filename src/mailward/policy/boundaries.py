@@ -111,8 +111,12 @@ CLI: dict[str, frozenset[Permission]] = {
         ("operator add", "operator end", "operator file", "operator request"), frozenset({P.OPERATOR_CHANGE})
     ),
     **dict.fromkeys(
-        ("operator approve", "operator refuse", "operator begin", "operator revoke", "operator decide"),
+        ("operator approve", "operator refuse", "operator begin", "operator revoke", "operator database-login"),
         frozenset({P.OPERATOR_CHANGE}),
+    ),
+    # A decision is done at once: it may remove a member or a key.
+    "operator decide": frozenset(
+        {P.OPERATOR_CHANGE, P.WORKSPACE_CHANGE, P.MEMBER_READ, P.MEMBER_CHANGE, P.KEY_CHANGE}
     ),
     **dict.fromkeys(("trust show", "trust verify", "trust key", "status post", "status update"), HOST),
     **dict.fromkeys(("register fields", "register list", "register add", "register change", "register remove"), HOST),
@@ -134,6 +138,9 @@ JOBS: dict[str, frozenset[Permission]] = {
     "retention": frozenset({P.WORKSPACE_CHANGE}),
     "owners": frozenset({P.MESSAGE_SEND}),
     "letters": frozenset({P.MESSAGE_SEND}),
+    # They end, suspend and tell by rules of their own, and read nobody's mail.
+    "operators": frozenset(),
+    "reviews": frozenset(),
     # These look after the store, the log and this process, and act in no workspace's name.
     **dict.fromkeys(
         ("uses", "traffic", "certificates", "clock", "file", "room", "audit", "search", "overwrite", "events"),

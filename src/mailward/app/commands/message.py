@@ -7,8 +7,9 @@ from typing import Literal
 
 import cyclopts
 
-from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
+from mailward.app.commands.output import Config, Grant, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
+from mailward.app.shell_reading import messages_for
 from mailward.base.errors import Invalid
 from mailward.edges.web.schema import messages as schema
 
@@ -16,11 +17,14 @@ app = cyclopts.App(name="message", help="Messages.")
 
 
 @app.command(name="list")
-def list_(*, limit: int = 25, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+def list_(
+    *, limit: int = 25, grant: Grant = None, config: Config = None, workspace: Workspace = None, json: Json = False
+) -> int:
     """The newest messages of a workspace."""
 
     async def act(context: Context) -> int:
-        page = await context.messages.find(context.actor, schema.MessageQuery(limit=limit))
+        area, actor = await messages_for(context, grant, "list of messages", "")
+        page = await area.find(actor, schema.MessageQuery(limit=limit))
         if json:
             print_json(page)
         else:
@@ -32,11 +36,14 @@ def list_(*, limit: int = 25, config: Config = None, workspace: Workspace = None
 
 
 @app.command
-def explain(message: str, *, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+def explain(
+    message: str, *, grant: Grant = None, config: Config = None, workspace: Workspace = None, json: Json = False
+) -> int:
     """Why a message is where it is: every attempt, the MX and why, TLS, the dialogue, the class, the next try."""
 
     async def act(context: Context) -> int:
-        why = await context.messages.explain(context.actor, message)
+        area, actor = await messages_for(context, grant, "explanation of a message", message)
+        why = await area.explain(actor, message)
         if json:
             print_json(why)
             return 0
@@ -182,11 +189,12 @@ def erase(message: str, *, config: Config = None, workspace: Workspace = None) -
 
 
 @app.command
-def raw(message: str, *, config: Config = None, workspace: Workspace = None) -> int:
+def raw(message: str, *, grant: Grant = None, config: Config = None, workspace: Workspace = None) -> int:
     """The stored bytes of a message on standard output. The read is in the audit log."""
 
     async def act(context: Context) -> int:
-        sys.stdout.buffer.write(await context.messages.raw(context.actor, message))
+        area, actor = await messages_for(context, grant, "content of a message", message)
+        sys.stdout.buffer.write(await area.raw(actor, message))
         return 0
 
     return run(config, workspace, act)

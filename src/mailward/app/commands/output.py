@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 Config = Annotated[str | None, Parameter(name="--config", help="Settings file.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+Grant = Annotated[str | None, Parameter(name="--grant", help="The grant that an operator reads by.")]
 Workspace = Annotated[str | None, Parameter(name="--workspace", help="Workspace id; the oldest one by default.")]
 
 

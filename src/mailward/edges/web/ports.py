@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from mailward.edges.web.schema import access as access_types
 from mailward.edges.web.schema import audit as audit_types
 from mailward.edges.web.schema import domains as domain_types
 from mailward.edges.web.schema import inbound as inbound_types
@@ -299,8 +300,27 @@ class Workspace(Protocol):
     async def events(self, actor: Actor, query: workspace_types.EventQuery) -> message_types.EventPage: ...
 
 
+class Access(Protocol):
+    """Operators' access to the workspace, and the reviews of all access."""
+
+    async def list_access(self, actor: Actor, query: PageQuery) -> access_types.OperatorAccessPage: ...
+
+    async def permit(self, actor: Actor, grant: str) -> access_types.OperatorAccess: ...
+
+    async def revoke(self, actor: Actor, grant: str) -> access_types.OperatorAccess: ...
+
+    async def reviews(self, actor: Actor) -> access_types.AccessReviewPage: ...
+
+    async def review(self, actor: Actor, id: str) -> access_types.AccessReview: ...
+
+    async def decide(self, actor: Actor, id: str, request: access_types.DecideAccess) -> access_types.AccessReview: ...
+
+
 class Platform(Protocol):
     """Everything the API reaches."""
+
+    @property
+    def access(self) -> Access: ...
 
     @property
     def messages(self) -> Messages: ...

@@ -50,6 +50,8 @@ TITLES = {
 
 # code -> (status, what to do about it)
 CATALOGUE: dict[str, tuple[int, str]] = {
+    "self_approval": (403, "Somebody else has to decide this."),
+    "self_review": (403, "Somebody else reviews your own access."),
     "already_invited": (409, "Send the open invitation again, or withdraw it first."),
     "already_member": (409, "The address belongs to a member; change their role instead."),
     "attachment_type_refused": (422, "Receivers refuse files of this kind, so they are not taken as attachments."),
@@ -61,6 +63,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "credential_paused": (429, "It sent far more than ever before, and is paused until its owner releases it."),
     "content_gone": (410, "The content was let go when its term ended, or erased. What is known of the message stays."),
     "content_outlives_message": (422, "Keep messages at least as long as their content."),
+    "decided": (409, "Each item of an access review is decided once."),
     "deadline_passed": (503, "The request took too long inside the platform. Nothing of it is promised; ask again."),
     "domain_not_verified": (403, "Publish the records shown for the domain, then have it checked."),
     "duplicate_header": (400, "A header that may appear once appeared twice."),
@@ -82,6 +85,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "missing_host": (400, "HTTP/1.1 asks for one Host header."),
     "missing_field": (422, "The schema requires this field."),
     "missing_body": (400, "This operation needs a body."),
+    "no_grant": (403, "An operator reads by a live grant only."),
+    "not_restorable": (422, "A review does not give this back; add it anew."),
     "not_found": (404, "There is no such thing in your workspace."),
     "no_sender": (409, "Invitations are mailed. Verify a domain of this installation that may send first."),
     "rate_limited": (429, "Wait for the seconds named in Retry-After."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailward.edges.web.api import (
+    access,
     audit,
     domains,
     inbound,
@@ -31,5 +32,6 @@ def operations() -> list[Operation]:
         *inbound.OPERATIONS,
         *members.OPERATIONS,
         *workspace.OPERATIONS,
+        *access.OPERATIONS,
         *audit.OPERATIONS,
     ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailward.base.secret import Secret
+from mailward.core.operators.model import Wish
 from mailward.edges.web.ports import Platform
+from mailward.edges.web.schema.access import AccessReview, OperatorAccess
+from mailward.edges.web.schema.messages import Content, Explanation, MessagePage, MessageQuery
 from mailward.policy.access import Actor
 
 
@@ -96,8 +100,47 @@ class Joining(Protocol):
     ) -> None: ...
 
 
+class Operators(Protocol):
+    """The installation's operators. Every method raises NotFound for who is none, so that the door does not show."""
+
+    async def workspaces(self, user: str) -> Sequence[Any]: ...
+
+    async def register(self, user: str) -> Sequence[Any]: ...
+
+    async def grants(self, user: str) -> list[OperatorAccess]: ...
+
+    async def reviews(self, user: str) -> list[AccessReview]: ...
+
+    async def request(self, user: str, workspace: str, wish: Wish) -> OperatorAccess: ...
+
+    async def approve(self, user: str, grant: str) -> OperatorAccess: ...
+
+    async def refuse(self, user: str, grant: str) -> OperatorAccess: ...
+
+    async def begin(self, user: str, grant: str) -> OperatorAccess: ...
+
+    async def end(self, user: str, grant: str) -> OperatorAccess: ...
+
+    async def note(self, user: str, who: str, what: str, at: datetime) -> None: ...
+
+    async def decide(self, actor: Actor, id: str, item: str, decision: str) -> AccessReview: ...
+
+    async def reader(self, user: str | None, grant: str) -> Actor: ...
+
+    async def list_messages(self, reader: Any, query: MessageQuery) -> MessagePage: ...
+
+    async def explain(self, reader: Any, message: str) -> Explanation: ...
+
+    async def content(self, reader: Any, message: str) -> Content: ...
+
+    async def configuration(self, reader: Any) -> dict[str, Any]: ...
+
+
 class DashboardPlatform(Platform, Protocol):
     """Everything the dashboard reaches."""
+
+    @property
+    def operators(self) -> Operators: ...
 
     @property
     def sessions(self) -> Sessions: ...

@@ -11,10 +11,12 @@ from mailward.base.sources import Entropy
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.desk import Desk
+from mailward.edges.web.dashboard.pages.access import AccessPages
 from mailward.edges.web.dashboard.pages.delivery import Suppressions
 from mailward.edges.web.dashboard.pages.inbound import Inbound
 from mailward.edges.web.dashboard.pages.invitations import Invitations
 from mailward.edges.web.dashboard.pages.messages import Messages
+from mailward.edges.web.dashboard.pages.operator import OperatorPages
 from mailward.edges.web.dashboard.pages.people import People
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.pages.team import Team
