@@ -13,6 +13,7 @@ from mailward.adapters.storage.sqlite.same_file import SameFile
 from mailward.app.naming import installation_names
 from mailward.app.objects import object_chores
 from mailward.app.letters import Letters
+from mailward.app.notices import OwnerNotices
 from mailward.app.operating import Operating
 from mailward.app.parts import Parts
 from mailward.app.public.chores import PublicChores
@@ -162,6 +163,17 @@ class InstallationChores:
         return [
             *(Task(name, seconds, run) for name, seconds, run in self._store.chores()),
             *(Task(*chore) for chore in object_chores(self._worker.settings.objects, self._store, self._clock)),
+        letters = Letters(
+            installation.store,
+            domains=worker.knowledge.domains,
+            accept=worker.acceptance.accept,
+            clock=installation.clock,
+            entropy=installation.entropy,
+            capture=worker.settings.capture,
+        )
+        self._notices = OwnerNotices(
+            installation.store, letters, installation.clock, public_url=worker.settings.http.public_url
+        )
             Task("audit", 1.0, self.audit),
             Task("search", 1.0, self.search),
             Task("retention", 600.0, self.retention),
@@ -169,7 +181,7 @@ class InstallationChores:
             Task("drift", 60.0, self.drift),
             Task("events", 3600.0, self.events),
             Task("attachments", 3600.0, self.attachments),
-            Task("owners", 5.0, self._owners.run),
+            Task("owners", 5.0, self.owners),
             Task("operators", 15.0, self._operating.run),
             Task("reviews", 3600.0, self._operating.daily),
         ]
@@ -216,6 +228,14 @@ class InstallationChores:
             now=now,
             entropy=self._installation.entropy,
             tell=tell,
+    async def owners(self) -> int:
+        """What owners are to be told; how many mails."""
+        return await self._owners.run() + await self._notices.run()
+
+    async def figures(self) -> int:
+        """Hours beyond their term become days, and old requests go."""
+        return await end_terms(self._store, self._clock)
+
         )
 
     async def events(self) -> int:

@@ -25,6 +25,8 @@ from mailward.app.platform.keys import Keys
 from mailward.app.platform.messages import Messages
 from mailward.app.platform.operators import Operators
 from mailward.app.platform.sessions import Sessions
+from mailward.app.platform.leaks import Leaks
+from mailward.app.platform.members import Members
 from mailward.app.platform.joining import Joining
 from mailward.app.platform.suppressions import Suppressions
 from mailward.app.platform.members import Members
@@ -63,6 +65,7 @@ class Platform:
     domains: Domains
     keys: Keys
     webhooks: Webhooks
+    leaks: Leaks
     inbound: Inbound
     audit: Audit
     workspace: Workspaces
@@ -126,6 +129,7 @@ def platform_of(worker: Parts) -> Platform:
             i.store,
             i.clock,
             i.entropy,
+        leaks=Leaks(i.store, i.clock, changed=worker.revoked),
             i.seal_webhook,
             wake=worker.wake_webhooks,
             post=worker.webhooks.probe,

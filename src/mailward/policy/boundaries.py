@@ -67,6 +67,9 @@ CLI: dict[str, frozenset[Permission]] = {
     "domain check": frozenset({P.DOMAIN_READ, P.DOMAIN_CHANGE}),
     "domain rotate": frozenset({P.DOMAIN_READ, P.DOMAIN_CHANGE}),
     "domain release": frozenset({P.DOMAIN_CHANGE}),
+    "key check": HOST,
+    "workspace limits": HOST,
+    "workspace leaks": frozenset({P.WORKSPACE_READ, P.WORKSPACE_CHANGE}),
     "key list": frozenset({P.KEY_READ}),
     # Nobody hands out more than they hold: to make a key of any scope is to hold every scope.
     "key create": IN_WORKSPACE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from cyclopts import Parameter
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.base.errors import Invalid
-from mailward.core.identity import bursts, credentials, succession
+from mailward.core.identity import bursts, credentials, succession, tokens
 from mailward.core.identity.credentials import Wish
 from mailward.core.identity.model import Credential
 from mailward.policy.access import Scope
@@ -130,6 +131,21 @@ def release(id: str, *, config: Config = None, workspace: Workspace = None) -> i
         return 0
 
     return run(config, workspace, act)
+
+
+@app.command
+def check(*, json: Json = False) -> int:
+    """Read a token from standard input and say, offline, whether its checksum is right. Exits 1 when it is not.
+
+    Nothing is looked up: it tells a token from a look-alike, not whether it still works.
+    """
+    text = sys.stdin.read(1000).strip()
+    kind = tokens.kind_of(text)
+    if json:
+        print_json({"token": kind is not None, "kind": kind})
+    else:
+        print(f"a well-formed {kind}" if kind is not None else "not a token of ours")
+    return 0 if kind is not None else 1
 
 
 def state(credential: Credential, now: datetime) -> str:

@@ -13,10 +13,16 @@ from mailward.app.context import Context, run, workspaces
 from mailward.app.platform.workspace import Workspaces
 from mailward.app.retention import default_terms
 from mailward.base.errors import Invalid
+from mailward.base.ids import WorkspaceId
+from mailward.core.workspaces import change
+from mailward.core.workspaces.ceilings import set_ceilings
+from mailward.core.workspaces.model import Ceilings
 from mailward.edges.web.schema import workspace as schema
+from mailward.policy.access import Actor
 
 app = cyclopts.App(name="workspace", help="Workspaces and their settings.")
 
+Limit = Annotated[str | None, Parameter(help='A number a minute, 0 for no limit, or "default".')]
 Days = Annotated[str | None, Parameter(help='A number of days, or "default" for the installation\'s term.')]
 
 
@@ -35,6 +41,71 @@ def list_(*, config: Config = None, json: Json = False) -> int:
         return 0
 
     return run(config, None, act)
+
+
+@app.command
+def leaks(
+    *,
+    revoke: Annotated[bool | None, Parameter(name="--revoke", negative="--warn", help="What happens at once.")] = None,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """What happens to a key that somebody reports as leaked: --revoke it, or --warn its owner."""
+
+    async def act(context: Context) -> int:
+        actor = context.actor
+        found = await context.store.read(actor.workspace, lambda tx: change.show(tx, actor))
+        if revoke is not None:
+            now = context.clock.now()
+            found = await context.store.write(
+                actor.workspace, lambda tx: change.change_leak_response(tx, actor, revoke, now=now)
+            )
+        word = "revoke" if found.settings.revoke_leaked else "warn"
+        print_json({"leaked_keys": word}) if json else print_facts({"leaked keys": word})
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command
+def limits(
+    *,
+    api: Limit = None,
+    messages: Limit = None,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """How much a workspace may do in a minute, where that differs from the settings; with an option, change it."""
+
+    async def act(context: Context) -> int:
+        place = context.actor.workspace
+        kept = await context.store.system_read(lambda tx: tx.ceilings.get(place))
+        if api is not None or messages is not None:
+            kept = Ceilings(
+                kept.api if api is None else _limit(api, "api"),
+                kept.messages if messages is None else _limit(messages, "messages"),
+            )
+            operator = Actor(WorkspaceId(""), "cli", "cli")
+            now, wanted = context.clock.now(), kept
+            await context.store.system_write(lambda tx: set_ceilings(tx, operator, place, wanted, now=now))
+        facts = {"api": kept.api, "messages": kept.messages}
+        if json:
+            print_json(facts)
+        else:
+            print_facts({k: "default" if v is None else v or "none" for k, v in facts.items()})
+        return 0
+
+    return run(config, workspace, act)
+
+
+def _limit(text: str, option: str) -> int | None:
+    if text == "default":
+        return None
+    if not text.isdigit() or len(text) > 9:
+        raise Invalid("bad_limit", "Write a number a minute, 0 for no limit, or default.", field=option)
+    return int(text)
 
 
 @app.command

@@ -43,6 +43,10 @@ DOMAIN_TRANSITIONS: Mapping[DomainState, frozenset[DomainState]] = {
 }
 
 
+TRANSFER_ASKED, TRANSFERRED = "domain.transfer_asked", "domain.transferred"
+"""What owners are told of transfers."""
+
+
 class TransferState(StrEnum):
     """ASKED until the holder or, after `TRANSFER_WAIT`, the operator decides."""
 

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Protocol
 
 from mailward.base.errors import Conflict, NotFound
 from mailward.base.ids import WorkspaceId
-from mailward.core.identity.model import Credential
+from mailward.core.identity.model import PAUSED, Credential
 from mailward.core.identity.ports import IdentityTx
+from mailward.core.workspaces.notices import NoticesTx, tell_owner
 from mailward.policy import access, bursts
 from mailward.policy.access import Actor, Permission
 from mailward.policy.bursts import BurstRule, Traffic
 from mailward.policy.decision import Refuse
 
 
+class BurstsTx(IdentityTx, NoticesTx, Protocol):
+    """A transaction with what owners are to be told."""
+
+
 async def note_traffic(
-    tx: IdentityTx, counts: Mapping[tuple[WorkspaceId, str], int], rule: BurstRule, *, now: datetime
+    tx: BurstsTx, counts: Mapping[tuple[WorkspaceId, str], int], rule: BurstRule, *, now: datetime
 ) -> list[str]:
     """Add what was sent to the history of each credential and pause those that burst; the ids paused now.
 
     System scope, a few times a minute from every process: what they saw adds up in the
-    store, so that a burst spread over all of them is one burst. The owner finds the
-    reason in the audit log and on the dashboard.
+    store, so that a burst spread over all of them is one burst. The owner is mailed, and
+    finds the reason in the audit log and on the dashboard.
     """
     slot = bursts.slot_of(now.timestamp())
     paused = []
@@ -47,6 +53,7 @@ async def note_traffic(
                 "reason": decision.code,
             }
             await tx.audit.append(Actor(workspace, "system", "bursts"), "credential.paused", id, facts, now=now)
+            await tell_owner(tx, workspace, PAUSED, id, now=now)
             paused.append(id)
     return paused
 

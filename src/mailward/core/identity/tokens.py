@@ -18,6 +18,13 @@ API_KEY, SMTP_PASSWORD, SESSION, SETUP_LINK, INVITATION = "mwk_", "mws_", "mwu_"
 TICKET, DEVICE = "mwt_", "mwd_"
 TOKEN_PATTERN = r"\bmw[ksulitd]_[0-9A-Za-z]{49}\b"  # noqa: S105 - a pattern, not a secret
 
+_KINDS = {
+    API_KEY: "API key",
+    SMTP_PASSWORD: "SMTP password",
+    SESSION: "session",
+    SETUP_LINK: "setup link",
+    INVITATION: "invitation",
+}
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LENGTH = 4 + 43 + 6
 HINT = 8
@@ -37,6 +44,11 @@ def hash_token(token: str, prefix: str) -> bytes | None:
     if _checksum(token[:-6]) != token[-6:]:
         return None
     return hashlib.sha256(token.encode()).digest()
+
+
+def kind_of(text: str) -> str | None:
+    """What a token is for, in words, from its prefix and checksum alone; None when it is none of ours."""
+    return next((words for prefix, words in _KINDS.items() if hash_token(text, prefix) is not None), None)
 
 
 def _checksum(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from msgspec import structs
+
 from mailward.base import ids
 from mailward.base.errors import Invalid, NotFound
 from mailward.base.ids import WorkspaceId
@@ -75,6 +77,17 @@ async def change_retention(
         text = "Content cannot be kept longer than its message."
         raise Invalid("content_outlives_message", text, field="content_days")
     return await change_settings(tx, actor, settings, now=now)
+
+
+async def change_leak_response(tx: TenantTx, actor: Actor, revoke: bool, *, now: datetime) -> Workspace:
+    """Whether a key that is reported as leaked is revoked at once, or its owner only warned."""
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    before = await _own(tx, actor)
+    settings = structs.replace(before.settings, revoke_leaked=revoke)
+    await tx.workspaces.change_settings(before.id, settings)
+    facts = {"revoke_leaked": "yes" if revoke else "no"}
+    await tx.audit.append(actor, "workspace.settings_changed", before.id, facts, now=now)
+    return Workspace(before.id, before.name, before.created, settings)
 
 
 async def show(tx: TenantTx, actor: Actor) -> Workspace:

@@ -143,6 +143,9 @@ class NoticesRepo(Protocol):
 
     async def add(self, notice: Notice) -> None: ...
 
+    async def last(self, workspace: WorkspaceId, about: str, kind: str) -> datetime | None:
+        """When one of that kind was last added about a thing."""
+
     async def due(self, limit: int) -> list[Notice]:
         """The oldest first."""
 

@@ -122,6 +122,14 @@ class Domains(Protocol):
     async def remove(self, actor: Actor, domain: str) -> None: ...
 
 
+class Leaks(Protocol):
+    """Secrets that somebody found."""
+
+    async def report(self, token: str, where: str) -> None:
+        """Revoke it, or warn its owner. Takes the same time and says nothing, whatever it was."""
+        ...
+
+
 class Keys(Protocol):
     """API keys and SMTP credentials: shown once, hashed, revocable at once."""
 
@@ -333,6 +341,9 @@ class Platform(Protocol):
 
     @property
     def keys(self) -> Keys: ...
+
+    @property
+    def leaks(self) -> Leaks: ...
 
     @property
     def webhooks(self) -> Webhooks: ...

@@ -51,13 +51,24 @@ class OwnerNotices:
     async def add(self, notice: Notice) -> None:
         """To be told soon."""
         await self._sql.run(
-            "INSERT INTO owner_notices(id, tenant, at, kind, about, told) VALUES ($1, $2, $3, $4, $5, 'due')",
+            "INSERT INTO owner_notices(id, tenant, at, kind, about, told) VALUES ($1, $2, $3, $4, $5, 'due') "
+            "ON CONFLICT DO NOTHING",
             ids.decode("ntc", notice.id),
             ids.decode("ws", notice.workspace),
             to_us(notice.at),
             notice.kind,
             notice.about,
         )
+
+    async def last(self, workspace: WorkspaceId, about: str, kind: str) -> datetime | None:
+        """When one of that kind was last added about a thing."""
+        row = await self._sql.row(
+            "SELECT max(at) FROM owner_notices WHERE tenant = $1 AND about = $2 AND kind = $3",
+            ids.decode("ws", workspace),
+            about,
+            kind,
+        )
+        return None if row is None or row[0] is None else from_us(row[0])
 
     async def due(self, limit: int) -> list[Notice]:
         """The oldest first."""

@@ -133,3 +133,16 @@ class Paused(View):
     name: str
     paused_at: Instant
     reason: str
+
+
+class LeakReport(Request):
+    """A secret that was found, and where: an address or a few words. The answer is the same for any text."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=200)]
+    where: Annotated[str, Meta(max_length=300)] = ""
+
+
+class LeakReceived(View):
+    """Nothing is told about the secret."""
+
+    received: bool = True

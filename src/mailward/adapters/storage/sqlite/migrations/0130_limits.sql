@@ -13,6 +13,7 @@ CREATE TABLE owner_notices(
   about TEXT NOT NULL,
   told TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX owner_notices_about ON owner_notices(tenant, about);
 CREATE INDEX owner_notices_due ON owner_notices(at) WHERE told = 'due';
 -- A workspace (`asker`, whose domain is `domain`) has proved a name that another one (`holder`, as `held`) holds, and
 -- asks for it. It belongs to both.
