@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from mailward.app.context import Context, choose, cli_actor
+from mailward.app.context import Context, begin_verb, choose, cli_actor
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import Settings
 from mailward.base.errors import NotFound
@@ -55,6 +55,7 @@ async def run_all(settings: Settings) -> int:
 def main() -> None:
     """Read the settings, yield to everybody else, run."""
     os.nice(10)
+    begin_verb("verify")
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=Settings)
     sys.exit(asyncio.run(run_all(settings)))
 

@@ -65,7 +65,12 @@ CATALOGUE: tuple[Control, ...] = (
         "A node may die at any instant without losing accepted mail.",
         duty="run nodes, database and object store in more than one zone",
     ),
-    Control("AVAIL-2", "Availability is measured and shown against its target.", missing="probes and the status page"),
+    Control(
+        "AVAIL-2",
+        "Each minute is measured by a probe of API, submission and MX, shown against its target, and alerted on by how "
+        "fast the error budget burns.",
+        missing="a probe from outside the installation",
+    ),
     Control(
         "AVAIL-3", "The store can be restored to a chosen minute.", missing="restores, and copies of the embedded store"
     ),
@@ -201,8 +206,9 @@ CATALOGUE: tuple[Control, ...] = (
     Control("INCIDENT-1", "Incidents run as a guided record with its deadlines.", missing="the register"),
     Control(
         "INCIDENT-2",
-        "Anyone can report a weakness and gets an answer in time.",
-        missing="the intake and its deadlines",
+        "Anyone can report a weakness by a form that seals it, follows it with a link, and gets an acknowledgement "
+        "within two business days, or somebody is alerted.",
+        missing="reports that come as mail",
     ),
     # Privacy
     Control(
@@ -213,7 +219,11 @@ CATALOGUE: tuple[Control, ...] = (
     ),
     Control("PRIVACY-2", "Fields can be redacted or never stored.", missing="redaction"),
     Control("PRIVACY-3", "Everything about a person can be exported and erased.", missing="both"),
-    Control("PRIVACY-4", "Registers of subprocessors, regions and requests are public.", missing="the registers"),
+    Control(
+        "PRIVACY-4",
+        "Registers of subprocessors, regions, cookies and requests by authorities are public; who follows them is told "
+        "of changes, and what is overdue alerts.",
+    ),
     Control("PRIVACY-5", "Every stored field has a declared purpose.", missing="the catalogue of fields"),
     Control("BILLING-1", "No card data ever reaches the platform.", missing="metering into plans, hosted checkout"),
     Control(
@@ -236,8 +246,9 @@ CATALOGUE: tuple[Control, ...] = (
     # Trust
     Control(
         "TRUST-1",
-        "Each promise is a control with a check, and a broken control shows at the next run.",
-        missing="the public page; checks for every promise",
+        "Each promise is a control with a check, run daily; a broken control shows on a public, signed page at the "
+        "next run.",
+        missing="checks for every promise",
     ),
     Control("TRUST-2", "An auditor can take the evidence home and verify it.", missing="the bundle"),
 )
