@@ -62,6 +62,9 @@ class Parts(Protocol):
     leasing: Leasing
     heart: Heart
 
+    async def addresses(self, host: str) -> list[str]:
+        """Every address of a name; empty when there is none."""
+
     def revoked(self) -> None:
         """A credential was revoked here: have every cache look at once."""
 

@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from mailward.adapters.storage.sqlite.same_file import SameFile
+from mailward.app.figures import end_terms, write_requests
 from mailward.app.naming import installation_names
 from mailward.app.objects import object_chores
 from mailward.app.letters import Letters
@@ -76,6 +77,7 @@ class WorkerChores:
         return [
             Task("uses", 5.0, self._worker.keeper.note_uses),
             Task("traffic", 5.0, self.traffic),
+            Task("requests", 2.0, self.requests),
             Task("certificates", 30.0, self._worker.certificates.reload),
             Task("clock", 0.5, self.clock),
             Task("file", 0.5, self.file),
@@ -93,6 +95,11 @@ class WorkerChores:
         for id in paused:
             log.warning("credential_paused", credential=id)
         return 0
+
+    async def requests(self) -> int:
+        """What was asked of this worker's API, into the request log."""
+        i = self._worker.installation
+        return await write_requests(i.store, self._worker.requests, i.now_us())
 
     async def clock(self) -> int:
         """A clock that was set moves every lease; they are renewed."""
@@ -177,6 +184,7 @@ class InstallationChores:
             Task("audit", 1.0, self.audit),
             Task("search", 1.0, self.search),
             Task("retention", 600.0, self.retention),
+            Task("figures", 600.0, self.figures),
             Task("overwrite", 30.0, self._keeping.overwrite),
             Task("drift", 60.0, self.drift),
             Task("events", 3600.0, self.events),
@@ -209,6 +217,10 @@ class InstallationChores:
         if done.messages or done.keys:
             log.info("retention", messages=done.messages, data_keys=done.keys)
         return 0
+
+    async def figures(self) -> int:
+        """Hours beyond their term become days, and old requests go."""
+        return await end_terms(self._store, self._clock)
 
     async def drift(self) -> int:
         """Records of domains whose turn it is, against what is published."""

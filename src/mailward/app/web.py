@@ -21,6 +21,7 @@ from mailward.app.platform.audit import Audit
 from mailward.app.platform.batches import Batches
 from mailward.app.platform.domains import Domains
 from mailward.app.platform.inbound import Inbound
+from mailward.app.platform.figures import Figures
 from mailward.app.platform.keys import Keys
 from mailward.app.platform.messages import Messages
 from mailward.app.platform.operators import Operators
@@ -72,6 +73,7 @@ class Platform:
     access: Access
     operators: Operators
     sessions: Sessions
+    figures: Figures
     members: Members
     joining: Joining
 
@@ -171,6 +173,7 @@ def letters_of(worker: Parts) -> Letters:
         workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
         access=Access(i.store, i.clock),
         operators=Operators(i.store, i.data_keys, i.clock, i.entropy, i.search_key),
+        figures=Figures(i.store, i.clock),
         sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=_sign_in_rate(worker)),
     )
 
@@ -217,4 +220,4 @@ def web_application(worker: Parts) -> Front:
     mounts = [*public_routes(PublicReader(i), settings.http.public_url, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
-    return build(services, Ready(worker), mounts=mounts, metrics=RequestMetrics(worker.metrics.registry))
+    return build(services, Ready(worker), mounts=mounts, metrics=RequestMetrics(worker.metrics.registry), requests=worker.requests)

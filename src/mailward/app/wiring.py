@@ -69,6 +69,7 @@ from mailward.edges.smtpd.config import Mode, submission
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.edges.web.public.metrics import metrics_app
 from mailward.edges.web.server import Server, Tls
+from mailward.edges.web.request_log import RequestLog
 from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
 from mailward.edges.workers.upkeep import Upkeep
@@ -124,6 +125,7 @@ class Worker:
         self.roles = frozenset(plan.settings.server.roles)
         self.installation = Installation(plan.settings, worker=plan.slot)
         self.metrics = Metrics()
+        self.requests = RequestLog()
         self.generation = 0
         self.draining = False
         self._stop = asyncio.Event()

@@ -60,6 +60,7 @@ class Messages:
             sender=query.from_,
             subject=query.subject,
             tag=query.tag,
+            message_id=query.message_id,
             since=_us(query.since),
             until=_us(query.until),
         )

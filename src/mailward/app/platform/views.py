@@ -109,6 +109,7 @@ def attempt(a: Attempt) -> view.Attempt:
 
 _SENTENCES = {
     "delivered": "Every recipient's server took the message.",
+    "partly": "Some recipients' servers took the message. To the others nothing was sent.",
     "queued": "The message waits for its next try.",
     "scheduled": "The message waits for the time it was scheduled for.",
     "sending": "The message is under way now.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -13,7 +14,9 @@ from mailward.app.platform import views
 from mailward.app.store import Store, Tx
 from mailward.base.errors import Invalid
 from mailward.base.sources import Clock
+from mailward.core.messages.figures import TOOK
 from mailward.core.messages.find import Found
+from mailward.core.requests.model import LEFT_OUT
 from mailward.core.workspaces import change
 from mailward.core.workspaces.model import Workspace, WorkspaceSettings
 from mailward.core.workspaces.retention import Terms, terms
@@ -22,6 +25,21 @@ from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
 _DAY_SECONDS = 86_400
+# Messages a page of events looks at.
+_LOOK_AT_MOST = 100
+_EVENTS_MOST = 1 << 16
+
+
+class _Place(NamedTuple):
+    """Where a page of events ended: a message, and how many of its oldest events are still to be told."""
+
+    message: bytes
+    left: int
+
+    @property
+    def text(self) -> str:
+        """As a cursor."""
+        return base64.urlsafe_b64encode(self.message + min(self.left, _EVENTS_MOST - 1).to_bytes(2, "big")).decode()
 
 
 class Workspaces:
@@ -78,34 +96,38 @@ class Workspaces:
         rows = await self._store.read(actor.workspace, lambda tx: tx.messages.usage(first))
         days: dict[int, dict[str, int]] = {}
         for day, what, n in rows:
-            days.setdefault(day, {})[what] = n
+            if not what.startswith(TOOK) and what != LEFT_OUT:
+                days.setdefault(day, {})[what] = n
         return workspace.Usage(
             data=[workspace.UsageDay(date=_date(day), counts=counts) for day, counts in sorted(days.items())]
         )
 
     async def events(self, actor: Actor, query: workspace.EventQuery) -> messages.EventPage:
-        """Events grouped by message, the newest message first; `limit` counts messages."""
+        """Events grouped by message, the newest message first. A page may be short when a type is rare: go on."""
         access.require(actor, Permission.MESSAGE_READ)
-        before = _cursor(query.cursor)
+        place = _place(query.cursor)
         since, until = _us(query.since), _us(query.until)
 
-        async def verb(tx: Tx) -> tuple[list[messages.Event], bytes | None]:
-            page = await tx.messages.page(before=before, limit=query.limit + 1, since=since, until=until)
-            more = page[query.limit - 1].id if len(page) > query.limit else None
-            page = page[: query.limit]
+        async def verb(tx: Tx) -> tuple[list[messages.Event], _Place | None]:
+            # The message the last page ended in comes again: its older events are still to be told.
+            before = _after(place.message) if place is not None else None
+            page = await tx.messages.page(before=before, limit=_LOOK_AT_MOST, since=since, until=until)
             copies = await tx.deliveries.of([m.id for m in page])
             events: list[messages.Event] = []
             for m in page:
                 attempts, timeline = await tx.deliveries.attempts(m.id), await tx.messages.timeline(m.id)
-                events += reversed(views.events(Found(m, copies.get(m.id, [])), attempts, timeline))
-            return events, more
+                told = views.events(Found(m, copies.get(m.id, [])), attempts, timeline)
+                left = place.left if place is not None and place.message == m.id else len(told)
+                while left:
+                    if len(events) == query.limit:
+                        return events, _Place(m.id, left)
+                    left -= 1
+                    if query.type is None or told[left].type == query.type:
+                        events.append(told[left])
+            return events, _Place(page[-1].id, 0) if len(page) == _LOOK_AT_MOST else None
 
-        events, more = await self._store.read(actor.workspace, verb)
-        if query.type is not None:
-            events = [event for event in events if event.type == query.type]
-        return messages.EventPage(
-            data=events, next_cursor=base64.urlsafe_b64encode(more).decode() if more is not None else None
-        )
+        events, next = await self._store.read(actor.workspace, verb)
+        return messages.EventPage(data=events, next_cursor=next.text if next is not None else None)
 
 
 def _date(day: int) -> str:
@@ -116,13 +138,17 @@ def _us(moment: datetime | None) -> int | None:
     return int(moment.timestamp() * 1e6) if moment is not None else None
 
 
-def _cursor(text: str | None) -> bytes | None:
+def _after(message: bytes) -> bytes:
+    return min(int.from_bytes(message, "big") + 1, (1 << 128) - 1).to_bytes(16, "big")
+
+
+def _place(text: str | None) -> _Place | None:
     if text is None:
         return None
     try:
         raw = base64.urlsafe_b64decode(text)
     except (ValueError, binascii.Error):
         raw = b""
-    if len(raw) != 16:
+    if len(raw) != 18:
         raise Invalid("invalid_cursor", "This cursor is not one of ours; start again without it.", field="cursor")
-    return raw
+    return _Place(raw[:16], int.from_bytes(raw[16:], "big"))

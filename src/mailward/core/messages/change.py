@@ -13,6 +13,8 @@ from mailward.core.messages.told import about_copies
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
+# Who says "now" by a clock that is a little late means now.
+_LATE_CLOCK_US = 60_000_000
 MAX_AHEAD_US = 30 * 86_400_000_000
 # How many messages one call releases; whoever has more held asks again.
 RELEASE_MAX = 1000
@@ -102,10 +104,15 @@ async def _copies(tx: MessagesTx, message: bytes, states: tuple[DeliveryState, .
 
 
 async def reschedule(tx: MessagesTx, actor: Actor, message: bytes, *, due: int, now: int) -> int:
-    """Move the time of every waiting copy; Conflict when none waits, Invalid beyond 30 days. How many were moved."""
+    """Move the time of every waiting copy; Conflict when none waits. How many were moved.
+
+    Invalid for a time that is over, and beyond 30 days.
+    """
     access.require(actor, Permission.MESSAGE_CHANGE)
     if due > now + MAX_AHEAD_US:
         raise Invalid("scheduled_too_far", "A message can be scheduled up to 30 days ahead.", field="scheduled_at")
+    if due < now - _LATE_CLOCK_US:
+        raise Invalid("scheduled_in_the_past", "That time is over. Give the present one to send it now.", field="scheduled_at")
     await get(tx, _reader(actor), message)
     moved = await tx.deliveries.move(
         message, (DeliveryState.QUEUED,), DeliveryState.QUEUED, due=max(due, now), now=now, reason=None

@@ -81,6 +81,9 @@ async def find(tx: FindTx, actor: Actor, query: Query, *, key: bytes, now: int) 
     )
     out: list[Found] = []
     before = query.before
+    if query.until is not None:
+        # An id begins with its time, so the index is entered where the span ends.
+        before = min(before or b"\xff" * 16, (query.until // 1000).to_bytes(6, "big") + b"\x00" * 10)
     looked = 0
     while looked < _LOOK_AT_MOST:
         batch = await _candidates(tx, query, wanted, before, key)

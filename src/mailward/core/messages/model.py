@@ -35,6 +35,7 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     S.EXPIRED: frozenset(),
     S.DISCARDED: frozenset(),
 }
+_NOT_SENT = frozenset({S.DELIVERED, S.SUPPRESSED, S.CANCELLED, S.DISCARDED})
 OPEN = frozenset({S.QUEUED, S.LEASED, S.HELD})
 LETTERS = "letters"
 """The id of the actor who sends the platform's own letters to people: by it a message is known as one."""
@@ -146,7 +147,12 @@ ATTEMPT_DECODER = msgspec.msgpack.Decoder(AttemptFacts)
 
 
 def overall(states: list[DeliveryState]) -> str:
-    """One word for a message from the states of its deliveries: what its owner should look at first."""
+    """One word for a message from the states of its deliveries: what its owner should look at first.
+
+    "partly" is a message that some of its recipients got, while nothing was sent to the others.
+    """
+    if S.DELIVERED in states and set(states) <= _NOT_SENT:
+        return "partly" if set(states) != {S.DELIVERED} else "delivered"
     for state in (S.BOUNCED, S.EXPIRED, S.HELD, S.LEASED, S.QUEUED, S.SUPPRESSED, S.CANCELLED, S.DISCARDED):
         if state in states:
             return "sending" if state is S.LEASED else state.name.lower()

@@ -17,6 +17,7 @@ from mailward.edges.web.ports import Readiness
 from mailward.edges.web.problems import Answer
 from mailward.edges.web.public import documents, health
 from mailward.edges.web.public.metrics import RequestMetrics
+from mailward.edges.web.request_log import Noted, RequestLog
 from mailward.edges.web.routes import Operation, by_path
 from mailward.policy.access import Policy
 
@@ -49,7 +50,7 @@ def table(readiness: Readiness) -> list[Operation]:
 class Front:
     """The outermost application: request ids, framing, security headers, one log line; then the router."""
 
-    __slots__ = ("_entropy", "_exact", "_metrics", "_router")
+    __slots__ = ("_entropy", "_exact", "_metrics", "_now", "_requests", "_router")
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Front:
         services: Services,
         mounts: Sequence[BaseRoute] = (),
         metrics: RequestMetrics | None = None,
+        requests: RequestLog | None = None,
     ) -> None:
         endpoints = {path: Endpoint(methods, services) for path, methods in by_path(operations).items()}
         # Paths without parameters are found in one look-up; the router tries patterns in turn.
@@ -69,6 +71,8 @@ class Front:
         self._router = Router([*routes, *mounts], redirect_slashes=False, default=_not_found)
         self._entropy = services.entropy
         self._metrics = metrics
+        self._requests = requests
+        self._now = services.clock.now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection event of the server."""
@@ -103,13 +107,19 @@ class Front:
         operation = scope.get("mailward.operation", "other")
         if self._metrics is not None:
             self._metrics.observe(operation, seen, seconds)
+        workspace = scope.get("mailward.workspace")
+        if self._requests is not None and workspace:
+            at, us = int(self._now().timestamp() * 1e6), int(seconds * 1e6)
+            self._requests.note(
+                workspace, Noted(at, request_id, scope["method"], operation, seen, us, scope.get("mailward.actor", ""))
+            )
         log.info(
             "http_request",
             request=request_id,
             operation=operation,
             status=seen,
             ms=round(seconds * 1000, 2),
-            workspace=scope.get("mailward.workspace"),
+            workspace=workspace,
             actor=scope.get("mailward.actor"),
         )
 
@@ -120,9 +130,10 @@ def build(
     *,
     mounts: Sequence[BaseRoute] = (),
     metrics: RequestMetrics | None = None,
+    requests: RequestLog | None = None,
 ) -> Front:
     """The application. `mounts` are further Starlette routes (the dashboard), matched after the API."""
-    return Front(table(readiness), services, mounts, metrics)
+    return Front(table(readiness), services, mounts, metrics, requests)
 
 
 def _refuse_ambiguous(scope: Scope) -> None:

@@ -10,11 +10,20 @@ from typing import Any
 from mailward.base import ids
 from mailward.base.errors import Conflict, Invalid, NotFound, Unauthenticated
 from mailward.base.secret import Secret
-from mailward.edges.web.dashboard.ports import Session
+from mailward.edges.web.dashboard.ports import (
+    Puzzle,
+    Bucket,
+    Requested,
+    RequestsAsked,
+    RequestsPage,
+    Session,
+    Span,
+    Spread,
+)
 from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
 from mailward.policy.access import Actor, Permission
 from tests.edges.web.fake_inbound import FakeInbound
-from tests.edges.web.fake_members import FakeJoining, FakeMembers
+from tests.edges.web.fake_members import FakeFederated, FakeJoining, FakeMembers
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 CANARY = (
@@ -39,6 +48,32 @@ def mid(n: int) -> str:
     return ids.encode("msg", n.to_bytes(16, "big"))
 
 
+class FakeEntrance:
+    """Knows one link, called "good"."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, str]] = []
+        self.shown = Puzzle("altcha", "What is one plus one?", "token", True)
+
+    def puzzle(self) -> Puzzle:
+        return self.shown
+
+    def offer(self) -> dict[str, Any]:
+        return {"algorithm": "SHA-256", "challenge": "c", "salt": "s", "signature": "m", "maxNumber": 9}
+
+    async def look_at(self, token: str, kind: str) -> None:
+        if token != "good":
+            raise NotFound("not_found", "This link does not work (any more).")
+
+    async def confirm(self, token: str) -> None:
+        await self.look_at(token, "confirm")
+        self.done.append(("confirm", token))
+
+    async def disown(self, token: str) -> None:
+        await self.look_at(token, "disown")
+        self.done.append(("disown", token))
+
+
 @dataclass
 class FakePlatform:
     """Every area in one object; what acts did is kept in `done`."""
@@ -58,16 +93,19 @@ class FakePlatform:
     inbound: Any = None
     members: Any = None
     joining: Any = None
+    federated: Any = None
     audit: Any = None
     workspace: Any = None
     sessions: Any = None
+    entrance: Any = None
+    figures: Any = None
 
     def __post_init__(self) -> None:
         parts: dict[str, Callable[[FakePlatform], Any]] = {
             "messages": Messages, "suppressions": Suppressions, "domains": Domains, "keys": Keys,
             "webhooks": Webhooks, "inbound": lambda _: FakeInbound(), "members": lambda p: FakeMembers(p.text),
-            "joining": lambda _: FakeJoining(), "audit": Audit, "workspace": Workspace,
-            "sessions": Sessions,
+            "joining": lambda _: FakeJoining(), "federated": lambda _: FakeFederated(), "audit": Audit, "workspace": Workspace, "figures": Figures,
+            "sessions": Sessions, "entrance": lambda _: FakeEntrance(),
         }  # fmt: skip
         for name, part in parts.items():
             setattr(self, name, part(self))
@@ -111,7 +149,9 @@ class Sessions(Part):
         self.p.people[email] = password
         return await self.sign_in(email, password, **kw)
 
-    async def sign_in(self, email: str, password: str, *, ip: str, user_agent: str) -> Secret[str]:
+    async def sign_in(
+        self, email: str, password: str, *, ip: str, user_agent: str, device: str = "", proof: str = ""
+    ) -> Secret[str]:
         if self.p.people.get(email) != password:
             raise Unauthenticated("unauthenticated", "The address or the password is wrong.")
         token = f"session-{len(self.p.live)}-{email}"
@@ -441,3 +481,25 @@ class Workspace(Part):
     async def usage(self, actor: Actor, query: Any) -> workspace.Usage:
         counts = {"accepted": 1284, "delivered": 1201, "deferred": 61, "bounced": 9}
         return workspace.Usage(data=[workspace.UsageDay(date="2026-03-04", counts=counts)])
+
+
+class Figures:
+    """A day with a little of everything."""
+
+    def __init__(self, platform: FakePlatform) -> None:
+        self._p = platform
+
+    async def spread(self, actor: Actor, span: Span) -> Spread:
+        def bucket(n: int) -> Bucket:
+            sent = (n * 37) % 90 + 20
+            return Bucket(T0 + timedelta(hours=n), sent, sent - n % 4, n % 7, n % 4, int(n == 9), 3, 500, 2500)
+
+        buckets = [bucket(n) for n in range(24)]
+        return Spread(buckets, Bucket(T0, 1284, 1240, 61, 36, 1, 72, 500, 2500), hourly=span is Span.DAY)
+
+    async def requests(self, actor: Actor, asked: RequestsAsked) -> RequestsPage:
+        rows = [
+            Requested(f"req_{n:020x}", T0 + timedelta(seconds=n), "POST", "sendMessage", s, 3.25, self._p.text)
+            for n, s in enumerate((202, 422, 503))
+        ]
+        return RequestsPage(rows, None, 12)

@@ -27,7 +27,7 @@ BASE = "http://127.0.0.1:8080"
 PAGES = (
     *("/", "/messages", "/messages/{m}", "/messages/{m}/html", "/messages/{m}/text", "/messages/{m}/headers"),
     *("/messages/rows", "/messages/{m}/live", "/domains", "/domains/dom_1", "/keys", "/suppressions"),
-    *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit", "/settings"),
+    *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit", "/settings", "/requests", "/requests/rows"),
     "/webhooks/whk_1/events/evt_1",
     *("/received", f"/received/{MESSAGE}", f"/received/{MESSAGE}/raw", "/routes", f"/routes/{ROUTE}"),
 )
@@ -311,7 +311,7 @@ async def test_static_files_and_their_sums(visitor: Visitor) -> None:
         assert (await visitor.get(path)).status_code == 404
     folder = Path(dashboard.__file__).parent / "static" / "vendor"
     table = (folder / "VENDORED.md").read_text()
-    for name, digest in re.findall(r"^\| (\S+\.js) \|.*\| ([0-9a-f]{64}) \|$", table, re.M):
+    for name, digest in re.findall(r"^\| (\S+\.(?:js|css)) \|.*\| ([0-9a-f]{64}) \|$", table, re.M):
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 

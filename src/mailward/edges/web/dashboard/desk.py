@@ -99,6 +99,9 @@ class Desk:
             css=static.url("app.css"),
             script=static.url("app.js"),
             htmx=static.url("vendor/htmx-4.0.1.min.js"),
+            plot_lib=static.url("vendor/uplot-1.6.32.min.js"),
+            plot_css=static.url("vendor/uplot-1.6.32.min.css"),
+            plots=static.url("plots.js"),
             icon=static.url("favicon.svg"),
             capture=surroundings.capture,
         )

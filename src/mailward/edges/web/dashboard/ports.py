@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
 from mailward.base.secret import Secret
@@ -136,6 +138,100 @@ class Operators(Protocol):
     async def configuration(self, reader: Any) -> dict[str, Any]: ...
 
 
+class Span(Enum):
+    """How far back the plots look."""
+
+    DAY = "24h"
+    WEEK = "7d"
+    MONTH = "30d"
+    QUARTER = "90d"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What happened in an hour or a day from `at` on. The two times are upper bounds for 50 and 95 % of deliveries."""
+
+    at: datetime
+    accepted: int
+    delivered: int
+    deferred: int
+    bounced: int
+    complained: int
+    received: int
+    median_ms: int | None
+    slow_ms: int | None
+
+    @property
+    def ended(self) -> int:
+        """Copies that came to an end, one way or the other."""
+        return self.delivered + self.bounced
+
+    @property
+    def delivered_share(self) -> float | None:
+        """Percent of what ended; None when nothing did."""
+        return round(100 * self.delivered / self.ended, 2) if self.ended else None
+
+    @property
+    def bounced_share(self) -> float | None:
+        """Percent of what ended."""
+        return round(100 * self.bounced / self.ended, 2) if self.ended else None
+
+    @property
+    def complained_share(self) -> float | None:
+        """Percent of what was delivered."""
+        return round(100 * self.complained / self.delivered, 3) if self.delivered else None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Buckets, oldest first, without a gap; and all of them as one."""
+
+    buckets: list[Bucket]
+    whole: Bucket
+    hourly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """One answered request to the API."""
+
+    id: str
+    at: datetime
+    method: str
+    operation: str
+    status: int
+    ms: float
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsAsked:
+    """Filters of the request log; all have to fit."""
+
+    limit: int = 50
+    cursor: str = ""
+    failed: bool = False
+    operation: str = ""
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsPage:
+    """Newest first. `left_out` counts the last day's requests that were answered and not listed."""
+
+    data: list[Requested]
+    next: str | None
+    left_out: int
+
+
+class Figures(Protocol):
+    """What happened, in numbers."""
+
+    async def spread(self, actor: Actor, span: Span) -> Spread: ...
+
+    async def requests(self, actor: Actor, asked: RequestsAsked) -> RequestsPage: ...
+
+
 class DashboardPlatform(Platform, Protocol):
     """Everything the dashboard reaches."""
 
@@ -144,6 +240,9 @@ class DashboardPlatform(Platform, Protocol):
 
     @property
     def sessions(self) -> Sessions: ...
+
+    @property
+    def figures(self) -> Figures: ...
 
     @property
     def joining(self) -> Joining: ...

@@ -41,6 +41,7 @@ THEMES = ("", "light", "dark")
 _STATUS_WORDS = {
     "queued": "Waiting",
     "sending": "Sending",
+    "partly": "Partly delivered",
     "held": "Held",
     "delivered": "Delivered",
     "bounced": "Bounced",
@@ -51,6 +52,7 @@ _STATUS_WORDS = {
     "scheduled": "Scheduled",
     "deferred": "Deferred",
     "accepted": "Accepted",
+    "manual": "Listed by hand",
     "dkim": "DKIM",
     "spf": "SPF",
     "dmarc": "DMARC",
@@ -70,6 +72,34 @@ def _clock(value: datetime | None) -> str:
     return value.astimezone(UTC).strftime("%d %b %H:%M:%S") if value else ""
 
 
+def _epoch(value: datetime) -> int:
+    return int(value.timestamp())
+
+
+def _day(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%d %b %Y")
+
+
+def _hour(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%d %b, %H:%M")
+
+
+def _grouped(value: int) -> str:
+    """1 234 567 with thin spaces, which no reader takes for a decimal sign."""
+    return f"{value:,}".replace(",", "\u2009")
+
+
+def _took(ms: int | None) -> str:
+    """A time in the unit a person would use."""
+    if ms is None:
+        return "–"
+    if ms < 1000:
+        return f"{ms} ms"
+    if ms < 60_000:
+        return f"{ms / 1000:g} s"
+    return f"{ms / 60_000:g} min" if ms < 3_600_000 else f"{ms / 3_600_000:g} h"
+
+
 def _size(value: int) -> str:
     if value < 1024:
         return f"{value} B"
@@ -78,6 +108,9 @@ def _size(value: int) -> str:
 
 def _words(value: str) -> str:
     """`hard_bounce` and `domain.added` as a person says them."""
+    kind, colon, detail = value.partition(":")
+    if colon and kind in ("suppressed", "held"):
+        return f"{_words(kind)}: {_words(detail).lower()}"
     return _STATUS_WORDS.get(value) or value.replace("_", " ").replace(".", " ").strip().capitalize()
 
 
@@ -104,6 +137,11 @@ class Renderer:
             filters={
                 "when": _when,
                 "iso": _iso,
+                "epoch": _epoch,
+                "day": _day,
+                "hour": _hour,
+                "grouped": _grouped,
+                "took": _took,
                 "clock": _clock,
                 "size": _size,
                 "words": _words,

@@ -29,7 +29,17 @@ MediaType = Annotated[
     Meta(max_length=127, pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$(?!\n)", examples=["application/pdf"]),
 ]
 Status = Literal[
-    "queued", "sending", "held", "delivered", "bounced", "suppressed", "cancelled", "expired", "discarded", "scheduled"
+    "queued",
+    "sending",
+    "held",
+    "delivered",
+    "partly",
+    "bounced",
+    "suppressed",
+    "cancelled",
+    "expired",
+    "discarded",
+    "scheduled",
 ]
 
 
@@ -178,6 +188,7 @@ class MessageQuery(Request, rename={"from_": "from"}):
     to: Annotated[str, Meta(min_length=3, max_length=320, description="Exact recipient.")] | None = None
     from_: Annotated[str, Meta(min_length=3, max_length=320, description="Exact sender.")] | None = None
     subject: Annotated[str, Meta(min_length=1, max_length=100, description="A word of the subject.")] | None = None
+    message_id: Annotated[str, Meta(min_length=3, max_length=320, description="Exact Message-ID.")] | None = None
     stream: Literal["transactional", "broadcast"] | None = None
     since: Instant | None = None
     until: Instant | None = None

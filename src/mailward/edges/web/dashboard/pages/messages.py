@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from mailward.base.errors import Invalid, NotFound
 from mailward.edges.web.dashboard import mail_html
 from mailward.edges.web.dashboard.desk import Desk, Form
-from mailward.edges.web.dashboard.ports import Session
+from mailward.edges.web.dashboard.ports import Session, Span
 from mailward.edges.web.dashboard.render import FRAME_CSP, SECURITY_HEADERS, redirect
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.messages import (
@@ -24,15 +25,16 @@ from mailward.edges.web.schema.messages import (
     ReleaseHeld,
     ResumeSending,
 )
-from mailward.edges.web.schema.workspace import UsageQuery
 from mailward.policy.access import Permission
 
-_FILTERS = ("status", "to", "from", "subject", "tag", "stream")
+_FILTERS = ("status", "to", "from", "subject", "tag", "stream", "id", "since", "until")
 STATUSES = (
     *("queued", "sending", "scheduled", "held", "delivered", "bounced"),
-    *("suppressed", "expired", "cancelled", "discarded"),
+    *("partly", "suppressed", "expired", "cancelled", "discarded"),
 )
+_SPANS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
 _OPEN = frozenset(("queued", "sending", "scheduled", "held"))
+_OWN_ID = re.compile(r"msg_[0-9a-z]{10,40}")
 _VIEWS = ("html", "text", "headers")
 _HEADERS_SHOWN = 64 * 1024
 
@@ -64,13 +66,10 @@ class Messages:
         ]
 
     async def overview(self, request: Request, session: Session) -> Response:
-        """Counts of the last week, first steps, the newest messages."""
+        """What happened in numbers, the newest messages, first steps."""
         platform = self._desk.platform
-        usage = await platform.workspace.usage(session.actor, UsageQuery(days=7))
-        totals: dict[str, int] = {}
-        for day in usage.data:
-            for what, count in day.counts.items():
-                totals[what] = totals.get(what, 0) + count
+        asked = request.query_params.get("span", "")
+        span = Span(asked) if asked in _SPANS else Span.DAY
         page = await platform.messages.find(session.actor, MessageQuery(limit=10))
         may_see = Permission.KEY_READ in session.actor.permissions
         return self._desk.page(
@@ -81,7 +80,9 @@ class Messages:
             domains=(await platform.domains.list(session.actor, PageQuery(limit=100))).data,
             webhooks=(await platform.webhooks.list(session.actor, PageQuery(limit=100))).data,
             sending=await platform.messages.sending(session.actor),
-            totals=totals,
+            spread=await platform.figures.spread(session.actor, span),
+            span=span.value,
+            spans=list(_SPANS.items()),
             messages=page.data,
             around=self._desk.surroundings,
             poll="/messages/rows?limit=10",
@@ -89,6 +90,9 @@ class Messages:
 
     async def list(self, request: Request, session: Session) -> Response:
         """Filters and a page of messages; the first page keeps itself up to date."""
+        wanted = request.query_params.get("id", "").strip()
+        if _OWN_ID.fullmatch(wanted):
+            return redirect(f"/messages/{wanted}")
         chosen, page, error = await self._find(request, session)
         first = "cursor" not in request.query_params
         return self._desk.page(
@@ -98,6 +102,7 @@ class Messages:
             here="messages",
             error=error,
             chosen=chosen,
+            filtered=any(chosen.values()),
             statuses=STATUSES,
             sending=await self._desk.platform.messages.sending(session.actor),
             messages=page.data,
@@ -110,12 +115,18 @@ class Messages:
 
     async def rows(self, request: Request, session: Session) -> Response:
         """Only the rows, for the list that refreshes itself."""
-        _, page, _ = await self._find(request, session)
-        return self._desk.renderer.page("message_rows.html", messages=page.data)
+        chosen, page, _ = await self._find(request, session)
+        return self._desk.renderer.page("message_rows.html", messages=page.data, filtered=any(chosen.values()))
 
     async def _find(self, request: Request, session: Session) -> tuple[dict[str, str], MessagePage, str]:
         chosen = {name: request.query_params.get(name, "").strip() for name in _FILTERS}
-        asked: dict[str, Any] = {k: v for k, v in chosen.items() if v}
+        asked: dict[str, Any] = {k: v for k, v in chosen.items() if v and k != "id"}
+        if chosen["id"]:
+            asked["message_id"] = chosen["id"].strip("<>")
+        for name in ("since", "until"):
+            if name in asked:
+                # What a datetime-local input holds is meant in UTC, as every time on these pages.
+                asked[name] = asked[name] if asked[name].endswith("Z") else f"{asked[name]}Z"
         for name in ("cursor", "limit"):
             if value := request.query_params.get(name):
                 asked[name] = value
