@@ -14,6 +14,7 @@ from mailward.edges.web.schema import audit, domains, keys, messages, suppressio
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
 from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Scope
+from tests.edges.web.fake_access import FakeAccess
 from tests.edges.web.fake_inbound import FakeInbound
 from tests.edges.web.fake_members import FakeMembers
 
@@ -459,5 +460,6 @@ class FakePlatform:
         self.webhooks = FakeWebhooks()
         self.inbound = FakeInbound()
         self.members = FakeMembers()
+        self.access = FakeAccess()
         self.audit = FakeAudit()
         self.workspace = FakeWorkspace()

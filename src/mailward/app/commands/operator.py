@@ -6,12 +6,13 @@ Every command but `list`, `add`, `end` and `file` says with --as which operator 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import cyclopts
 from cyclopts import Parameter
 
-from mailward.app.commands.output import Config, Json, print_json, print_table
+from mailward.app.commands.output import Config, Json, print_facts, print_json, print_table
 from mailward.app.context import Context, choose, run
 from mailward.app.platform.operators import shown_operator
 from mailward.app.shell_reading import operators
@@ -220,6 +221,38 @@ def decide(
         else:
             done = await _decide_in(context, await choose(context.store, workspace), review, item, decision)
         _print_reviews([done], json=json)
+        return 0
+
+    return run(config, None, act)
+
+
+@app.command(name="database-login")
+def database_login(
+    *,
+    grant: Annotated[str, Parameter(help="A live grant.")] = "",
+    admin: Annotated[
+        str, Parameter(name="--admin-url-file", help="File with the URI of a database role that may make roles.")
+    ],
+    config: Config = None,
+    json: Json = False,
+) -> int:
+    """Make a personal login to PostgreSQL that ends with the grant; without --grant, drop those that are over.
+
+    It reads the facts of the grant's workspace and changes nothing. The password is shown this once.
+    """
+
+    url = Path(admin).read_text("utf-8").strip()
+
+    async def act(context: Context) -> int:
+        if context.settings.storage.kind != "postgres":
+            raise Invalid("no_server", "The embedded store is an encrypted file: there is nothing to sign in to.")
+        from mailward.app.database_logins import drop, make
+
+        if not grant:
+            print(f"{await drop(context, url)} logins dropped")
+            return 0
+        made = await make(context, url, grant)
+        print_json(made) if json else print_facts(made)
         return 0
 
     return run(config, None, act)

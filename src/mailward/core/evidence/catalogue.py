@@ -120,11 +120,10 @@ CATALOGUE: tuple[Control, ...] = (
     Control("AUTHZ-2", "The database refuses any query that is not inside a tenant's scope."),
     Control(
         "AUTHZ-3",
-        "Operators have no standing access to content.",
-        missing="break-glass with approval",
+        "Operators have no standing access to content: a grant, a second person, an end, each read in the log.",
         duty="give people no shell on the machine that holds the key file",
     ),
-    Control("AUTHZ-4", "Access is reviewed every quarter.", missing="reviews"),
+    Control("AUTHZ-4", "Access is reviewed every quarter, and what nobody looked at is suspended."),
     # Input and abuse
     Control(
         "INPUT-1",
@@ -229,8 +228,7 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "PEOPLE-1",
         "Whoever operates the installation is vetted, bound and trained, and that is dated.",
-        duty="keep the dates until the register exists",
-        missing="the register that blocks lapsed operators",
+        duty="enter what was signed, checked and taught (`mailward operator file`)",
     ),
     # Supply chain
     Control(

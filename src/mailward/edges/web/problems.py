@@ -87,6 +87,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "missing_body": (400, "This operation needs a body."),
     "no_grant": (403, "An operator reads by a live grant only."),
     "not_restorable": (422, "A review does not give this back; add it anew."),
+    "grant_ended": (409, "This access of an operator has ended already."),
+    "grant_state": (409, "This request of an operator is at a stage that does not allow it."),
     "not_found": (404, "There is no such thing in your workspace."),
     "no_sender": (409, "Invitations are mailed. Verify a domain of this installation that may send first."),
     "rate_limited": (429, "Wait for the seconds named in Retry-After."),

@@ -67,6 +67,7 @@ def routes(
     found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
     areas = (
         People, Invitations, Messages, Inbound, Domains, Keys, Suppressions, Webhooks, Team, AuditLog, WorkspaceSettings, RequestPages,
+        AccessPages, OperatorPages,
     )  # fmt: skip
     for area in areas:
         found += area(desk).routes()
