@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from mailward.adapters.storage.sqlite.engine import step
+from mailward.app.guard.parts import GuardParts
 from mailward.app.store import Store, Tx
 from mailward.base.errors import MailwardError, Unauthenticated
 from mailward.base.secret import Secret
@@ -17,24 +19,53 @@ from mailward.policy.access import Actor
 class Doors:
     """Implements `app.gate.Credentials` and `edges.web.ports.Authenticator` on the doorkeeper."""
 
-    def __init__(self, store: Store, keeper: Doorkeeper, clock: Clock, counted: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keeper: Doorkeeper,
+        clock: Clock,
+        counted: Callable[[str, str], None],
+        parts: GuardParts | None = None,
+    ) -> None:
+        """`parts` is the guard before both doors; without it nothing is counted."""
         self._store = store
         self._keeper = keeper
         self._clock = clock
         self._counted = counted
+        self._parts = parts
 
     async def authenticate(self, token: str, ip: str) -> Actor:
         """The actor of an API key."""
+        now = self._clock.now()
         try:
-            actor = await self._keeper.authenticate_key(token, ip, now=self._clock.now())
-        except MailwardError:
+            if (parts := self._parts) is not None and parts.guard.waiting(ip) and not self._keeper.knows(token):
+                parts.guard.before_token(ip)
+            actor = await self._keeper.authenticate_key(token, ip, now=now)
+        except MailwardError as e:
             self._counted("api", "failed")
+            await self._wrong(e, token, ip, "key", now)
             raise
+        if self._parts is not None:
+            self._parts.used(actor, ip, now)
         return actor
 
     async def smtp(self, username: str, password: Secret[str], ip: str) -> Actor:
         """The actor of an SMTP credential."""
-        return await self._keeper.authenticate_smtp(username, password.reveal(), ip, now=self._clock.now())
+        now, shown = self._clock.now(), password.reveal()
+        try:
+            if (parts := self._parts) is not None and parts.guard.waiting(ip) and not self._keeper.knows(shown):
+                parts.guard.before_token(ip)
+            actor = await self._keeper.authenticate_smtp(username, shown, ip, now=now)
+        except MailwardError as e:
+            await self._wrong(e, f"{username} {shown}", ip, "smtp", now)
+            raise
+        if self._parts is not None:
+            self._parts.used(actor, ip, now)
+        return actor
+
+    async def _wrong(self, error: MailwardError, shown: str, ip: str, kind: str, now: datetime) -> None:
+        if self._parts is not None and isinstance(error, Unauthenticated):
+            await self._parts.guard.failed(shown, ip, kind, now=now)
 
     def network(self, ip: str) -> Actor | None:
         """The actor whose credential is this source network, from memory (see `load_networks`)."""

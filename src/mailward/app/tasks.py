@@ -33,6 +33,7 @@ from mailward.core.webhooks.lease import prune
 from mailward.edges.workers.upkeep import Task
 from mailward.policy.boundaries import job_actor
 from mailward.policy.bursts import KEEP_SLOTS, BurstRule, slot_of
+from mailward.policy.detection import Kind
 
 log = structlog.get_logger()
 
@@ -77,6 +78,7 @@ class WorkerChores:
         return [
             Task("uses", 5.0, self._worker.keeper.note_uses),
             Task("traffic", 5.0, self.traffic),
+            Task("guard", 3.0, self.guard),
             Task("requests", 2.0, self.requests),
             Task("certificates", 30.0, self._worker.certificates.reload),
             Task("clock", 0.5, self.clock),
@@ -91,6 +93,8 @@ class WorkerChores:
             return 0
         limits, store, now = worker.settings.limits, worker.installation.store, worker.installation.clock.now()
         rule = BurstRule(limits.burst_factor, limits.burst_floor)
+        for (workspace, id), recipients in counts.items():
+            worker.guarding.watch.note(Kind.SENT, id, "", count=recipients, workspace=workspace, now=now)
         paused = await store.system_write(lambda tx: note_traffic(tx, counts, rule, now=now))
         for id in paused:
             log.warning("credential_paused", credential=id)
@@ -100,6 +104,10 @@ class WorkerChores:
         """What was asked of this worker's API, into the request log."""
         i = self._worker.installation
         return await write_requests(i.store, self._worker.requests, i.now_us())
+
+    async def guard(self) -> int:
+        """What this worker saw of attacks, into what all saw."""
+        return await self._worker.guarding.tell(self._worker.installation.clock.now())
 
     async def clock(self) -> int:
         """A clock that was set moves every lease; they are renewed."""
@@ -189,6 +197,8 @@ class InstallationChores:
             Task("drift", 60.0, self.drift),
             Task("events", 3600.0, self.events),
             Task("attachments", 3600.0, self.attachments),
+            Task("alerts", 30.0, self.alerts),
+            Task("guard", 600.0, self.forget_tries),
             Task("owners", 5.0, self.owners),
             Task("operators", 15.0, self._operating.run),
             Task("reviews", 3600.0, self._operating.daily),
@@ -257,6 +267,14 @@ class InstallationChores:
         oldest = slot_of(now / 1e6) - KEEP_SLOTS
         await self._store.system_write(lambda tx: tx.credentials.forget_traffic(oldest))
         return 0
+
+    async def alerts(self) -> int:
+        """Attacks that the rules recognise in what all workers saw; how many alerts."""
+        return len(await self._worker.guarding.watch.judge(self._clock.now()))
+
+    async def forget_tries(self) -> int:
+        """What the guard kept past its time goes."""
+        return await self._worker.guarding.watch.forget(self._clock.now())
 
     async def attachments(self) -> int:
         """Files of received messages that keep no content any more, those a crash left behind included."""

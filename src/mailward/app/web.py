@@ -16,6 +16,7 @@ from mailward.app.inbound.notifications import notifications_of
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
 from mailward.app.platform.access import Access
+from mailward.app.guard.entrance import Entrance
 from mailward.app.letters import Letters
 from mailward.app.platform.audit import Audit
 from mailward.app.platform.batches import Batches
@@ -73,6 +74,7 @@ class Platform:
     access: Access
     operators: Operators
     sessions: Sessions
+    entrance: Entrance
     figures: Figures
     members: Members
     joining: Joining
@@ -114,6 +116,7 @@ def platform_of(worker: Parts) -> Platform:
         log = await i.store.read(actor.workspace, lambda tx: export(tx, actor, i.vault.log_signer(), now=i.clock.now()))
         return msgspec.json.encode(log)
 
+    entrance = worker.guarding.entrance(i, letters_of(worker), worker.revoked)
     return Platform(
         messages=Messages(
             i.store,
@@ -174,6 +177,7 @@ def letters_of(worker: Parts) -> Letters:
         access=Access(i.store, i.clock),
         operators=Operators(i.store, i.data_keys, i.clock, i.entropy, i.search_key),
         figures=Figures(i.store, i.clock),
+        entrance=entrance,
         sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=_sign_in_rate(worker)),
     )
 

@@ -30,6 +30,7 @@ from mailward.app.ceilings import KnownCeilings
 from mailward.app.certificates import Certificates, ensure_self_signed
 from mailward.app.doors import Doors
 from mailward.app.gate import Gate
+from mailward.app.guard.parts import GuardParts
 from mailward.app.handing import Handing
 from mailward.app.inbound.reading import Reader
 from mailward.app.inbound.reception import Reception
@@ -163,7 +164,10 @@ class Worker:
         self.resolver = resolver(i)
         self.keeper = Doorkeeper(i.store)
         self._verp_key = i.vault.derive("verp")
-        self.doors = Doors(i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc())
+        self.guarding = GuardParts.of(i, GuardedHttp(self._addresses) if settings.challenge.secret else None)
+        self.doors = Doors(
+            i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc(), self.guarding
+        )
         self.standings = Standings(i.store, i.clock.now)
         self.machine = MachineBuckets(settings.data / "rates", i.clock.monotonic)
         self.budgets: Budgets = self.machine

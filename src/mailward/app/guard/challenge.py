@@ -17,8 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import msgspec
-
+from mailward.app.sign_in_options import ChallengeSettings
 from mailward.base.errors import MailwardError
 from mailward.base.sources import Entropy
 
@@ -30,19 +29,6 @@ WORK = 60_000
 
 Post = Callable[[str, dict[str, str], bytes], Awaitable[tuple[int, bytes]]]
 """Posts a form to a URL through the guarded client: (status, body)."""
-
-
-class ChallengeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What is asked of who failed too often."""
-
-    kind: str = "altcha"
-    """`altcha` (a proof of work, made here), `recaptcha`, `hcaptcha` or `turnstile`."""
-    question: str = "instead"
-    """A question in words: `instead` may be answered in place of it (for browsers without script), `also` has to be
-    answered too, `never`."""
-    site_key: str = ""
-    secret: str = ""
-    """Of the outside service. Best by MAILWARD_CHALLENGE__SECRET_FILE."""
 
 
 @dataclass(frozen=True, slots=True)

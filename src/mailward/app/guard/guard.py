@@ -49,7 +49,7 @@ class SharedGuard:
         """`anonymiser` and `position` answer for an address, from the operator's list and database."""
         self._store = store
         self._digests = digests
-        self._challenges = challenges
+        self.challenges = challenges
         self._watch = watch
         self._monotonic = monotonic
         self._anonymiser = anonymiser
@@ -83,10 +83,13 @@ class SharedGuard:
             if (left := until - self._monotonic()) > 0:
                 raise tries.too_many(left)
             del self._waiting[place]
-        solved = await self._challenges.solved(proof, source, now=now) if proof else None
+        solved = await self.challenges.solved(proof, source, now=now) if proof else None
 
         async def count(tx: Tx) -> None:
             proven = solved is not None and await tx.guard.spend(solved.token, solved.expires)
+            if proof and not proven:
+                # Also where none was asked for: whoever shows one that is used, late or wrong does not get past.
+                raise tries.asked()
             await tries.count_try(tx, kind, tried, proven=proven, now=now)
 
         try:
@@ -118,7 +121,9 @@ class SharedGuard:
         async def look(tx: Tx) -> tuple[list[SignedIn], bool, int]:
             person = await tx.people.user(user)
             tried = self._digests.tried(person.email if person else "", arrival.address, arrival.device_hash)
-            known = tried.at_device is not None and bool(await tx.guard.known(tried.account, [tried.at_device]))
+            # A browser that keeps no cookie is known by its address alone.
+            own = tried.at_address if tried.at_device is None else tried.at_device
+            known = bool(await tx.guard.known(tried.account, [own]))
             return (
                 await tx.guard.sign_ins(user, _HISTORY),
                 known,

@@ -87,6 +87,14 @@ class Doorkeeper:
             if epoch >= self.epoch:
                 return found
 
+    def knows(self, secret: str) -> bool:
+        """Whether a secret is that of a credential in memory: it costs nobody a look into the store."""
+        for prefix in (tokens.API_KEY, tokens.SMTP_PASSWORD):
+            digest = tokens.hash_token(secret, prefix)
+            if digest is not None and digest in self._known:
+                return True
+        return False
+
     # -- credentials --------------------------------------------------------------------------
 
     async def authenticate_key(self, token: str, ip: str, *, now: datetime) -> Actor:

@@ -98,6 +98,7 @@ class Desk:
         self.renderer = Renderer(
             css=static.url("app.css"),
             script=static.url("app.js"),
+            challenge_script=static.url("challenge.js"),
             htmx=static.url("vendor/htmx-4.0.1.min.js"),
             plot_lib=static.url("vendor/uplot-1.6.32.min.js"),
             plot_css=static.url("vendor/uplot-1.6.32.min.css"),

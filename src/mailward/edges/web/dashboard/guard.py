@@ -22,6 +22,8 @@ BEFORE = "mailward_form"
 THEME = "mailward_theme"
 _THEME_SECONDS = 365 * 86_400
 _COOKIE_MAX = 256
+DEVICE = "mailward_device"
+_DEVICE_SECONDS = 365 * 86_400
 
 
 def _name(name: str, secure: bool) -> str:
@@ -37,6 +39,13 @@ def read_cookie(request: Request, name: str, *, secure: bool) -> str:
 def set_cookie(response: Response, name: str, value: str, *, secure: bool) -> None:
     """A cookie of this browser session: HttpOnly, SameSite=Lax, and Secure with the __Host- prefix over TLS."""
     response.set_cookie(_name(name, secure), value, path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def remember_device(response: Response, value: str, *, secure: bool) -> None:
+    """Keep what makes this browser known for a year. It opens nothing: who signs in needs the password all the same."""
+    response.set_cookie(
+        _name(DEVICE, secure), value, max_age=_DEVICE_SECONDS, path="/", secure=secure, httponly=True, samesite="lax"
+    )
 
 
 def drop_cookie(response: Response, name: str, *, secure: bool) -> None:

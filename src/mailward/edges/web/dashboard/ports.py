@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from mailward.base.secret import Secret
 from mailward.core.operators.model import Wish
@@ -232,6 +232,40 @@ class Figures(Protocol):
     async def requests(self, actor: Actor, asked: RequestsAsked) -> RequestsPage: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """What a page shows of a challenge. `kind` "altcha" is solved by our script; another is an outside service's:
+    its script, its element's class, its key, the field it fills in, and what the page has to allow."""
+
+    kind: str
+    question: str = ""
+    question_token: str = ""
+    question_instead: bool = False
+    script: str = ""
+    css_class: str = ""
+    site_key: str = ""
+    field: str = ""
+    sources: tuple[str, ...] = ()
+
+
+class Entrance(Protocol):
+    """Challenges, and the links in letters about sign-ins."""
+
+    def puzzle(self) -> Puzzle: ...
+
+    def offer(self) -> dict[str, Any]:
+        """A proof of work, for our script."""
+        ...
+
+    async def look_at(self, token: str, kind: str) -> None:
+        """Nothing while the link works, else NotFound. `kind` is "confirm" or "disown"."""
+        ...
+
+    async def confirm(self, token: str) -> None: ...
+
+    async def disown(self, token: str) -> None: ...
+
+
 class DashboardPlatform(Platform, Protocol):
     """Everything the dashboard reaches."""
 
@@ -240,6 +274,9 @@ class DashboardPlatform(Platform, Protocol):
 
     @property
     def sessions(self) -> Sessions: ...
+
+    @property
+    def entrance(self) -> Entrance: ...
 
     @property
     def figures(self) -> Figures: ...

@@ -14,6 +14,7 @@ from mailward.edges.web.dashboard.desk import Desk
 from mailward.edges.web.dashboard.pages.access import AccessPages
 from mailward.edges.web.dashboard.pages.delivery import Suppressions
 from mailward.edges.web.dashboard.pages.figures import RequestPages
+from mailward.edges.web.dashboard.pages.held import Held
 from mailward.edges.web.dashboard.pages.inbound import Inbound
 from mailward.edges.web.dashboard.pages.invitations import Invitations
 from mailward.edges.web.dashboard.pages.messages import Messages
@@ -66,7 +67,7 @@ def routes(
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
     areas = (
-        People, Invitations, Messages, Inbound, Domains, Keys, Suppressions, Webhooks, Team, AuditLog, WorkspaceSettings, RequestPages,
+        People, Held, Invitations, Messages, Inbound, Domains, Keys, Suppressions, Webhooks, Team, AuditLog, WorkspaceSettings, RequestPages,
         AccessPages, OperatorPages,
     )  # fmt: skip
     for area in areas:
