@@ -47,6 +47,12 @@ CLI: dict[str, frozenset[Permission]] = {
     # The evidence is made by doing: it sends, makes keys and domains, looks, and removes them again.
     "verify": IN_WORKSPACE,
     "sbom": HOST,
+    "member list": frozenset({P.MEMBER_READ}),
+    "member invite": IN_WORKSPACE,
+    "member role": IN_WORKSPACE,
+    "member remove": IN_WORKSPACE,
+    "member networks": frozenset({P.WORKSPACE_READ, P.WORKSPACE_CHANGE}),
+    "member free": frozenset({P.WORKSPACE_CHANGE}),
     "setup-link": HOST,
     "config check": HOST,
     "storage bootstrap": HOST,
@@ -150,7 +156,7 @@ JOBS: dict[str, frozenset[Permission]] = {
         frozenset[Permission](),
     ),
     **dict.fromkeys(
-        ("attachments", "checkpoint", "segments", "scrub", "days", "marks", "buckets", "objects"),
+        ("attachments", "checkpoint", "segments", "scrub", "days", "marks", "buckets", "objects", "figures", "requests"),
         frozenset[Permission](),
     ),
     **dict.fromkeys(("notices", "probe", "registers", "reports", "verify", "guard", "alerts"), frozenset[Permission]()),
