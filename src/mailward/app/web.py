@@ -26,6 +26,7 @@ from mailward.app.platform.figures import Figures
 from mailward.app.platform.keys import Keys
 from mailward.app.platform.messages import Messages
 from mailward.app.platform.operators import Operators
+from mailward.app.platform.public import PublicArea
 from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.leaks import Leaks
 from mailward.app.platform.members import Members
@@ -220,7 +221,7 @@ def web_application(worker: Parts) -> Front:
         capture=settings.capture,
         secure=settings.http.public_url.startswith("https:"),
     )
-    mounts = routes(platform, surroundings, i.entropy, services.origin)
+    mounts = routes(platform, surroundings, i.entropy, services.origin, PublicArea(i))
     mounts = [*public_routes(PublicReader(i), settings.http.public_url, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -211,7 +211,7 @@ async def test_pages_are_quiet_accessible_and_escape(site: Site) -> None:
         browser = await play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             # axe is put into the page by the test; the page's own policy is looked at below.
-            context = await browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+            context = await browser.new_context(color_scheme=scheme, bypass_csp=True)
             page = await context.new_page()
             page.on("console", lambda m: said.append(m.text))
             page.on("pageerror", lambda e: said.append(str(e)))
@@ -230,8 +230,3 @@ async def test_pages_are_quiet_accessible_and_escape(site: Site) -> None:
         assert b"<script" not in answer.body
         assert b" style=" not in answer.body
         assert len(answer.body) < 100_000
-
-
-def test_today_is_a_date() -> None:
-    """Registers speak of days, not of moments."""
-    assert isinstance(read_fields(Kind.THANKS, {"name": "x"}, today=date(2026, 3, 4)).on, date)

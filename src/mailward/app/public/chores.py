@@ -150,7 +150,7 @@ class PublicChores:
             await self._to_operator(
                 "A security report has no answer" + (": its deadline is over" if missed else " yet"),
                 f"It came on {report.at:%Y-%m-%d %H:%M} UTC; its acknowledgement was due by "
-                f"{report.due:%Y-%m-%d %H:%M} UTC.\n\n{self._worker.settings.http.public_url}/settings/reports\n",
+                f"{report.due:%Y-%m-%d %H:%M} UTC.\n\n{self._worker.settings.http.public_url}/operator/reports\n",
                 "security-report",
             )
         return len(told)
@@ -188,7 +188,7 @@ class PublicChores:
                 await self._to_operator(
                     f"A register is overdue: {o.what}",
                     f"{getattr(o.entry.fields, 'name', '')}: {o.what} since {o.since}.\n\n"
-                    f"{self._worker.settings.http.public_url}/settings/registers\n",
+                    f"{self._worker.settings.http.public_url}/operator/registers\n",
                     "register-overdue",
                 )
         self._late = {(o.entry.id, o.what) for o in late}

@@ -20,6 +20,7 @@ from mailward.edges.web.dashboard.pages.invitations import Invitations
 from mailward.edges.web.dashboard.pages.messages import Messages
 from mailward.edges.web.dashboard.pages.operator import OperatorPages
 from mailward.edges.web.dashboard.pages.people import People
+from mailward.edges.web.dashboard.pages.public import PublicArea, PublicSide
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.pages.team import Team
 from mailward.edges.web.dashboard.pages.webhooks import Webhooks
@@ -56,7 +57,11 @@ class Private:
 
 
 def routes(
-    platform: DashboardPlatform, surroundings: Surroundings, entropy: Entropy, origin: Origin | None = None
+    platform: DashboardPlatform,
+    surroundings: Surroundings,
+    entropy: Entropy,
+    origin: Origin | None = None,
+    public: PublicArea | None = None,
 ) -> list[BaseRoute]:
     """Every page, act and static file, each behind its own check of who asks.
 
@@ -72,6 +77,8 @@ def routes(
     )  # fmt: skip
     for area in areas:
         found += area(desk).routes()
+    if public is not None:
+        found += PublicSide(desk, public).routes()
     for route in found:
         if not isinstance(route, Route) or route.endpoint not in desk.policies:
             raise TypeError(f"the page {getattr(route, 'path', route)} has no policy")
