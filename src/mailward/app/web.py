@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mailward.app.audit_export import export_bytes
 from mailward.app.allowance import per_minute
 from mailward.app.ceilings import api_rates
 from mailward.app.inbound.notifications import notifications_of
@@ -27,10 +28,10 @@ from mailward.app.platform.keys import Keys
 from mailward.app.platform.messages import Messages
 from mailward.app.platform.operators import Operators
 from mailward.app.platform.public import PublicArea
-from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.leaks import Leaks
 from mailward.app.platform.members import Members
-from mailward.app.platform.joining import Joining
+from mailward.app.platform.sessions import Sessions
+from mailward.app.platform.signing import FactorSeal, Signing
 from mailward.app.platform.suppressions import Suppressions
 from mailward.app.platform.members import Members
 from mailward.app.platform.webhooks import Webhooks
@@ -41,8 +42,7 @@ from mailward.app.settings import split_address
 from mailward.app.signing import make_keys
 from mailward.app.store import Tx
 from mailward.base.errors import MailwardError
-from mailward.base.ids import WorkspaceId
-from mailward.core.audit.export import export
+from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.domains.keys import FreshKeys
 from mailward.edges.web.app import Front, build
 from mailward.edges.web.auth import Origin
@@ -58,6 +58,7 @@ from mailward.policy.gcra import Rate
 
 _MIN_FREE = 64 << 20
 
+from mailward.edges.web.schema.audit import AuditExportQuery
 
 @dataclass
 class Platform:
@@ -113,9 +114,11 @@ def platform_of(worker: Parts) -> Platform:
     async def fresh(workspace: WorkspaceId) -> FreshKeys:
         return await asyncio.to_thread(make_keys, i.vault, workspace)
 
-    async def export_log(actor: Actor) -> bytes:
-        log = await i.store.read(actor.workspace, lambda tx: export(tx, actor, i.vault.log_signer(), now=i.clock.now()))
-        return msgspec.json.encode(log)
+    async def export_log(actor: Actor, asked: AuditExportQuery) -> bytes:
+        return await export_bytes(
+            i.store, i.vault.log_signer(), actor, now=i.clock.now(),
+            since=asked.since, until=asked.until, since_size=asked.since_size,
+        )  # fmt: skip
 
     entrance = worker.guarding.entrance(i, letters_of(worker), worker.revoked)
     return Platform(
@@ -135,7 +138,6 @@ def platform_of(worker: Parts) -> Platform:
             i.store,
             i.clock,
             i.entropy,
-        leaks=Leaks(i.store, i.clock, changed=worker.revoked),
             i.seal_webhook,
             wake=worker.wake_webhooks,
             post=worker.webhooks.probe,
@@ -143,14 +145,22 @@ def platform_of(worker: Parts) -> Platform:
         members=Members(
             i.store,
             i.clock,
+        leaks=Leaks(i.store, i.clock, changed=worker.revoked),
             i.entropy,
             letters_of(worker),
             public_url=worker.settings.http.public_url,
             changed=worker.revoked,
         ),
         joining=Joining(i.store, worker.keeper, i.clock, i.entropy, changed=worker.revoked),
-        ),
-        inbound=Inbound(
+        audit=Audit(i.store, i.clock, export_log),
+        workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
+        access=Access(i.store, i.clock),
+        operators=Operators(i.store, i.data_keys, i.clock, i.entropy, i.search_key),
+        figures=Figures(i.store, i.clock),
+        sessions=people,
+        proofs=Proofs(signing),
+        security=Security(signing),
+        federated=FederatedSignIn(
             i.store,
             worker.bodies,
             i.clock,
@@ -168,24 +178,6 @@ def letters_of(worker: Parts) -> Letters:
         entropy=i.entropy,
         capture=worker.settings.capture,
     )
-
-
-            files=worker.files,
-            allow_loopback_http=worker.settings.capture,
-        ),
-        audit=Audit(i.store, export_log),
-        workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
-        access=Access(i.store, i.clock),
-        operators=Operators(i.store, i.data_keys, i.clock, i.entropy, i.search_key),
-        figures=Figures(i.store, i.clock),
-        entrance=entrance,
-        sessions=Sessions(i.store, worker.keeper, i.clock, i.entropy, failures=_sign_in_rate(worker)),
-    )
-
-
-def _sign_in_rate(worker: Parts) -> Rate:
-    """Ten wrong passwords in ten minutes over all workers, and never fewer than three on one: people mistype."""
-    return Rate("sign-in", max(3, 10 // worker.settings.workers), 600)
 
 
 def _by_id(worker: Parts) -> Any:

@@ -83,7 +83,7 @@ class Areas:
             store, clock, entropy, lambda workspace, raw: raw[::-1], wake=lambda: None, post=post,
             allow_loopback_http=True,
         )  # fmt: skip
-        self.audit = Audit(store, export)
+        self.audit = Audit(store, clock, export)
         self.workspace = Workspaces(store, clock, Terms(60, 60))
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from mailward.adapters.vault.signer import LogSigner
-from mailward.app.commands.audit import export_bytes, verify
+from mailward.app.audit_export import export_bytes
+from mailward.app.commands.audit import verify
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
@@ -199,3 +200,12 @@ def test_public_keys_are_read_in_both_forms() -> None:
     for bad in ("", "AAAA", "x+y+z", "A" * 44):
         with pytest.raises(ValueError):
             parse_public_key(bad)
+
+
+def test_a_file_that_is_not_there_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No errno: what is missing, and exit 2, for the export and for the kept checkpoint."""
+    assert verify(tmp_path / "nope") == 2
+    assert capsys.readouterr().err == f"mailward: {tmp_path / 'nope'}: there is no such file\n"
+    (tmp_path / "e").write_bytes(b"{}")
+    assert verify(tmp_path / "e", checkpoint=tmp_path) == 2
+    assert "it is a folder" in capsys.readouterr().err

@@ -406,6 +406,13 @@ class FakeWebhooks:
         return webhooks.NewWebhook(**self._facts(webhook), secret="whsec_y")
 
 
+class FakeLeaks:
+    """Takes anything."""
+
+    async def report(self, token: str, where: str) -> None:
+        return None
+
+
 class FakeAudit:
     """One entry."""
 
@@ -423,8 +430,11 @@ class FakeAudit:
             raise NotFound("not_found", "The log has no such entry.")
         return audit.Proof(kind="inclusion", size=1, hashes=[], index=query.index)
 
-    async def export(self, actor: Actor) -> bytes:
+    async def export(self, actor: Actor, query: audit.AuditExportQuery) -> bytes:
         return b"log"
+
+    async def csv(self, actor: Actor, query: audit.AuditQuery) -> str:
+        return "index\r\n"
 
 
 class FakeWorkspace:
@@ -457,6 +467,7 @@ class FakePlatform:
         self.suppressions = FakeSuppressions()
         self.domains = FakeDomains()
         self.keys = FakeKeys()
+        self.leaks = FakeLeaks()
         self.webhooks = FakeWebhooks()
         self.inbound = FakeInbound()
         self.members = FakeMembers()

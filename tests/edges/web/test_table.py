@@ -47,6 +47,7 @@ def test_a_route_without_a_policy_cannot_be_built() -> None:
     unfit: list[dict[str, Any]] = [
         {"permission": PUBLIC},
         {"permission": PUBLIC, "path": "/x", "method": "POST", "request": Request},
+        {"permission": PUBLIC, "path": "/x", "method": "POST", "request": Request, "rate": RateClass.REPORT},
         {"method": "GET", "request": Request},
         {"method": "TRACE"},
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import errno
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,19 +11,16 @@ from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-import msgspec
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
+from mailward.app.audit_export import export_bytes
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
-from mailward.app.store import Store
 from mailward.core.audit import read
 from mailward.core.audit.advance import advance
-from mailward.core.audit.export import anchor, export
-from mailward.core.audit.ports import Signer
+from mailward.core.audit.csv_table import to_csv
 from mailward.core.audit.verify_export import Report, parse_public_key, verify_export
 from mailward.core.audit.verify_store import verify_store
-from mailward.policy.access import Actor
 
 app = cyclopts.App(name="audit", help="The audit log.")
 
@@ -30,31 +29,6 @@ Since = Annotated[datetime | None, Parameter(name="--since", help="From this tim
 Until = Annotated[datetime | None, Parameter(name="--until", help="Up to this time, excluded (UTC).")]
 
 _LARGEST = 1 << 30
-
-
-async def export_bytes(
-    store: Store,
-    signer: Signer,
-    actor: Actor,
-    *,
-    now: datetime,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    since_size: int | None = None,
-) -> bytes:
-    """The file that `mailward audit verify` reads. The export is itself an entry, and the last one in a whole log."""
-    facts = {"since": str(since or "beginning"), "until": str(until or "now")}
-    await store.write(
-        actor.workspace, lambda tx: tx.audit.append(actor, "audit.exported", actor.workspace, facts, now=now)
-    )
-    await store.system_write(lambda tx: advance(tx, signer, now=now))
-    content = await store.read(
-        actor.workspace,
-        lambda tx: export(tx, actor, signer, now=now, since=since, until=until, since_size=since_size),
-    )
-    size = int(content["checkpoint"].split("\n")[1])
-    content["anchor"] = await store.system_read(lambda tx: anchor(tx, actor.workspace, size, signer))
-    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
 
 
 @app.command
@@ -72,7 +46,13 @@ def verify(
         key = None if public_key is None else parse_public_key(_text_or_file(public_key))
         kept = None if checkpoint is None else checkpoint.read_text("utf-8")
         report = verify_export(export.read_bytes(), public_key=key, checkpoint=kept)
-    except (OSError, ValueError) as e:
+    except OSError as e:
+        print(f"mailward: {_unreadable(e)}", file=sys.stderr)
+        return 2
+    except UnicodeDecodeError:
+        print("mailward: the checkpoint or the key is not text", file=sys.stderr)
+        return 2
+    except ValueError as e:
         print(f"mailward: {e}", file=sys.stderr)
         return 2
     if json:
@@ -80,6 +60,17 @@ def verify(
     else:
         _print_report(report)
     return 0 if report.good else 1
+
+
+def _unreadable(e: OSError) -> str:
+    """What a person reads of a file that cannot be read or written."""
+    why = {
+        errno.ENOENT: "there is no such file",
+        errno.EACCES: "you may not read or write it",
+        errno.EISDIR: "it is a folder",
+        errno.ENOSPC: "there is no room on the disk",
+    }.get(e.errno or 0, "it cannot be read or written")
+    return f"{e.filename or 'the file'}: {why}"
 
 
 def _text_or_file(value: str) -> str:
@@ -132,7 +123,11 @@ def export_(
 
     made: list[bytes] = []
     code = run(config, workspace, act)
-    file.write_bytes(made[0])
+    try:
+        file.write_bytes(made[0])
+    except OSError as e:
+        print(f"mailward: {_unreadable(e)}", file=sys.stderr)
+        return 2
     print(f"{file}: {len(made[0])} bytes. Check it with: mailward audit verify {file}")
     return code
 
@@ -142,28 +137,50 @@ def _utc(when: datetime | None) -> datetime | None:
 
 
 @app.command
-def checkpoint(*, config: Config = None, workspace: Workspace = None) -> int:
+def checkpoint(*, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
     """Print the newest signed checkpoint. Keep it somewhere else: it finds a log that was cut or rewritten later."""
 
     async def act(context: Context) -> int:
         signer = context.installation.vault.log_signer()
         await context.store.system_write(lambda tx: advance(tx, signer, now=context.clock.now()))
         head = await context.store.read(context.actor.workspace, lambda tx: read.latest_head(tx, context.actor))
-        print(head.note, end="")
+        if json:
+            print_json({"note": head.note, "size": head.size, "root_hash": base64.b64encode(head.root).decode()})
+        else:
+            print(head.note, end="")
         return 0
 
     return run(config, workspace, act)
 
 
 @app.command(name="list")
-def list_(*, limit: int = 25, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
-    """The newest entries of a workspace."""
+def list_(
+    *,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))] = 25,
+    act: Annotated[str | None, Parameter(help="Of this act; with a final dot, of its area (domain.).")] = None,
+    by: Annotated[str | None, Parameter(help="By whoever has this id.")] = None,
+    target: Annotated[str | None, Parameter(help="On what has this id.")] = None,
+    since: Since = None,
+    until: Until = None,
+    before: Annotated[int | None, Parameter(help="Entries below this index: the next page.")] = None,
+    csv: Annotated[bool, Parameter(name="--csv", negative="", help="A table for a spreadsheet.")] = False,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """The newest entries of a workspace that fit."""
 
-    async def act(context: Context) -> int:
+    async def show(context: Context) -> int:
         found = await context.store.read(
-            context.actor.workspace, lambda tx: read.list_entries(tx, context.actor, limit=limit)
-        )
-        if json:
+            context.actor.workspace,
+            lambda tx: read.list_entries(
+                tx, context.actor, limit=limit, before=before, act=act, since=_utc(since), until=_utc(until), by=by,
+                target=target,
+            ),
+        )  # fmt: skip
+        if csv:
+            print(to_csv(found), end="")
+        elif json:
             print_json([{k: v for k, v in asdict(e).items() if k != "leaf"} for e in found])
         else:
             rows = [
@@ -172,13 +189,17 @@ def list_(*, limit: int = 25, config: Config = None, workspace: Workspace = None
             print_table(rows, ("index", "at", "actor", "act", "target"))
         return 0
 
-    return run(config, workspace, act)
+    return run(config, workspace, show)
 
 
 @app.command
 def check(*, checkpoint: Kept = None, config: Config = None, json: Json = False) -> int:
     """Recompute every tree in the store and compare with what was signed. Exits 1 when anything was tampered with."""
-    kept = [] if checkpoint is None else [checkpoint.read_text("utf-8")]
+    try:
+        kept = [] if checkpoint is None else [checkpoint.read_text("utf-8")]
+    except OSError as e:
+        print(f"mailward: {_unreadable(e)}", file=sys.stderr)
+        return 2
 
     async def act(context: Context) -> int:
         signer = context.installation.vault.log_signer()

@@ -7,19 +7,26 @@ from collections.abc import Awaitable, Callable
 
 from mailward.app.store import Store
 from mailward.base.errors import Invalid
+from mailward.base.sources import Clock
 from mailward.core.audit import read
+from mailward.core.audit.csv_table import to_csv
 from mailward.core.audit.model import Entry
 from mailward.edges.web.schema import audit as schema
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 from mailward.protocol.merkle.tree import leaf_hash
 
+_CSV_MOST = 10_000
+
 
 class Audit:
     """Implements `edges.web.ports.Audit`. `export` makes the file that `mailward audit verify` reads."""
 
-    def __init__(self, store: Store, export: Callable[[Actor], Awaitable[bytes]]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, export: Callable[[Actor, schema.AuditExportQuery], Awaitable[bytes]]
+    ) -> None:
         self._store = store
+        self._clock = clock
         self._export = export
 
     async def entries(self, actor: Actor, query: schema.AuditQuery) -> schema.AuditPage:
@@ -28,7 +35,15 @@ class Audit:
         found = await self._store.read(
             actor.workspace,
             lambda tx: read.list_entries(
-                tx, actor, before=before, limit=query.limit + 1, act=query.act, since=query.since, until=query.until
+                tx,
+                actor,
+                before=before,
+                limit=query.limit + 1,
+                act=query.act,
+                since=query.since,
+                until=query.until,
+                by=query.actor,
+                target=query.target,
             ),
         )
         shown = found[: query.limit]
@@ -60,10 +75,26 @@ class Audit:
             leaf_hash=_text(found.leaf_hash) if found.leaf_hash is not None else None,
         )
 
-    async def export(self, actor: Actor) -> bytes:
+    async def export(self, actor: Actor, query: schema.AuditExportQuery) -> bytes:
         """The log with what is needed to verify it offline."""
         access.require(actor, Permission.AUDIT_READ)
-        return await self._export(actor)
+        return await self._export(actor, query)
+
+    async def csv(self, actor: Actor, query: schema.AuditQuery) -> str:
+        """What a search finds as a table; what was exported is an entry."""
+        found = await self._store.read(
+            actor.workspace,
+            lambda tx: read.list_entries(
+                tx, actor, limit=_CSV_MOST, act=query.act, since=query.since, until=query.until, by=query.actor,
+                target=query.target,
+            ),
+        )  # fmt: skip
+        now = self._clock.now()
+        facts = {"form": "csv", "entries": str(len(found))}
+        await self._store.write(
+            actor.workspace, lambda tx: tx.audit.append(actor, "audit.exported", actor.workspace, facts, now=now)
+        )
+        return to_csv(found)
 
 
 def _index(cursor: str | None) -> int | None:

@@ -45,9 +45,21 @@ class AuditRepo(Protocol):
         """Only the leaves of that range, in order."""
 
     async def page(
-        self, workspace: bytes, *, before: int | None, limit: int, act: str | None, since: int | None, until: int | None
+        self,
+        workspace: bytes,
+        *,
+        before: int | None,
+        limit: int,
+        act: str | None,
+        since: int | None,
+        until: int | None,
+        actor: str | None = None,
+        target: str | None = None,
     ) -> list[LeafRow]:
-        """Newest first, below `before`; times in microseconds UTC, `until` excluded."""
+        """Newest first, below `before`; times in microseconds UTC, `until` excluded. `actor` and `target` are ids.
+
+        An `act` that ends in a dot stands for all that begin with it.
+        """
 
     async def span(self, workspace: bytes, since: int | None, until: int | None) -> tuple[int, int]:
         """The smallest range [first, end) that holds every entry of a period; (0, 0) when there is none."""

@@ -39,11 +39,18 @@ async def list_entries(
     act: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    by: str | None = None,
+    target: str | None = None,
 ) -> list[Entry]:
-    """Entries of the actor's workspace, newest first, below index `before`; `until` is excluded."""
+    """Entries of the actor's workspace, newest first, below index `before`; `until` is excluded.
+
+    `by` is the id of who acted, `target` that of what was acted on; an `act` that ends in a dot stands for its area.
+    """
     workspace = _own(actor)
     low, high = micros(since), micros(until)
-    rows = await tx.audit.page(workspace, before=before, limit=limit, act=act, since=low, until=high)
+    rows = await tx.audit.page(
+        workspace, before=before, limit=limit, act=act, since=low, until=high, actor=by, target=target
+    )
     return [to_entry(row) for row in rows]
 
 

@@ -15,7 +15,7 @@ from mailward.edges.web.endpoint import Endpoint, Headers, Receive, Scope, Send,
 from mailward.edges.web.limits import MAX_HEADERS
 from mailward.edges.web.ports import Readiness
 from mailward.edges.web.problems import Answer
-from mailward.edges.web.public import documents, health
+from mailward.edges.web.public import documents, health, leaks
 from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.edges.web.request_log import Noted, RequestLog
 from mailward.edges.web.routes import Operation, by_path
@@ -42,7 +42,7 @@ _ONCE = frozenset((b"content-length", b"host", b"transfer-encoding", b"authoriza
 
 def table(readiness: Readiness) -> list[Operation]:
     """Every operation of the API and of the public part, hottest first."""
-    operations: list[Operation] = [*api.operations(), *health.operations(readiness)]
+    operations: list[Operation] = [*api.operations(), *leaks.OPERATIONS, *health.operations(readiness)]
     operations += documents.operations(lambda: openapi.document(operations))
     return operations
 

@@ -34,6 +34,7 @@ from mailward.edges.web.problems import Answer
 from mailward.edges.web.routes import JSON, Call, Operation, Reply
 from mailward.policy import access
 from mailward.policy.access import PUBLIC, Actor, Public
+from mailward.policy.source import source_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

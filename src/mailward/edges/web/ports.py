@@ -250,7 +250,6 @@ class Inbound(Protocol):
     async def erase(self, actor: Actor, message: str) -> None: ...
 
 
-class Audit(Protocol):
 class Members(Protocol):
     """The workspace's people, invitations, and the networks they may come from."""
 
@@ -279,6 +278,7 @@ class Members(Protocol):
         ...
 
 
+class Audit(Protocol):
     """The workspace's Merkle log."""
 
     async def entries(self, actor: Actor, query: audit_types.AuditQuery) -> audit_types.AuditPage: ...
@@ -287,7 +287,11 @@ class Members(Protocol):
 
     async def proof(self, actor: Actor, query: audit_types.ProofQuery) -> audit_types.Proof: ...
 
-    async def export(self, actor: Actor) -> bytes:
+    async def csv(self, actor: Actor, query: audit_types.AuditQuery) -> str:
+        """What a search finds, at most 10,000 entries, as CSV in which no cell is a formula; an entry itself."""
+        ...
+
+    async def export(self, actor: Actor, query: audit_types.AuditExportQuery) -> bytes:
         """The file that `mailward audit verify` reads."""
         ...
 

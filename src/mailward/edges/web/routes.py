@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from mailward.base.sources import Clock, Entropy
-from mailward.edges.web.limits import BODY, RateClass
+from mailward.edges.web.limits import BODY, SMALL, RateClass
 from mailward.edges.web.ports import Platform
 from mailward.edges.web.schema.common import NoQuery
 from mailward.policy.access import PUBLIC, Actor, Permission, Public
@@ -142,8 +142,12 @@ class Operation:
             raise ValueError(f"{self.method} is not served")
         if self.takes_body and self.method in ("GET", "DELETE"):
             raise ValueError(f"{self.method} {self.path} takes no body")
-        if self.permission is PUBLIC and (self.takes_body or self.path.startswith("/v1/")):
-            raise ValueError(f"{self.path} needs a credential: only bodiless reads outside /v1 are public")
+        if self.permission is PUBLIC and self.path.startswith("/v1/"):
+            raise ValueError(f"{self.path} needs a credential: nothing under /v1 is public")
+        # Strangers hand something in at the strictest rate and in small pieces, or not at all.
+        if self.permission is PUBLIC and self.takes_body:
+            if self.rate is not RateClass.REPORT or self.body_limit > SMALL:
+                raise ValueError(f"{self.path} needs a credential: it takes a body and is no report")
 
 
 def by_path(operations: Sequence[Operation]) -> dict[str, dict[str, Operation]]:

@@ -165,12 +165,32 @@ class PgAudit:
         return [r[0] for r in await self._tx.rows(sql, workspace, first, end)]
 
     async def page(
-        self, workspace: bytes, *, before: int | None, limit: int, act: str | None, since: int | None, until: int | None
+        self,
+        workspace: bytes,
+        *,
+        before: int | None,
+        limit: int,
+        act: str | None,
+        since: int | None,
+        until: int | None,
+        actor: str | None = None,
+        target: str | None = None,
     ) -> list[LeafRow]:
         """See AuditRepo."""
+        # All acts of one area lie between "domain." and "domain/", which is the next text.
+        area = act[:-1] if act is not None and act.endswith(".") else None
         sql = _FROM
         params: list[object] = [workspace]
-        for clause, value in (("a.seq <", before), ("a.act =", act), ("a.at >=", since), ("a.at <", until)):
+        for clause, value in (
+            ("a.seq <", before),
+            ("a.act =", act if area is None else None),
+            ('a.act COLLATE "C" >=', None if area is None else f"{area}."),
+            ('a.act COLLATE "C" <', None if area is None else f"{area}/"),
+            ("a.at >=", since),
+            ("a.at <", until),
+            ("a.actor =", actor),
+            ("a.target =", target),
+        ):
             if value is not None:
                 params.append(value)
                 sql += f" AND {clause} ${len(params)}"

@@ -9,6 +9,7 @@ from mailward.edges.web.schema import audit as types
 from mailward.edges.web.schema.common import NoQuery
 from mailward.policy.access import Permission
 
+CSV_MEDIA = "text/csv; charset=utf-8"
 EXPORT_MEDIA = "application/vnd.mailward.audit"
 
 
@@ -29,10 +30,19 @@ async def proof(call: Call[types.ProofQuery, None]) -> types.Proof:
     return await call.platform.audit.proof(call.actor, call.query)
 
 
-async def export(call: Call[NoQuery, None]) -> Reply:
+async def table(call: Call[types.AuditQuery, None]) -> Reply:
+    """The same search as a table."""
+    return Reply(
+        (await call.platform.audit.csv(call.actor, call.query)).encode(),
+        media=CSV_MEDIA,
+        headers=((b"content-disposition", b'attachment; filename="audit.csv"'), (b"cache-control", b"no-store")),
+    )
+
+
+async def export(call: Call[types.AuditExportQuery, None]) -> Reply:
     """The file that `mailward audit verify` reads."""
     return Reply(
-        await call.platform.audit.export(call.actor),
+        await call.platform.audit.export(call.actor, call.query),
         media=EXPORT_MEDIA,
         headers=((b"content-disposition", b'attachment; filename="audit.mailward"'),),
     )
@@ -79,6 +89,20 @@ OPERATIONS = [
     ),
     Operation(
         method="GET",
+        path="/v1/audit/csv",
+        handler=table,
+        permission=Permission.AUDIT_READ,
+        rate=RateClass.WRITE,
+        name="exportAuditTable",
+        tag="audit",
+        summary="What a search of the log finds, as CSV",
+        description="At most 10,000 entries, newest first; cursor and limit are not used. For reading: a table proves "
+        "nothing. The export is an entry itself.",
+        query=types.AuditQuery,
+        response_media=CSV_MEDIA,
+    ),
+    Operation(
+        method="GET",
         path="/v1/audit/export",
         handler=export,
         permission=Permission.AUDIT_READ,
@@ -86,6 +110,9 @@ OPERATIONS = [
         name="exportAudit",
         tag="audit",
         summary="The log with its proofs, for offline verification",
+        description="With a period, the entries around it are shown too, so that nothing at its ends can be left out.",
+        query=types.AuditExportQuery,
         response_media=EXPORT_MEDIA,
+        errors=("not_found",),
     ),
 ]

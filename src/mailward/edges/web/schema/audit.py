@@ -9,17 +9,28 @@ from msgspec import Meta
 from mailward.edges.web.schema.common import Cursor, Limit, Request, View
 from mailward.edges.web.schema.messages import Instant
 
+Id = Annotated[str, Meta(min_length=1, max_length=300)]
 Index = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class AuditQuery(Request):
-    """One page, newest first; `act` filters by its dotted name."""
+    """One page, newest first. `act` is a dotted name, or an area with its dot (`domain.`); the others are ids."""
 
     limit: Limit = 25
     cursor: Cursor | None = None
     act: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z_.]+$(?!\n)")] | None = None
+    actor: Id | None = None
+    target: Id | None = None
     since: Instant | None = None
     until: Instant | None = None
+
+
+class AuditExportQuery(Request):
+    """A period, `until` excluded; `since_size` is the size of a checkpoint you kept, to be proved consistent."""
+
+    since: Instant | None = None
+    until: Instant | None = None
+    since_size: Annotated[int, Meta(ge=1, le=2**53)] | None = None
 
 
 class AuditEntry(View):
