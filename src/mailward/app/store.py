@@ -22,6 +22,7 @@ from mailward.core.evidence.ports import EvidenceRepo, ResultsRepo
 from mailward.core.guard.ports import GuardRepo
 from mailward.core.identity.entry import EntryRepo
 from mailward.core.identity.ports import CredentialsRepo, FactorsRepo, PeopleRepo
+from mailward.core.identity.roles import RolesRepo
 from mailward.core.inbound.ports import InboundQueue, InboundRepo
 from mailward.core.messages.erase import Erasures
 from mailward.core.messages.expire import DroppingDays, ExpiringMessages, RetentionRepo
@@ -149,6 +150,9 @@ class Tx(Protocol):
 
     @property
     def entry(self) -> EntryRepo: ...
+
+    @property
+    def roles(self) -> RolesRepo: ...
 
     @property
     def retention(self) -> AllRetention: ...

@@ -52,6 +52,7 @@ NAMES = {
     "sig": "signature",
     "ntc": "notice",
     "trf": "transfer",
+    "role": "role",
 }
 """What each prefix stands for, as people are told."""
 PREFIXES = frozenset(NAMES)

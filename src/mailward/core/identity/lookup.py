@@ -19,6 +19,7 @@ from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.identity import restrictions, tokens
 from mailward.core.identity.model import Credential, CredentialKind, Session
 from mailward.core.identity.ports import IdentityTx
+from mailward.core.identity.roles import permissions_of
 from mailward.core.identity.sessions import session_actor
 from mailward.core.workspaces.system import SystemStore
 from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Role
@@ -211,7 +212,8 @@ class Doorkeeper:
                 return None
             fits = ip is None or await restrictions.allowed(tx, session.user, session.workspace, ip)
             missing = await self._missing(tx, session)
-            actor = session_actor(session, member.role)
+            held = await permissions_of(tx, session.workspace, session.user, member.role)
+            actor = replace(session_actor(session, member.role), permissions=held)
             if missing:
                 # Until it is made up for, the session is good for that and for nothing else.
                 session, actor = replace(session, missing=missing), replace(actor, permissions=frozenset())
@@ -229,14 +231,6 @@ class Doorkeeper:
         return actor, session
 
 
-    async def admit(
-        self, user: UserId, places: Sequence[tuple[WorkspaceId, Role]], ip: str, *, now: datetime
-    ) -> list[tuple[WorkspaceId, Role]]:
-        """Those of a person's workspaces that they may sign in to from an address, for who has proved who they are.
-
-        Forbidden, audited at most once a minute, when the networks of the person or of all
-        their workspaces leave the address out.
-        """
     async def _missing(self, tx: IdentityTx, session: Session) -> str:
         """What the session lacks: it may have begun before a second factor was asked for here, or was there."""
         if session.two_factors:
@@ -247,6 +241,14 @@ class Doorkeeper:
         asked = workspace is not None and workspace.settings.second_factor
         return "enrol" if asked or await self.always_two(tx, session.user) else ""
 
+    async def admit(
+        self, user: UserId, places: Sequence[tuple[WorkspaceId, Role]], ip: str, *, now: datetime
+    ) -> list[tuple[WorkspaceId, Role]]:
+        """Those of a person's workspaces that they may sign in to from an address, for who has proved who they are.
+
+        Forbidden, audited at most once a minute, when the networks of the person or of all
+        their workspaces leave the address out.
+        """
         try:
             return await self._store.system_read(lambda tx: restrictions.admit(tx, user, places, ip))
         except Forbidden:
@@ -260,6 +262,10 @@ def credential_actor(credential: Credential) -> Actor:
     return Actor(credential.workspace, _KINDS[credential.kind], credential.id, permissions, domains=credential.domains)
 
 
+async def _nobody(tx: IdentityTx, user: UserId) -> bool:
+    return False
+
+
 async def _epoch(tx: IdentityTx) -> int:
     return await tx.revocations.current()
 
@@ -267,10 +273,6 @@ async def _epoch(tx: IdentityTx) -> int:
 def _within(credential: Credential, ip: str) -> bool:
     address = _address(ip)
     return any(address in network for network in credential.networks)
-
-async def _nobody(tx: IdentityTx, user: UserId) -> bool:
-    return False
-
 
 
 def _address(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

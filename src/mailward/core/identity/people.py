@@ -12,6 +12,7 @@ from mailward.base.sources import Entropy
 from mailward.core.identity import tokens
 from mailward.core.identity.model import SETUP_LINK_LIFE, CredentialKind, Member, User
 from mailward.core.identity.ports import IdentityTx
+from mailward.core.identity.roles import permissions_of
 from mailward.core.workspaces import change as workspaces
 from mailward.core.workspaces.model import Workspace
 from mailward.policy import access
@@ -140,13 +141,13 @@ async def change_role(tx: IdentityTx, actor: Actor, user: UserId, role: Role, *,
     """
     access.require(actor, Permission.MEMBER_CHANGE)
     may_grant(actor, role)
-    member = await _member(tx, actor, user)
-    _not_above(actor, member)
+    member = await member_below(tx, actor, user)
     if member.role is Role.MANAGER and role is not Role.MANAGER:
-        await _not_the_last_manager(tx, actor)
+        await not_the_last_manager(tx, actor)
+    before = await permissions_of(tx, actor.workspace, user, member.role)
     await tx.people.set_role(actor.workspace, user, role)
-    if not ROLE_PERMISSIONS[member.role] <= ROLE_PERMISSIONS[role]:
-        await _take_back(tx, actor, user, now=now)
+    if not before <= ROLE_PERMISSIONS[role]:
+        await take_back(tx, actor, user, now=now)
     await tx.people.revoke_sessions(user)
     await tx.revocations.bump()
     facts = {"from": member.role.value, "to": role.value}
@@ -158,8 +159,7 @@ async def remove_member(tx: IdentityTx, actor: Actor, user: UserId, *, now: date
     """Take a person's place away, with their sessions here and the keys and invitations they made. The last manager
     stays, and nobody removes somebody above themselves."""
     access.require(actor, Permission.MEMBER_CHANGE)
-    member = await _member(tx, actor, user)
-    _not_above(actor, member)
+    member = await member_below(tx, actor, user)
     await _part(tx, actor, member, "member.removed", now=now)
 
 
@@ -172,16 +172,16 @@ async def leave(tx: IdentityTx, actor: Actor, *, now: datetime) -> None:
 
 async def _part(tx: IdentityTx, actor: Actor, member: Member, act: str, *, now: datetime) -> None:
     if member.role is Role.MANAGER:
-        await _not_the_last_manager(tx, actor)
+        await not_the_last_manager(tx, actor)
     await tx.people.remove_member(actor.workspace, member.user)
-    await _take_back(tx, actor, member.user, now=now)
+    await take_back(tx, actor, member.user, now=now)
     await tx.people.revoke_sessions(member.user)
     await tx.revocations.bump()
     facts = {"email": member.email, "role": member.role.value}
     await tx.audit.append(actor, act, member.user, facts, now=now)
 
 
-async def _take_back(tx: IdentityTx, actor: Actor, user: UserId, *, now: datetime) -> None:
+async def take_back(tx: IdentityTx, actor: Actor, user: UserId, *, now: datetime) -> None:
     """Revoke what a person made in the actor's workspace: they know the secrets, and who they invited."""
     before: str | None = None
     while page := await tx.credentials.page(tuple(CredentialKind), before=before, limit=_PAGE):
@@ -203,7 +203,8 @@ async def change_password(
     await tx.people.revoke_sessions(user.id, keep=keep)
     await tx.revocations.bump()
     for workspace, role in await tx.people.memberships(user.id):
-        actor = Actor(workspace, "session", user.id, ROLE_PERMISSIONS[role], role)
+        held = await permissions_of(tx, workspace, user.id, role)
+        actor = Actor(workspace, "session", user.id, held, role)
         await tx.audit.append(actor, "password.changed", user.id, now=now)
 
 
@@ -241,7 +242,8 @@ async def _member(tx: IdentityTx, actor: Actor, user: UserId) -> Member:
     return member
 
 
-async def _not_the_last_manager(tx: IdentityTx, actor: Actor) -> None:
+async def not_the_last_manager(tx: IdentityTx, actor: Actor) -> None:
+    """Raise Conflict when the workspace has no manager but the one who would be gone."""
     members = await tx.people.members(actor.workspace)
     if sum(m.role is Role.MANAGER for m in members) < 2:
         raise Conflict("last_manager", "A workspace keeps at least one Workspace Manager.")
@@ -255,9 +257,12 @@ def may_grant(actor: Actor, role: Role) -> None:
         raise Forbidden("forbidden", "You cannot give a role above your own.")
 
 
-def _not_above(actor: Actor, member: Member) -> None:
-    if not ROLE_PERMISSIONS[member.role] <= actor.permissions:
+async def member_below(tx: IdentityTx, actor: Actor, user: UserId) -> Member:
+    """A member who may do no more than the actor. NotFound for nobody, Forbidden for somebody above."""
+    member = await _member(tx, actor, user)
+    if not await permissions_of(tx, actor.workspace, user, member.role) <= actor.permissions:
         raise Forbidden("forbidden", "You cannot change the place of somebody above yourself.")
+    return member
 
 
 def _as(user: UserId, workspace: WorkspaceId) -> Actor:

@@ -21,6 +21,7 @@ from mailward.core.identity.model import (
     TrustedDevice,
     User,
 )
+from mailward.core.identity.roles import RolesRepo
 from mailward.core.workspaces.ports import AuditLog, RevocationsRepo, WorkspacesRepo
 from mailward.policy.access import Role
 from mailward.policy.bursts import BurstRule
@@ -302,4 +303,7 @@ class IdentityTx(Protocol):
 
     @property
     def entry(self) -> EntryRepo: ...
+
+    @property
+    def roles(self) -> RolesRepo: ...
 

@@ -69,6 +69,8 @@ TABLES: Final[Sequence[Table]] = (
     _table("recovery_codes", "user code_hash", "created"),
     _table("tickets", "token_hash", "kind user facts tries expires"),
     _table("trusted_devices", "id", "user token_hash device address created used expires"),
+    _table("roles", "workspace id", "name permissions created created_by"),
+    _table("role_holders", "workspace user", "role"),
     _table(
         "invitations", "workspace id", "email role token_hash invited_by created sent expires accepted revoked"
     ),

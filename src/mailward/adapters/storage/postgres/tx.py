@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.messages import PgMessages
     from mailward.adapters.storage.postgres.operators import PgOperators, PgReviews
     from mailward.adapters.storage.postgres.retention import PgRetention
+    from mailward.adapters.storage.postgres.roles import PgRoles
     from mailward.adapters.storage.postgres.suppression import PgSuppressions
     from mailward.adapters.storage.postgres.webhooks import PgWebhooks
     from mailward.adapters.storage.postgres.workspaces import PgDataKeys, PgRevocations, PgWorkspaces
@@ -121,6 +122,13 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.guard import PgGuard
 
         return PgGuard(self)
+
+    @cached_property
+    def roles(self) -> PgRoles:
+        """Roles that workspaces make themselves."""
+        from mailward.adapters.storage.postgres.roles import PgRoles
+
+        return PgRoles(self)
 
     @cached_property
     def entry(self) -> PgEntry:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.messages import SqliteMessages
     from mailward.adapters.storage.sqlite.operators import SqliteOperators, SqliteReviews
     from mailward.adapters.storage.sqlite.retention import SqliteRetention
+    from mailward.adapters.storage.sqlite.roles import SqliteRoles
     from mailward.adapters.storage.sqlite.suppression import SqliteSuppressions
     from mailward.adapters.storage.sqlite.webhooks import SqliteWebhooks
     from mailward.adapters.storage.sqlite.workspaces import SqliteDataKeys, SqliteRevocations, SqliteWorkspaces
@@ -142,6 +143,13 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.guard import SqliteGuard
 
         return SqliteGuard(self)
+
+    @cached_property
+    def roles(self) -> SqliteRoles:
+        """Roles that workspaces make themselves."""
+        from mailward.adapters.storage.sqlite.roles import SqliteRoles
+
+        return SqliteRoles(self)
 
     @cached_property
     def entry(self) -> SqliteEntry:
