@@ -11,10 +11,10 @@ import structlog
 
 from mailward.adapters.storage.sqlite.same_file import SameFile
 from mailward.app.figures import end_terms, write_requests
-from mailward.app.naming import installation_names
-from mailward.app.objects import object_chores
 from mailward.app.letters import Letters
+from mailward.app.naming import installation_names
 from mailward.app.notices import OwnerNotices
+from mailward.app.objects import object_chores
 from mailward.app.operating import Operating
 from mailward.app.parts import Parts
 from mailward.app.public.chores import PublicChores
@@ -100,14 +100,14 @@ class WorkerChores:
             log.warning("credential_paused", credential=id)
         return 0
 
+    async def guard(self) -> int:
+        """What this worker saw of attacks, into what all saw."""
+        return await self._worker.guarding.tell(self._worker.installation.clock.now())
+
     async def requests(self) -> int:
         """What was asked of this worker's API, into the request log."""
         i = self._worker.installation
         return await write_requests(i.store, self._worker.requests, i.now_us())
-
-    async def guard(self) -> int:
-        """What this worker saw of attacks, into what all saw."""
-        return await self._worker.guarding.tell(self._worker.installation.clock.now())
 
     async def clock(self) -> int:
         """A clock that was set moves every lease; they are renewed."""
@@ -163,6 +163,17 @@ class InstallationChores:
             installation.entropy,
             worker.settings.http.public_url,
         )
+        letters = Letters(
+            installation.store,
+            domains=worker.knowledge.domains,
+            accept=worker.acceptance.accept,
+            clock=installation.clock,
+            entropy=installation.entropy,
+            capture=worker.settings.capture,
+        )
+        self._notices = OwnerNotices(
+            installation.store, letters, installation.clock, public_url=worker.settings.http.public_url
+        )
         self._owners = OwnerMail(
             installation.store,
             domains=worker.knowledge.domains,
@@ -178,17 +189,6 @@ class InstallationChores:
         return [
             *(Task(name, seconds, run) for name, seconds, run in self._store.chores()),
             *(Task(*chore) for chore in object_chores(self._worker.settings.objects, self._store, self._clock)),
-        letters = Letters(
-            installation.store,
-            domains=worker.knowledge.domains,
-            accept=worker.acceptance.accept,
-            clock=installation.clock,
-            entropy=installation.entropy,
-            capture=worker.settings.capture,
-        )
-        self._notices = OwnerNotices(
-            installation.store, letters, installation.clock, public_url=worker.settings.http.public_url
-        )
             Task("audit", 1.0, self.audit),
             Task("search", 1.0, self.search),
             Task("retention", 600.0, self.retention),
@@ -197,11 +197,11 @@ class InstallationChores:
             Task("drift", 60.0, self.drift),
             Task("events", 3600.0, self.events),
             Task("attachments", 3600.0, self.attachments),
-            Task("alerts", 30.0, self.alerts),
-            Task("guard", 600.0, self.forget_tries),
             Task("owners", 5.0, self.owners),
             Task("operators", 15.0, self._operating.run),
             Task("reviews", 3600.0, self._operating.daily),
+            Task("alerts", 30.0, self.alerts),
+            Task("guard", 600.0, self.forget_tries),
         ]
 
     async def audit(self) -> int:
@@ -228,6 +228,10 @@ class InstallationChores:
             log.info("retention", messages=done.messages, data_keys=done.keys)
         return 0
 
+    async def owners(self) -> int:
+        """What owners are to be told; how many mails."""
+        return await self._owners.run() + await self._notices.run()
+
     async def figures(self) -> int:
         """Hours beyond their term become days, and old requests go."""
         return await end_terms(self._store, self._clock)
@@ -250,14 +254,6 @@ class InstallationChores:
             now=now,
             entropy=self._installation.entropy,
             tell=tell,
-    async def owners(self) -> int:
-        """What owners are to be told; how many mails."""
-        return await self._owners.run() + await self._notices.run()
-
-    async def figures(self) -> int:
-        """Hours beyond their term become days, and old requests go."""
-        return await end_terms(self._store, self._clock)
-
         )
 
     async def events(self) -> int:

@@ -8,32 +8,36 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-import msgspec
-
-from mailward.app.audit_export import export_bytes
+from mailward.adapters.net.egress import GuardedHttp
 from mailward.app.allowance import per_minute
+from mailward.app.audit_export import export_bytes
 from mailward.app.ceilings import api_rates
+from mailward.app.federation import Federation
+from mailward.adapters.host.hashing import HashingThreads
+from mailward.app.guard.entrance import Entrance
 from mailward.app.inbound.notifications import notifications_of
+from mailward.app.letters import Letters
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
 from mailward.app.platform.access import Access
-from mailward.app.guard.entrance import Entrance
-from mailward.app.letters import Letters
 from mailward.app.platform.audit import Audit
 from mailward.app.platform.batches import Batches
 from mailward.app.platform.domains import Domains
-from mailward.app.platform.inbound import Inbound
+from mailward.app.platform.federation import FederatedSignIn
 from mailward.app.platform.figures import Figures
+from mailward.app.platform.inbound import Inbound
+from mailward.app.platform.joining import Joining
 from mailward.app.platform.keys import Keys
-from mailward.app.platform.messages import Messages
-from mailward.app.platform.operators import Operators
-from mailward.app.platform.public import PublicArea
 from mailward.app.platform.leaks import Leaks
 from mailward.app.platform.members import Members
+from mailward.app.platform.messages import Messages
+from mailward.app.platform.operators import Operators
+from mailward.app.platform.proofs import Proofs
+from mailward.app.platform.security import Security
+from mailward.app.platform.public import PublicArea
 from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.signing import FactorSeal, Signing
 from mailward.app.platform.suppressions import Suppressions
-from mailward.app.platform.members import Members
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
 from mailward.app.public.reading import PublicReader
@@ -44,6 +48,8 @@ from mailward.app.store import Tx
 from mailward.base.errors import MailwardError
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.domains.keys import FreshKeys
+from mailward.core.identity.passkeys import site_of
+from mailward.core.identity.sign_in import Means, SignIn
 from mailward.edges.web.app import Front, build
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.ports import Surroundings
@@ -52,13 +58,14 @@ from mailward.edges.web.endpoint import Services
 from mailward.edges.web.limits import RateClass, WebLimits, default_rates
 from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.edges.web.public.notifications import sns_route
+from mailward.edges.web.schema.audit import AuditExportQuery
 from mailward.edges.web.trust.site import routes as public_routes
 from mailward.policy.access import Actor
+from mailward.policy.egress import networks
 from mailward.policy.gcra import Rate
 
 _MIN_FREE = 64 << 20
 
-from mailward.edges.web.schema.audit import AuditExportQuery
 
 @dataclass
 class Platform:
@@ -68,18 +75,21 @@ class Platform:
     suppressions: Suppressions
     domains: Domains
     keys: Keys
-    webhooks: Webhooks
     leaks: Leaks
+    webhooks: Webhooks
     inbound: Inbound
+    members: Members
+    joining: Joining
+    federated: FederatedSignIn
     audit: Audit
     workspace: Workspaces
     access: Access
     operators: Operators
     sessions: Sessions
+    proofs: Proofs
+    security: Security
     entrance: Entrance
     figures: Figures
-    members: Members
-    joining: Joining
 
 
 class Ready:
@@ -120,7 +130,9 @@ def platform_of(worker: Parts) -> Platform:
             since=asked.since, until=asked.until, since_size=asked.since_size,
         )  # fmt: skip
 
-    entrance = worker.guarding.entrance(i, letters_of(worker), worker.revoked)
+    signing = signing_of(worker)
+    entrance = signing.entrance
+    people = Sessions(signing)
     return Platform(
         messages=Messages(
             i.store,
@@ -134,6 +146,7 @@ def platform_of(worker: Parts) -> Platform:
         suppressions=Suppressions(i.store, i.clock, i.entropy, _by_id(worker)),
         domains=Domains(i.store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings), fresh),
         keys=Keys(i.store, i.clock, i.entropy, lambda id: worker.revoked()),
+        leaks=Leaks(i.store, i.clock, changed=worker.revoked),
         webhooks=Webhooks(
             i.store,
             i.clock,
@@ -142,10 +155,20 @@ def platform_of(worker: Parts) -> Platform:
             wake=worker.wake_webhooks,
             post=worker.webhooks.probe,
             allow_loopback_http=worker.settings.capture,
+        ),
+        inbound=Inbound(
+            i.store,
+            worker.bodies,
+            i.clock,
+            i.entropy,
+            i.seal_webhook,
+            wake=worker.wake_webhooks,
+            files=worker.files,
+            allow_loopback_http=worker.settings.capture,
+        ),
         members=Members(
             i.store,
             i.clock,
-        leaks=Leaks(i.store, i.clock, changed=worker.revoked),
             i.entropy,
             letters_of(worker),
             public_url=worker.settings.http.public_url,
@@ -162,11 +185,46 @@ def platform_of(worker: Parts) -> Platform:
         security=Security(signing),
         federated=FederatedSignIn(
             i.store,
-            worker.bodies,
+            federation_of(worker),
+            people.enter,
+            letters_of(worker),
             i.clock,
             i.entropy,
-            i.seal_webhook,
-            wake=worker.wake_webhooks,
+            by_address={p.name for p in worker.settings.sign_in.provider if p.link_by_address},
+        ),
+        entrance=entrance,
+    )
+
+
+def federation_of(worker: Parts) -> Federation:
+    """The providers of the settings, each behind a client that reaches public addresses and those it was allowed."""
+    providers = {}
+    for one in worker.settings.sign_in.provider:
+        http = GuardedHttp(worker.addresses, allow_networks=networks(one.networks))
+        providers[one.name] = (one.provider(), http)
+    url = worker.settings.http.public_url.rstrip("/")
+    return Federation(providers, worker.installation.clock, callback=lambda name: f"{url}/sign-in/with/{name}/callback")
+
+
+def signing_of(worker: Parts) -> Signing:
+    """How people prove who they are."""
+    i, url = worker.installation, worker.settings.http.public_url
+    letters = letters_of(worker)
+    entrance = worker.guarding.entrance(i, letters, worker.revoked)
+    threads, sealer, site = HashingThreads(), FactorSeal(i.vault), site_of(url)
+    pipeline = SignIn(i.store, Means(threads, entrance, sealer, site, i.entropy))
+    worker.keeper.always_two = _operates
+    return Signing(
+        i.store, worker.keeper, i.clock, i.entropy, threads, entrance, sealer, site, letters, pipeline, url,
+        worker.revoked,
+    )  # fmt: skip
+
+
+async def _operates(tx: Tx, user: UserId) -> bool:
+    operator = await tx.operators.get(user)
+    return operator is not None and operator.serving
+
+
 def letters_of(worker: Parts) -> Letters:
     """The platform's own way to write to people."""
     i = worker.installation
