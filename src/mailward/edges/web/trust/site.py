@@ -28,6 +28,7 @@ from mailward.edges.web.trust.cookies import COOKIES
 from mailward.edges.web.trust.ports import PublicFacts
 from mailward.edges.web.trust.security_txt import security_txt
 from mailward.edges.web.trust.shown import day_rows, state_words, status_document, when
+from mailward.policy.access import PUBLIC
 from mailward.policy.gcra import Rate
 
 log = structlog.get_logger()
@@ -48,6 +49,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 class Gate:
     """Lets a request through over TLS or loopback, a few times a minute from one address."""
+
+    policy = PUBLIC
 
     def __init__(self, app: ASGIApp, origin: Origin, limiter: Limiter, name: str) -> None:
         self._app, self._origin, self._limiter, self._name = app, origin, limiter, name
