@@ -212,7 +212,7 @@ async def test_a_workspace_can_ask_everybody_for_a_second_factor(world: World) -
     )
     held = await world.alive(signed)
     assert held.missing == "enrol"
-    app, codes = await world.add_totp(held)
+    _, codes = await world.add_totp(held)
     assert len(codes) == 10
     after, token = await world.store.system_write(
         lambda tx: sessions.step_up(tx, held, "totp", now=world.now, entropy=world.entropy)
@@ -241,7 +241,7 @@ async def test_operators_need_a_second_factor_whatever_their_workspace_says(worl
 async def test_a_reset_by_letter_is_no_way_around_the_factor(world: World) -> None:
     """Attack 44: the link asks for the factor, a mailed code does not count, and every session ends."""
     session = await world.begin()
-    app, codes = await world.add_totp(session)
+    _, codes = await world.add_totp(session)
     found = await world.store.system_write(
         lambda tx: resets.ask_reset(tx, EMAIL.upper(), now=world.now, entropy=world.entropy)
     )
@@ -326,7 +326,7 @@ async def test_changing_factors_takes_a_fresh_proof(world: World) -> None:
 @pytest.mark.claim("AUTHN-3")
 async def test_a_trusted_device_skips_the_factor_until_it_looks_strange(world: World) -> None:
     """Thirty days on that device; never for another one, nor when suspicion is raised, nor for dangerous acts."""
-    app, codes = await world.add_totp(await world.begin())
+    _, codes = await world.add_totp(await world.begin())
     await world.second(await world.ask(), codes[0], trust=True)
     signed = await world.in_at_once()
     assert signed.session.factors == {"password", "device"}

@@ -1,35 +1,33 @@
-"""People signing in to the dashboard."""
+"""People signing in to the dashboard with a password. The order of things is that of `core.identity.sign_in`."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from mailward.adapters.host.hashing import HashingThreads
-from mailward.app.guesses import Guesses
-from mailward.app.store import Store, Tx
-from mailward.base.errors import NotFound, Unauthenticated
+from mailward.app.platform.signing import Signing
+from mailward.app.store import Tx
+from mailward.base.errors import NotFound
+from mailward.base.ids import WorkspaceId
 from mailward.base.secret import Secret
-from mailward.base.sources import Clock, Entropy
 from mailward.core.identity import passwords, people, sessions, tokens
 from mailward.core.identity.known import KnownSessions
-from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import Session as Held
+from mailward.core.identity.model import User
+from mailward.core.identity.sign_in import FactorMissing, SignedIn
+from mailward.edges.web.dashboard import ports
 from mailward.edges.web.dashboard.ports import Place, Session
 from mailward.policy.access import Role
-from mailward.policy.gcra import Rate
 
 
 class Sessions:
     """Implements `edges.web.dashboard.ports.Sessions`."""
 
-    def __init__(self, store: Store, keeper: Doorkeeper, clock: Clock, entropy: Entropy, *, failures: Rate) -> None:
-        self._store = store
-        self._keeper = keeper
-        self._clock = clock
-        self._entropy = entropy
-        self._threads = HashingThreads()
-        self._known: KnownSessions[Session] = KnownSessions(keeper)
-        self._guesses = Guesses(failures, clock.monotonic)
+    def __init__(self, signing: Signing) -> None:
+        self._signing = signing
+        self._store = signing.store
+        self._keeper = signing.keeper
+        self._clock = signing.clock
+        self._entropy = signing.entropy
+        self._threads = signing.threads
+        self._known: KnownSessions[Session] = KnownSessions(signing.keeper)
 
     async def setup_open(self, token: str) -> None:
         """Nothing while the link can be used, else NotFound."""
@@ -54,49 +52,34 @@ class Sessions:
         hashed = await self._threads.run(lambda: passwords.hash_password(password, self._entropy))
         now = self._clock.now()
 
+        arrival = self._signing.arrival(ip, user_agent)
+
         async def act(tx: Tx) -> Secret[str]:
             there = await tx.workspaces.all()
             user, workspace = await people.use_setup_link(
                 tx, token, email=good, name=good.partition("@")[0], password_hash=hashed,
                 workspace=workspace_name, into=there[0].id if there else None, now=now, entropy=self._entropy,
             )  # fmt: skip
-            _, secret = await sessions.create_session(
-                tx, user.id, workspace.id, Role.MANAGER, device=user_agent, address=ip, now=now, entropy=self._entropy
-            )
-            return secret
+            place: tuple[WorkspaceId, Role] = (workspace.id, Role.MANAGER)
+            signed = await self._signing.pipeline.begin(tx, user.id, place, {"how": "password"}, arrival, now=now)
+            return signed.token
 
         return await self._store.system_write(act)
 
-    async def sign_in(self, email: str, password: str, *, ip: str, user_agent: str) -> Secret[str]:
-        """A session, or Unauthenticated in equal time for an unknown address and a wrong password."""
-        self._guesses.take(email, ip)
-        found = await self._store.system_read(lambda tx: tx.people.user_by_email(email.strip()))
-        stored = found.password if found is not None else passwords.NOBODY
-        good = await self._threads.run(lambda: passwords.verify_password(password, stored))
-        now = self._clock.now()
-        places: list[Any] = []
-        if found is not None and good and found.disabled is None:
-            user = found
-            places = await self._store.system_read(lambda tx: tx.people.memberships(user.id))
-        if found is None or not places:
-            raise Unauthenticated("unauthenticated", "This address and password do not belong together.")
-        self._guesses.right(email, ip)
-        person = found
-        places = await self._keeper.admit(person.id, places, ip, now=now)
-        workspace, role = places[0]
-        fresh = None
-        if passwords.needs_rehash(person.password):
-            fresh = await self._threads.run(lambda: passwords.hash_password(password, self._entropy))
+    async def sign_in(
+        self, email: str, password: str, *, ip: str, user_agent: str, device: str = "", proof: str = ""
+    ) -> ports.Signing:
+        """A session or a ticket; Unauthenticated in equal time for an unknown address and a wrong password."""
+        arrival = self._signing.arrival(ip, user_agent, device)
+        progress = await self._signing.pipeline.by_password(
+            email, password, arrival, proof=proof, now=self._clock.now()
+        )
+        return shown(progress)
 
-        async def act(tx: Tx) -> Secret[str]:
-            if fresh is not None:
-                await tx.people.set_password(person.id, fresh)
-            _, secret = await sessions.create_session(
-                tx, person.id, workspace, role, device=user_agent, address=ip, now=now, entropy=self._entropy
-            )
-            return secret
-
-        return await self._store.system_write(act)
+    async def enter(self, user: User, how: str, *, ip: str, user_agent: str) -> ports.Signing:
+        """The rest of the way in for a person who proved who they are elsewhere."""
+        arrival = self._signing.arrival(ip, user_agent)
+        return shown(await self._signing.pipeline.proved(user, how, arrival, now=self._clock.now()))
 
     async def resolve(self, token: str, *, ip: str) -> Session:
         """Who is signed in; Unauthenticated otherwise. From memory, but for a minute's first time."""
@@ -113,7 +96,7 @@ class Sessions:
 
         email, places = await self._store.system_read(look)
         name = next((p.name for p in places if p.id == held.workspace), "")
-        return held, Session(Secret(token), actor, email, name, places=tuple(places))
+        return held, Session(Secret(token), actor, email, name, tuple(places), held.id, held.missing)
 
     async def sign_out(self, session: Session) -> None:
         """End it."""
@@ -123,3 +106,10 @@ class Sessions:
             held.workspace, lambda tx: sessions.revoke_session(tx, session.actor, held.id, now=self._clock.now())
         )
         self._known.forget(token)
+
+
+def shown(progress: SignedIn | FactorMissing) -> ports.Signing:
+    """How far a sign-in got, as pages see it."""
+    if isinstance(progress, SignedIn):
+        return ports.Signing(progress.token)
+    return ports.Signing(None, progress.ticket)

@@ -81,10 +81,10 @@ def created(site: Site, state: Mapping[str, Any], answer: str) -> Proof:
     except Invalid:
         raise
     except Exception as e:
-        raise Invalid("passkey_refused", "The passkey could not be registered. Please try again.", detail=_why(e)) from e
+        raise _not_made(_why(e)) from e
     credential = data.credential_data
     if credential is None:
-        raise Invalid("passkey_refused", "The passkey could not be registered. Please try again.", detail="no data")
+        raise _not_made("no data")
     return Proof(credential.credential_id, data.counter, bool(data.is_user_verified()), bytes(credential))
 
 
@@ -163,6 +163,10 @@ def _octets(text: str) -> bytes:
 
 def _not_right(detail: str) -> Unauthenticated:
     return Unauthenticated("passkey_refused", "This passkey is not accepted here.", detail=detail)
+
+
+def _not_made(detail: str) -> Invalid:
+    return Invalid("passkey_refused", "The passkey could not be registered. Please try again.", detail=detail)
 
 
 def _why(e: Exception) -> str:

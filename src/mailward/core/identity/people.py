@@ -57,6 +57,7 @@ async def use_setup_link(
     password_hash: str,
     workspace: str,
     into: WorkspaceId | None = None,
+    id: UserId | None = None,
     now: datetime,
     entropy: Entropy,
 ) -> tuple[User, Workspace]:
@@ -65,7 +66,8 @@ async def use_setup_link(
     `into` is a workspace that exists already and has no people (the one made at the first
     start): the owner takes it over and it gets the given name.
 
-    The password was judged and hashed before. Raises Unauthenticated for a link that is
+    The password was judged and hashed before; `id` is that a passkey was made for.
+    Raises Unauthenticated for a link that is
     wrong, used, expired, or replaced alike.
     """
     digest = tokens.hash_token(token, tokens.SETUP_LINK)
@@ -73,7 +75,8 @@ async def use_setup_link(
         raise Unauthenticated(
             "setup_link_invalid", "This setup link does not work (any more). Start the server again for a new one."
         )
-    user = User(UserId(ids.new("usr", now, entropy)), good_email(email), workspaces.good_name(name), password_hash, now)
+    id = id or UserId(ids.new("usr", now, entropy))
+    user = User(id, good_email(email), workspaces.good_name(name), password_hash, now)
     await tx.people.add_user(user)
     if into is not None:
         made = await _take_over(tx, user, into, workspace, now=now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +15,6 @@ from mailward.core.identity import restrictions, tokens
 from mailward.core.identity.model import Session
 from mailward.core.identity.ports import IdentityTx
 from mailward.policy.access import ROLE_PERMISSIONS, Actor, Role
-
 
 RECENT = timedelta(minutes=10)
 """How long a proof is good for dangerous acts."""

@@ -3,7 +3,8 @@
 `mwk_` API key, `mws_` SMTP password, `mwu_` session, `mwl_` setup link, `mwi_` invitation,
 `mwt_` a step to be finished, `mwd_` a device; then 43 characters of the secret and 6 of
 the CRC-32 of prefix and secret, in base62. A scanner finds leaks with `TOKEN_PATTERN` and
-tells a real one from a look-alike by the checksum, offline. A fast hash is right: there is nothing to guess in 256 random bits.
+tells a real one from a look-alike by the checksum, offline. A fast hash is right: there
+is nothing to guess in 256 random bits.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from mailward.edges.web.dashboard.ports import (
     RequestsAsked,
     RequestsPage,
     Session,
+    Signing,
     Span,
     Spread,
 )
@@ -147,16 +148,18 @@ class Sessions(Part):
         if len(password) < 12:
             raise Invalid("weak_password", "This password is too easy to guess.", field="password")
         self.p.people[email] = password
-        return await self.sign_in(email, password, **kw)
+        signing = await self.sign_in(email, password, **kw)
+        assert signing.token is not None
+        return signing.token
 
     async def sign_in(
         self, email: str, password: str, *, ip: str, user_agent: str, device: str = "", proof: str = ""
-    ) -> Secret[str]:
+    ) -> Signing:
         if self.p.people.get(email) != password:
             raise Unauthenticated("unauthenticated", "The address or the password is wrong.")
         token = f"session-{len(self.p.live)}-{email}"
         self.p.live.add(token)
-        return Secret(token)
+        return Signing(Secret(token))
 
     async def resolve(self, token: str, *, ip: str) -> Session:
         if token not in self.p.live:

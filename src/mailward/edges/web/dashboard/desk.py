@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from mailward.base.errors import Invalid, MailwardError, NotFound, TooLarge, Unauthenticated
+from mailward.base.errors import (
+    Forbidden,
+    Invalid,
+    MailwardError,
+    NotFound,
+    StepUpRequired,
+    TooLarge,
+    Unauthenticated,
+)
 from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
+from mailward.core.identity.passkeys import site_of
 from mailward.edges.web.dashboard import guard
-from mailward.edges.web.dashboard.ports import DashboardPlatform, Session, Surroundings
+from mailward.edges.web.dashboard.ports import Came, DashboardPlatform, Session, Signing, Surroundings
 from mailward.edges.web.dashboard.render import SECURITY_HEADERS, Renderer, redirect
 from mailward.edges.web.dashboard.static_files import StaticFiles
 from mailward.edges.web.problems import status_of
@@ -84,6 +94,26 @@ def client_ip(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def own_path(text: str) -> str:
+    """A path of ours, or "/": what a query or a header says leads nowhere else."""
+    good = text.startswith("/") and text[1:2] not in ("/", "\\") and text.isprintable() and len(text) < 500
+    return text if good else "/"
+
+
+def own_referer(request: Request) -> str:
+    """The page of ours that a form was on, or "/"."""
+    from_ = urlsplit(request.headers.get("referer", ""))
+    if from_.netloc.lower() != request.headers.get("host", "").lower():
+        return "/"
+    return own_path(from_.path + (f"?{from_.query}" if from_.query else ""))
+
+
+def _mends(request: Request) -> bool:
+    """Pages on which a second factor is added or shown, and the way out."""
+    path = request.url.path
+    return path == "/security" or path.startswith("/security/") or path in ("/sign-out", "/theme")
+
+
 class Desk:
     """What pages share. Wraps a page so that it runs for a signed-in person only, with errors made readable."""
 
@@ -95,9 +125,12 @@ class Desk:
         self.entropy = entropy
         self.policies: dict[Endpoint, Policy] = {}
         """The policy of every endpoint made here; a route with another endpoint does not start."""
+        self.site = site_of(surroundings.public_url).id
+        """The name that passkeys are for."""
         self.renderer = Renderer(
             css=static.url("app.css"),
             script=static.url("app.js"),
+            passkeys=static.url("passkeys.js"),
             challenge_script=static.url("challenge.js"),
             htmx=static.url("vendor/htmx-4.0.1.min.js"),
             plot_lib=static.url("vendor/uplot-1.6.32.min.js"),
@@ -105,6 +138,7 @@ class Desk:
             plots=static.url("plots.js"),
             icon=static.url("favicon.svg"),
             capture=surroundings.capture,
+            providers=platform.federated.providers,
         )
 
     def page(self, session: Session, template: str, *, status: int = 200, **facts: Any) -> Response:
@@ -159,6 +193,31 @@ class Desk:
         guard.drop_cookie(response, guard.BEFORE, secure=self.surroundings.secure)
         return response
 
+    def proceed(self, signing: Signing, path: str = "/") -> Response:
+        """On with a session, or to the page that asks for a second factor."""
+        if signing.token is not None:
+            return self.welcome(signing.token, path)
+        assert signing.ticket is not None
+        response = redirect("/sign-in/factor")
+        guard.set_cookie(response, guard.STEP, signing.ticket.reveal(), secure=self.surroundings.secure)
+        return response
+
+    def came(self, request: Request) -> Came:
+        """Who asks, from where, on what."""
+        device = guard.read_cookie(request, guard.DEVICE, secure=self.surroundings.secure)
+        return Came(client_ip(request), request.headers.get("user-agent", "")[:300], device)
+
+    def browser(self, request: Request) -> bytes:
+        """What binds a step to a stranger's browser. Raises Forbidden for one that has shown no page of ours."""
+        secret = guard.read_cookie(request, guard.BEFORE, secure=self.surroundings.secure)
+        if not secret:
+            raise Forbidden("form_expired", "This form is no longer valid. Reload the page and try again.")
+        return hashlib.sha256(secret.encode()).digest()
+
+    async def require_recent(self, session: Session) -> None:
+        """Raise StepUpRequired unless the person proved themselves lately: for acts of which the form decides."""
+        await self.platform.security.require_recent(session)
+
     def public(self, endpoint: Endpoint) -> Endpoint:
         """A page or act for strangers; it checks for itself what it needs."""
         self.policies[endpoint] = PUBLIC
@@ -172,10 +231,14 @@ class Desk:
                 session = await self.session(request)
             except Unauthenticated:
                 return self._to_sign_in(request)
+            if session.missing and not _mends(request):
+                return self.to_factor(request, session)
             try:
                 if policy is not OWN:
                     require(session.actor, policy)
                 return await page(request, session)
+            except StepUpRequired:
+                return self.to_step_up(request)
             except MailwardError as e:
                 return self.problem(session, e)
             except Exception:
@@ -185,18 +248,29 @@ class Desk:
         self.policies[endpoint] = policy
         return endpoint
 
-    def acts(self, act: Act, policy: Permission | Own) -> Endpoint:
-        """A POST for whoever holds the permission; the form must prove that it came from our page."""
+    def acts(self, act: Act, policy: Permission | Own, *, recent: bool = False) -> Endpoint:
+        """A POST for whoever holds the permission; the form must prove that it came from our page.
+
+        `recent` for dangerous acts: who did not prove themselves within ten minutes is asked
+        to, and comes back to the page the form was on.
+        """
 
         async def endpoint(request: Request) -> Response:
             try:
                 session = await self.session(request)
             except Unauthenticated:
                 return self._to_sign_in(request)
+            if session.missing and not _mends(request):
+                return self.to_factor(request, session)
             try:
                 if policy is not OWN:
                     require(session.actor, policy)
-                return await act(request, session, await self.read_own(request, session))
+                form = await self.read_own(request, session)
+                if recent:
+                    await self.require_recent(session)
+                return await act(request, session, form)
+            except StepUpRequired:
+                return self.to_step_up(request)
             except MailwardError as e:
                 return self.problem(session, e)
             except Exception:
@@ -205,6 +279,20 @@ class Desk:
 
         self.policies[endpoint] = policy
         return endpoint
+
+    def to_factor(self, request: Request, session: Session) -> Response:
+        """Nothing else before a second factor is added, or shown."""
+        path = "/security" if session.missing == "enrol" else "/security/again"
+        if request.headers.get("hx-request"):
+            return Response(b"", 200, {**SECURITY_HEADERS, "hx-redirect": path})
+        return redirect(path)
+
+    def to_step_up(self, request: Request) -> Response:
+        """Ask for a proof; afterwards back to where the form was."""
+        path = "/security/again?next=" + quote(own_referer(request), safe="")
+        if request.headers.get("hx-request"):
+            return Response(b"", 200, {**SECURITY_HEADERS, "hx-redirect": path})
+        return redirect(path)
 
     def _to_sign_in(self, request: Request) -> Response:
         if request.headers.get("hx-request"):

@@ -23,6 +23,7 @@ THEME = "mailward_theme"
 _THEME_SECONDS = 365 * 86_400
 _COOKIE_MAX = 256
 DEVICE = "mailward_device"
+STEP = "mailward_step"
 _DEVICE_SECONDS = 365 * 86_400
 
 

@@ -33,6 +33,26 @@ class Session:
     email: str = field(repr=False)
     workspace_name: str = ""
     places: tuple[Place, ...] = ()
+    id: str = ""
+    missing: str = ""
+    """"enrol" or "step-up" while the session is good for nothing but adding or showing a second factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """Who asks: their address, what their browser calls itself, and the cookie by which it is known."""
+
+    ip: str
+    user_agent: str
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """How far a sign-in got: the token of a session, or a ticket while a second factor is missing."""
+
+    token: Secret[str] | None
+    ticket: Secret[str] | None = None
 
 
 class Sessions(Protocol):
@@ -51,8 +71,13 @@ class Sessions(Protocol):
         """
         ...
 
-    async def sign_in(self, email: str, password: str, *, ip: str, user_agent: str) -> Secret[str]:
-        """A new session's token. Raises Unauthenticated or LimitReached."""
+    async def sign_in(
+        self, email: str, password: str, *, ip: str, user_agent: str, device: str = "", proof: str = ""
+    ) -> Signing:
+        """A new session's token, or a ticket. `device` is the browser's own cookie, `proof` a solved challenge.
+
+        Raises Unauthenticated, LimitReached, ChallengeRequired, or Forbidden while it is held.
+        """
         ...
 
     async def resolve(self, token: str, *, ip: str) -> Session:
@@ -60,6 +85,181 @@ class Sessions(Protocol):
         ...
 
     async def sign_out(self, session: Session) -> None: ...
+
+
+class Proofs(Protocol):
+    """Second factors, passkeys and links in letters, for who is not signed in. `context` is bound to the browser."""
+
+    async def setup_passkey(self, token: str, *, email: str, context: bytes) -> dict[str, Any]:
+        """Options to make the passkey of the first owner with."""
+        ...
+
+    async def setup(
+        self, token: str, answer: str, *, email: str, workspace_name: str, context: bytes, came: Came
+    ) -> Secret[str]:
+        """As `Sessions.setup`, with a passkey in place of a password."""
+        ...
+
+    async def methods(self, ticket: str) -> list[str]:
+        """What may be shown; NotFound when the step is over."""
+        ...
+
+    async def mail_code(self, ticket: str, came: Came) -> None: ...
+
+    async def passkey_for(self, ticket: str) -> dict[str, Any]:
+        """Options to show a passkey as second factor with."""
+        ...
+
+    async def show(self, ticket: str, came: Came, *, code: str, passkey: str, trust: bool) -> Secret[str]:
+        """The session, by a second factor. Unauthenticated when it is wrong or used."""
+        ...
+
+    async def ask_passkey(self, context: bytes) -> dict[str, Any]:
+        """Options to sign in by passkey alone."""
+        ...
+
+    async def by_passkey(self, answer: str, context: bytes, came: Came) -> Secret[str]: ...
+
+    async def forgot(self, email: str, came: Came, *, proof: str) -> None:
+        """A letter to whoever has the address. The answer and its time are the same for everybody else."""
+        ...
+
+    async def reset_asks(self, token: str) -> bool:
+        """Whether a second factor is asked for; NotFound when the link is over."""
+        ...
+
+    async def reset(self, token: str, password: str, came: Came, *, code: str, passkey: str) -> None: ...
+
+    async def reset_passkey(self, token: str) -> dict[str, Any]: ...
+
+    async def address(self, token: str) -> tuple[str, str]:
+        """(from, to) of a change of address that waits for this link; NotFound when it is over."""
+        ...
+
+    async def confirm_address(self, token: str) -> bool:
+        """True when the address is changed; False while the other letter has to be opened."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSession:
+    """A session in the list of somebody's own. `here`: the one that looks."""
+
+    id: str
+    device: str
+    address: str
+    place: str
+    workspace: str
+    factors: str
+    created: datetime
+    last_seen: datetime
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFactor:
+    """A second factor. `kind` is "totp", "passkey" or "email"."""
+
+    id: str
+    kind: str
+    name: str
+    created: datetime
+    used: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDevice:
+    """A device that is trusted until `expires`."""
+
+    id: str
+    device: str
+    address: str
+    used: datetime
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSignIn:
+    """A sign-in of the past."""
+
+    at: datetime
+    device: str
+    address: str
+    place: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What somebody sees of their own security."""
+
+    sessions: Sequence[ShownSession]
+    factors: Sequence[ShownFactor]
+    devices: Sequence[ShownDevice]
+    sign_ins: Sequence[ShownSignIn]
+    codes: int
+    recent: bool
+    password: bool
+
+
+class Security(Protocol):
+    """A person's own sessions and factors. Whatever changes them asks for a recent proof: StepUpRequired else."""
+
+    async def own(self, session: Session) -> Own: ...
+
+    async def require_recent(self, session: Session) -> None:
+        """Raise StepUpRequired unless the person proved themselves in this session within ten minutes."""
+        ...
+
+    async def end(self, session: Session, id: str) -> None: ...
+
+    async def end_others(self, session: Session) -> int: ...
+
+    async def distrust(self, session: Session, id: str) -> None: ...
+
+    async def begin_totp(self, session: Session) -> tuple[str, bytes]:
+        """The secret to type, and a QR code as SVG."""
+        ...
+
+    async def add_totp(self, session: Session, code: str, name: str) -> tuple[Secret[str], list[str]]:
+        """The session's new token, and recovery codes when this is the first factor."""
+        ...
+
+    async def new_passkey(self, session: Session) -> dict[str, Any]: ...
+
+    async def add_passkey(self, session: Session, answer: str, name: str) -> tuple[Secret[str], list[str]]: ...
+
+    async def mail_first_code(self, session: Session, came: Came) -> None: ...
+
+    async def add_mail(self, session: Session, code: str) -> tuple[Secret[str], list[str]]: ...
+
+    async def remove(self, session: Session, id: str) -> None: ...
+
+    async def recovery_codes(self, session: Session) -> list[str]: ...
+
+    async def methods(self, session: Session) -> list[str]:
+        """What a step-up takes: factors, or "password" for who has none."""
+        ...
+
+    async def passkey_again(self, session: Session) -> dict[str, Any]: ...
+
+    async def mail_again(self, session: Session, came: Came) -> None: ...
+
+    async def step_up(
+        self, session: Session, came: Came, *, password: str, code: str, passkey: str
+    ) -> Secret[str]:
+        """The session's new token."""
+        ...
+
+    async def change_password(self, session: Session, old: str, new: str) -> None: ...
+
+    async def change_address(self, session: Session, email: str) -> None: ...
+
+    async def require_of_all(self, session: Session, on: bool) -> None:
+        """Whether everybody in the workspace needs a second factor."""
+        ...
+
+    async def required_of_all(self, session: Session) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,45 +297,7 @@ class Joining(Protocol):
 
     async def own_networks(self, session: Session) -> list[str]: ...
 
-    async def change_own_networks(
-        self, session: Session, networks: list[str], *, ip: str, confirmed: bool
-    ) -> None: ...
-
-
-class Operators(Protocol):
-    """The installation's operators. Every method raises NotFound for who is none, so that the door does not show."""
-
-    async def workspaces(self, user: str) -> Sequence[Any]: ...
-
-    async def register(self, user: str) -> Sequence[Any]: ...
-
-    async def grants(self, user: str) -> list[OperatorAccess]: ...
-
-    async def reviews(self, user: str) -> list[AccessReview]: ...
-
-    async def request(self, user: str, workspace: str, wish: Wish) -> OperatorAccess: ...
-
-    async def approve(self, user: str, grant: str) -> OperatorAccess: ...
-
-    async def refuse(self, user: str, grant: str) -> OperatorAccess: ...
-
-    async def begin(self, user: str, grant: str) -> OperatorAccess: ...
-
-    async def end(self, user: str, grant: str) -> OperatorAccess: ...
-
-    async def note(self, user: str, who: str, what: str, at: datetime) -> None: ...
-
-    async def decide(self, actor: Actor, id: str, item: str, decision: str) -> AccessReview: ...
-
-    async def reader(self, user: str | None, grant: str) -> Actor: ...
-
-    async def list_messages(self, reader: Any, query: MessageQuery) -> MessagePage: ...
-
-    async def explain(self, reader: Any, message: str) -> Explanation: ...
-
-    async def content(self, reader: Any, message: str) -> Content: ...
-
-    async def configuration(self, reader: Any) -> dict[str, Any]: ...
+    async def change_own_networks(self, session: Session, networks: list[str], *, ip: str, confirmed: bool) -> None: ...
 
 
 class Span(Enum):
@@ -232,6 +394,42 @@ class Figures(Protocol):
     async def requests(self, actor: Actor, asked: RequestsAsked) -> RequestsPage: ...
 
 
+class Operators(Protocol):
+    """The installation's operators. Every method raises NotFound for who is none, so that the door does not show."""
+
+    async def workspaces(self, user: str) -> Sequence[Any]: ...
+
+    async def register(self, user: str) -> Sequence[Any]: ...
+
+    async def grants(self, user: str) -> list[OperatorAccess]: ...
+
+    async def reviews(self, user: str) -> list[AccessReview]: ...
+
+    async def request(self, user: str, workspace: str, wish: Wish) -> OperatorAccess: ...
+
+    async def approve(self, user: str, grant: str) -> OperatorAccess: ...
+
+    async def refuse(self, user: str, grant: str) -> OperatorAccess: ...
+
+    async def begin(self, user: str, grant: str) -> OperatorAccess: ...
+
+    async def end(self, user: str, grant: str) -> OperatorAccess: ...
+
+    async def note(self, user: str, who: str, what: str, at: datetime) -> None: ...
+
+    async def decide(self, actor: Actor, id: str, item: str, decision: str) -> AccessReview: ...
+
+    async def reader(self, user: str | None, grant: str) -> Actor: ...
+
+    async def list_messages(self, reader: Any, query: MessageQuery) -> MessagePage: ...
+
+    async def explain(self, reader: Any, message: str) -> Explanation: ...
+
+    async def content(self, reader: Any, message: str) -> Content: ...
+
+    async def configuration(self, reader: Any) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Puzzle:
     """What a page shows of a challenge. `kind` "altcha" is solved by our script; another is an outside service's:
@@ -266,6 +464,63 @@ class Entrance(Protocol):
     async def disown(self, token: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderShown:
+    """Another provider people may sign in with."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """An identity at a provider that signs a person in."""
+
+    id: str
+    provider: str
+    email: str = field(repr=False)
+    created: datetime
+    used: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of coming back from a provider: a session's token, or a link."""
+
+    token: Secret[str] | None
+    linked: bool
+    ticket: Secret[str] | None = None
+    """While a second factor is missing."""
+
+
+class Federated(Protocol):
+    """Signing in with other providers. Raises Unauthenticated for an answer that cannot be trusted, without saying why."""
+
+    @property
+    def providers(self) -> Sequence[ProviderShown]: ...
+
+    async def begin(self, provider: str, session: Session | None = None) -> tuple[str, str]:
+        """Where to send the browser, and the value of its cookie; with a session, to link the provider to it."""
+        ...
+
+    async def finish(
+        self,
+        provider: str,
+        cookie: str,
+        *,
+        state: str,
+        code: str,
+        issuer: str,
+        session: Session | None,
+        ip: str,
+        user_agent: str,
+    ) -> Outcome: ...
+
+    async def links(self, session: Session) -> Sequence[Linked]: ...
+
+    async def unlink(self, session: Session, link: str) -> None: ...
+
+
 class DashboardPlatform(Platform, Protocol):
     """Everything the dashboard reaches."""
 
@@ -276,6 +531,12 @@ class DashboardPlatform(Platform, Protocol):
     def sessions(self) -> Sessions: ...
 
     @property
+    def proofs(self) -> Proofs: ...
+
+    @property
+    def security(self) -> Security: ...
+
+    @property
     def entrance(self) -> Entrance: ...
 
     @property
@@ -283,6 +544,9 @@ class DashboardPlatform(Platform, Protocol):
 
     @property
     def joining(self) -> Joining: ...
+
+    @property
+    def federated(self) -> Federated: ...
 
 
 @dataclass(frozen=True, slots=True)

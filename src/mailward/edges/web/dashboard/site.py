@@ -13,6 +13,7 @@ from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.desk import Desk
 from mailward.edges.web.dashboard.pages.access import AccessPages
 from mailward.edges.web.dashboard.pages.delivery import Suppressions
+from mailward.edges.web.dashboard.pages.federation import Federation
 from mailward.edges.web.dashboard.pages.figures import RequestPages
 from mailward.edges.web.dashboard.pages.held import Held
 from mailward.edges.web.dashboard.pages.inbound import Inbound
@@ -20,7 +21,9 @@ from mailward.edges.web.dashboard.pages.invitations import Invitations
 from mailward.edges.web.dashboard.pages.messages import Messages
 from mailward.edges.web.dashboard.pages.operator import OperatorPages
 from mailward.edges.web.dashboard.pages.people import People
+from mailward.edges.web.dashboard.pages.proofs import Proofs
 from mailward.edges.web.dashboard.pages.public import PublicArea, PublicSide
+from mailward.edges.web.dashboard.pages.security import Security
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.pages.team import Team
 from mailward.edges.web.dashboard.pages.webhooks import Webhooks
@@ -72,8 +75,8 @@ def routes(
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
     areas = (
-        People, Held, Invitations, Messages, Inbound, Domains, Keys, Suppressions, Webhooks, Team, AuditLog, WorkspaceSettings, RequestPages,
-        AccessPages, OperatorPages,
+        People, Proofs, Security, Held, Federation, Invitations, Messages, Inbound, Domains, Keys, Suppressions,
+        Webhooks, Team, AuditLog, WorkspaceSettings, RequestPages, AccessPages, OperatorPages,
     )  # fmt: skip
     for area in areas:
         found += area(desk).routes()

@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from mailward.base.errors import Invalid, MailwardError, NotFound, Unauthenticated
+from mailward.base.errors import ChallengeRequired, Invalid, MailwardError, NotFound, Unauthenticated
 from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.desk import Desk, Form, client_ip
+from mailward.edges.web.dashboard.pages.held import allow, proof_of
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import THEMES, redirect
 from mailward.edges.web.problems import status_of
@@ -41,7 +42,10 @@ class People:
             await self._desk.platform.sessions.setup_open(request.path_params["token"])
         except MailwardError as e:
             return self._desk.stranger(request, "setup_used.html", status_of(e))
-        return self._desk.stranger(request, "setup.html", error="", field="", email="", workspace_name="")
+        return self._desk.stranger(
+            request, "setup.html", error="", field="", email="", workspace_name="", site=self._desk.site,
+            token=request.path_params["token"],
+        )  # fmt: skip
 
     async def setup(self, request: Request) -> Response:
         """Create the first person and workspace, and sign them in."""
@@ -68,6 +72,8 @@ class People:
                 status_of(e),
                 error=e.public,
                 field=field,
+                site=self._desk.site,
+                token=request.path_params["token"],
                 **_typed(form, "email", "workspace_name"),
             )
         return self._desk.welcome(token)
@@ -77,23 +83,37 @@ class People:
         try:
             await self._desk.session(request)
         except Unauthenticated:
-            return self._desk.stranger(request, "sign_in.html", error="", email="")
+            return self._desk.stranger(
+                request, "sign_in.html", error="", email="", puzzle=None, site=self._desk.site
+            )
         return redirect("/")
 
     async def sign_in(self, request: Request) -> Response:
         """Check the password and start a session."""
         form = Form([])
+        device = guard.read_cookie(request, guard.DEVICE, secure=self._secure) or guard.fresh(self._desk.entropy)
         try:
             form = await self._desk.own_form(request)
-            token = await self._desk.platform.sessions.sign_in(
+            signing = await self._desk.platform.sessions.sign_in(
                 form.text("email", 320),
                 form.exact("password"),
                 ip=client_ip(request),
                 user_agent=request.headers.get("user-agent", "")[:300],
+                device=device,
+                proof=proof_of(form),
             )
         except MailwardError as e:
-            return self._desk.stranger(request, "sign_in.html", status_of(e), error=e.public, **_typed(form, "email"))
-        return self._desk.welcome(token)
+            puzzle = self._desk.platform.entrance.puzzle() if isinstance(e, ChallengeRequired) else None
+            response = self._desk.stranger(
+                request, "sign_in.html", status_of(e), error=e.public, puzzle=puzzle, site=self._desk.site,
+                **_typed(form, "email"),
+            )
+            allow(response, puzzle)
+        else:
+            response = self._desk.proceed(signing)
+        # Given before it is known whether the password was right, so that a held sign-in is confirmed for this browser.
+        guard.remember_device(response, device, secure=self._secure)
+        return response
 
     async def sign_out(self, request: Request, session: Session, form: Form) -> Response:
         """End the session, here and in the store."""
