@@ -44,6 +44,7 @@ for _name, _where in (
     ("audit", "audit:app"),
     ("vault", "vault:app"),
     ("workspace", "workspace:app"),
+    ("member", "members:app"),
     ("migrate-store", "migrate_store:migrate_store"),
     ("node", "node:app"),
     ("operator", "operator:app"),

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from mailward.app.identity_providers import ProvidersError, check_providers
 from mailward.app.objects import Attachments, Objects, ObjectsError, check_objects
 from mailward.app.public.options import Availability, Evidence
 from mailward.app.receiving import Mx, ReceivingError, Scanning, check_receiving, default_listen
@@ -311,7 +312,8 @@ def _check(settings: Settings) -> None:
         check_objects(settings.objects)
         check_objects(settings.attachments)
         check_receiving(settings.mx, settings.scanning)
-    except (ObjectsError, ReceivingError) as e:
+        check_providers(settings.sign_in.provider)
+    except (ObjectsError, ReceivingError, ProvidersError) as e:
         raise SettingsError(str(e)) from e
     if amiss := check_sign_in(settings.challenge, settings.sign_in):
         raise SettingsError(amiss)

@@ -191,6 +191,7 @@ def platform_of(worker: Parts) -> Platform:
             i.clock,
             i.entropy,
             by_address={p.name for p in worker.settings.sign_in.provider if p.link_by_address},
+            recent=signing.recent,
         ),
         entrance=entrance,
     )

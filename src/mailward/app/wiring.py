@@ -164,7 +164,7 @@ class Worker:
         self.resolver = resolver(i)
         self.keeper = Doorkeeper(i.store)
         self._verp_key = i.vault.derive("verp")
-        self.guarding = GuardParts.of(i, GuardedHttp(self._addresses) if settings.challenge.secret else None)
+        self.guarding = GuardParts.of(i, GuardedHttp(self.addresses) if settings.challenge.secret else None)
         self.doors = Doors(
             i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc(), self.guarding
         )
@@ -191,7 +191,7 @@ class Worker:
         self.webhooks = WebhookWorker(
             i.store,
             GuardedHttp(
-                self._addresses, allow_networks=networks(["127.0.0.0/8", "::1/128"] if settings.capture else [])
+                self.addresses, allow_networks=networks(["127.0.0.0/8", "::1/128"] if settings.capture else [])
             ),
             unseal=i.unseal_webhook,
             clock=i.clock,
@@ -266,7 +266,7 @@ class Worker:
             return [s for s in found if s.expires is None or s.expires > now]
 
         self.handing = Handing(
-            GuardedHttp(self._addresses, allow_networks=loopback, per_host=64),
+            GuardedHttp(self.addresses, allow_networks=loopback, per_host=64),
             secrets=secrets,
             unseal=i.unseal_webhook,
             files=self.files,
@@ -390,7 +390,7 @@ class Worker:
             return ""
         return f"{verp.encode(message, n, self._verp_key)}@{host}"
 
-    async def _addresses(self, host: str) -> list[str]:
+    async def addresses(self, host: str) -> list[str]:
         """Every address of a name; empty when there is none."""
         found = await asyncio.gather(*(self.resolver.resolve(DnsQuery(host, kind)) for kind in ("A", "AAAA")))
         return [str(address) for answer in found if answer.status == "ok" for address in answer.records]

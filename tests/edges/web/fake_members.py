@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from mailward.base import ids
 from mailward.base.errors import NotFound
 from mailward.base.secret import Secret
-from mailward.edges.web.dashboard.ports import Invited, Session
+from mailward.edges.web.dashboard.ports import Invited, Linked, Outcome, ProviderShown, Session
 from mailward.edges.web.schema import members as types
 from mailward.policy.access import Actor
 
@@ -99,3 +100,21 @@ class FakeJoining:
 
     async def change_own_networks(self, session: Session, networks: list[str], *, ip: str, confirmed: bool) -> None:
         return None
+
+
+class FakeFederated:
+    """No provider."""
+
+    providers: Sequence[ProviderShown] = ()
+
+    async def begin(self, provider: str, session: Session | None = None) -> tuple[str, str]:
+        raise NotFound("not_found", "There is no such provider.")
+
+    async def finish(self, provider: str, cookie: str, **facts: object) -> Outcome:
+        raise NotFound("not_found", "There is no such provider.")
+
+    async def links(self, session: Session) -> Sequence[Linked]:
+        return []
+
+    async def unlink(self, session: Session, link: str) -> None:
+        raise NotFound("not_found", "There is no such link.")

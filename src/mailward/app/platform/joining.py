@@ -88,9 +88,7 @@ class Joining:
 
         async def act(tx: Tx) -> Secret[str]:
             made = await people.found_another(tx, session.actor, name, now=now, entropy=self._entropy)
-            _, secret = await sessions.switch_workspace(
-                tx, held, made.id, address=ip, now=now, entropy=self._entropy
-            )
+            _, secret = await sessions.switch_workspace(tx, held, made.id, address=ip, now=now, entropy=self._entropy)
             return secret
 
         return await self._store.system_write(act)
@@ -110,8 +108,6 @@ class Joining:
         """In every workspace; Conflict when that locks them out and they did not say that they mean it."""
         now = self._clock.now()
         await self._store.system_write(
-            lambda tx: restrictions.restrict_person(
-                tx, session.actor, networks, own=ip, confirmed=confirmed, now=now
-            )
+            lambda tx: restrictions.restrict_person(tx, session.actor, networks, own=ip, confirmed=confirmed, now=now)
         )
         self._changed()

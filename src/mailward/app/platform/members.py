@@ -67,9 +67,7 @@ class Members:
         now = self._clock.now()
         return await self._mail(
             actor,
-            lambda tx: invitations.invite(
-                tx, actor, request.email, Role(request.role), now=now, entropy=self._entropy
-            ),
+            lambda tx: invitations.invite(tx, actor, request.email, Role(request.role), now=now, entropy=self._entropy),
             now,
         )
 

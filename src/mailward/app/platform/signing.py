@@ -17,6 +17,7 @@ from mailward.core.identity.model import Arrival, Session
 from mailward.core.identity.passkeys import Site
 from mailward.core.identity.ports import PasswordThreads
 from mailward.core.identity.sign_in import SignIn
+from mailward.core.identity.sessions import require_recent
 from mailward.edges.web.dashboard import ports
 
 

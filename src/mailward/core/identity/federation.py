@@ -20,9 +20,7 @@ from mailward.policy.access import Actor
 _MOST_LINKS = 10
 
 
-async def person_of(
-    tx: IdentityTx, identity: Identity, *, by_address: bool = True, now: datetime
-) -> tuple[User, bool]:
+async def person_of(tx: IdentityTx, identity: Identity, *, by_address: bool = True, now: datetime) -> tuple[User, bool]:
     """Whom an identity signs in, and whether it was linked just now, by its verified address. System scope.
 
     Unauthenticated when it is nobody: no link, no verified address, no account under it, or an account that is

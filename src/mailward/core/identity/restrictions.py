@@ -126,7 +126,8 @@ def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
 def _not_oneself(networks: Sequence[Network], own: str | None, confirmed: bool) -> None:
     if own is not None and not confirmed and not within(networks, own):
         raise Conflict(
-            "locks_you_out", f"Your own address, {own}, is in none of these networks. Add it, or confirm that you mean it."
+            "locks_you_out",
+            f"Your own address, {own}, is in none of these networks. Add it, or confirm that you mean it.",
         )
 
 

@@ -1,0 +1,156 @@
+"""AUTHN-4, AUTHN-7 and AUTHN-9: forged identities are refused, networks bind, and a removed person has nothing left."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from mailward.app.checks.registry import check
+from mailward.app.context import Context
+from mailward.app.store import Tx
+from mailward.base import ids
+from mailward.base.errors import Forbidden, MailwardError
+from mailward.base.ids import UserId
+from mailward.core.evidence.model import Finding, failed, passed
+from mailward.core.identity import credentials, people, restrictions, sessions
+from mailward.core.identity.credentials import Wish
+from mailward.core.identity.model import User
+from mailward.policy.access import ROLE_PERMISSIONS, Actor, Role
+from mailward.protocol.federation import id_token, proofs
+from mailward.protocol.federation.provider import Endpoints, FederationError
+
+_INSIDE, _OUTSIDE = "192.0.2.7", "198.51.100.9"
+
+
+class _Undone(Exception):
+    """Carries a finding out of a transaction that is to leave nothing behind."""
+
+    def __init__(self, wrong: str) -> None:
+        super().__init__()
+        self.wrong = wrong
+
+
+@check("AUTHN-4")
+async def forged_identities_are_refused(context: Context) -> Finding:
+    """Sign identity tokens, right ones and forged ones, and look at each through what reads them at sign-in."""
+    wrong, tried = forgeries(id_token.verify, context.clock.now().timestamp(), context.entropy.bytes(32))
+    if wrong:
+        return failed(f"an identity token was believed or refused wrongly: {', '.join(wrong)}")
+    named = ", ".join(p.name for p in context.settings.sign_in.provider) or "none"
+    return passed(f"a right token is believed and {tried} forged ones are not; providers set up: {named}")
+
+
+def forgeries(verify: Callable[..., Any], now: float, entropy: bytes) -> tuple[list[str], int]:
+    """What `verify` got wrong, and how many forgeries it was shown."""
+    from joserfc import jws
+    from joserfc.jwk import ECKey
+
+    issuer, client = "https://issuer.invalid", "client"
+    key, other = ECKey.generate_key("P-256", {"kid": "k"}), ECKey.generate_key("P-256", {"kid": "k"})
+    at = Endpoints(issuer, issuer, issuer, issuer, "", frozenset({"ES256"}))
+    begun = proofs.begin("check", proofs.SIGN_IN, now=now, entropy=entropy)
+    claims = {"iss": issuer, "aud": client, "sub": "1", "iat": now, "exp": now + 60, "nonce": begun.nonce}
+
+    def token(change: dict[str, Any], signer: Any = key) -> str:
+        text = json.dumps({**claims, **change})
+        made: str = jws.serialize_compact({"alg": "ES256", "kid": "k"}, text, signer, algorithms=["ES256"])
+        return made
+
+    parts = [base64.urlsafe_b64encode(json.dumps(x).encode()).decode().rstrip("=") for x in ({"alg": "none"}, claims)]
+    shown = {
+        "right": token({}),
+        "nonce": token({"nonce": "another"}),
+        "audience": token({"aud": "another"}),
+        "issuer": token({"iss": "https://another.invalid"}),
+        "expired": token({"exp": now - 3600}),
+        "key": token({}, other),
+        "unsigned": ".".join(parts) + ".",
+    }
+    wrong = []
+    for name, text in shown.items():
+        try:
+            verify(text, {"keys": [key.as_dict(private=False)]}, at, client_id=client, nonce=begun.nonce, now=now)
+            believed = True
+        except FederationError:
+            believed = False
+        if believed != (name == "right"):
+            wrong.append(name)
+    try:
+        proofs.come_back(begun.cookie, "check", "another state", now=now)
+        wrong.append("state")
+    except FederationError:
+        pass
+    return wrong, len(shown)
+
+
+@check("AUTHN-7")
+async def networks_bind(context: Context) -> Finding:
+    """Restrict the workspace to one network, inside a transaction that is undone, and ask who may come."""
+
+    async def act(tx: Tx) -> None:
+        found = await tx.workspaces.get(context.actor.workspace)
+        assert found is not None
+        user = UserId(ids.new("usr", context.clock.now(), context.entropy))
+        now = context.clock.now()
+        await restrictions.restrict_workspace(tx, context.actor, ["192.0.2.0/24"], own=None, now=now)
+        inside = await restrictions.allowed(tx, user, found.id, _INSIDE)
+        mapped = await restrictions.allowed(tx, user, found.id, f"::ffff:{_INSIDE}")
+        outside = await restrictions.allowed(tx, user, found.id, _OUTSIDE)
+        try:
+            await restrictions.admit(tx, user, [(found.id, Role.MEMBER)], _OUTSIDE)
+            refused = False
+        except Forbidden:
+            refused = True
+        raise _Undone("" if inside and mapped and refused and not outside else "a listed network does not bind")
+
+    wrong = await _undone(context, act)
+    return failed(wrong) if wrong else passed("a listed network lets its addresses in, mapped ones too, and no other")
+
+
+@check("AUTHN-9")
+async def a_removed_person_has_nothing_left(context: Context) -> Finding:
+    """Give somebody a place, a session and a key; remove them, and look for each; then remove all trace."""
+    now, actor = context.clock.now(), context.actor
+    name = ids.new("usr", now, context.entropy)
+    user = User(UserId(name), f"{name}@evidence.invalid", "Evidence", "$none", now)
+
+    async def act(tx: Tx) -> None:
+        await tx.people.add_user(user)
+        await people.add_member(tx, actor, user, Role.ADMIN, now=now)
+        acting = Actor(actor.workspace, "session", user.id, ROLE_PERMISSIONS[Role.ADMIN], Role.ADMIN)
+        wish = Wish("evidence: does it end?")
+        key = await credentials.create_key(tx, acting, wish, now=now, entropy=context.entropy)
+        await sessions.create_session(
+            tx, user.id, actor.workspace, Role.ADMIN, device="evidence", address=_INSIDE, now=now,
+            entropy=context.entropy,
+        )  # fmt: skip
+        before = await tx.revocations.current()
+        await people.remove_member(tx, actor, user.id, now=now)
+        left = []
+        if await tx.people.sessions(user.id):
+            left.append("a session")
+        found = await tx.credentials.get(key.credential.id)
+        if found is None or found.revoked is None:
+            left.append("a key")
+        if await tx.people.member(actor.workspace, user.id) is not None:
+            left.append("a place")
+        if await tx.revocations.current() <= before:
+            left.append("what other processes remember")
+        raise _Undone(", ".join(left))
+
+    left = await _undone(context, act)
+    return (
+        failed(f"a removed person keeps {left}") if left else passed("a removed person keeps no place, session or key")
+    )
+
+
+async def _undone(context: Context, act: Callable[[Tx], Any]) -> str:
+    try:
+        await context.store.system_write(act)
+    except _Undone as e:
+        return e.wrong
+    except MailwardError as e:
+        return e.code
+    return "the transaction was not undone"
