@@ -74,7 +74,7 @@ class World:
                 address=address,
                 now=self.now,
                 entropy=self.entropy,
-            )  # fmt: skip
+            )
         )
         return made, token.reveal()
 
