@@ -47,6 +47,7 @@ for _name, _where in (
     ("member", "members:app"),
     ("migrate-store", "migrate_store:migrate_store"),
     ("node", "node:app"),
+    ("alerts", "alerts:app"),
     ("operator", "operator:app"),
     ("trust", "trust:app"),
     ("register", "register:register"),

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from dataclasses import dataclass
 from ipaddress import ip_network
+from collections.abc import Callable
 from typing import Any
 
 from mailward.adapters.net.egress import GuardedHttp
@@ -15,6 +16,7 @@ from mailward.app.ceilings import api_rates
 from mailward.app.federation import Federation
 from mailward.adapters.host.hashing import HashingThreads
 from mailward.app.guard.entrance import Entrance
+from mailward.app.guard.parts import READING, Asked
 from mailward.app.inbound.notifications import notifications_of
 from mailward.app.letters import Letters
 from mailward.app.naming import installation_names
@@ -245,6 +247,22 @@ def _by_id(worker: Parts) -> Any:
     return lambda workspace: worker.installation.token_key(ids.decode("ws", workspace))
 
 
+def answered_for(worker: Parts, origin: Origin) -> Callable[[Any, int], None]:
+    """What the guard learns from answers: of most of them nothing, at the price of two comparisons."""
+    clock, parts = worker.installation.clock, worker.guarding
+
+    def answered(scope: Any, status: int) -> None:
+        operation = scope.get("mailward.operation", "other")
+        if status not in (403, 404) and operation not in READING:
+            return
+        peer = scope["client"][0] if scope.get("client") else ""
+        ip, _ = origin.of(peer, scope["scheme"], scope["headers"])
+        asked = Asked(ip, scope["path"], scope.get("mailward.actor") or "", scope.get("mailward.workspace") or "")
+        parts.answered(asked, operation, status, clock.now())
+
+    return answered
+
+
 def web_application(worker: Parts) -> Front:
     """The ASGI application of this worker."""
     i, settings = worker.installation, worker.settings
@@ -276,4 +294,11 @@ def web_application(worker: Parts) -> Front:
     mounts = [*public_routes(PublicReader(i), settings.http.public_url, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
-    return build(services, Ready(worker), mounts=mounts, metrics=RequestMetrics(worker.metrics.registry), requests=worker.requests)
+    return build(
+        services,
+        Ready(worker),
+        mounts=mounts,
+        metrics=RequestMetrics(worker.metrics.registry),
+        requests=worker.requests,
+        answered=answered_for(worker, services.origin),
+    )

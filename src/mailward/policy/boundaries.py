@@ -133,6 +133,7 @@ CLI: dict[str, frozenset[Permission]] = {
     "audit verify": HOST,
     "audit check": frozenset({P.AUDIT_READ, P.WORKSPACE_CHANGE}),
     "audit list": frozenset({P.AUDIT_READ}),
+    "alerts list": frozenset({P.AUDIT_READ}),
     "audit export": frozenset({P.AUDIT_READ}),
     "audit checkpoint": frozenset({P.AUDIT_READ}),
 }

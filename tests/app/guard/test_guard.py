@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from statistics import median
 from typing import Any
 
 import pytest
 
-from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.sql import Sql
 from mailward.app.guard.challenge import Challenges
 from mailward.app.guard.guard import SharedGuard
@@ -66,9 +64,9 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(store: SqliteStore, clock: MovingClock, entropy: SeededEntropy) -> AsyncIterator[Desk]:
+def desk(store: Any, clock: MovingClock, entropy: SeededEntropy) -> Desk:
     """A guard on a fresh store."""
-    yield Desk(store, clock, entropy)
+    return Desk(store, clock, entropy)
 
 
 async def _owner_was_here(desk: Desk) -> None:
@@ -192,9 +190,10 @@ async def test_wrong_keys_slow_their_source_and_no_other(desk: Desk) -> None:
     await other.failed("key", "203.0.113.1", "smtp", now=now)
     await other.tell(now)
     assert other.waiting("203.0.113.1")
+    for _ in range(5):
+        other.before_token("203.0.113.1")
     with pytest.raises(LimitReached):
-        for _ in range(6):
-            other.before_token("203.0.113.1")
+        other.before_token("203.0.113.1")
     desk.clock.move(minutes=61)
     other.before_token("203.0.113.1")
     assert not other.waiting("203.0.113.1")

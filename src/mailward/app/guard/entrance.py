@@ -77,8 +77,8 @@ class Entrance:
             await self._hold(user, arrival, suspicion, now)
             raise Forbidden(
                 "sign_in_held",
-                "This sign-in looks unusual, so it waits for you: open the link in the letter we sent you, then sign in "
-                "again in this browser.",
+                "This sign-in looks unusual, so it waits for you: open the link in the letter we sent you, then sign "
+                "in again in this browser.",
             )
         if not proven:
             raise tries.asked()

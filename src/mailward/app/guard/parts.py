@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
+from mailward.adapters.host.breaches import breached_file
 from mailward.adapters.net.egress import GuardedHttp
 from mailward.app.guard.challenge import Challenges
 from mailward.app.guard.entrance import HOLD_AT, Entrance
@@ -14,12 +16,25 @@ from mailward.app.guard.watch import Watch
 from mailward.app.installation import Installation
 from mailward.app.letters import Letters
 from mailward.core.guard.model import Digests
+from mailward.core.identity import breached
 from mailward.policy.access import Actor
 from mailward.policy.detection import Kind
+from mailward.policy.source import source_of
 
 _SECONDS = 10.0
 # Operations that hand content out: what a thief of a key would call again and again.
-READING = frozenset(("message_content", "message_raw", "received_content", "received_raw", "audit_export", "export"))
+READING = frozenset(
+    ("getMessageContent", "getRawMessage", "getReceivedRaw", "exportAudit", "exportAuditTable", "exportSuppressions")
+)
+
+
+class Asked(NamedTuple):
+    """Who asked for what; `actor` and `workspace` are empty for who showed no credential."""
+
+    ip: str
+    path: str
+    actor: str
+    workspace: str
 
 
 @dataclass
@@ -35,6 +50,7 @@ class GuardParts:
     @classmethod
     def of(cls, i: Installation, http: GuardedHttp | None = None) -> GuardParts:
         """From the settings in force. ValueError when a file that they name cannot be read."""
+        breached.also_in(breached_file(i.settings.passwords.breached_file))
         digests = Digests(i.vault.derive("guard"))
         watch = Watch(i.store, digests, i.entropy)
         places = Places(i.settings.geo)
@@ -81,11 +97,12 @@ class GuardParts:
         """Add what this process saw to what all saw."""
         return await self.guard.tell(now) + await self.watch.tell()
 
-    def answered(self, ip: str, actor: Actor | None, operation: str, status: int, path: str, now: datetime) -> None:
+    def answered(self, ask: Asked, operation: str, status: int, now: datetime) -> None:
         """An HTTP request was answered: what scanning, key abuse and exfiltration are told from."""
-        if status == 404 and actor is None:
-            self.watch.note(Kind.MISSED, ip, path, now=now)
-        elif actor is not None and status == 403:
-            self.watch.note(Kind.REFUSED, actor.id, operation, workspace=actor.workspace, now=now)
-        elif actor is not None and status == 200 and operation in READING:
-            self.watch.note(Kind.READ, actor.id, operation, workspace=actor.workspace, now=now)
+        actor = ask.actor
+        if status == 404 and not actor:
+            self.watch.note(Kind.MISSED, source_of(ask.ip), ask.path, now=now)
+        elif status == 403 and actor:
+            self.watch.note(Kind.REFUSED, actor, operation, workspace=ask.workspace, now=now)
+        elif status == 200 and actor and operation in READING:
+            self.watch.note(Kind.READ, actor, operation, workspace=ask.workspace, now=now)

@@ -68,15 +68,26 @@ def _line_from(file: BinaryIO, at: int) -> tuple[int, bytes]:
     return start, file.readline(_LONGEST_LINE)
 
 
-def refuse(password: str, in_file: Breached | None = None) -> None:
-    """Return for a password that nobody is known to know; Invalid, with advice, otherwise."""
+_LISTS: list[Breached] = []
+
+
+def also_in(look: Breached | None) -> None:
+    """Have `refuse` look into the operator's list too, wherever a password is set in this process.
+
+    Told once, at the start: like the list that ships with us it is data of the process.
+    """
+    _LISTS[:] = [] if look is None else [look]
+
+
+def refuse(password: str) -> None:
+    """Return for a password that nobody is known to know; Invalid, with advice, otherwise. Reads files."""
     if is_common(password):
         raise Invalid(
             "password_common",
             "This is one of the most common passwords, which attackers try first. Use four or five unrelated words.",
             field="password",
         )
-    if in_file is not None and in_file(password):
+    if any(look(password) for look in _LISTS):
         raise Invalid(
             "password_breached",
             "This password has been in a data breach, so attackers have it. Choose another one, and change it wherever "

@@ -10,6 +10,7 @@ from zxcvbn_rs_py import zxcvbn
 
 from mailward.base.errors import Invalid
 from mailward.base.sources import Entropy
+from mailward.core.identity import breached
 
 # OWASP's second choice for Argon2id: 19 MiB, 2 passes, 1 lane. A change here upgrades hashes at the next sign-in.
 _MEMORY_KIB, _PASSES, _LANES = 19_456, 2, 1
@@ -59,7 +60,7 @@ def judge(password: str, *, about: Sequence[str] = ()) -> None:
     """Return when the password is good enough; Invalid with advice otherwise.
 
     `about` are words that belong to the person (address, name, workspace): using them is
-    weak. Offline: zxcvbn's lists of common passwords are in the package.
+    weak, and so is what others are known to know (see `breached`). Offline, but it may read a file: beside the loop.
     """
     if too_long(password):
         raise Invalid("password_too_long", f"A password has at most {_LONGEST} bytes.", field="password")
@@ -67,6 +68,7 @@ def judge(password: str, *, about: Sequence[str] = ()) -> None:
         password.encode()
     except UnicodeEncodeError:
         raise Invalid("password_not_text", "The password is not valid text.", field="password") from None
+    breached.refuse(password)
     words = [w for text in about for w in (text, *text.replace("@", " ").replace(".", " ").split()) if len(w) > 2]
     # zxcvbn's time grows with length; past 100 characters the rest adds nothing to the judgement.
     found = zxcvbn(password[:100], words)

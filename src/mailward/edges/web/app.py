@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -40,6 +40,10 @@ HSTS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 _ONCE = frozenset((b"content-length", b"host", b"transfer-encoding", b"authorization", b"content-type"))
 
 
+Answered = Callable[[Scope, int], None]
+"""Told of every request when it was answered, with the status."""
+
+
 def table(readiness: Readiness) -> list[Operation]:
     """Every operation of the API and of the public part, hottest first."""
     operations: list[Operation] = [*api.operations(), *leaks.OPERATIONS, *health.operations(readiness)]
@@ -50,7 +54,7 @@ def table(readiness: Readiness) -> list[Operation]:
 class Front:
     """The outermost application: request ids, framing, security headers, one log line; then the router."""
 
-    __slots__ = ("_entropy", "_exact", "_metrics", "_now", "_requests", "_router")
+    __slots__ = ("_answered", "_entropy", "_exact", "_metrics", "_now", "_requests", "_router")
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Front:
         mounts: Sequence[BaseRoute] = (),
         metrics: RequestMetrics | None = None,
         requests: RequestLog | None = None,
+        answered: Answered | None = None,
     ) -> None:
         endpoints = {path: Endpoint(methods, services) for path, methods in by_path(operations).items()}
         # Paths without parameters are found in one look-up; the router tries patterns in turn.
@@ -71,6 +76,7 @@ class Front:
         self._router = Router([*routes, *mounts], redirect_slashes=False, default=_not_found)
         self._entropy = services.entropy
         self._metrics = metrics
+        self._answered = answered
         self._requests = requests
         self._now = services.clock.now
 
@@ -113,6 +119,8 @@ class Front:
             self._requests.note(
                 workspace, Noted(at, request_id, scope["method"], operation, seen, us, scope.get("mailward.actor", ""))
             )
+        if self._answered is not None:
+            self._answered(scope, seen)
         log.info(
             "http_request",
             request=request_id,
@@ -131,9 +139,10 @@ def build(
     mounts: Sequence[BaseRoute] = (),
     metrics: RequestMetrics | None = None,
     requests: RequestLog | None = None,
+    answered: Answered | None = None,
 ) -> Front:
     """The application. `mounts` are further Starlette routes (the dashboard), matched after the API."""
-    return Front(table(readiness), services, mounts, metrics, requests)
+    return Front(table(readiness), services, mounts, metrics, requests, answered)
 
 
 def _refuse_ambiguous(scope: Scope) -> None:
