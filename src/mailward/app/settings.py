@@ -17,7 +17,7 @@ import msgspec
 
 from mailward.app.identity_providers import ProvidersError, check_providers
 from mailward.app.objects import Attachments, Objects, ObjectsError, check_objects
-from mailward.app.public.options import Availability, Evidence
+from mailward.app.public_options import Availability, Evidence
 from mailward.app.receiving import Mx, ReceivingError, Scanning, check_receiving, default_listen
 from mailward.app.sign_in_options import ChallengeSettings, Geo, PasswordSettings, SignInSettings, check_sign_in
 from mailward.policy.attachments import PROGRAMS

@@ -17,7 +17,7 @@ from mailward.app.notices import OwnerNotices
 from mailward.app.objects import object_chores
 from mailward.app.operating import Operating
 from mailward.app.parts import Parts
-from mailward.app.public.chores import PublicChores
+from mailward.app.public_chores import PublicChores
 from mailward.app.retention import Retention, default_terms
 from mailward.app.signing import make_keys
 from mailward.app.telling import OwnerMail

@@ -12,7 +12,6 @@ from mailward.app.checks.probe import NotThere, api_address
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
 from mailward.app.public.keys import ReportSeal
-from mailward.app.public.verifying import SCHEDULE
 from mailward.app.store import Tx
 from mailward.base.ids import WorkspaceId
 from mailward.core.availability.budget import budget, burning, month_of
@@ -20,6 +19,7 @@ from mailward.core.availability.model import Day, Minute, Outage
 from mailward.core.availability.record import record
 from mailward.core.disclosure.intake import follow, note_overdue, receive
 from mailward.core.disclosure.model import Content
+from mailward.core.evidence.keep import SCHEDULE
 from mailward.core.evidence.model import Finding, failed, not_configured, passed
 from mailward.core.evidence.publish import NotGenuine, verify_file
 from mailward.core.registers.change import put, read_fields

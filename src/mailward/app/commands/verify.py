@@ -12,8 +12,9 @@ from dataclasses import replace
 from mailward.app.checks import CHECKS
 from mailward.app.commands.output import Config, Json, Workspace, print_json
 from mailward.app.context import Context, run
-from mailward.app.public.verifying import COMMAND, store_lines
+from mailward.app.verifying import store_lines
 from mailward.core.evidence.catalogue import CATALOGUE
+from mailward.core.evidence.keep import COMMAND
 from mailward.core.evidence.model import Control, Line, State
 from mailward.core.evidence.verify import verify as run_checks
 from mailward.core.identity.credentials import REHEARSAL

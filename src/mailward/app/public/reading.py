@@ -99,7 +99,7 @@ class PublicReader:
             return await repo.days(today - _DAYS_SHOWN + 1), await repo.outages(since), await repo.posts(50)
 
         days, outages, posts = await self._i.store.system_read(look)
-        target = self._i.settings.availability.target_percent / 100
+        target = round(self._i.settings.availability.target_percent / 100, 9)
         last = max((d.last for d in days), default=0)
         return Availability(
             now=now,

@@ -5,9 +5,14 @@ from __future__ import annotations
 GUARDS: dict[str, tuple[str, ...]] = {
     "AUTHN-1": ("tests/core/identity/test_sign_in.py",),
     "AUTHN-2": ("tests/core/identity/test_sign_in.py",),
+    "AUTHN-3": ("tests/core/identity/test_second_factors.py",),
     "AUTHN-5": ("tests/app/test_guesses.py",),
-    "AUTHN-9": ("tests/scenarios/test_nodes.py",),
+    "AUTHN-9": (
+        "tests/scenarios/test_nodes.py",
+        "tests/suites/storage/test_roles.py",
+    ),
     "AUTHZ-1": (
+        "tests/suites/storage/test_roles.py",
         "tests/app/checks/test_running.py",
         "tests/app/platform/test_erase.py",
     ),
@@ -19,8 +24,17 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_records.py",
         "tests/core/audit/test_verify_store.py",
     ),
-    "AUTHZ-3": ("tests/core/operators/test_grants.py",),
-    "AUTHZ-4": ("tests/core/operators/test_review.py",),
+    "AUTHZ-3": (
+        "tests/core/operators/test_grants.py",
+        "tests/app/platform/test_operators.py",
+        "tests/app/checks/test_operators.py",
+        "tests/adapters/storage/postgres/test_personal.py",
+        "tests/app/platform/test_operator_pages.py",
+    ),
+    "AUTHZ-4": (
+        "tests/core/operators/test_review.py",
+        "tests/app/checks/test_operators.py",
+    ),
     "AVAIL-1": (
         "tests/adapters/storage/postgres/test_nodes.py",
         "tests/app/checks/test_availability.py",
@@ -29,7 +43,11 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/adapters/storage/sqlite/test_sweep.py",
         "tests/scenarios/test_database_and_bucket.py",
     ),
-    "AVAIL-2": ("tests/core/availability/test_availability.py",),
+    "AVAIL-2": (
+        "tests/app/checks/test_public.py",
+        "tests/app/public/test_pages.py",
+        "tests/core/availability/test_availability.py",
+    ),
     "AVAIL-3": (
         "tests/app/checks/test_availability.py",
         "tests/scenarios/test_nodes.py",
@@ -58,12 +76,19 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/scenarios/test_inbound_nothing_lost.py",
         "tests/scenarios/test_receiving.py",
     ),
-    "INCIDENT-2": ("tests/core/disclosure/test_disclosure.py",),
+    "INCIDENT-2": (
+        "tests/app/checks/test_public.py",
+        "tests/app/public/test_pages.py",
+        "tests/app/public/test_inside.py",
+        "tests/core/disclosure/test_disclosure.py",
+    ),
     "INPUT-1": (
         "tests/edges/web/dashboard/test_pages.py",
         "tests/scenarios/test_dashboard_chromium.py",
         "tests/app/checks/test_running.py",
+        "tests/app/public/test_pages.py",
         "tests/attacks/test_smtp_smuggling.py",
+        "tests/scenarios/test_every_page.py",
     ),
     "INPUT-2": ("tests/scenarios/test_receiving.py",),
     "INPUT-3": (
@@ -84,11 +109,13 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/test_standing.py",
         "tests/scenarios/test_credentials.py",
     ),
+    "KEYS-3": ("tests/suites/storage/test_leaks.py",),
     "LOG-1": (
         "tests/core/audit/test_verify_store.py",
         "tests/core/audit/test_verify_export.py",
         "tests/app/checks/test_installation.py",
         "tests/app/checks/test_running.py",
+        "tests/core/audit/test_search.py",
         "tests/protocol/merkle/test_conformance.py",
     ),
     "LOG-2": (
@@ -100,7 +127,11 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_running.py",
         "tests/app/checks/test_transport.py",
     ),
-    "PEOPLE-1": ("tests/core/operators/test_grants.py",),
+    "PEOPLE-1": (
+        "tests/app/checks/test_operators.py",
+        "tests/app/platform/test_operators.py",
+        "tests/core/operators/test_grants.py",
+    ),
     "PRIVACY-1": (
         "tests/app/test_retention.py",
         "tests/adapters/storage/sqlite/test_sweep.py",
@@ -108,8 +139,15 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_installation.py",
         "tests/scenarios/test_erasure.py",
     ),
-    "PRIVACY-4": ("tests/core/registers/test_registers.py",),
+    "PRIVACY-4": (
+        "tests/app/checks/test_public.py",
+        "tests/app/public/test_inside.py",
+        "tests/app/public/test_pages.py",
+        "tests/core/registers/test_registers.py",
+    ),
     "RATE-1": (
+        "tests/suites/storage/test_leaks.py",
+        "tests/adapters/host/test_buckets.py",
         "tests/adapters/storage/postgres/test_nodes.py",
         "tests/app/checks/test_running.py",
         "tests/app/test_quotas.py",
@@ -154,7 +192,10 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/scenarios/test_on_postgresql.py",
     ),
     "TRUST-1": (
+        "tests/app/checks/test_public.py",
+        "tests/app/public/test_pages.py",
         "tests/scenarios/test_verify.py",
+        "tests/app/checks/test_breaking.py",
         "tests/app/checks/test_supply.py",
         "tests/core/evidence/test_keep.py",
     ),

@@ -11,6 +11,10 @@ from mailward.base.sources import Entropy
 from mailward.core.evidence.model import Change, Line, Run, State
 from mailward.core.evidence.ports import ResultsTx
 
+SCHEDULE = "schedule"
+COMMAND = "command"
+"""What caused a run: the schedule, or somebody who gave the command."""
+
 _RUNS_KEPT = timedelta(days=400)
 
 

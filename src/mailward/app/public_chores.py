@@ -13,13 +13,12 @@ import structlog
 from mailward.app.letters.send import Letters
 from mailward.app.parts import Parts
 from mailward.app.public.probes import Probes
-from mailward.app.public.verifying import SCHEDULE
 from mailward.base import ids
 from mailward.core.availability.budget import burning
 from mailward.core.availability.record import record
 from mailward.core.disclosure.intake import note_overdue
 from mailward.core.disclosure.model import Report
-from mailward.core.evidence.keep import due
+from mailward.core.evidence.keep import SCHEDULE, due
 from mailward.core.registers.model import Kind, Profile, overdue
 from mailward.edges.workers.upkeep import Task
 from mailward.policy.access import Role
@@ -81,7 +80,7 @@ class PublicChores:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "mailward.app.public.verifying",
+            "mailward.app.verifying",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
         )

@@ -17,12 +17,9 @@ from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import Settings
 from mailward.base.errors import NotFound
 from mailward.core.evidence.catalogue import CATALOGUE
-from mailward.core.evidence.keep import keep
+from mailward.core.evidence.keep import SCHEDULE, keep
 from mailward.core.evidence.model import Change, Line
 from mailward.core.evidence.verify import verify
-
-SCHEDULE = "schedule"
-COMMAND = "command"
 
 
 async def store_lines(context: Context, lines: list[Line], cause: str, *, whole: bool, now: datetime) -> list[Change]:
