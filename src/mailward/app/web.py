@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
-from collections.abc import Callable
 from typing import Any
 
+from mailward.adapters.host.hashing import HashingThreads
 from mailward.adapters.net.egress import GuardedHttp
 from mailward.app.allowance import per_minute
 from mailward.app.audit_export import export_bytes
 from mailward.app.ceilings import api_rates
 from mailward.app.federation import Federation
-from mailward.adapters.host.hashing import HashingThreads
 from mailward.app.guard.entrance import Entrance
 from mailward.app.guard.parts import READING, Asked
 from mailward.app.inbound.notifications import notifications_of
@@ -35,11 +35,12 @@ from mailward.app.platform.members import Members
 from mailward.app.platform.messages import Messages
 from mailward.app.platform.operators import Operators
 from mailward.app.platform.proofs import Proofs
-from mailward.app.platform.security import Security
 from mailward.app.platform.public import PublicArea
+from mailward.app.platform.security import Security
 from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.signing import FactorSeal, Signing
 from mailward.app.platform.suppressions import Suppressions
+from mailward.app.platform.transfers import Transfers
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
 from mailward.app.public.reading import PublicReader
@@ -78,6 +79,7 @@ class Platform:
     domains: Domains
     keys: Keys
     leaks: Leaks
+    transfers: Transfers
     webhooks: Webhooks
     inbound: Inbound
     members: Members
@@ -149,6 +151,7 @@ def platform_of(worker: Parts) -> Platform:
         domains=Domains(i.store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings), fresh),
         keys=Keys(i.store, i.clock, i.entropy, lambda id: worker.revoked()),
         leaks=Leaks(i.store, i.clock, changed=worker.revoked),
+        transfers=Transfers(i.store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings)),
         webhooks=Webhooks(
             i.store,
             i.clock,

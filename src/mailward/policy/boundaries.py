@@ -72,6 +72,7 @@ CLI: dict[str, frozenset[Permission]] = {
     "domain add": frozenset({P.DOMAIN_READ, P.DOMAIN_CHANGE}),
     "domain check": frozenset({P.DOMAIN_READ, P.DOMAIN_CHANGE}),
     "domain rotate": frozenset({P.DOMAIN_READ, P.DOMAIN_CHANGE}),
+    "domain transfer": frozenset({P.DOMAIN_READ, P.DOMAIN_CHANGE}),
     "domain release": frozenset({P.DOMAIN_CHANGE}),
     "key check": HOST,
     "workspace limits": HOST,

@@ -406,6 +406,22 @@ class FakeWebhooks:
         return webhooks.NewWebhook(**self._facts(webhook), secret="whsec_y")
 
 
+class FakeTransfers:
+    """One that is open."""
+
+    async def ask(self, actor: Actor, domain: str) -> domains.DomainTransfer:
+        return domains.DomainTransfer(
+            id="trf_x", domain="dom_x", name="example.com", direction="asked", status="open", asked_at=NOW
+        )
+
+    async def list(self, actor: Actor) -> domains.DomainTransfers:
+        return domains.DomainTransfers(data=[await self.ask(actor, "dom_x")])
+
+    async def decide(self, actor: Actor, id: str, grant: bool) -> None:
+        if id == "nobody":
+            raise NotFound("not_found", "There is no such transfer.")
+
+
 class FakeLeaks:
     """Takes anything."""
 
@@ -468,6 +484,7 @@ class FakePlatform:
         self.domains = FakeDomains()
         self.keys = FakeKeys()
         self.leaks = FakeLeaks()
+        self.transfers = FakeTransfers()
         self.webhooks = FakeWebhooks()
         self.inbound = FakeInbound()
         self.members = FakeMembers()

@@ -141,9 +141,7 @@ async def test_no_workspace_sets_its_own_limits(
     """A member of whatever role is refused, and a transaction of a workspace does not reach the table at all."""
 
     async def put(actor: Actor, place: str, ceilings: Ceilings) -> None:
-        await store.system_write(
-            lambda tx: set_ceilings(tx, actor, WorkspaceId(place), ceilings, now=clock.now())
-        )
+        await store.system_write(lambda tx: set_ceilings(tx, actor, WorkspaceId(place), ceilings, now=clock.now()))
 
     with pytest.raises(Forbidden):
         await put(OWNER, WS_ID, Ceilings(1, 1))

@@ -13,6 +13,7 @@ from mailward.app.commands.output import Config, Json, Workspace, print_json, pr
 from mailward.app.context import Context, run
 from mailward.app.naming import installation_names
 from mailward.app.platform.domains import Domains
+from mailward.app.platform.transfers import Transfers
 from mailward.app.signing import make_keys
 from mailward.base.ids import WorkspaceId
 from mailward.core.domains.keys import FreshKeys
@@ -140,6 +141,40 @@ def release(
         return 0
 
     return run(config, from_, act)
+
+
+@app.command
+def transfer(
+    name: Annotated[str | None, Parameter(help="The domain to ask for; without it, list.")] = None,
+    *,
+    grant: Annotated[str | None, Parameter(name="--grant", help="Id of a transfer to grant.")] = None,
+    refuse: Annotated[str | None, Parameter(name="--refuse", help="Id of a transfer to refuse.")] = None,
+    operator: Annotated[
+        bool, Parameter(name="--operator", negative="", help="Decide for a holder who did not answer for a week.")
+    ] = False,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """Ask for a domain another workspace holds, list what is asked, or decide. Granting drops its keys and routes."""
+
+    async def act(context: Context) -> int:
+        names = installation_names(context.settings)
+        area = Transfers(context.store, context.clock, context.entropy, context.resolver, names)
+        if id := grant or refuse:
+            actor = replace(context.actor, workspace=WorkspaceId("")) if operator else context.actor
+            await area.decide(actor, id, id == grant)
+            print(f"{id} is {'granted' if id == grant else 'refused'}.")
+            return 0
+        found = [await area.ask(context.actor, name)] if name else (await area.list(context.actor)).data
+        if json:
+            print_json(found)
+        else:
+            rows = [(t.name, t.direction, t.status, t.asked_at.isoformat(timespec="minutes"), t.id) for t in found]
+            print_table(rows, ("domain", "direction", "status", "asked", "id"))
+        return 0
+
+    return run(config, workspace, act)
 
 
 @app.command

@@ -47,6 +47,9 @@ class DomainsRepo(Protocol):
     async def held_by(self, workspace: bytes, name: str) -> Domain | None:
         """The domain of that canonical name in a workspace. System scope."""
 
+    async def held(self, workspace: bytes, id: str) -> Domain | None:
+        """A workspace's domain by its id. System scope."""
+
     async def take_away(self, workspace: bytes, id: str) -> None:
         """Remove a domain and its keys from a workspace; used selectors stay remembered. System scope."""
 

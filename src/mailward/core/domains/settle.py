@@ -71,8 +71,8 @@ async def settle_check(
     if not await tx.domains.update(domain):
         raise Conflict(
             "domain_taken",
-            f"{domain.name} is verified in another workspace of this installation. It has to be removed there first, "
-            "or released by the installation's operator.",
+            f"{domain.name} is verified in another workspace of this installation. Ask for its transfer; it has "
+            "to be granted there, removed, or released by the installation's operator.",
         )
     for pair in moved:
         await tx.domains.update_pair(pair)

@@ -119,6 +119,9 @@ class CredentialsRepo(Protocol):
     async def paused(self) -> list[Credential]:
         """Live ones that are paused, the newest pause first, at most 100."""
 
+    async def bound_to(self, workspace: WorkspaceId, domain: str, limit: int) -> list[Credential]:
+        """Live ones of a workspace that may send from that domain alone. System scope."""
+
     async def exceptions(self, revoked_since: datetime) -> list[Standing]:
         """Every credential that was revoked since, is paused, or ends some day. System scope."""
 

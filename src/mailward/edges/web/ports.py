@@ -122,6 +122,16 @@ class Domains(Protocol):
     async def remove(self, actor: Actor, domain: str) -> None: ...
 
 
+class Transfers(Protocol):
+    """Domains that go from one workspace to another."""
+
+    async def ask(self, actor: Actor, domain: str) -> domain_types.DomainTransfer: ...
+
+    async def list(self, actor: Actor) -> domain_types.DomainTransfers: ...
+
+    async def decide(self, actor: Actor, id: str, grant: bool) -> None: ...
+
+
 class Leaks(Protocol):
     """Secrets that somebody found."""
 
@@ -348,6 +358,9 @@ class Platform(Protocol):
 
     @property
     def leaks(self) -> Leaks: ...
+
+    @property
+    def transfers(self) -> Transfers: ...
 
     @property
     def webhooks(self) -> Webhooks: ...

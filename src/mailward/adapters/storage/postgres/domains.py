@@ -197,6 +197,12 @@ class PgDomains:
         row = await self._tx.row(sql, workspace, self._token(name))
         return self._domain(row) if row else None
 
+    async def held(self, workspace: bytes, id: str) -> Domain | None:
+        """A workspace's domain by its id."""
+        sql = f"SELECT {_DOMAIN} FROM domains WHERE workspace = $1 AND id = $2"  # noqa: S608
+        row = await self._tx.row(sql, workspace, ids.decode("dom", id))
+        return self._domain(row) if row else None
+
     async def holder(self, name: str) -> tuple[bytes, Domain] | None:
         """Which workspace has verified that canonical name."""
         sql = f"SELECT {_DOMAIN} FROM domains WHERE name_token = $1 AND state = 'verified'"  # noqa: S608

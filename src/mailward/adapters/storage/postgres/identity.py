@@ -159,6 +159,12 @@ class PgCredentials:
 
     # -- the system scope ---------------------------------------------------------------------
 
+    async def bound_to(self, workspace: WorkspaceId, domain: str, limit: int) -> list[Credential]:
+        """Domains are sealed, so the live ones are opened and looked at."""
+        sql = f"SELECT {_CREDENTIAL} FROM credentials WHERE workspace = $1 AND revoked IS NULL ORDER BY id"  # noqa: S608
+        found = [self._credential(r) for r in await self._tx.rows(sql, ids.decode("ws", workspace))]
+        return [c for c in found if c.domains == {domain}][:limit]
+
     async def exceptions(self, revoked_since: datetime) -> list[Standing]:
         """Revoked since, paused, or with an end."""
         sql = (

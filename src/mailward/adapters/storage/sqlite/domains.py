@@ -157,6 +157,12 @@ class SqliteDomains:
         row = self._tx.row(sql, (workspace, name))
         return _domain(row) if row else None
 
+    async def held(self, workspace: bytes, id: str) -> Domain | None:
+        """A workspace's domain by its id. System scope."""
+        sql = f"SELECT {_DOMAIN} FROM t_domains WHERE workspace = ? AND id = ?"  # noqa: S608
+        row = self._tx.row(sql, (workspace, ids.decode("dom", id)))
+        return _domain(row) if row else None
+
     async def holder(self, name: str) -> tuple[bytes, Domain] | None:
         """Which workspace has verified that canonical name. System scope."""
         sql = f"SELECT workspace, {_DOMAIN} FROM t_domains WHERE name = ? AND state = 'verified'"  # noqa: S608

@@ -150,6 +150,14 @@ class SqliteCredentials:
         sql = f"SELECT {_CREDENTIAL} FROM {table(self._tx, 'credentials')} WHERE {where}"  # noqa: S608
         return [_credential(r) for r in self._tx.rows(sql)]
 
+    async def bound_to(self, workspace: WorkspaceId, domain: str, limit: int) -> list[Credential]:
+        """The column holds the names between blanks; one alone is the whole of it."""
+        sql = (
+            f"SELECT {_CREDENTIAL} FROM t_credentials "  # noqa: S608
+            "WHERE workspace = ? AND domains = ? AND revoked IS NULL ORDER BY id LIMIT ?"
+        )
+        return [_credential(r) for r in self._tx.rows(sql, (ids.decode("ws", workspace), domain, limit))]
+
     async def exceptions(self, revoked_since: datetime) -> list[Standing]:
         """System scope."""
         sql = (

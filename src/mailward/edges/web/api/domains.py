@@ -39,7 +39,63 @@ async def remove(call: Call[NoQuery, None]) -> None:
     await call.platform.domains.remove(call.actor, call.params["domain"])
 
 
+async def ask_transfer(call: Call[NoQuery, None]) -> types.DomainTransfer:
+    """The holder is told."""
+    return await call.platform.transfers.ask(call.actor, call.params["domain"])
+
+
+async def transfers(call: Call[NoQuery, None]) -> types.DomainTransfers:
+    """Both directions."""
+    return await call.platform.transfers.list(call.actor)
+
+
+async def decide_transfer(call: Call[NoQuery, types.DecideTransfer]) -> None:
+    """Granted or refused."""
+    await call.platform.transfers.decide(call.actor, call.params["transfer"], call.body.grant)
+
+
 OPERATIONS = [
+    Operation(
+        method="POST",
+        path="/v1/domains/{domain}/transfer",
+        handler=ask_transfer,
+        permission=Permission.DOMAIN_CHANGE,
+        rate=RateClass.WRITE,
+        name="askDomainTransfer",
+        tag="domains",
+        summary="Ask for a domain that another workspace holds",
+        description="DNS is looked at first: it has to show the records of this workspace. The holder is told by mail "
+        "and decides; after seven days without an answer the installation's operator may.",
+        response=types.DomainTransfer,
+        status=202,
+        errors=("conflict",),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/domain-transfers",
+        handler=transfers,
+        permission=Permission.DOMAIN_READ,
+        rate=RateClass.READ,
+        name="listDomainTransfers",
+        tag="domains",
+        summary="Domains asked for, and asked of this workspace",
+        response=types.DomainTransfers,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/domain-transfers/{transfer}",
+        handler=decide_transfer,
+        permission=Permission.DOMAIN_CHANGE,
+        rate=RateClass.WRITE,
+        name="decideDomainTransfer",
+        tag="domains",
+        summary="Grant or refuse a transfer",
+        description="Granted, the domain leaves this workspace at once: its signing keys are destroyed, its routes "
+        "removed, and keys that could send from it alone revoked.",
+        request=types.DecideTransfer,
+        status=204,
+        errors=("conflict",),
+    ),
     Operation(
         method="POST",
         path="/v1/domains",

@@ -48,6 +48,30 @@ class DomainSummary(View):
     ] = None
 
 
+class DomainTransfer(View):
+    """A domain one workspace asks of another. `direction` is asked or asked_of_us, `status` open, granted or refused."""
+
+    id: str
+    domain: str
+    name: str
+    direction: str
+    status: str
+    asked_at: Instant
+    decided_at: Instant | None = None
+
+
+class DomainTransfers(View):
+    """The newest hundred."""
+
+    data: list[DomainTransfer]
+
+
+class DecideTransfer(Request):
+    """Grant it, and the domain leaves this workspace with its keys and routes; or refuse."""
+
+    grant: bool
+
+
 class DomainPage(View):
     """Domains by age, newest first."""
 
