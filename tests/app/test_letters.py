@@ -6,9 +6,9 @@ from email import message_from_bytes, policy
 from typing import Any
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.app.candidate import Candidate
 from mailward.app.knowledge import KnownDomain
 from mailward.app.letters import Letters
-from mailward.app.platform.candidate import Candidate
 from mailward.base import ids
 from mailward.base.errors import Forbidden
 from mailward.base.ids import WorkspaceId

@@ -10,8 +10,8 @@ import pytest
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.candidate import Candidate
 from mailward.app.knowledge import KnownDomain
-from mailward.app.platform.candidate import Candidate
 from mailward.app.telling import OwnerMail
 from mailward.base import ids
 from mailward.base.errors import Forbidden, LimitReached, MailwardError

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from mailward.app.arrivals import Arrivals
 from mailward.app.budgets import Budgets
+from mailward.app.candidate import Candidate
 from mailward.app.platform.acceptance import Acceptance
-from mailward.app.platform.candidate import Candidate
 from mailward.app.standing import Standings
 from mailward.base import ids
 from mailward.base.errors import Forbidden, LimitReached, MailwardError, Unauthenticated

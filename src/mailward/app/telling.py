@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from mailward.app.candidate import Candidate
 from mailward.app.knowledge import KnownDomain
-from mailward.app.platform.candidate import Candidate
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.errors import LimitReached, Refused

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from mailward.app.candidate import Candidate
 from mailward.app.knowledge import KnownDomain
-from mailward.app.platform.candidate import Candidate
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.errors import MailwardError

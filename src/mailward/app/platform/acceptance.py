@@ -14,10 +14,10 @@ from functools import partial
 from typing import Protocol
 
 from mailward.app.allowance import Allowance
+from mailward.app.candidate import Candidate, a_label
 from mailward.app.inspection import Inspection
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
-from mailward.app.platform.candidate import Candidate, a_label
 from mailward.app.standing import Standings
 from mailward.app.store import Store
 from mailward.base import ids

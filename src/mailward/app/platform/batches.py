@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from mailward.app.candidate import Candidate, from_api
 from mailward.app.knowledge import Knowledge
 from mailward.app.platform.acceptance import Acceptance
-from mailward.app.platform.candidate import Candidate, from_api
 from mailward.app.platform.views import at, delivery_id
 from mailward.app.store import Store, Tx
 from mailward.base import ids
