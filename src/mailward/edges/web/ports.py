@@ -15,8 +15,8 @@ from mailward.edges.web.schema import audit as audit_types
 from mailward.edges.web.schema import domains as domain_types
 from mailward.edges.web.schema import inbound as inbound_types
 from mailward.edges.web.schema import keys as key_types
-from mailward.edges.web.schema import messages as message_types
 from mailward.edges.web.schema import members as member_types
+from mailward.edges.web.schema import messages as message_types
 from mailward.edges.web.schema import suppressions as suppression_types
 from mailward.edges.web.schema import webhooks as webhook_types
 from mailward.edges.web.schema import workspace as workspace_types
@@ -369,6 +369,9 @@ class Platform(Protocol):
     def inbound(self) -> Inbound: ...
 
     @property
+    def members(self) -> Members: ...
+
+    @property
     def audit(self) -> Audit: ...
 
     @property
@@ -381,6 +384,3 @@ class Readiness(Protocol):
     async def check(self) -> dict[str, bool]:
         """Each part by name (storage, keys, disk) and whether it answers; draining is a part too."""
         ...
-    @property
-    def members(self) -> Members: ...
-
