@@ -48,7 +48,7 @@
       scales: { y: { range: (u, low, high) => kind === "share" && figure.dataset.full === "yes" ? [Math.max(0, Math.min(low ?? 90, 90)), 100] : [0, Math.max(high || 0, kind === "took" ? 100 : 1) * 1.1] } },
       series: [{ label: "Time (UTC)", value: (u, t) => (t == null ? "–" : when(t)) }, ...series],
       axes: [
-        { ...axis, grid: { show: false }, space: 70, values: (u, ticks) => ticks.map((t) => { const d = new Date(t * 1000); return hourly && rows.length < 30 ? two(d.getUTCHours()) + ":" + two(d.getUTCMinutes()) : d.getUTCDate() + " " + months[d.getUTCMonth()]; }) },
+        { ...axis, grid: { show: false }, space: 70, gap: 9, values: (u, ticks) => ticks.map((t) => { const d = new Date(t * 1000); return hourly && rows.length < 30 ? two(d.getUTCHours()) + ":" + two(d.getUTCMinutes()) : d.getUTCDate() + " " + months[d.getUTCMonth()]; }) },
         { ...axis, size: kind === "took" ? 62 : 48, values: (u, ticks) => ticks.map((v) => (kind === "took" ? took(v) : kind === "share" ? v + "%" : v % 1 ? "" : short(v))) },
       ],
     }, [time, ...names.map((name) => column(Number(name.dataset.column)))], place);
