@@ -51,7 +51,7 @@ def write(path: Path, networks: dict[str, dict[str, Any]]) -> Path:
     def slot(value: Any) -> int:
         if value is None:
             return count
-        return count + 16 + value[1] if isinstance(value, tuple) else value
+        return int(count + 16 + value[1] if isinstance(value, tuple) else value)
 
     nodes = b"".join(struct.pack(">II", slot(a), slot(b)) for a, b in tree)
     about = {

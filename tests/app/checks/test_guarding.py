@@ -1,0 +1,58 @@
+"""The checks of the guard can fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from mailward.app.checks import guarding
+from mailward.app.context import Context
+from mailward.core.guard import tries
+from mailward.core.guard.model import Digests
+from mailward.policy.suspicion import Level, Suspicion, assess
+from tests.conftest import SeededEntropy
+
+NOW = datetime(2026, 3, 4, 14, tzinfo=UTC)
+
+
+@dataclass
+class Here:
+    """What the replays use of a context."""
+
+    store: Any
+    entropy: SeededEntropy
+
+
+def test_a_judge_that_holds_nothing_is_found_out() -> None:
+    """Every signal is named when none is held, and when a confirmed browser is held as well."""
+    assert guarding.replayed(assess, NOW) == []
+    assert len(guarding.replayed(lambda facts: Suspicion(), NOW)) == 6
+    assert len(guarding.replayed(lambda facts: Suspicion(Level.HIGH), NOW)) == 6
+
+
+@pytest.mark.parametrize("store", ["embedded"], indirect=True)
+async def test_a_guard_that_counts_nothing_is_found_out(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the guard as it is the storm is bounded; when tries are not counted it is not."""
+
+    async def storm() -> str:
+        return str(await store.system_write(lambda tx: guarding.storm(tx, Digests(bytes(32)), "a@b.example", NOW)))
+
+    assert await storm() == ""
+
+    async def nothing(*_: Any, **__: Any) -> None:
+        return None
+
+    monkeypatch.setattr(tries, "count_try", nothing)
+    assert "200 guesses" in await storm()
+
+
+@pytest.mark.parametrize("rule", [*guarding.ATTACKS, ""])
+async def test_each_replay_raises_its_alert_and_nothing_stays(store: Any, entropy: SeededEntropy, rule: str) -> None:
+    """On both stores; a normal week raises none, and the transaction is undone."""
+    context = cast(Context, Here(store, entropy))
+    found = await guarding._rehearse(context, lambda tx: guarding.replay(context, tx, rule, NOW))
+    assert found == rule
+    assert await store.system_read(lambda tx: tx.guard.observed(0)) == []
