@@ -110,7 +110,7 @@ CATALOGUE: tuple[Control, ...] = (
         "Keys carry scopes, domains, networks and an expiry, are replaced with an overlap, and end at once.",
         missing="scopes narrower than send, read and admin",
     ),
-    Control("KEYS-3", "A leaked key can be reported by anyone.", missing="the public endpoint"),
+    Control("KEYS-3", "A leaked key can be reported by anyone."),
     # Authorisation
     Control(
         "AUTHZ-1",
