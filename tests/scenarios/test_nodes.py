@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import smtplib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,6 +19,7 @@ from tests.postgres_server import PostgresServer, debian_binaries, running_serve
 from tests.scenarios.bucket import ServedBucket, served
 from tests.scenarios.cluster import ALL, ROLE_EACH, Cluster, Node
 from tests.scenarios.disturbed import Disturbed, crash, promote, replica_of, sync_state
+from tests.scenarios.holding_on import Browser, OpenSession
 from tests.scenarios.ledger import LedgerSink
 from tests.scenarios.peers import wait_until
 from tests.scenarios.soak import Round, Soak, details, table
@@ -112,11 +114,44 @@ def submit(node: Node, token: str, key: str, *, idempotency: str = "") -> tuple[
     return status, answer
 
 
+def held_open_ends(one: Node, two: Node, pair: Cluster) -> dict[str, float]:
+    """A live page, a key, an SMTP credential and its open sessions, taken away on node one: how long each held on."""
+    took: dict[str, float] = {}
+
+    def ended(what: str, began: float, gone: Callable[[], bool]) -> None:
+        wait_until(gone, what, 1, 0.01)
+        took[what] = time.monotonic() - began
+
+    made = pair.cli_json("smtp", "create", "short-lived")
+    user, password = made["username"], made["password"]
+    with (
+        Browser.set_up(one) as here,
+        here.alike(two) as there,
+        OpenSession(one, user, password) as near,
+        OpenSession(two, user, password) as far,
+    ):
+        assert (here.live(), there.live(), near.next_command(), far.next_command()) == (True, True, 250, 250)
+        assert one.api("DELETE", f"/v1/smtp-credentials/{made['id']}")[0] in (200, 204)
+        began = time.monotonic()
+        ended("an open SMTP session at the other node", began, lambda: far.next_command() == 421)
+        ended("an open SMTP session at the same node", began, lambda: near.next_command() == 421)
+        for node in (two, one):
+            with pytest.raises(smtplib.SMTPAuthenticationError), OpenSession(node, user, password):
+                pass
+        assert there.live(), "what is another's goes on"
+        assert here.post("/messages", "/sign-out", {}) == 303
+        began = time.monotonic()
+        ended("a live page at the other node", began, lambda: not there.live())
+        assert not here.live()
+    return took
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.claim("AUTHN-9")
 @pytest.mark.claim("RATE-1")
 def test_what_one_node_is_told_holds_on_all(pair: Cluster, sink: LedgerSink) -> None:
-    """A key revoked on one node is refused on each within a second; a drained node is told so; an idempotency key used
+    """Keys, SMTP credentials with their open sessions, and people's sessions with their live pages, ended on one node,
+    are refused on each within a second; a drained node is told so; an idempotency key used
     on both at once makes one message; a rate of N a minute is not 2N."""
     one, two = pair.nodes.values()
     made = pair.cli_json("key", "create", "short-lived", "--scope", "admin")
@@ -129,6 +164,9 @@ def test_what_one_node_is_told_holds_on_all(pair: Cluster, sink: LedgerSink) -> 
     assert submit(one, "revoked", made["secret"])[0] == 401
     assert submit(two, "revoked", made["secret"])[0] == 401
     assert time.monotonic() - ended < 1.0
+    took = held_open_ends(one, two, pair)
+    print({what: round(seconds, 3) for what, seconds in took.items()})
+    assert max(took.values()) < 1.0
 
     pair.cli_json("node", "drain", "1")
     wait_until(lambda: not two.ready(two.part), "the balancer to be told", 5)
