@@ -50,7 +50,7 @@ async def test_a_letter_is_a_signed_message_of_the_installation_to_one_person(
     letters, sent = await _letters(store, clock, entropy, [RESERVED, OWN])
     assert await letters.send("ann@else.example", "Your code", "It is 123456.\n", "sign-in-code")
     [(actor, candidate)] = sent
-    assert (actor.id, actor.permissions) == (LETTERS, {Permission.MESSAGE_SEND})
+    assert (actor.id, actor.permissions) == (LETTERS, frozenset({Permission.MESSAGE_SEND}))
     assert candidate.mail_from == "mailward@example.com"
     assert candidate.tags == ("sign-in-code",)
     read = message_from_bytes(candidate.content, policy=policy.default)

@@ -28,6 +28,9 @@ PAGES = {
     "requests": "/requests",
     "audit": "/audit",
     "settings": "/settings",
+    "security": "/security",
+    "security-totp": "/security/totp",
+    "security-again": "/security/again",
     "problem": "/messages/msg_00000000000000000000000000",
 }
-STRANGERS = {"sign-in": "/sign-in"}
+STRANGERS = {"sign-in": "/sign-in", "forgot": "/forgot"}

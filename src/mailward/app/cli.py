@@ -45,6 +45,7 @@ for _name, _where in (
     ("vault", "vault:app"),
     ("workspace", "workspace:app"),
     ("member", "members:app"),
+    ("person", "person:app"),
     ("migrate-store", "migrate_store:migrate_store"),
     ("node", "node:app"),
     ("alerts", "alerts:app"),

@@ -257,11 +257,12 @@ class InstallationChores:
         )
 
     async def events(self) -> int:
-        """Old events of webhooks and old traffic of credentials are forgotten."""
+        """Old events of webhooks, old traffic of credentials and steps of sign-ins that are over are forgotten."""
         now = self._installation.now_us()
         await self._store.system_write(lambda tx: prune(tx, now=now))
         oldest = slot_of(now / 1e6) - KEEP_SLOTS
         await self._store.system_write(lambda tx: tx.credentials.forget_traffic(oldest))
+        await self._store.system_write(lambda tx: tx.factors.forget(self._clock.now()))
         return 0
 
     async def alerts(self) -> int:

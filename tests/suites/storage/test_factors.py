@@ -55,7 +55,11 @@ async def test_a_counter_only_grows(store: Store, clock: Any) -> None:
     now = clock.now()
     await store.system_write(lambda tx: tx.factors.add(_factor(1, now)))
     id = _factor(1, now).id
-    answers = [await store.system_write(lambda tx, n=n: tx.factors.advance(id, n, now)) for n in (5, 5, 4, 6)]
+
+    async def advance(counter: int) -> bool:
+        return await store.system_write(lambda tx: tx.factors.advance(id, counter, now))
+
+    answers = [await advance(n) for n in (5, 5, 4, 6)]
     assert answers == [True, False, False, True]
     [found] = await store.system_read(lambda tx: tx.factors.of(ANN))
     assert (found.counter, found.used) == (6, now)

@@ -85,10 +85,13 @@ CATALOGUE: tuple[Control, ...] = (
     ),
     Control(
         "AUTHN-2",
-        "Sessions are random tokens stored as hashes, with idle and absolute ends, revocable at once.",
-        missing="listing them with device and place",
+        "Sessions are random tokens stored as hashes, with idle and absolute ends, listed with device and place, "
+        "renewed when more is proved, revocable at once.",
     ),
-    Control("AUTHN-3", "A second factor can be used, and required.", missing="second factors"),
+    Control(
+        "AUTHN-3",
+        "Second factors work once, end what was before them, can be required, and operators have one.",
+    ),
     Control("AUTHN-4", "Sign-in through an outside identity provider.", missing="OpenID Connect, Google, GitHub"),
     Control(
         "AUTHN-5",

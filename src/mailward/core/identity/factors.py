@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,8 @@ from mailward.core.identity.passkeys import Site
 from mailward.core.identity.ports import IdentityTx, Sealer
 from mailward.core.identity.sessions import note_everywhere, require_recent
 from mailward.core.workspaces.change import good_name
+from mailward.policy import access
+from mailward.policy.access import Actor, Permission
 
 MOST_PASSKEYS = 10
 CODE_TRIES = 5
@@ -269,6 +272,45 @@ async def _end_the_rest(tx: IdentityTx, session: Session) -> None:
     await tx.people.revoke_sessions(session.user, keep=session.id)
     await tx.factors.revoke_devices(session.user)
     await tx.revocations.bump()
+
+
+async def reset(tx: IdentityTx, actor: Actor, user: User, *, now: datetime) -> int:
+    """Take away all that stands beside somebody's password, and end their sessions; how many factors.
+
+    For the operator's shell, for who lost everything. System scope.
+    """
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    known = await tx.factors.of(user.id)
+    for factor in known:
+        await tx.factors.remove(user.id, factor.id)
+    await tx.factors.set_recovery_codes(user.id, [], now)
+    await _end_all(tx, user.id)
+    await _note_by(tx, actor, user, "factor.all_removed", {"factors": str(len(known))}, now)
+    return len(known)
+
+
+async def sign_out(tx: IdentityTx, actor: Actor, user: User, *, now: datetime) -> int:
+    """End everything somebody has open; how many sessions. For the operator's shell. System scope."""
+    access.require(actor, Permission.WORKSPACE_CHANGE)
+    ended = await _end_all(tx, user.id)
+    await _note_by(tx, actor, user, "session.all_revoked", {"ended": str(ended)}, now)
+    return ended
+
+
+async def _end_all(tx: IdentityTx, user: UserId) -> int:
+    ended = await tx.people.revoke_sessions(user)
+    await tx.factors.revoke_devices(user)
+    await tx.factors.drop_tickets(user)
+    await tx.revocations.bump()
+    return ended
+
+
+async def _note_by(
+    tx: IdentityTx, actor: Actor, user: User, act: str, facts: dict[str, str], now: datetime
+) -> None:
+    """In the log of each of the person's workspaces, as the act of whoever holds the machine."""
+    for workspace, _ in await tx.people.memberships(user.id):
+        await tx.audit.append(replace(actor, workspace=workspace), act, user.id, facts, now=now)
 
 
 # -- devices that are trusted ---------------------------------------------------------------------

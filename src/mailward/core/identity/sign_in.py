@@ -394,15 +394,6 @@ def methods_of(known: list[Factor]) -> frozenset[str]:
     return frozenset({f.kind.value for f in known} | {"recovery"}) if known else frozenset()
 
 
-async def end_everything(tx: IdentityTx, user: UserId) -> int:
-    """End what a person has open: sessions, steps that wait, trust in devices; how many sessions. System scope."""
-    ended = await tx.people.revoke_sessions(user)
-    await tx.factors.drop_tickets(user)
-    await tx.factors.revoke_devices(user)
-    await tx.revocations.bump()
-    return ended
-
-
 def _wrong() -> MailwardError:
     return Unauthenticated("sign_in_failed", "The address or the password is not right.", detail="sign-in")
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mailward.base import ids
-from mailward.base.errors import Conflict, Invalid, NotFound, Unauthenticated
+from mailward.base.errors import Conflict, Invalid, NotFound, StepUpRequired, Unauthenticated
 from mailward.base.secret import Secret
 from mailward.edges.web.dashboard.ports import (
-    Puzzle,
     Bucket,
+    Puzzle,
     Requested,
     RequestsAsked,
     RequestsPage,
@@ -85,6 +85,8 @@ class FakePlatform:
     people: dict[str, str] = field(default_factory=dict)
     live: set[str] = field(default_factory=set)
     permissions: frozenset[Permission] = frozenset(Permission)
+    stale: bool = False
+    missing: str = ""
 
     messages: Any = None
     suppressions: Any = None
@@ -100,13 +102,15 @@ class FakePlatform:
     sessions: Any = None
     entrance: Any = None
     figures: Any = None
+    proofs: Any = None
+    security: Any = None
 
     def __post_init__(self) -> None:
         parts: dict[str, Callable[[FakePlatform], Any]] = {
             "messages": Messages, "suppressions": Suppressions, "domains": Domains, "keys": Keys,
             "webhooks": Webhooks, "inbound": lambda _: FakeInbound(), "members": lambda p: FakeMembers(p.text),
             "joining": lambda _: FakeJoining(), "federated": lambda _: FakeFederated(), "audit": Audit, "workspace": Workspace, "figures": Figures,
-            "sessions": Sessions, "entrance": lambda _: FakeEntrance(),
+            "sessions": Sessions, "entrance": lambda _: FakeEntrance(), "security": Security,
         }  # fmt: skip
         for name, part in parts.items():
             setattr(self, name, part(self))
@@ -138,6 +142,12 @@ class Part:
         self.p = p
 
 
+class Security(Part):
+    async def require_recent(self, session: Session) -> None:
+        if self.p.stale:
+            raise StepUpRequired("step_up_required", "Please confirm that it is you.")
+
+
 class Sessions(Part):
     async def setup_open(self, token: str) -> None:
         if token != "good" or self.p.people:
@@ -165,7 +175,7 @@ class Sessions(Part):
         if token not in self.p.live:
             raise Unauthenticated("unauthenticated", "Sign in first.")
         actor = Actor(ids.WorkspaceId(ids.encode("ws", b"\x01" * 16)), "session", "ses_1", self.p.permissions)
-        return Session(Secret(token), actor, token.split("-", 2)[2], "Acme")
+        return Session(Secret(token), actor, token.split("-", 2)[2], "Acme", missing=self.p.missing)
 
     async def sign_out(self, session: Session) -> None:
         self.p.live.discard(session.token.reveal())

@@ -44,6 +44,13 @@ ACTS = (
 )
 
 
+# Acts that ask who proved themselves more than ten minutes ago to do it again.
+DANGEROUS = (
+    "/domains/dom_1/remove", "/audit/export", "/suppressions/export", "/settings/retention", "/messages/{m}/erase",
+    "/keys/key_1/release", "/keys",
+)  # fmt: skip
+
+
 class Visitor:
     """A browser without script, and the platform it looks at."""
 
@@ -396,3 +403,38 @@ async def test_a_routes_secret_is_shown_once(inside: Visitor) -> None:
     assert "whsec_" not in (await inside.get(f"/routes/{ROUTE}")).text
     assert "whsec_y" in (await inside.post(f"/routes/{ROUTE}/rotate", {"csrf": csrf})).text
     assert (await inside.post("/routes", {**given, "url": "gopher://x"})).status_code == 422
+
+
+@pytest.mark.claim("AUTHN-3")
+@pytest.mark.parametrize("path", DANGEROUS)
+async def test_dangerous_acts_ask_for_a_fresh_proof(inside: Visitor, path: str) -> None:
+    """Without a proof of the last minutes the act is not done; the way leads to the proof and back to the page."""
+    data = {"csrf": await inside.token("/keys"), "name": "x", "scopes": "admin"}
+    inside.platform.stale = True
+    inside.platform.done.clear()
+    answer = await inside.post(path, data, headers={"referer": f"{BASE}/keys?revoked=shown"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/security/again?next=%2Fkeys%3Frevoked%3Dshown")
+    assert inside.platform.done == []
+
+
+@pytest.mark.claim("AUTHN-3")
+async def test_nothing_goes_on_before_a_missing_factor(inside: Visitor) -> None:
+    """A session that lacks a factor sees the pages on which it is added or shown, and no other."""
+    data = {"csrf": await inside.token("/keys")}
+    for missing, leads in (("enrol", "/security"), ("step-up", "/security/again")):
+        inside.platform.missing = missing
+        for answer in (await inside.get("/messages"), await inside.post("/suppressions", data)):
+            assert (answer.status_code, answer.headers["location"]) == (303, leads)
+        live = await inside.get("/messages/rows", headers={"hx-request": "true"})
+        assert live.headers["hx-redirect"] == leads
+
+
+@pytest.mark.parametrize(
+    "referer", ["https://evil.example/x", "//evil.example", "", "http://127.0.0.1:8080//evil.example", "javascript:x"]
+)
+async def test_the_way_back_is_always_ours(inside: Visitor, referer: str) -> None:
+    """Whatever a referer says, the proof leads to a page of this host."""
+    data = {"csrf": await inside.token("/keys")}
+    inside.platform.stale = True
+    answer = await inside.post("/domains/dom_1/remove", data, headers={"referer": referer} if referer else {})
+    assert answer.headers["location"] == "/security/again?next=%2F"

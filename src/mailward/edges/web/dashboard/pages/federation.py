@@ -32,8 +32,8 @@ class Federation:
         return [
             Route("/sign-in/with/{provider}", public(self.out), methods=["GET"]),
             Route("/sign-in/with/{provider}/callback", public(self.back), methods=["GET"]),
-            Route("/links/{provider}", acts(self.link, OWN), methods=["POST"]),
-            Route("/links/{id}/remove", acts(self.unlink, OWN), methods=["POST"]),
+            Route("/links/{provider}", acts(self.link, OWN, recent=True), methods=["POST"]),
+            Route("/links/{id}/remove", acts(self.unlink, OWN, recent=True), methods=["POST"]),
         ]
 
     async def out(self, request: Request) -> Response:

@@ -57,7 +57,7 @@ class Messages:
             Route("/messages/{id}/frame", shows(self.frame, Permission.MESSAGE_CONTENT), methods=["GET"]),
             Route("/messages/{id}/raw", shows(self.raw, Permission.MESSAGE_CONTENT), methods=["GET"]),
             Route("/messages/{id}/cancel", acts(self.cancel, Permission.MESSAGE_CHANGE), methods=["POST"]),
-            Route("/messages/{id}/erase", acts(self.erase, Permission.MESSAGE_ERASE), methods=["POST"]),
+            Route("/messages/{id}/erase", acts(self.erase, Permission.MESSAGE_ERASE, recent=True), methods=["POST"]),
             Route("/messages/sending", acts(self.switch_sending, Permission.MESSAGE_CHANGE), methods=["POST"]),
             Route("/messages/release-held", acts(self.release_held, Permission.MESSAGE_CHANGE), methods=["POST"]),
             Route("/messages/{id}/release", acts(self.release, Permission.MESSAGE_CHANGE), methods=["POST"]),

@@ -49,7 +49,7 @@ class Domains:
             Route("/domains/{id}", shows(self.one, Permission.DOMAIN_READ), methods=["GET"]),
             Route("/domains/{id}/check", acts(self.check, Permission.DOMAIN_CHANGE), methods=["POST"]),
             Route("/domains/{id}/rotate", acts(self.rotate, Permission.DOMAIN_CHANGE), methods=["POST"]),
-            Route("/domains/{id}/remove", acts(self.remove, Permission.DOMAIN_CHANGE), methods=["POST"]),
+            Route("/domains/{id}/remove", acts(self.remove, Permission.DOMAIN_CHANGE, recent=True), methods=["POST"]),
         ]
 
     async def list(
@@ -116,7 +116,7 @@ class Keys:
             Route("/keys", acts(self.create_key, Permission.KEY_CHANGE), methods=["POST"]),
             Route("/keys/{id}/revoke", acts(self.revoke_key, Permission.KEY_CHANGE), methods=["POST"]),
             Route("/keys/{id}/rotate", acts(self.rotate_key, Permission.KEY_CHANGE), methods=["POST"]),
-            Route("/keys/{id}/release", acts(self.release_key, Permission.KEY_CHANGE), methods=["POST"]),
+            Route("/keys/{id}/release", acts(self.release_key, Permission.KEY_CHANGE, recent=True), methods=["POST"]),
             Route("/credentials", acts(self.create_credential, Permission.KEY_CHANGE), methods=["POST"]),
             Route("/credentials/{id}/revoke", acts(self.revoke_credential, Permission.KEY_CHANGE), methods=["POST"]),
             Route("/credentials/{id}/rotate", acts(self.rotate_credential, Permission.KEY_CHANGE), methods=["POST"]),
@@ -144,7 +144,9 @@ class Keys:
         )
 
     async def create_key(self, request: Request, session: Session, form: Form) -> Response:
-        """A new key; the answer is the only page that ever holds its secret."""
+        """A new key; the answer is the only page that ever holds its secret. One that changes things asks who it is."""
+        if set(form.all("scopes")) - {"send", "read"}:
+            await self._desk.require_recent(session)
         asked = {"name": form.text("name", 100), "scopes": form.all("scopes"), "networks": _networks(form)}
         try:
             new = await self._desk.platform.keys.create_key(session.actor, msgspec.convert(asked, CreateKey))
@@ -216,7 +218,7 @@ class AuditLog:
         return [
             Route("/audit", self._desk.shows(self.list, Permission.AUDIT_READ), methods=["GET"]),
             Route("/audit.csv", self._desk.shows(self.table, Permission.AUDIT_READ), methods=["GET"]),
-            Route("/audit/export", self._desk.acts(self.export, Permission.AUDIT_READ), methods=["POST"]),
+            Route("/audit/export", self._desk.acts(self.export, Permission.AUDIT_READ, recent=True), methods=["POST"]),
         ]
 
     async def list(self, request: Request, session: Session) -> Response:

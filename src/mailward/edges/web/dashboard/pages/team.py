@@ -37,15 +37,15 @@ class Team:
             Route("/team/invitations", acts(self.invite, change), methods=["POST"]),
             Route("/team/invitations/{id}/resend", acts(self.resend, change), methods=["POST"]),
             Route("/team/invitations/{id}/revoke", acts(self.revoke, change), methods=["POST"]),
-            Route("/team/{id}/role", acts(self.role, change), methods=["POST"]),
-            Route("/team/{id}/remove", acts(self.remove, change), methods=["POST"]),
+            Route("/team/{id}/role", acts(self.role, change, recent=True), methods=["POST"]),
+            Route("/team/{id}/remove", acts(self.remove, change, recent=True), methods=["POST"]),
             Route("/workspaces", shows(self.workspaces, OWN), methods=["GET"]),
             Route("/workspaces", acts(self.found, OWN), methods=["POST"]),
             Route("/workspaces/switch", acts(self.switch, OWN), methods=["POST"]),
             Route("/workspaces/leave", acts(self.leave, OWN), methods=["POST"]),
             Route("/networks", shows(self.networks, OWN), methods=["GET"]),
-            Route("/networks", acts(self.change_own_networks, OWN), methods=["POST"]),
-            Route("/networks/workspace", acts(self.change_networks, Permission.WORKSPACE_CHANGE), methods=["POST"]),
+            Route("/networks", acts(self.change_own_networks, OWN, recent=True), methods=["POST"]),
+            Route("/networks/workspace", acts(self.change_networks, Permission.WORKSPACE_CHANGE, recent=True), methods=["POST"]),
         ]
 
     # -- members and invitations --------------------------------------------------------------
