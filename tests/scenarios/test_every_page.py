@@ -194,7 +194,8 @@ async def test_a_refused_request_is_in_the_log(house: House, browser: Any) -> No
     """What was asked with a key is listed within seconds under the id that its answer carried."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         house.ask("POST", "/messages", {"from": "nobody"})
-    wanted = refused.value.headers["x-request-id"]
+    with refused.value:
+        wanted = refused.value.headers["x-request-id"]
     page = await inside(browser, house)
     await page.goto(f"{house.url}/requests?only=failed&operation=sendMessage")
     # The list asks again by itself.

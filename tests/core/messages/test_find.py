@@ -78,3 +78,12 @@ async def test_an_erased_message_is_not_found(store: Store) -> None:
     assert [f.message.id for f in (await look(store, Query(to="ann@x.test"))).found] == [first]
     await store.write(WS_ID, lambda tx: tx.messages.erase([first]))
     assert (await look(store, Query(to="ann@x.test"))).found == []
+
+
+async def test_a_span_of_long_ago_is_found_behind_many_newer_messages(store: Store) -> None:
+    """A word and a span of time hold together: newer messages with the same word do not hide older ones."""
+    await fill(store, 120)
+    await store.write(WS_ID, partial(index, key=KEY, below=b"\xff" * 16, limit=200))
+    page = await look(store, Query(subject="invoice", since=T0 + 2_000, until=T0 + 6_000))
+    assert [f.message.id for f in page.found] == [submission(n, created=T0 + n * 1000).id for n in (5, 3)]
+    assert page.next is None
