@@ -105,9 +105,10 @@ class WorkerChores:
         return await self._worker.guarding.tell(self._worker.installation.clock.now())
 
     async def requests(self) -> int:
-        """What was asked of this worker's API, into the request log."""
+        """What was asked of this worker's API, into the request log: a batch every two seconds."""
         i = self._worker.installation
-        return await write_requests(i.store, self._worker.requests, i.now_us())
+        await write_requests(i.store, self._worker.requests, i.now_us())
+        return 0
 
     async def clock(self) -> int:
         """A clock that was set moves every lease; they are renewed."""
