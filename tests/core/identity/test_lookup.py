@@ -229,3 +229,30 @@ def test_no_module_of_identity_logs() -> None:
         text = file.read_text()
         assert "import logging" not in text
         assert "print(" not in text
+
+
+class Counted:
+    """A store that counts the transactions it is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.transactions = 0
+
+    def __getattr__(self, name: str) -> Any:
+        self.transactions += 1
+        return getattr(self._store, name)
+
+
+@pytest.mark.claim("AUTHN-9")
+async def test_a_key_in_use_costs_no_transaction_until_the_epoch_moves(store: Store, clock: Any, entropy: Any) -> None:
+    """Of a hundred authentications the first reads; after a revocation elsewhere one look at the epoch ends them."""
+    issued = await _issue(store, create_key, Wish("ci"), clock, entropy)
+    counted = Counted(store)
+    door = Doorkeeper(counted)  # type: ignore[arg-type]  # hands everything on
+    for _ in range(100):
+        await door.authenticate_key(_token(issued), "192.0.2.1", now=clock.now())
+    assert counted.transactions == 1
+    await store.write(WS, lambda tx: revoke_key(tx, MANAGER, issued.credential.id, now=clock.now()))
+    await door.refresh()
+    with pytest.raises(Unauthenticated):
+        await door.authenticate_key(_token(issued), "192.0.2.1", now=clock.now())

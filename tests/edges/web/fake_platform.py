@@ -21,6 +21,7 @@ from tests.edges.web.fake_members import FakeMembers
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WORKSPACE = WorkspaceId(ids.encode("ws", bytes(15) + b"\x01"))
 ADMIN, SEND, READ = "mw_live_admin", "mw_live_send", "mw_live_read"
+KEYS = {f"mw_live_{scope.value}": scope for scope in Scope}
 _number = itertools.count(1)
 
 
@@ -54,14 +55,14 @@ class CountingEntropy:
 
 
 class FakeAuthenticator:
-    """Three keys, one a scope."""
+    """A key for each scope, named after it."""
 
     def __init__(self) -> None:
         self.asked = 0
 
     async def authenticate(self, token: str, ip: str) -> Actor:
         self.asked += 1
-        scope = {ADMIN: Scope.ADMIN, SEND: Scope.SEND, READ: Scope.READ}.get(token)
+        scope = KEYS.get(token)
         if scope is None:
             raise Unauthenticated("unauthenticated", "Send a key that is not revoked.")
         return Actor(WORKSPACE, "key", new_id("key"), SCOPE_PERMISSIONS[scope])

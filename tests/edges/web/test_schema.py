@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from itertools import cycle
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.config import SchemathesisConfig
 
 from mailward.edges.web import app, openapi
 from tests.edges.web.conftest import make_site
-from tests.edges.web.fake_platform import ADMIN, FakeReadiness
+from tests.edges.web.fake_platform import ADMIN, KEYS, FakeReadiness
 
 
 def _config() -> SchemathesisConfig:
@@ -49,15 +52,27 @@ def _as_it_is(context: Any, value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 
+_LONG = bool(os.environ.get("MAILWARD_SOAK"))
+_TURN, _SCOPES = cycle((True, True, False)), cycle(KEYS)
+
+
+@pytest.mark.soak
+@pytest.mark.claim("KEYS-2")
 @schema.parametrize()
 @settings(
-    max_examples=12,
+    max_examples=200 if _LONG else 12,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 def test_fuzzed(case: schemathesis.Case[Any]) -> None:
-    """Whatever the schema allows or forbids is answered as the schema says, and never with a 5xx."""
+    """Whatever the schema allows or forbids is answered as the schema says, and never with a 5xx.
+
+    Two of three times with a key that may do everything, else with keys of each scope in turn.
+    """
     _SITE.clock.seconds += 60
-    case.call_and_validate()
+    if next(_TURN):
+        case.call_and_validate()
+    else:
+        case.call_and_validate(headers={"Authorization": f"Bearer {next(_SCOPES)}"})
