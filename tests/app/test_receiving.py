@@ -42,3 +42,11 @@ def test_where_it_listens(tmp_path: Path) -> None:
     settings = load(str(file), {"MAILWARD_SCANNING__CLAMD": "/run/clamd.sock"})
     assert (settings.mx.listen, settings.mx.max_connections_per_ip) == (["127.0.0.1:3025"], 7)
     assert settings.scanning.clamd == "/run/clamd.sock"
+
+
+@pytest.mark.parametrize(("said", "listens"), [("", ["127.0.0.1:2525"]), ("[mx]\nlisten = []\n", [])])
+def test_an_empty_list_of_listeners_means_nowhere(tmp_path: Path, said: str, listens: list[str]) -> None:
+    """Only where nothing is said does the MX listen where it usually does."""
+    file = tmp_path / "mailward.toml"
+    file.write_text(said)
+    assert load(str(file), {}).mx.listen == listens

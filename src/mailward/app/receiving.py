@@ -15,12 +15,15 @@ class ReceivingError(ValueError):
     """A setting of [mx] or [scanning] cannot be used; the text says which and why."""
 
 
+DEFAULT = "default"
+
+
 class Mx(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Receiving mail for the domains that point their MX here."""
 
-    listen: list[str] = msgspec.field(default_factory=list)
+    listen: list[str] = msgspec.field(default_factory=lambda: [DEFAULT])
     """`address:port`. Default: 127.0.0.1:2525 in capture mode; with a hostname port 25, or 2525 where 25 may not be
-    bound."""
+    bound. An empty list: nowhere."""
     max_message_bytes: int = 41_943_040
     max_recipients: int = 100
     max_connections: int = 2000

@@ -18,7 +18,7 @@ import msgspec
 from mailward.app.identity_providers import ProvidersError, check_providers
 from mailward.app.objects import Attachments, Objects, ObjectsError, check_objects
 from mailward.app.public_options import Availability, Evidence
-from mailward.app.receiving import Mx, ReceivingError, Scanning, check_receiving, default_listen
+from mailward.app.receiving import DEFAULT, Mx, ReceivingError, Scanning, check_receiving, default_listen
 from mailward.app.sign_in_options import ChallengeSettings, Geo, PasswordSettings, SignInSettings, check_sign_in
 from mailward.policy.attachments import PROGRAMS
 from mailward.protocol.reports.sns import is_topic
@@ -175,8 +175,6 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     attachments: Attachments = msgspec.field(default_factory=Attachments)
     mx: Mx = msgspec.field(default_factory=Mx)
     scanning: Scanning = msgspec.field(default_factory=Scanning)
-    evidence: Evidence = msgspec.field(default_factory=Evidence)
-    availability: Availability = msgspec.field(default_factory=Availability)
     geo: Geo = msgspec.field(default_factory=Geo)
     challenge: ChallengeSettings = msgspec.field(default_factory=ChallengeSettings)
     sign_in: SignInSettings = msgspec.field(default_factory=SignInSettings)
@@ -284,7 +282,8 @@ def _complete(settings: Settings, environ: Mapping[str, str]) -> None:
         if not (settings.submission.starttls or settings.submission.implicit):
             settings.submission.starttls = ["0.0.0.0:587"]
             settings.submission.implicit = ["0.0.0.0:465"]
-    settings.mx.listen = settings.mx.listen or default_listen(settings.capture)
+    if settings.mx.listen == [DEFAULT]:
+        settings.mx.listen = default_listen(settings.capture)
     if not settings.http.public_url:
         address, port = split_address(settings.http.listen[0])
         scheme = "http" if is_loopback(address) else "https"
