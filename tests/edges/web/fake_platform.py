@@ -411,6 +411,8 @@ class FakeTransfers:
     """One that is open."""
 
     async def ask(self, actor: Actor, domain: str) -> domains.DomainTransfer:
+        if domain != "dom_x":
+            raise NotFound("not_found", "There is no domain with that id.")
         return domains.DomainTransfer(
             id="trf_x", domain="dom_x", name="example.com", direction="asked", status="open", asked_at=NOW
         )
@@ -419,7 +421,7 @@ class FakeTransfers:
         return domains.DomainTransfers(data=[await self.ask(actor, "dom_x")])
 
     async def decide(self, actor: Actor, id: str, grant: bool) -> None:
-        if id == "nobody":
+        if id != "trf_x":
             raise NotFound("not_found", "There is no such transfer.")
 
 
