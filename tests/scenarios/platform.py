@@ -258,12 +258,18 @@ def toml(values: Mapping[str, Any]) -> str:
     sections: dict[str, list[str]] = {}
     for dotted, value in values.items():
         section, _, key = dotted.partition(".")
-        if isinstance(value, dict):
-            text = "{ " + ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items()) + " }"
-        else:
-            text = json.dumps(value)
-        sections.setdefault(section, []).append(f"{key} = {text}")
+        sections.setdefault(section, []).append(f"{key} = {_value(value)}")
     return "\n".join(f"[{s}]\n" + "\n".join(lines) + "\n" for s, lines in sections.items())
+
+
+def _value(value: Any) -> str:
+    match value:
+        case dict():
+            return "{ " + ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items()) + " }"
+        case list():
+            return "[" + ", ".join(map(_value, value)) + "]"
+        case _:
+            return json.dumps(value)
 
 
 def installation_files(data: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from mailward.adapters.vault.vault import Vault
 from mailward.app.devices import readable
@@ -16,8 +17,8 @@ from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import Arrival, Session
 from mailward.core.identity.passkeys import Site
 from mailward.core.identity.ports import PasswordThreads
-from mailward.core.identity.sign_in import SignIn
 from mailward.core.identity.sessions import require_recent
+from mailward.core.identity.sign_in import SignIn
 from mailward.edges.web.dashboard import ports
 
 

@@ -63,10 +63,11 @@ class Security:
         own = await self._desk.platform.security.own(session)
         allowed = not session.missing and Permission.WORKSPACE_CHANGE in session.actor.permissions
         everybody = allowed and await self._desk.platform.security.required_of_all(session)
+        links = [] if session.missing else await self._desk.platform.federated.links(session)
         shown: dict[str, Any] = {"error": "", "told": "", "mailing": False, "status": 200} | facts
         return self._desk.page(
             session, "security.html", here="security", own=own, kinds=_KINDS, missing=session.missing,
-            everybody=everybody, site=self._desk.site, **shown,
+            everybody=everybody, site=self._desk.site, links=links, **shown,
         )  # fmt: skip
 
     # -- adding --------------------------------------------------------------------------------------
