@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import report
 from bench.cases import run
+from bench.pages import pages
 from bench.plan import Plan, servers
 
 
@@ -33,7 +34,10 @@ def main() -> int:
     parser.add_argument("--nodes", action="store_true", help="one node on one core against two, over one PostgreSQL")
     parser.add_argument("--only", help="servers: postfix, haraka, mailward, mailward-pg, mailward-s3")
     parser.add_argument("--cases", default=",".join(plan.cases), help="cases (default %(default)s; '': none)")
+    parser.add_argument("--pages", type=int, default=0, help="only page times of the dashboard, with so many stored")
     given = parser.parse_args()
+    if given.pages:
+        return pages(given.pages)
     plan = replace(
         plan,
         messages=given.messages,

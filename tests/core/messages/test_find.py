@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from mailward.app.store import Store, Tx
 from mailward.base.ids import WorkspaceId
+from mailward.core.messages import find as find_module
 from mailward.core.messages.expire import search_pairs
 from mailward.core.messages.find import Page, Query, find, index
 from mailward.policy.access import Actor, Permission
@@ -87,3 +89,13 @@ async def test_a_span_of_long_ago_is_found_behind_many_newer_messages(store: Sto
     page = await look(store, Query(subject="invoice", since=T0 + 2_000, until=T0 + 6_000))
     assert [f.message.id for f in page.found] == [submission(n, created=T0 + n * 1000).id for n in (5, 3)]
     assert page.next is None
+
+
+async def test_however_far_the_index_is_behind_everything_is_found(store: Store, monkeypatch: Any) -> None:
+    """More messages than are looked at in one go wait for the index: none of them, nor of those in it, is missed."""
+    monkeypatch.setattr(find_module, "_FRESH", 3)
+    await fill(store, 24)
+    below = submission(0, created=T0 + 6 * 1000).id
+    await store.write(WS_ID, partial(index, key=KEY, below=below, limit=100))
+    found = (await look(store, Query(to="ann@x.test"))).found
+    assert [f.message.id for f in found] == [submission(n, created=T0 + n * 1000).id for n in range(21, -1, -3)]

@@ -12,7 +12,7 @@ BOUNDS_MS = (50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_00
 
 
 def waited_since(message: bytes, facts: MessageFacts) -> int:
-    """From when a message could be on its way, in microseconds UTC: its acceptance, or the time it was scheduled for."""
+    """From when a message could be on its way, in microseconds UTC: accepted, or at the time it was scheduled for."""
     return max(int.from_bytes(message[:6], "big") * 1000, facts.due)
 
 
@@ -23,7 +23,7 @@ def took(us: int) -> str:
 
 
 def percentile(counts: Mapping[str, int], share: float) -> int | None:
-    """An upper bound in ms below which `share` (0 to 1) of the deliveries lie; None without any, or beyond all bounds."""
+    """A bound in ms under which `share` (0 to 1) of the deliveries lie; None without any, or beyond all bounds."""
     total = sum(n for what, n in counts.items() if what.startswith(TOOK))
     seen = 0
     for bound in BOUNDS_MS if total else ():

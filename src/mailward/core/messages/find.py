@@ -8,12 +8,14 @@ from typing import NamedTuple, Protocol
 
 from mailward.core.messages.model import Delivery, Message, overall
 from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
-from mailward.core.messages.words import tokens_for, tokens_of
+from mailward.core.messages.words import carries, tokens_for, tokens_of
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
 # How many rows a filter without an index (status, stream) looks at before it hands back a page that may be short.
-_LOOK_AT_MOST = 2000
+_LOOK_AT_MOST = 1200
+# Messages that are not in the index yet, at a time.
+_FRESH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,18 @@ async def find(tx: FindTx, actor: Actor, query: Query, *, key: bytes, now: int) 
     if query.until is not None:
         # An id begins with its time, so the index is entered where the span ends.
         before = min(before or b"\xff" * 16, (query.until // 1000).to_bytes(6, "big") + b"\x00" * 10)
+    upto = await tx.messages.indexed_upto() if wanted else b""
     looked = 0
     while looked < _LOOK_AT_MOST:
-        batch = await _candidates(tx, query, wanted, before, key)
-        if not batch:
-            return Page(out, None)
-        deliveries = await tx.deliveries.of([m.id for m in batch])
-        for message in batch:
-            looked += 1
-            before = message.id
+        if not wanted:
+            batch = await _by_time(tx, query, before)
+        elif before is None or before > _after(upto):
+            batch = await _not_indexed(tx, query, before, upto)
+        else:
+            batch = await _indexed(tx, query, wanted, before)
+        looked += batch.looked
+        deliveries = await tx.deliveries.of([m.id for m in batch.messages])
+        for message in batch.messages:
             copies = deliveries[message.id]
             if query.stream is not None and message.facts.stream != query.stream:
                 continue
@@ -100,39 +105,61 @@ async def find(tx: FindTx, actor: Actor, query: Query, *, key: bytes, now: int) 
                 continue
             out.append(Found(message, copies))
             if len(out) == query.limit:
-                return Page(out, before)
+                return Page(out, message.id)
+        if batch.onward is None:
+            return Page(out, None)
+        before = batch.onward
     return Page(out, before)
 
 
-async def _candidates(
-    tx: FindTx, query: Query, tokens: Sequence[bytes], before: bytes | None, key: bytes
-) -> list[Message]:
-    """The next messages that carry the tokens: what is not indexed yet by its facts, the rest by the index."""
+class _Batch(NamedTuple):
+    """Messages that fit, how much it was to look at them, and the `before` of the next batch: None at the end."""
+
+    messages: list[Message]
+    looked: int
+    onward: bytes | None
+
+
+def _after(message: bytes) -> bytes:
+    return min(int.from_bytes(message, "big") + 1, (1 << 128) - 1).to_bytes(16, "big")
+
+
+async def _by_time(tx: FindTx, query: Query, before: bytes | None) -> _Batch:
+    """Without words: the next ones."""
     size = max(query.limit, 50)
-    if not tokens:
-        return await tx.messages.page(before=before, limit=size, since=query.since, until=query.until)
-    upto = await tx.messages.indexed_upto()
-    if before is None or before > upto:
-        newest = await tx.messages.page(before=before, limit=5000, since=query.since, until=query.until)
-        fresh = [m for m in newest if m.id > upto]
-        deliveries = await tx.deliveries.of([m.id for m in fresh])
-        asked = set(tokens)
-        hits = [m for m in fresh if asked <= tokens_of(key, m.facts, (d.recipient for d in deliveries[m.id]))]
-        if hits:
-            return hits
+    found = await tx.messages.page(before=before, limit=size, since=query.since, until=query.until)
+    return _Batch(found, len(found), found[-1].id if len(found) == size else None)
+
+
+async def _not_indexed(tx: FindTx, query: Query, before: bytes | None, upto: bytes) -> _Batch:
+    """What upkeep has not indexed yet, by its facts. Nothing is read of the copies unless a recipient is asked for."""
+    page = await tx.messages.page(before=before, limit=_FRESH, since=query.since, until=query.until)
+    fresh = [m for m in page if m.id > upto]
+    copies = await tx.deliveries.of([m.id for m in fresh]) if query.to is not None else {}
+    hits = [m for m in fresh if carries(query, m.facts, [d.recipient for d in copies.get(m.id, ())])]
+    most = max(query.limit, 50)
+    if len(hits) > most:
+        return _Batch(hits[:most], most, hits[most - 1].id)
+    # A recipient's row costs as much as a message; ten facts as much as one row that is shown.
+    looked = len(hits) + len(fresh) // 10
+    more = len(fresh) == _FRESH
+    return _Batch(hits, looked, fresh[-1].id if more else _after(upto))
+
+
+async def _indexed(tx: FindTx, query: Query, tokens: Sequence[bytes], before: bytes) -> _Batch:
+    """The next messages that carry every token."""
+    size = max(query.limit, 50)
     ids = await tx.messages.found(tokens, before=before, limit=size)
     there = await tx.messages.several(ids)
     out = []
     for id in ids:
         message = there.get(id)
-        if message is None:
-            continue
-        if query.until is not None and message.created >= query.until:
+        if message is None or (query.until is not None and message.created >= query.until):
             continue
         if query.since is not None and message.created < query.since:
-            break
+            return _Batch(out, len(ids), None)
         out.append(message)
-    return out
+    return _Batch(out, len(ids), ids[-1] if len(ids) == size else None)
 
 
 async def index(tx: FindTx, *, key: bytes, below: bytes, limit: int) -> int:

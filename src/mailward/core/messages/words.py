@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from mailward.core.messages.model import MessageFacts
 
@@ -62,3 +63,36 @@ def tokens_for(
     if sender:
         out.append(token(key, "from", sender))
     return out
+
+
+class Asked(Protocol):
+    """What a search asks for; None asks for nothing."""
+
+    @property
+    def to(self) -> str | None: ...
+
+    @property
+    def sender(self) -> str | None: ...
+
+    @property
+    def subject(self) -> str | None: ...
+
+    @property
+    def tag(self) -> str | None: ...
+
+    @property
+    def message_id(self) -> str | None: ...
+
+
+def carries(asked: Asked, facts: MessageFacts, recipients: Iterable[str]) -> bool:
+    """Whether a message would be found by its tokens, told from its facts: a tenth of the work of making them."""
+    if asked.message_id and asked.message_id.strip("<>").casefold() != facts.message_id.strip("<>").casefold():
+        return False
+    if asked.tag and asked.tag.casefold() not in {t.casefold() for t in facts.tags}:
+        return False
+    senders = (bare(facts.header_from).casefold(), facts.mail_from.casefold())
+    if asked.sender and asked.sender.casefold() not in senders:
+        return False
+    if asked.subject and not set(subject_words(asked.subject)) <= set(subject_words(facts.subject)):
+        return False
+    return not asked.to or asked.to.casefold() in {r.casefold() for r in recipients}

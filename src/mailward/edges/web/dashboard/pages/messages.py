@@ -34,6 +34,7 @@ STATUSES = (
 )
 _SPANS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
 _OPEN = frozenset(("queued", "sending", "scheduled", "held"))
+_MINUTES = len("2030-01-01T12:00")
 _OWN_ID = re.compile(r"msg_[0-9a-z]{10,40}")
 _VIEWS = ("html", "text", "headers")
 _HEADERS_SHOWN = 64 * 1024
@@ -126,7 +127,7 @@ class Messages:
         for name in ("since", "until"):
             if name in asked:
                 # What a datetime-local input holds is meant in UTC, as every time on these pages.
-                asked[name] = asked[name] if asked[name].endswith("Z") else f"{asked[name]}Z"
+                asked[name] = f"{asked[name]}:00Z" if len(asked[name]) == _MINUTES else f"{asked[name].rstrip('Z')}Z"
         for name in ("cursor", "limit"):
             if value := request.query_params.get(name):
                 asked[name] = value
