@@ -1,0 +1,201 @@
+"""Every id of one workspace, asked for by another over every operation: 404, as for what never was, and no trace."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
+from mailward.app.bodies import Bodies
+from mailward.app.platform.domains import Domains
+from mailward.app.platform.inbound import Inbound
+from mailward.app.platform.keys import Keys
+from mailward.app.platform.members import Members
+from mailward.app.platform.messages import Messages
+from mailward.app.platform.webhooks import Webhooks
+from mailward.base import ids
+from mailward.base.ids import UserId, WorkspaceId
+from mailward.core.domains.keys import FreshKeys, fresh_keys
+from mailward.core.identity import people
+from mailward.core.identity.entry import Invitation
+from mailward.core.identity.model import User
+from mailward.edges.web import app
+from mailward.edges.web.endpoint import Services
+from mailward.edges.web.limits import LocalLimiter, RateClass, WebLimits
+from mailward.edges.web.routes import Operation
+from mailward.policy.access import Actor, Permission, Role
+from tests.access.matrix import Nowhere, operations
+from tests.app.platform.test_areas import NAMES, Nothing, Two
+from tests.app.retention_rig import SEARCH_KEY, Rig
+from tests.conftest import MovingClock, SeededEntropy
+from tests.core.inbound.inbound_rig import ACTOR, OTHER, OTHER_RAW, RAW, World
+from tests.edges.web.fake_platform import FakeReadiness
+from tests.raw import dump
+
+ELSEWHERE = {
+    "transfer": "tests/suites/domains/test_transfer.py",
+    "grant": "tests/app/platform/test_operators.py",
+    "review": "tests/app/platform/test_operators.py",
+    "code": "not of a workspace: what the errors mean",
+}
+"""Parameters whose things are made by acts of several parties, and where their strangers are tested."""
+
+_SAME = {
+    "RotateIn": {},
+    "Reschedule": {"scheduled_at": "2026-03-10T00:00:00Z"},
+    "ChangeMember": {"role": "member"},
+}
+"""Bodies for requests that take nothing empty. Everything else may be left out."""
+
+
+class Willing:
+    """Letters that could be sent, and are not expected to be."""
+
+    async def able(self) -> bool:
+        return True
+
+
+class Everything(Nowhere):
+    """The platform with every area that keeps things by id, on one store."""
+
+    def __init__(self, rig: Rig, clock: MovingClock, entropy: SeededEntropy, made: FreshKeys) -> None:
+        store = rig.store
+        bodies = Bodies(store, rig.keys)
+
+        async def fresh(workspace: WorkspaceId) -> FreshKeys:
+            return made
+
+        def seal(workspace: str, plain: bytes) -> bytes:
+            return plain[::-1]
+
+        nothing: Any = None
+        willing: Any = Willing()
+        self.domains = Domains(store, clock, entropy, Nothing(), NAMES, fresh)
+        self.keys = Keys(store, clock, entropy)
+        self.webhooks = Webhooks(store, clock, entropy, seal, wake=lambda: None, post=nothing, allow_loopback_http=True)
+        self.inbound = Inbound(
+            store, bodies, clock, entropy, seal, wake=lambda: None, files=None, allow_loopback_http=True
+        )
+        self.messages = Messages(
+            store, None, bodies, now_us=rig.now_us, search_key=lambda workspace: SEARCH_KEY, wake=lambda: None
+        )
+        self.members = Members(store, clock, entropy, willing, public_url="http://x", changed=lambda: None)
+
+
+@pytest.fixture(scope="module")
+def made() -> FreshKeys:
+    """One pair of keys for the module: RSA takes its time."""
+    return fresh_keys(lambda raw: raw)
+
+
+class Held:
+    """What the first workspace holds: an id for each parameter of a path, by the folder it stands in."""
+
+    def __init__(self, of: dict[str, str]) -> None:
+        self._of = of
+
+    def fill(self, operation: Operation, *, foreign: bool) -> str | None:
+        """The path with ids of the other workspace, or with ids that never were; None for a kind of ELSEWHERE."""
+        path = operation.path
+        for name in re.findall(r"\{(\w+)\}", path):
+            if name in ELSEWHERE:
+                return None
+            known = self._of["received" if name == "message" and "/received/" in path else name]
+            prefix, _, body = known.partition("_")
+            path = path.replace(f"{{{name}}}", known if foreign else f"{prefix}_{'0' * 25}{body[-1]}")
+        return path
+
+
+async def _hold(client: httpx.AsyncClient, rig: Rig, clock: MovingClock, entropy: SeededEntropy) -> Held:
+    async def post(path: str, **body: Any) -> str:
+        answer = await client.post(path, json=body)
+        assert answer.status_code in (200, 201), answer.text
+        return str(answer.json()["id"])
+
+    world, now = World(rig.store, clock, entropy), clock.now()
+    route = await world.route()
+    received = await world.take(route)
+    message = await rig.accept(b"Subject: hello\r\n\r\nhello\r\n", RAW)
+    user = User(UserId(ids.new("usr", now, entropy)), "bob@a.test", "Bob", "x", now)
+    invited = Invitation(ids.new("inv", now, entropy), ACTOR.workspace, "c@a.test", Role.MEMBER, "usr_x", now, now, now)
+
+    async def join(tx: Any) -> None:
+        await tx.people.add_user(user)
+        await people.add_member(tx, ACTOR, user, Role.MEMBER, now=now)
+        await tx.entry.add_invitation(invited, b"h" * 32)
+
+    await rig.store.system_write(join)
+    return Held(
+        {
+            "message": ids.encode("msg", message),
+            "received": ids.encode("rcv", received),
+            "route": ids.encode("rte", route.id),
+            "domain": await post("/v1/domains", name="example.com"),
+            "key": await post("/v1/keys", name="k", scopes=["send"]),
+            "credential": await post("/v1/smtp-credentials", name="c"),
+            "webhook": await post("/v1/webhooks", url="http://127.0.0.1:9/x"),
+            "event": ids.new("evt", now, entropy),
+            "replay": ids.new("rpl", now, entropy),
+            "member": user.id,
+            "invitation": invited.id,
+        }
+    )
+
+
+@pytest.mark.claim("AUTHZ-2")
+async def test_an_id_of_another_workspace_is_nobodys(
+    store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, tmp_path: Path, made: FreshKeys
+) -> None:
+    """The same 404 as for an id that never was, on every operation that takes one; and the holder's rows, its log
+    among them, are as they were. Whoever holds the id finds it: the question could have been answered."""
+    rig = Rig(store, clock, entropy, tmp_path / "data")
+    for workspace in (RAW, OTHER_RAW):
+        await rig.workspace(workspace)
+    all_of = frozenset(Permission)
+    doors = Two({name: Actor(a.workspace, "key", a.id, all_of) for name, a in (("ours", ACTOR), ("theirs", OTHER))})
+    services = Services(
+        platform=cast("Any", Everything(rig, clock, entropy, made)),
+        authenticator=doors,
+        limiter=LocalLimiter(clock.monotonic),
+        clock=clock,
+        entropy=entropy,
+        limits=WebLimits(rates=dict.fromkeys(RateClass)),
+    )
+    transport = httpx.ASGITransport(app.build(services, FakeReadiness()), client=("127.0.0.1", 1))
+
+    def client(name: str) -> httpx.AsyncClient:
+        headers = {"authorization": f"Bearer {name}"}
+        return httpx.AsyncClient(transport=transport, base_url="http://x", headers=headers)
+
+    wrong, asked = [], 0
+    async with client("ours") as ours, client("theirs") as theirs:
+        held = await _hold(ours, rig, clock, entropy)
+
+        async def ask(who: httpx.AsyncClient, operation: Operation, path: str) -> tuple[int, dict[str, Any]]:
+            name = operation.request.__name__ if operation.request is not None else ""
+            body = {"json": _SAME.get(name, {})} if operation.takes_body else {}
+            heard = await who.request(operation.method, path, **cast("Any", body))
+            told = heard.json() if heard.headers.get("content-type", "").endswith("json") else {}
+            told.pop("request_id", None)
+            return heard.status_code, told
+
+        before = await dump(store)
+        for operation in operations():
+            path, never = held.fill(operation, foreign=True), held.fill(operation, foreign=False)
+            if "{" in operation.path and path is not None and never is not None:
+                asked += 1
+                foreign = await ask(theirs, operation, path)
+                if foreign[0] != 404 or foreign != await ask(theirs, operation, never):
+                    wrong.append((operation.name, foreign))
+        assert not wrong
+        assert asked >= 40
+        assert await dump(store) == before
+        for operation in operations():
+            path = held.fill(operation, foreign=True)
+            one = operation.method == "GET" and operation.path.endswith("}") and operation.path.count("{") == 1
+            if one and path is not None:
+                assert (await ask(ours, operation, path))[0] == 200, operation.name
