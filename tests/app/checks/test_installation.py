@@ -44,7 +44,7 @@ async def test_sql_without_a_scope_is_refused(context: Context) -> None:
     """On every tenant-owned table."""
     found = await access.no_scope_no_rows(context)
     assert found.result is Result.PASSED, found.evidence
-    assert "0 tables" not in found.evidence
+    assert " 0 tables" not in found.evidence
 
 
 @pytest.mark.claim("LOG-1")
