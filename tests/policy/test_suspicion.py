@@ -50,8 +50,9 @@ def test_a_confirmed_browser_is_told_and_never_held(name: str) -> None:
 
 
 def test_another_browser_alone_asks_for_more() -> None:
-    """A new browser in the usual network at the usual hour is MEDIUM."""
+    """A new browser in the usual network at the usual hour is MEDIUM, and LOW at an address of the owner's."""
     assert assess(replace(USUAL, known_device=False)).level is Level.MEDIUM
+    assert assess(replace(USUAL, known_device=False, known_address=True)).level is Level.LOW
 
 
 def test_a_journey_that_can_be_made_is_none() -> None:

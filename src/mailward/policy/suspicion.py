@@ -44,7 +44,8 @@ class Visit:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of a sign-in. `history` newest first; `failures` wrong tries at the account before it;
-    `accounts` how many accounts its source failed at lately; `known_device`: the owner used or confirmed it."""
+    `accounts` how many accounts its source failed at lately; `known_device`: the owner used or confirmed it, and
+    `known_address` likewise."""
 
     now: datetime
     known_device: bool
@@ -54,6 +55,7 @@ class Facts:
     failures: int = 0
     accounts: int = 0
     anonymiser: bool = False
+    known_address: bool = False
 
 
 MANY_FAILURES = 10
@@ -85,6 +87,9 @@ def assess(facts: Facts) -> Suspicion:
         if _unusual_hour(facts):
             found.append((_LIGHT, f"It happened at {facts.now:%H:%M} UTC, when this account is not used as a rule."))
     weight = sum(w for w, _ in found)
+    if weight == _DEVICE and facts.known_address and not facts.known_device:
+        # Another browser at home, and nothing else: people have several.
+        weight = _LIGHT
     level = Level(min(weight, int(Level.HIGH)))
     if facts.known_device:
         level = min(level, Level.LOW)

@@ -75,7 +75,17 @@ async def test_the_question_is_answered_in_digits_or_words(made: Challenges, clo
     """The right number in either form proves; another one, or an hour later, does not."""
     proof = solve(made, clock.now())
     token, _, number = proof.removeprefix("question:").partition(":")
-    words = [*challenge._NUMBERS, *"eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen".split()]
+    words = [
+        *challenge._NUMBERS,
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+    ]
     for answer in (number, words[int(number)], words[int(number)].upper()):
         assert await made.solved(f"question:{token}:{answer}", "", now=clock.now()), answer
     assert await made.solved(f"question:{token}:{int(number) + 1}", "", now=clock.now()) is None

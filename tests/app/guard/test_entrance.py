@@ -167,11 +167,13 @@ async def test_every_sign_in_mails_time_address_place_and_browser(house: House) 
 
 
 @embedded
-async def test_another_browser_at_home_proves_that_it_is_no_program(house: House) -> None:
-    """MEDIUM asks for a challenge, and lets in with one."""
+async def test_another_browser_next_door_proves_that_it_is_no_program(house: House) -> None:
+    """In the same network MEDIUM asks for a challenge, and lets in with one; at an address of the owner's it is told."""
     with pytest.raises(ChallengeRequired):
-        await house.comes(HOME, STRANGE)
-    await house.comes(HOME, STRANGE, proven=True)
+        await house.comes("192.0.2.8", STRANGE)
+    await house.comes("192.0.2.8", STRANGE, proven=True)
+    await house.comes(HOME, b"a third one")
+    assert "not been used with the account" in house.post.sent[-1][2]
 
 
 @embedded

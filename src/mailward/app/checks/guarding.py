@@ -74,7 +74,9 @@ class _Visitor:
 
     async def solution(self) -> str:
         """A solved proof of work."""
-        offered = json.loads((await ask(self._context, "GET", "/challenge", source=self.source)).body)
+        offered = (await ask(self._context, "GET", "/challenge", source=self.source)).body
+        if not isinstance(offered, dict):
+            raise NotThere("no challenge is handed out")
         return await asyncio.to_thread(solution, offered)
 
 

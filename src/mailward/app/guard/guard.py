@@ -118,23 +118,25 @@ class SharedGuard:
     async def weigh(self, user: UserId, arrival: Arrival, *, now: datetime) -> Suspicion:
         """See Guard."""
 
-        async def look(tx: Tx) -> tuple[list[SignedIn], bool, int]:
+        async def look(tx: Tx) -> tuple[list[SignedIn], bool, bool, int]:
             person = await tx.people.user(user)
             tried = self._digests.tried(person.email if person else "", arrival.address, arrival.device_hash)
             # A browser that keeps no cookie is known by its address alone.
             own = tried.at_address if tried.at_device is None else tried.at_device
-            known = bool(await tx.guard.known(tried.account, [own]))
+            known = await tx.guard.known(tried.account, [tried.at_address, own])
             return (
                 await tx.guard.sign_ins(user, _HISTORY),
-                known,
+                own in known,
+                tried.at_address in known,
                 await tries.wrong_so_far(tx, "password", tried),
             )
 
-        earlier, known, failures = await self._store.system_read(look)
+        earlier, known, at_home, failures = await self._store.system_read(look)
         return assess(
             Facts(
                 now=now,
                 known_device=known,
+                known_address=at_home,
                 network=arrival.network or source_of(arrival.address),
                 history=[Visit(s.at, s.device_hash, s.network, s.position) for s in earlier if s.began],
                 position=self._position(arrival.address),

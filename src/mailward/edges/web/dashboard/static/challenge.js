@@ -11,7 +11,9 @@ async function solve(field, status) {
     if (hex === wanted) {
       const { algorithm, challenge, salt, signature } = asked;
       field.value = btoa(JSON.stringify({ algorithm, challenge, number, salt, signature }));
-      status.textContent = "Your browser has shown that it is none of many. You can go on.";
+      status.textContent = "Your browser has solved it. Type your password again and go on.";
+      const instead = field.form.querySelector("[data-challenge-instead]");
+      if (instead) instead.hidden = true;
       return;
     }
   }
