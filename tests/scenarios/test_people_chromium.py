@@ -1,4 +1,4 @@
-"""Coming in, in Debian's Chromium on a running platform: by a mailed invitation, and with an OpenID Connect provider."""
+"""Coming in, in Debian's Chromium on a running platform: by a mailed invitation, and with a provider."""
 
 from __future__ import annotations
 

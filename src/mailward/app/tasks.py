@@ -26,6 +26,7 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.audit.advance import advance
 from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.watch import watch
+from mailward.core.identity.entry import INVITATIONS_KEPT
 from mailward.core.identity.bursts import note_traffic
 from mailward.core.messages.find import index
 from mailward.core.webhooks.enqueue import tell
@@ -264,6 +265,8 @@ class InstallationChores:
         oldest = slot_of(now / 1e6) - KEEP_SLOTS
         await self._store.system_write(lambda tx: tx.credentials.forget_traffic(oldest))
         await self._store.system_write(lambda tx: tx.factors.forget(self._clock.now()))
+        over = self._clock.now() - INVITATIONS_KEPT
+        await self._store.system_write(lambda tx: tx.entry.forget_invitations(over))
         return 0
 
     async def alerts(self) -> int:

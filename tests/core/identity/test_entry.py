@@ -11,7 +11,7 @@ from mailward.base.errors import Conflict, Forbidden, LimitReached, NotFound, Un
 from mailward.base.ids import UserId
 from mailward.core.identity import credentials, federation, invitations, people, restrictions, sessions
 from mailward.core.identity.credentials import Wish
-from mailward.core.identity.entry import Identity
+from mailward.core.identity.entry import INVITATIONS_KEPT, Identity
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import User
 from mailward.policy.access import ROLE_PERMISSIONS, Actor, Role
@@ -311,3 +311,13 @@ async def test_networks_bind_sessions_and_sign_ins(world: World) -> None:
     assert len(await world.system(lambda tx: tx.entry.networks(world.owner.id))) == 2
     with pytest.raises(Unauthenticated):
         await world.door.authenticate_session(token, "192.0.2.8", now=world.now)
+
+
+async def test_an_invitation_that_ended_long_ago_is_forgotten(world: World) -> None:
+    """What is over stays in the list for a while; what is open is never dropped."""
+    await world.invite("old@example.com")
+    world.clock.move(days=100)
+    await world.invite("new@example.com")
+    assert await world.system(lambda tx: tx.entry.forget_invitations(world.now - INVITATIONS_KEPT)) == 1
+    [left] = await world.own(lambda tx: invitations.list_invitations(tx, world.actor))
+    assert left.email == "new@example.com"

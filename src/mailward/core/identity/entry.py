@@ -12,6 +12,8 @@ from mailward.core.identity.model import Network
 from mailward.policy.access import Role
 
 INVITATION_LIFE = timedelta(days=7)
+INVITATIONS_KEPT = timedelta(days=90)
+"""How long after its end an invitation is listed; the audit log keeps who was invited."""
 RESEND_AFTER = timedelta(minutes=5)
 """An invitation is not mailed more often than this: the button must not be a way to fill a stranger's mailbox."""
 

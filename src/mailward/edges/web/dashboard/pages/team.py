@@ -45,7 +45,11 @@ class Team:
             Route("/workspaces/leave", acts(self.leave, OWN), methods=["POST"]),
             Route("/networks", shows(self.networks, OWN), methods=["GET"]),
             Route("/networks", acts(self.change_own_networks, OWN, recent=True), methods=["POST"]),
-            Route("/networks/workspace", acts(self.change_networks, Permission.WORKSPACE_CHANGE, recent=True), methods=["POST"]),
+            Route(
+                "/networks/workspace",
+                acts(self.change_networks, Permission.WORKSPACE_CHANGE, recent=True),
+                methods=["POST"],
+            ),
         ]
 
     # -- members and invitations --------------------------------------------------------------
