@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mailward.core.messages.ports import AnswerRow, MessageRow
 
 _COLUMNS = "id, created, segment, seg_offset, seg_length, facts, content_gone"
+# A token on so many messages is a common one; counting further would cost more than it saves.
+_COMMON = 2000
 _LAST = b"\xff" * 16
 # Connections count into rows of their own, as long as there are fewer than this.
 _SHARDS = 1021
@@ -80,7 +82,11 @@ class PgMessages:
     # -- search -------------------------------------------------------------------------------
 
     async def found(self, tokens: Sequence[bytes], *, before: bytes | None, limit: int) -> list[bytes]:
-        """Ids that carry every token: walk the first token's list, probe the others."""
+        """Ids that carry every token: walk the list of the rarest token, probe the others."""
+        if len(tokens) > 1:
+            seldom = "SELECT count(*) FROM (SELECT FROM search WHERE workspace = $1 AND token = $2 LIMIT $3) AS s"
+            held = {t: (await self._tx.rows(seldom, self._tx.own, t, _COMMON))[0][0] for t in dict.fromkeys(tokens)}
+            tokens = sorted(held, key=lambda t: held[t])
         sql = "SELECT message FROM search AS s WHERE workspace = $1 AND token = $2 AND message < $3"
         params: list[object] = [self._tx.own, tokens[0], before or _LAST]
         for token in tokens[1:]:

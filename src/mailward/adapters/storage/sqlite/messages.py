@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Row, Sql
     from mailward.core.messages.ports import AnswerRow, MessageRow
 
+# A token on so many messages is a common one; counting further would cost more than it saves.
+_COMMON = 2000
 _COLUMNS = "id, created, segment, seg_offset, seg_length, facts, content_gone"
 
 
@@ -55,7 +57,10 @@ class SqliteMessages:
         return [_message(r) for r in self._tx.rows(sql, (upper, lower, limit))]
 
     async def found(self, tokens: Sequence[bytes], *, before: bytes | None, limit: int) -> list[bytes]:
-        """Ids that carry every token: walk the first token's list, probe the others."""
+        """Ids that carry every token: walk the list of the rarest token, probe the others."""
+        if len(tokens) > 1:
+            seldom = "SELECT count(*) FROM (SELECT 1 FROM search WHERE token = ? LIMIT ?)"
+            tokens = sorted(tokens, key=lambda t: self._tx.rows(seldom, (t, _COMMON))[0][0])
         sql = "SELECT message FROM search AS s WHERE token = ? AND message < ?"
         params: list[object] = [tokens[0], before or b"\xff" * 16]
         for token in tokens[1:]:
