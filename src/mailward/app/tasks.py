@@ -26,8 +26,8 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.audit.advance import advance
 from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.watch import watch
-from mailward.core.identity.entry import INVITATIONS_KEPT
 from mailward.core.identity.bursts import note_traffic
+from mailward.core.identity.entry import INVITATIONS_KEPT
 from mailward.core.messages.find import index
 from mailward.core.webhooks.enqueue import tell
 from mailward.core.webhooks.lease import prune
