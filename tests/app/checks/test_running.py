@@ -14,7 +14,19 @@ import pytest
 
 from mailward.adapters.net.courier import SmtpCourier
 from mailward.app.bodies import Bodies
-from mailward.app.checks import bounces, content, delivery, input, keys, limits, log, network, outcomes, transport
+from mailward.app.checks import (
+    bounces,
+    content,
+    delivery,
+    doors,
+    input,
+    keys,
+    limits,
+    log,
+    network,
+    outcomes,
+    transport,
+)
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
 from mailward.app.installation import COMMAND_LINE, Installation
@@ -76,6 +88,8 @@ def _changed(context: Context, **sections: dict[str, Any]) -> Context:
         limits.bursts_pause,
         keys.keys_reach_what_they_should,
         keys.every_operation_asks_for_its_permission,
+        doors.no_page_without_a_session,
+        doors.an_open_session_ends_with_its_credential,
         outcomes.hard_bounces_are_remembered,
         outcomes.broadcasts_can_be_left,
         bounces.reports_are_settled,
@@ -136,6 +150,7 @@ def open_door() -> Iterator[str]:
         (limits.requests_are_counted, "RateLimit"),
         (keys.keys_reach_what_they_should, "not listed"),
         (keys.every_operation_asks_for_its_permission, "without a key|scope"),
+        (doors.no_page_without_a_session, "answered 200"),
         (outcomes.broadcasts_can_be_left, "nobody can leave"),
         (input.hostile_requests_are_refused, "answered 200"),
         (network.strict_pages, "policy"),

@@ -105,7 +105,7 @@ async def every_operation_asks_for_its_permission(context: Context) -> Finding:
     wrong: list[str] = []
     try:
         source = probe.fresh_source(context)
-        for scope in (Scope.SEND, Scope.READ):
+        for scope in (Scope.SEND, Scope.READ, Scope.DOMAINS):
             async with probe.temporary(context, Wish(f"scope {scope.value}", frozenset({scope}))) as issued:
                 for operation in table:
                     allowed = operation.permission in SCOPE_PERMISSIONS[scope]
