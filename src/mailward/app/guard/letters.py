@@ -11,7 +11,7 @@ from mailward.policy.suspicion import Suspicion
 def signed_in(arrival: Arrival, suspicion: Suspicion, link: str, now: datetime) -> tuple[str, str]:
     """Subject and text of the notice that every sign-in sends."""
     text = (
-        "Somebody signed in to your account, with your password:\n\n"
+        "Somebody signed in to your account:\n\n"
         f"{_where(arrival, now)}{_why(suspicion)}\n"
         "If it was you, there is nothing to do.\n\n"
         "If it was not you, open this link. It ends every session, forgets every browser, and sends you a letter\n"
