@@ -58,7 +58,11 @@ CATALOGUE: tuple[Control, ...] = (
         "Strict limits on requests hold with or without a firewall in front.",
         missing="the reference proxy with the OWASP rules",
     ),
-    Control("NET-4", "Attacks on the platform raise a named alert.", missing="the detectors"),
+    Control(
+        "NET-4",
+        "Scanning, credential stuffing, spam bursts, key abuse and mass exports raise a named alert.",
+        missing="findings of outside detectors",
+    ),
     # Availability
     Control(
         "AVAIL-1",
@@ -80,8 +84,7 @@ CATALOGUE: tuple[Control, ...] = (
     # Authentication
     Control(
         "AUTHN-1",
-        "Passwords are kept as Argon2id; common ones are refused.",
-        missing="the full list of breached passwords",
+        "Passwords are kept as Argon2id; those that others know are refused, from lists kept here.",
     ),
     Control(
         "AUTHN-2",
@@ -95,12 +98,11 @@ CATALOGUE: tuple[Control, ...] = (
     Control("AUTHN-4", "Sign-in through an outside identity provider.", missing="OpenID Connect, Google, GitHub"),
     Control(
         "AUTHN-5",
-        "Guessing passwords is slowed by source and account without locking the owner out.",
-        missing="account locks across nodes",
+        "Guessing is slowed by source and account over all nodes, on web, API and SMTP, and keeps no owner out.",
     ),
-    Control("AUTHN-6", "Suspicious attempts are asked for a proof of work.", missing="challenges"),
+    Control("AUTHN-6", "Suspicious attempts are asked for a proof of work, or a question; a solution counts once."),
     Control("AUTHN-7", "Sign-in can be limited to listed networks, and is told to the owner.", missing="both"),
-    Control("AUTHN-8", "Unusual sign-ins wait for the owner's confirmation.", missing="the signals"),
+    Control("AUTHN-8", "Unusual sign-ins wait for the owner's confirmation, who can say it was somebody else."),
     Control(
         "AUTHN-9",
         "Taking access away works at the next request or SMTP command.",
@@ -202,7 +204,11 @@ CATALOGUE: tuple[Control, ...] = (
         "Logs and metrics are structured and hold no content, address or secret.",
         missing="syslog, OpenTelemetry and traces; the log itself goes to standard output and is not seen from here",
     ),
-    Control("LOG-3", "Anomalies are found and explained.", missing="the detectors"),
+    Control(
+        "LOG-3",
+        "Anomalies of sign-ins, keys, sending and exports are found and explained in a sentence.",
+        missing="bounce and complaint rates among the rules; recall over longer labelled replays",
+    ),
     Control("LOG-4", "Alerts reach whoever is on call.", missing="alerts and rotations"),
     # Incidents
     Control("INCIDENT-1", "Incidents run as a guided record with its deadlines.", missing="the register"),
