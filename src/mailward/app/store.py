@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from mailward.adapters.storage.records import BodyRef
 from mailward.core.audit.ports import AuditRepo
 from mailward.core.availability.ports import AvailabilityRepo
+from mailward.core.certificates.ports import CertificatesRepo
 from mailward.core.delivery.ports import LeaseRepo
 from mailward.core.disclosure.ports import ReportsRepo
 from mailward.core.domains.ports import Counters, DomainsRepo, TransfersRepo
@@ -180,6 +181,9 @@ class Tx(Protocol):
 
     @property
     def availability(self) -> AvailabilityRepo: ...
+
+    @property
+    def certificates(self) -> CertificatesRepo: ...
 
     @property
     def reports(self) -> ReportsRepo: ...

@@ -135,6 +135,7 @@ CLI: dict[str, frozenset[Permission]] = {
     **dict.fromkeys(("trust show", "trust verify", "trust key", "status post", "status update"), HOST),
     **dict.fromkeys(("register fields", "register list", "register add", "register change", "register remove"), HOST),
     **dict.fromkeys(("report list", "report show", "report answer"), HOST),
+    **dict.fromkeys(("certificate list", "certificate show", "certificate order", "certificate renew"), HOST),
     "audit verify": HOST,
     "audit check": frozenset({P.AUDIT_READ, P.WORKSPACE_CHANGE}),
     "audit list": frozenset({P.AUDIT_READ}),
@@ -165,7 +166,7 @@ JOBS: dict[str, frozenset[Permission]] = {
         ("attachments", "checkpoint", "segments", "scrub", "days", "marks", "buckets", "objects", "figures", "requests"),
         frozenset[Permission](),
     ),
-    **dict.fromkeys(("notices", "probe", "registers", "reports", "verify", "guard", "alerts"), frozenset[Permission]()),
+    **dict.fromkeys(("notices", "probe", "registers", "reports", "verify", "guard", "alerts", "renewal"), frozenset[Permission]()),
 }
 """What each background job may do in a workspace. A job acts as `job_actor` and holds nothing else."""
 

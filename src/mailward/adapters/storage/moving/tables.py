@@ -153,6 +153,8 @@ TABLES: Final[Sequence[Table]] = (
     _table("availability_days", "day", "measured good api submission mx last"),
     _table("availability_outages", "began", "until services"),
     _table("availability_posts", "id", "at ended body"),
+    _table("certificates", "serial", "names issued expires sealed"),
+    _table("certificate_notes", "name", "body until"),
     _table("disclosure_reports", "id", "token_hash at due state acknowledged updated alerted content"),
     _table("register_entries", "id", "kind changed body"),
     _table("register_followers", "workspace", "since"),

@@ -10,6 +10,7 @@ from mailward.adapters.storage.postgres.sql import Row
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.alike.availability import Availability
+    from mailward.adapters.storage.alike.certificates import Certificates
     from mailward.adapters.storage.alike.disclosure import Reports
     from mailward.adapters.storage.alike.limits import KeptCeilings, OwnerNotices
     from mailward.adapters.storage.alike.registers import Registers
@@ -218,6 +219,14 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.alike import PgStatements
 
         return Availability(PgStatements(self))
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """What an authority issued to the installation."""
+        from mailward.adapters.storage.alike.certificates import Certificates
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Certificates(PgStatements(self))
 
     @cached_property
     def reports(self) -> Reports:

@@ -9,6 +9,7 @@ from mailward.adapters.storage.sqlite.sql import Row, Sql
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.alike.availability import Availability
+    from mailward.adapters.storage.alike.certificates import Certificates
     from mailward.adapters.storage.alike.disclosure import Reports
     from mailward.adapters.storage.alike.limits import KeptCeilings, OwnerNotices
     from mailward.adapters.storage.alike.registers import Registers
@@ -225,6 +226,14 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.alike import SqliteStatements
 
         return Availability(SqliteStatements(self))
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """What an authority issued to the installation."""
+        from mailward.adapters.storage.alike.certificates import Certificates
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Certificates(SqliteStatements(self))
 
     @cached_property
     def reports(self) -> Reports:
