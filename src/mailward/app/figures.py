@@ -30,7 +30,7 @@ async def write_requests(store: Store, gathered: RequestLog, now: int) -> int:
         async def count(tx: Tx, n: int = n) -> None:
             await tx.messages.count(now, {LEFT_OUT: n})
 
-        await store.write(workspace, count)  # type: ignore[arg-type]  # the key of the dict is the actor's workspace
+        await store.write(workspace, count)
     return len(rows)
 
 

@@ -151,7 +151,7 @@ async def _indexed(tx: FindTx, query: Query, tokens: Sequence[bytes], before: by
     size = max(query.limit, 50)
     ids = await tx.messages.found(tokens, before=before, limit=size)
     there = await tx.messages.several(ids)
-    out = []
+    out: list[Message] = []
     for id in ids:
         message = there.get(id)
         if message is None or (query.until is not None and message.created >= query.until):
