@@ -16,6 +16,7 @@ from mailward.app.platform.inbound import Inbound
 from mailward.app.platform.keys import Keys
 from mailward.app.platform.members import Members
 from mailward.app.platform.messages import Messages
+from mailward.app.platform.roles import Roles
 from mailward.app.platform.webhooks import Webhooks
 from mailward.base import ids
 from mailward.base.ids import UserId, WorkspaceId
@@ -47,6 +48,8 @@ ELSEWHERE = {
 _SAME = {
     "RotateIn": {},
     "Reschedule": {"scheduled_at": "2026-03-10T00:00:00Z"},
+    "WriteRole": {"name": "Other", "permissions": ["message.read"]},
+    "GiveRole": {"member": "usr_" + "0" * 26},
     "ChangeMember": {"role": "member"},
 }
 """Bodies for requests that take nothing empty. Everything else may be left out."""
@@ -83,6 +86,7 @@ class Everything(Nowhere):
         self.messages = Messages(
             store, None, bodies, now_us=rig.now_us, search_key=lambda workspace: SEARCH_KEY, wake=lambda: None
         )
+        self.roles = Roles(store, clock, entropy, changed=lambda: None)
         self.members = Members(store, clock, entropy, willing, public_url="http://x", changed=lambda: None)
 
 
@@ -141,6 +145,7 @@ async def _hold(client: httpx.AsyncClient, rig: Rig, clock: MovingClock, entropy
             "event": ids.new("evt", now, entropy),
             "replay": ids.new("rpl", now, entropy),
             "member": user.id,
+            "role": await post("/v1/roles", name="Support", permissions=["message.read"]),
             "invitation": invited.id,
         }
     )

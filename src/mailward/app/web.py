@@ -36,6 +36,7 @@ from mailward.app.platform.messages import Messages
 from mailward.app.platform.operators import Operators
 from mailward.app.platform.proofs import Proofs
 from mailward.app.platform.public import PublicArea
+from mailward.app.platform.roles import Roles
 from mailward.app.platform.security import Security
 from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.signing import FactorSeal, Signing
@@ -83,6 +84,7 @@ class Platform:
     webhooks: Webhooks
     inbound: Inbound
     members: Members
+    roles: Roles
     joining: Joining
     federated: FederatedSignIn
     audit: Audit
@@ -171,6 +173,7 @@ def platform_of(worker: Parts) -> Platform:
             files=worker.files,
             allow_loopback_http=worker.settings.capture,
         ),
+        roles=Roles(i.store, i.clock, i.entropy, changed=worker.revoked),
         members=Members(
             i.store,
             i.clock,

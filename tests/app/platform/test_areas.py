@@ -14,6 +14,7 @@ from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.app.platform.audit import Audit
 from mailward.app.platform.domains import Domains
 from mailward.app.platform.keys import Keys
+from mailward.app.platform.roles import Roles
 from mailward.app.platform.suppressions import Suppressions
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
@@ -71,6 +72,7 @@ class Areas:
         self.messages = FakeMessages()
         self.inbound = FakeInbound()
         self.members = FakeMembers()
+        self.roles = Roles(store, clock, entropy, changed=lambda: None)
         self.suppressions = Suppressions(store, clock, entropy, lambda workspace: workspace.encode())
         self.domains = Domains(store, clock, entropy, Nothing(), NAMES, fresh)
         self.keys = Keys(store, clock, entropy)

@@ -17,6 +17,7 @@ from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Scope
 from tests.edges.web.fake_access import FakeAccess
 from tests.edges.web.fake_inbound import FakeInbound
 from tests.edges.web.fake_members import FakeMembers
+from tests.edges.web.fake_roles import FakeRoles
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WORKSPACE = WorkspaceId(ids.encode("ws", bytes(15) + b"\x01"))
@@ -491,6 +492,7 @@ class FakePlatform:
         self.webhooks = FakeWebhooks()
         self.inbound = FakeInbound()
         self.members = FakeMembers()
+        self.roles = FakeRoles()
         self.access = FakeAccess()
         self.audit = FakeAudit()
         self.workspace = FakeWorkspace()

@@ -24,6 +24,7 @@ ID_PREFIXES = {
     "webhook": "whk",
     "event": "evt",
     "replay": "rpl",
+    "role": "role",
 }
 _EVERY = (400, 422, 429, 431, 500, 503)
 _WITH_CREDENTIAL = (401, 403)

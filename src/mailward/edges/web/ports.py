@@ -17,6 +17,7 @@ from mailward.edges.web.schema import inbound as inbound_types
 from mailward.edges.web.schema import keys as key_types
 from mailward.edges.web.schema import members as member_types
 from mailward.edges.web.schema import messages as message_types
+from mailward.edges.web.schema import roles as role_types
 from mailward.edges.web.schema import suppressions as suppression_types
 from mailward.edges.web.schema import webhooks as webhook_types
 from mailward.edges.web.schema import workspace as workspace_types
@@ -260,6 +261,26 @@ class Inbound(Protocol):
     async def erase(self, actor: Actor, message: str) -> None: ...
 
 
+class Roles(Protocol):
+    """Roles the workspace made itself."""
+
+    async def list(self, actor: Actor) -> role_types.Roles: ...
+
+    async def create(self, actor: Actor, request: role_types.WriteRole) -> role_types.CustomRole:
+        """Invalid for what is no permission, Forbidden beyond the actor's own, Conflict for a name that is taken."""
+        ...
+
+    async def change(self, actor: Actor, role: str, request: role_types.WriteRole) -> role_types.CustomRole:
+        """Likewise; NotFound for no role of this workspace."""
+        ...
+
+    async def remove(self, actor: Actor, role: str) -> None:
+        """Conflict while somebody has it."""
+        ...
+
+    async def give(self, actor: Actor, role: str, request: role_types.GiveRole) -> member_types.Member: ...
+
+
 class Members(Protocol):
     """The workspace's people, invitations, and the networks they may come from."""
 
@@ -370,6 +391,9 @@ class Platform(Protocol):
 
     @property
     def members(self) -> Members: ...
+
+    @property
+    def roles(self) -> Roles: ...
 
     @property
     def audit(self) -> Audit: ...
