@@ -113,7 +113,7 @@ async def reschedule(tx: MessagesTx, actor: Actor, message: bytes, *, due: int, 
         raise Invalid("scheduled_too_far", "A message can be scheduled up to 30 days ahead.", field="scheduled_at")
     if due < now - _LATE_CLOCK_US:
         text = "That time is over. Give the present one to send it now."
-        raise Invalid("scheduled_in_the_past", text, field="scheduled_at")
+        raise Invalid("schedule_in_the_past", text, field="scheduled_at")
     await get(tx, _reader(actor), message)
     moved = await tx.deliveries.move(
         message, (DeliveryState.QUEUED,), DeliveryState.QUEUED, due=max(due, now), now=now, reason=None

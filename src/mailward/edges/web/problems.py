@@ -104,6 +104,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "request_timeout": (408, "The body did not arrive in time."),
     "request_ambiguous": (400, "The length of the request can be read in two ways."),
     "schedule_too_far": (422, "A message can be scheduled for up to 30 days ahead."),
+    "schedule_in_the_past": (422, "That time is over. Give the present one to send at once."),
     "subject_too_long": (422, "A subject may have 998 characters."),
     "too_many_attachments": (422, "A message may have 100 attachments."),
     "too_many_headers": (431, "A request may have 64 header fields."),

@@ -213,7 +213,7 @@ OPERATIONS = [
         summary="Send at another time",
         request=types.Reschedule,
         response=types.MessageDetail,
-        errors=("conflict", "schedule_too_far"),
+        errors=("conflict", "schedule_too_far", "schedule_in_the_past"),
     ),
     Operation(
         method="POST",
