@@ -26,7 +26,10 @@ def create(
     name: str,
     *,
     scope: Annotated[
-        list[Scope] | None, Parameter(negative="", help="send, read or admin; several times if wished.")
+        list[Scope] | None,
+        Parameter(
+            negative="", help="send, read, inbound, domains and others (docs/access.md); several times if wished."
+        ),
     ] = None,
     network: Annotated[list[str] | None, Parameter(negative="", help="Only from this network.")] = None,
     config: Config = None,

@@ -20,7 +20,7 @@ from mailward.edges.web.schema.audit import AuditExportQuery, AuditQuery
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.domains import AddDomain
 from mailward.edges.web.schema.keys import CreateCredential, CreateKey, KeyQuery, Rotate
-from mailward.policy.access import Permission
+from mailward.policy.access import SCOPE_PERMISSIONS, Permission
 
 
 def page_query(request: Request) -> PageQuery:
@@ -140,6 +140,8 @@ class Keys:
             revoked=revoked,
             paused=await self._desk.platform.keys.paused(session.actor),
             around=self._desk.surroundings,
+            # Nobody grants above themselves: what lies beyond would be refused, and is not offered.
+            scopes=[s.value for s, held in SCOPE_PERMISSIONS.items() if held <= session.actor.permissions],
             **shown,
         )
 
