@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from mailward.edges.web.dashboard.ports import Surroundings
 from mailward.edges.web.dashboard.site import routes
 from tests.edges.web.dashboard.fake import CANARY, FakePlatform
+from tests.edges.web.fake_inbound import MESSAGE, ROUTE
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGS = [
@@ -117,6 +118,8 @@ async def test_hostile_mail_runs_nothing_and_loads_nothing(served: Served, brows
     for path in (
         *("/", "/messages", f"/messages/{message}", f"/messages/{message}/text", f"/messages/{message}/headers"),
         *("/domains/dom_1", "/keys", "/suppressions", "/webhooks", "/webhooks/whk_1", "/audit"),
+        *("/webhooks/whk_1/events/evt_1", "/received", f"/received/{MESSAGE}", "/routes", f"/routes/{ROUTE}"),
+        *("/requests", "/settings", "/?span=7d"),
     ):
         await page.goto(served.url + path)
         assert "pwned" not in (await page.title()).replace(CANARY, ""), path

@@ -66,7 +66,12 @@ class House:
                 },
             )
             self.ids["message"] = sent["id"]
-        mixed = {"from": sender, "to": ["gone.customer@example.org", "jo@example.org"], "subject": "Partly", "text": "x"}
+        mixed = {
+            "from": sender,
+            "to": ["gone.customer@example.org", "jo@example.org"],
+            "subject": "Partly",
+            "text": "x",
+        }
         self.ids["bounced"] = self.ask("POST", "/messages", mixed)["id"]
         self.ids["domain"] = self.ask("POST", "/domains", {"name": "shop.example.com"})["id"]
         hook = {"url": "http://127.0.0.1:9/hook", "events": ["message.delivered"], "description": "the shop"}
@@ -151,7 +156,9 @@ async def test_every_page_is_accessible_quiet_and_small(house: House, browser: A
             faults.append(f"{name} {light}: {wide} px too wide")
         await page.screenshot(path=PICTURES / f"{name}-{light}.png", full_page=True)
         if light != "phone":
-            found = await page.evaluate(f"(async () => {{ {axe}\n; return await axe.run(document, {json.dumps(AXE)}); }})()")
+            found = await page.evaluate(
+                f"(async () => {{ {axe}\n; return await axe.run(document, {json.dumps(AXE)}); }})()"
+            )
             for v in found["violations"]:
                 faults.append(f"{name} {light}: {v['id']}: {v['nodes'][0]['html'][:160]}")
 

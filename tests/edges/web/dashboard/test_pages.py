@@ -277,7 +277,9 @@ async def test_a_reader_sees_no_form(visitor: Visitor) -> None:
     await visitor.arrive()
     for path in PAGES:
         page = (await visitor.get(path)).text
-        assert set(re.findall(r'method="post" action="([^"]+)"', page)) <= {"/sign-out", "/theme", "/audit/export"}, path
+        assert set(re.findall(r'method="post" action="([^"]+)"', page)) <= {"/sign-out", "/theme", "/audit/export"}, (
+            path
+        )
     assert "/frame" not in (await visitor.get("/messages/{m}")).text
 
 
@@ -438,3 +440,23 @@ async def test_the_way_back_is_always_ours(inside: Visitor, referer: str) -> Non
     inside.platform.stale = True
     answer = await inside.post("/domains/dom_1/remove", data, headers={"referer": referer} if referer else {})
     assert answer.headers["location"] == "/security/again?next=%2F"
+
+
+@pytest.mark.parametrize(
+    ("referrer", "back"),
+    [
+        (f"{BASE}/messages?tag=a", "/messages?tag=a"),
+        ("https://elsewhere.example/messages", "/"),
+        (f"{BASE}//elsewhere.example", "/"),
+        (f"{BASE}/\\elsewhere.example", "/"),
+        ("", "/"),
+    ],
+)
+async def test_choosing_colours_leads_back_and_nowhere_else(inside: Visitor, referrer: str, back: str) -> None:
+    """The choice is kept in a cookie of its own, and the reader lands on the page they were on, or on the overview."""
+    data = {"csrf": await inside.token("/settings"), "theme": "dark"}
+    answer = await inside.post("/theme", data, headers={"referer": referrer})
+    assert (answer.status_code, answer.headers["location"]) == (303, back)
+    assert 'data-theme="dark"' in (await inside.get("/settings")).text
+    refused = await inside.post("/theme", {**data, "theme": 'x" onload=y'})
+    assert refused.status_code == 422
