@@ -80,10 +80,10 @@ async def _first_credentials(i: Installation, workspace: WorkspaceId, first: Fir
     actor, now = _system(workspace), i.clock.now()
 
     async def act(tx: Tx) -> None:
-        key = await create_key(
-            tx, actor, Wish("First key", frozenset({Scope.SEND, Scope.READ})), now=now, entropy=i.entropy
-        )
-        smtp = await create_smtp(tx, actor, Wish("First SMTP credential"), now=now, entropy=i.entropy)
+        printed = "Printed at the first start"
+        wish = Wish(printed, frozenset({Scope.SEND, Scope.READ}))
+        key = await create_key(tx, actor, wish, now=now, entropy=i.entropy)
+        smtp = await create_smtp(tx, actor, Wish(printed), now=now, entropy=i.entropy)
         assert key.secret is not None
         assert smtp.secret is not None
         first.key = key.secret.reveal()

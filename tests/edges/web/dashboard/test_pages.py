@@ -86,18 +86,33 @@ async def visitor(entropy: Any) -> Visitor:
 
 @pytest.fixture
 async def inside(visitor: Visitor) -> Visitor:
-    assert (await visitor.arrive()).status_code == 303
+    assert (await visitor.arrive()).status_code == 200
+    visitor.platform.done.clear()
     return visitor
 
 
 async def test_the_setup_link_signs_in_once(visitor: Visitor) -> None:
-    """The form creates the person, the cookie is HttpOnly and SameSite, and the link is used up."""
+    """The form creates the person, the cookie is HttpOnly and SameSite, and the link is used up: it only leads inside."""
     answer = await visitor.arrive()
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert answer.status_code == 200
     cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("mailward="))
     assert "HttpOnly" in cookie and "SameSite=lax" in cookie
     assert (await visitor.get("/")).status_code == 200
+    again = await visitor.get("/setup/good")
+    assert (again.status_code, again.headers["location"]) == (303, "/")
+    visitor.http.cookies.clear()
     assert (await visitor.get("/setup/good")).status_code == 404
+
+
+async def test_the_first_key_is_shown_once_in_blocks_to_paste(visitor: Visitor) -> None:
+    """The answer to the setup form holds a key in each block and a password; the page asked again holds neither."""
+    first = (await visitor.arrive()).text
+    assert first.count("mw_the_secret_shown_once") == 4 and first.count("pw_shown_once") == 1
+    assert [d[:2] for d in visitor.platform.done][-2:] == [("key", "First steps"), ("credential", "First steps")]
+    again = (await visitor.get("/")).text
+    assert "shown_once" not in again and "YOUR_KEY" in again
+    made = await visitor.post("/first-steps", {"csrf": await visitor.token("/")})
+    assert made.status_code == 200 and "mw_the_secret_shown_once" in made.text
 
 
 async def test_over_tls_cookies_are_bound_to_the_host(entropy: Any) -> None:

@@ -187,7 +187,10 @@ class Desk:
 
     def welcome(self, token: Secret[str], path: str = "/") -> Response:
         """On to `path` with a session."""
-        response = redirect(path)
+        return self.begun(redirect(path), token)
+
+    def begun(self, response: Response, token: Secret[str]) -> Response:
+        """The answer, with the cookie of a session that began."""
         guard.set_cookie(response, guard.SESSION, token.reveal(), secure=self.surroundings.secure)
         # What a form was bound to before signing in is worth nothing afterwards.
         guard.drop_cookie(response, guard.BEFORE, secure=self.surroundings.secure)

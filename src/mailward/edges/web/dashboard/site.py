@@ -20,6 +20,7 @@ from mailward.edges.web.dashboard.pages.inbound import Inbound
 from mailward.edges.web.dashboard.pages.invitations import Invitations
 from mailward.edges.web.dashboard.pages.messages import Messages
 from mailward.edges.web.dashboard.pages.operator import OperatorPages
+from mailward.edges.web.dashboard.pages.overview import Overview
 from mailward.edges.web.dashboard.pages.people import People
 from mailward.edges.web.dashboard.pages.proofs import Proofs
 from mailward.edges.web.dashboard.pages.public import PublicArea, PublicSide
@@ -75,7 +76,7 @@ def routes(
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
     areas = (
-        People, Proofs, Security, Held, Federation, Invitations, Messages, Inbound, Domains, Keys, Suppressions,
+        People, Proofs, Security, Held, Federation, Invitations, Overview, Messages, Inbound, Domains, Keys, Suppressions,
         Webhooks, Team, AuditLog, WorkspaceSettings, RequestPages, AccessPages, OperatorPages,
     )  # fmt: skip
     for area in areas:

@@ -1,4 +1,4 @@
-"""The overview, the list of messages, and one message explained."""
+"""The list of messages, and one message explained."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from starlette.routing import BaseRoute, Route
 from mailward.base.errors import Invalid, NotFound
 from mailward.edges.web.dashboard import mail_html
 from mailward.edges.web.dashboard.desk import Desk, Form
-from mailward.edges.web.dashboard.ports import Session, Span
+from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import FRAME_CSP, SECURITY_HEADERS, redirect
-from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.messages import (
     MessageDetail,
     MessagePage,
@@ -32,7 +31,6 @@ STATUSES = (
     *("queued", "sending", "scheduled", "held", "delivered", "bounced"),
     *("partly", "suppressed", "expired", "cancelled", "discarded"),
 )
-_SPANS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
 _OPEN = frozenset(("queued", "sending", "scheduled", "held"))
 _MINUTES = len("2030-01-01T12:00")
 _OWN_ID = re.compile(r"msg_[0-9a-z]{10,40}")
@@ -47,10 +45,9 @@ class Messages:
         self._desk = desk
 
     def routes(self) -> list[BaseRoute]:
-        """The overview first."""
+        """The list, one message, and what may be done to it."""
         shows, acts = self._desk.shows, self._desk.acts
         return [
-            Route("/", shows(self.overview, Permission.MESSAGE_READ), methods=["GET"]),
             Route("/messages", shows(self.list, Permission.MESSAGE_READ), methods=["GET"]),
             Route("/messages/rows", shows(self.rows, Permission.MESSAGE_READ), methods=["GET"]),
             Route("/messages/{id}", shows(self.one, Permission.MESSAGE_READ), methods=["GET"]),
@@ -65,29 +62,6 @@ class Messages:
             Route("/messages/{id}/resend", acts(self.resend, Permission.MESSAGE_SEND), methods=["POST"]),
             Route("/messages/{id}/{view}", shows(self.content, Permission.MESSAGE_CONTENT), methods=["GET"]),
         ]
-
-    async def overview(self, request: Request, session: Session) -> Response:
-        """What happened in numbers, the newest messages, first steps."""
-        platform = self._desk.platform
-        asked = request.query_params.get("span", "")
-        span = Span(asked) if asked in _SPANS else Span.DAY
-        page = await platform.messages.find(session.actor, MessageQuery(limit=10))
-        may_see = Permission.KEY_READ in session.actor.permissions
-        return self._desk.page(
-            session,
-            "overview.html",
-            here="overview",
-            paused=await platform.keys.paused(session.actor) if may_see else [],
-            domains=(await platform.domains.list(session.actor, PageQuery(limit=100))).data,
-            webhooks=(await platform.webhooks.list(session.actor, PageQuery(limit=100))).data,
-            sending=await platform.messages.sending(session.actor),
-            spread=await platform.figures.spread(session.actor, span),
-            span=span.value,
-            spans=list(_SPANS.items()),
-            messages=page.data,
-            around=self._desk.surroundings,
-            poll="/messages/rows?limit=10",
-        )
 
     async def list(self, request: Request, session: Session) -> Response:
         """Filters and a page of messages; the first page keeps itself up to date."""

@@ -12,6 +12,7 @@ from mailward.base.errors import ChallengeRequired, Invalid, MailwardError, NotF
 from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.desk import Desk, Form, client_ip
 from mailward.edges.web.dashboard.pages.held import allow, proof_of
+from mailward.edges.web.dashboard.pages.overview import begin
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import THEMES, redirect
 from mailward.edges.web.problems import status_of
@@ -41,6 +42,8 @@ class People:
         try:
             await self._desk.platform.sessions.setup_open(request.path_params["token"])
         except MailwardError as e:
+            if await self._signed_in(request):
+                return redirect("/")  # reloaded, or opened again, by who used it
             return self._desk.stranger(request, "setup_used.html", status_of(e))
         return self._desk.stranger(
             request, "setup.html", error="", field="", email="", workspace_name="", site=self._desk.site,
@@ -63,6 +66,8 @@ class People:
                 user_agent=request.headers.get("user-agent", "")[:300],
             )
         except (NotFound, Unauthenticated) as e:
+            if await self._signed_in(request):
+                return redirect("/")
             return self._desk.stranger(request, "setup_used.html", status_of(e))
         except MailwardError as e:
             field = e.field if isinstance(e, Invalid) else ""
@@ -76,17 +81,20 @@ class People:
                 token=request.path_params["token"],
                 **_typed(form, "email", "workspace_name"),
             )
-        return self._desk.welcome(token)
+        return await begin(self._desk, request, token)
 
     async def sign_in_page(self, request: Request) -> Response:
         """The form; whoever is signed in already goes on."""
+        if await self._signed_in(request):
+            return redirect("/")
+        return self._desk.stranger(request, "sign_in.html", error="", email="", puzzle=None, site=self._desk.site)
+
+    async def _signed_in(self, request: Request) -> bool:
         try:
             await self._desk.session(request)
         except Unauthenticated:
-            return self._desk.stranger(
-                request, "sign_in.html", error="", email="", puzzle=None, site=self._desk.site
-            )
-        return redirect("/")
+            return False
+        return True
 
     async def sign_in(self, request: Request) -> Response:
         """Check the password and start a session."""

@@ -14,6 +14,7 @@ from mailward.base.secret import Secret
 from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.desk import Desk, Form
 from mailward.edges.web.dashboard.pages.held import allow, proof_of
+from mailward.edges.web.dashboard.pages.overview import begin
 from mailward.edges.web.dashboard.ports import Signing
 from mailward.edges.web.dashboard.render import SECURITY_HEADERS, redirect
 from mailward.edges.web.problems import status_of
@@ -149,7 +150,7 @@ class Proofs:
                 token=request.path_params["token"], email="".join(form.all("email")[-1:])[:320],
                 workspace_name="".join(form.all("workspace_name")[-1:])[:100],
             )  # fmt: skip
-        return self._desk.welcome(token, "/security")
+        return await begin(self._desk, request, token, by_passkey=True)
 
     # -- another password --------------------------------------------------------------------------
 

@@ -1,15 +1,16 @@
-// Three small comforts; every page works without them.
+// Small comforts; every page works without them.
 "use strict";
 
 // A copy button beside whatever is meant to be copied.
 function addCopyButtons(root) {
   for (const code of root.querySelectorAll("code[data-copy]")) {
-    if (code.nextElementSibling && code.nextElementSibling.classList.contains("copy")) continue;
+    const whole = code.closest("pre") || code;
+    if (whole.nextElementSibling && whole.nextElementSibling.classList.contains("copy")) continue;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy small";
     button.textContent = "Copy";
-    button.setAttribute("aria-label", "Copy " + code.textContent.slice(0, 60));
+    button.setAttribute("aria-label", "Copy " + (code.dataset.copy || code.textContent.slice(0, 60)));
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(code.textContent);
@@ -20,10 +21,15 @@ function addCopyButtons(root) {
       }
       setTimeout(() => { button.textContent = "Copy"; }, 1600);
     });
-    code.after(button);
+    whole.after(button);
   }
 }
 addCopyButtons(document);
+
+// The answer to a form that shows a secret once is a page like any other: reloading it asks for the page, not for the
+// form again, and a spent link does not stay in the history.
+const shown = document.querySelector("[data-address]");
+if (shown) history.replaceState(null, "", shown.dataset.address);
 
 // Ask before what cannot be undone.
 document.addEventListener("submit", (event) => {
