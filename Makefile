@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 # One more than two cores: the scenarios wait for others much of their time.
 WORKERS ?= 3
 
-.PHONY: help up test lint types contracts unit bench soak demo verify requirements test-deps venv clean
+.PHONY: help up test lint types contracts unit bench soak demo verify client requirements test-deps venv clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -27,7 +27,7 @@ lint: $(VENV)/.dev ## ruff: style and formatting
 	@$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev ## mypy --strict
-	@$(BIN)/mypy --explicit-package-bases src/mailward tests bench demo
+	@$(BIN)/mypy --explicit-package-bases src/mailward src/mailward_client tests bench demo
 
 contracts: $(VENV)/.dev ## import-linter: who may import whom
 	@$(BIN)/lint-imports --no-cache
@@ -52,6 +52,9 @@ demo: $(VENV)/.runtime ## start, submit a folder of real messages by SMTP and by
 
 verify: $(VENV)/.runtime ## run the check behind every security promise against the running system
 	@$(BIN)/mailward verify
+
+client: $(VENV)/.dev ## write what of mailward_client follows from the OpenAPI document
+	@$(BIN)/python -m tests.client.generate
 
 test-deps:
 	@tools/install-test-deps.sh

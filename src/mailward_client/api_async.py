@@ -1,0 +1,1542 @@
+"""The asynchronous client: a method for each operation.
+
+Made from the OpenAPI document by `make client`; changes here are lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Literal, overload
+
+from mailward_client import models
+from mailward_client import operations as ops
+from mailward_client.connection import AsyncConnection
+from mailward_client.values import OMIT, Omit
+
+
+class AsyncMailward(AsyncConnection):
+    """Every operation of an installation, awaited. Errors: `errors`."""
+
+    async def send_batch(
+        self, *, messages: list[models.SendRequest], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
+    ) -> models.BatchResult:
+        """Send up to 500 messages. Each message has its own result; one that is refused does not stop the others
+        unless `atomic` is true. The answer comes after the accepted ones are on disk; 422 with results when
+        none was. Needs the permission `message.send`.
+        """
+        found: models.BatchResult = await self._call(
+            ops.SEND_BATCH,
+            path={},
+            query={},
+            body={"messages": messages, "atomic": atomic},
+            headers={"idempotency-key": idempotency_key},
+        )
+        return found
+
+    @overload
+    async def send_message(
+        self,
+        *,
+        from_: str,
+        to: str | list[str | models.Address] | Omit = OMIT,
+        cc: str | list[str | models.Address] | Omit = OMIT,
+        bcc: str | list[str | models.Address] | Omit = OMIT,
+        reply_to: str | list[str | models.Address] | Omit = OMIT,
+        subject: str | Omit = OMIT,
+        text: str | Omit | None = OMIT,
+        html: str | Omit | None = OMIT,
+        headers: dict[str, str] | Omit = OMIT,
+        attachments: list[models.Attachment] | Omit = OMIT,
+        tags: list[str] | Omit = OMIT,
+        metadata: dict[str, str] | Omit = OMIT,
+        stream: Literal["broadcast", "transactional"] | Omit = OMIT,
+        list_unsubscribe: models.Unsubscribe | Omit | None = OMIT,
+        scheduled_at: datetime | Omit | None = OMIT,
+        test_mode: bool | Omit = OMIT,
+        dry_run: Literal[False] | Omit = OMIT,
+        track: Literal["none"] | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.Accepted: ...
+
+    @overload
+    async def send_message(
+        self,
+        *,
+        from_: str,
+        dry_run: Literal[True],
+        to: str | list[str | models.Address] | Omit = OMIT,
+        cc: str | list[str | models.Address] | Omit = OMIT,
+        bcc: str | list[str | models.Address] | Omit = OMIT,
+        reply_to: str | list[str | models.Address] | Omit = OMIT,
+        subject: str | Omit = OMIT,
+        text: str | Omit | None = OMIT,
+        html: str | Omit | None = OMIT,
+        headers: dict[str, str] | Omit = OMIT,
+        attachments: list[models.Attachment] | Omit = OMIT,
+        tags: list[str] | Omit = OMIT,
+        metadata: dict[str, str] | Omit = OMIT,
+        stream: Literal["broadcast", "transactional"] | Omit = OMIT,
+        list_unsubscribe: models.Unsubscribe | Omit | None = OMIT,
+        scheduled_at: datetime | Omit | None = OMIT,
+        test_mode: bool | Omit = OMIT,
+        track: Literal["none"] | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.DryRun: ...
+
+    async def send_message(
+        self,
+        *,
+        from_: str,
+        to: str | list[str | models.Address] | Omit = OMIT,
+        cc: str | list[str | models.Address] | Omit = OMIT,
+        bcc: str | list[str | models.Address] | Omit = OMIT,
+        reply_to: str | list[str | models.Address] | Omit = OMIT,
+        subject: str | Omit = OMIT,
+        text: str | Omit | None = OMIT,
+        html: str | Omit | None = OMIT,
+        headers: dict[str, str] | Omit = OMIT,
+        attachments: list[models.Attachment] | Omit = OMIT,
+        tags: list[str] | Omit = OMIT,
+        metadata: dict[str, str] | Omit = OMIT,
+        stream: Literal["broadcast", "transactional"] | Omit = OMIT,
+        list_unsubscribe: models.Unsubscribe | Omit | None = OMIT,
+        scheduled_at: datetime | Omit | None = OMIT,
+        test_mode: bool | Omit = OMIT,
+        dry_run: bool | Omit = OMIT,
+        track: Literal["none"] | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.Accepted | models.DryRun:
+        """Send a message. The answer comes after the message is on disk: from then on losing it is our fault.
+        Needs the permission `message.send`.
+        """
+        found: models.Accepted | models.DryRun = await self._call(
+            ops.SEND_MESSAGE,
+            path={},
+            query={},
+            body={
+                "from": from_,
+                "to": to,
+                "cc": cc,
+                "bcc": bcc,
+                "reply_to": reply_to,
+                "subject": subject,
+                "text": text,
+                "html": html,
+                "headers": headers,
+                "attachments": attachments,
+                "tags": tags,
+                "metadata": metadata,
+                "stream": stream,
+                "list_unsubscribe": list_unsubscribe,
+                "scheduled_at": scheduled_at,
+                "test_mode": test_mode,
+                "dry_run": dry_run,
+                "track": track,
+            },
+            headers={"idempotency-key": idempotency_key},
+        )
+        return found
+
+    async def list_messages(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        status: Literal[
+            "bounced",
+            "cancelled",
+            "delivered",
+            "discarded",
+            "expired",
+            "held",
+            "partly",
+            "queued",
+            "scheduled",
+            "sending",
+            "suppressed",
+        ]
+        | None = None,
+        tag: str | None = None,
+        to: str | None = None,
+        from_: str | None = None,
+        subject: str | None = None,
+        message_id: str | None = None,
+        stream: Literal["broadcast", "transactional"] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> models.MessagePage:
+        """List and search messages. Needs the permission `message.read`."""
+        found: models.MessagePage = await self._call(
+            ops.LIST_MESSAGES,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "status": status,
+                "tag": tag,
+                "to": to,
+                "from": from_,
+                "subject": subject,
+                "message_id": message_id,
+                "stream": stream,
+                "since": since,
+                "until": until,
+            },
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_messages(
+        self,
+        *,
+        limit: int | None = None,
+        status: Literal[
+            "bounced",
+            "cancelled",
+            "delivered",
+            "discarded",
+            "expired",
+            "held",
+            "partly",
+            "queued",
+            "scheduled",
+            "sending",
+            "suppressed",
+        ]
+        | None = None,
+        tag: str | None = None,
+        to: str | None = None,
+        from_: str | None = None,
+        subject: str | None = None,
+        message_id: str | None = None,
+        stream: Literal["broadcast", "transactional"] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[models.MessageSummary]:
+        """List and search messages: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(
+            lambda at: self.list_messages(
+                limit=limit,
+                status=status,
+                tag=tag,
+                to=to,
+                from_=from_,
+                subject=subject,
+                message_id=message_id,
+                stream=stream,
+                since=since,
+                until=until,
+                cursor=at,
+            ),
+            None,
+        )
+
+    @overload
+    async def send_raw_message(
+        self,
+        *,
+        raw: bytes,
+        from_: str | Omit | None = OMIT,
+        to: list[str] | Omit = OMIT,
+        tags: list[str] | Omit = OMIT,
+        metadata: dict[str, str] | Omit = OMIT,
+        stream: Literal["broadcast", "transactional"] | Omit = OMIT,
+        scheduled_at: datetime | Omit | None = OMIT,
+        test_mode: bool | Omit = OMIT,
+        dry_run: Literal[False] | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.Accepted: ...
+
+    @overload
+    async def send_raw_message(
+        self,
+        *,
+        raw: bytes,
+        dry_run: Literal[True],
+        from_: str | Omit | None = OMIT,
+        to: list[str] | Omit = OMIT,
+        tags: list[str] | Omit = OMIT,
+        metadata: dict[str, str] | Omit = OMIT,
+        stream: Literal["broadcast", "transactional"] | Omit = OMIT,
+        scheduled_at: datetime | Omit | None = OMIT,
+        test_mode: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.DryRun: ...
+
+    async def send_raw_message(
+        self,
+        *,
+        raw: bytes,
+        from_: str | Omit | None = OMIT,
+        to: list[str] | Omit = OMIT,
+        tags: list[str] | Omit = OMIT,
+        metadata: dict[str, str] | Omit = OMIT,
+        stream: Literal["broadcast", "transactional"] | Omit = OMIT,
+        scheduled_at: datetime | Omit | None = OMIT,
+        test_mode: bool | Omit = OMIT,
+        dry_run: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.Accepted | models.DryRun:
+        """Send a finished RFC 5322 message. As JSON with the message in base64, or as message/rfc822. Without an
+        envelope the sender and recipients are read from From, To, Cc and Bcc; Bcc is removed from what is sent.
+        Needs the permission `message.send`.
+        """
+        found: models.Accepted | models.DryRun = await self._call(
+            ops.SEND_RAW_MESSAGE,
+            path={},
+            query={},
+            body={
+                "raw": raw,
+                "from": from_,
+                "to": to,
+                "tags": tags,
+                "metadata": metadata,
+                "stream": stream,
+                "scheduled_at": scheduled_at,
+                "test_mode": test_mode,
+                "dry_run": dry_run,
+            },
+            headers={"idempotency-key": idempotency_key},
+        )
+        return found
+
+    async def get_message(self, message: str) -> models.MessageDetail:
+        """A message and its deliveries. Needs the permission `message.read`."""
+        found: models.MessageDetail = await self._call(
+            ops.GET_MESSAGE, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def erase_message(self, message: str) -> None:
+        """Erase a message now. What waits is not sent any more. Every row and search token of the message goes at
+        once, its webhook events too, and its stored content is overwritten where it lies. The audit log keeps
+        its id. Needs the permission `message.erase`.
+        """
+        await self._call(ops.ERASE_MESSAGE, path={"message": message}, query={}, body=None, headers={})
+
+    async def list_message_events(self, message: str) -> models.EventPage:
+        """What happened to a message. Needs the permission `message.read`."""
+        found: models.EventPage = await self._call(
+            ops.LIST_MESSAGE_EVENTS, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def explain_message(self, message: str) -> models.Explanation:
+        """Why a message is where it is. Each attempt: the host and why it was chosen, the policy, the TLS, the
+        dialogue without content, what the answer means, and when the next try comes. Needs the permission
+        `message.read`.
+        """
+        found: models.Explanation = await self._call(
+            ops.EXPLAIN_MESSAGE, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def get_raw_message(self, message: str) -> bytes:
+        """The message as it was stored. Needs the permission `message.content`."""
+        found: bytes = await self._call(ops.GET_RAW_MESSAGE, path={"message": message}, query={}, body=None, headers={})
+        return found
+
+    async def get_message_content(self, message: str) -> models.Content:
+        """Text, sanitised HTML and attachments. Needs the permission `message.content`."""
+        found: models.Content = await self._call(
+            ops.GET_MESSAGE_CONTENT, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def cancel_message(self, message: str) -> models.MessageDetail:
+        """Cancel what has not left yet. Needs the permission `message.change`."""
+        found: models.MessageDetail = await self._call(
+            ops.CANCEL_MESSAGE, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def release_message(self, message: str) -> models.MessageDetail:
+        """Send a held message. At once, or at its scheduled time. Mail is held while sending is paused. Needs the
+        permission `message.change`.
+        """
+        found: models.MessageDetail = await self._call(
+            ops.RELEASE_MESSAGE, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def release_held_messages(
+        self, *, stream: Literal["broadcast", "transactional"] | Omit | None = OMIT
+    ) -> models.Released:
+        """Send what is held. At most 1000 messages a request, the oldest first; `more` says that some are left.
+        Needs the permission `message.change`.
+        """
+        found: models.Released = await self._call(
+            ops.RELEASE_HELD_MESSAGES, path={}, query={}, body={"stream": stream}, headers={}
+        )
+        return found
+
+    async def reschedule_message(self, message: str, *, scheduled_at: datetime) -> models.MessageDetail:
+        """Send at another time. Needs the permission `message.change`."""
+        found: models.MessageDetail = await self._call(
+            ops.RESCHEDULE_MESSAGE, path={"message": message}, query={}, body={"scheduled_at": scheduled_at}, headers={}
+        )
+        return found
+
+    async def resend_message(self, message: str) -> models.Accepted:
+        """Send a message again. Needs the permission `message.send`."""
+        found: models.Accepted = await self._call(
+            ops.RESEND_MESSAGE, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def get_sending(self) -> models.Sending:
+        """Whether sending is paused. Needs the permission `message.read`."""
+        found: models.Sending = await self._call(ops.GET_SENDING, path={}, query={}, body=None, headers={})
+        return found
+
+    async def pause_sending(
+        self, *, stream: Literal["broadcast", "transactional"] | Omit | None = OMIT, reason: str | Omit = OMIT
+    ) -> models.Sending:
+        """Hold new mail. New messages are accepted and held until they are released; what was accepted before goes
+        on. Needs the permission `message.change`.
+        """
+        found: models.Sending = await self._call(
+            ops.PAUSE_SENDING, path={}, query={}, body={"stream": stream, "reason": reason}, headers={}
+        )
+        return found
+
+    async def resume_sending(
+        self, *, stream: Literal["broadcast", "transactional"] | Omit | None = OMIT
+    ) -> models.Sending:
+        """Send new mail again. What is held stays held: release it, or cancel it. Needs the permission
+        `message.change`.
+        """
+        found: models.Sending = await self._call(
+            ops.RESUME_SENDING, path={}, query={}, body={"stream": stream}, headers={}
+        )
+        return found
+
+    async def list_suppressions(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        address: str | None = None,
+        search: str | None = None,
+        reason: Literal["complaint", "hard_bounce", "imported", "manual", "unsubscribe"] | None = None,
+        stream: Literal["broadcast", "transactional"] | None = None,
+    ) -> models.SuppressionPage:
+        """List suppressed addresses. Needs the permission `suppression.read`."""
+        found: models.SuppressionPage = await self._call(
+            ops.LIST_SUPPRESSIONS,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "address": address,
+                "search": search,
+                "reason": reason,
+                "stream": stream,
+            },
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_suppressions(
+        self,
+        *,
+        limit: int | None = None,
+        address: str | None = None,
+        search: str | None = None,
+        reason: Literal["complaint", "hard_bounce", "imported", "manual", "unsubscribe"] | None = None,
+        stream: Literal["broadcast", "transactional"] | None = None,
+    ) -> AsyncIterator[models.Suppression]:
+        """List suppressed addresses: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(
+            lambda at: self.list_suppressions(
+                limit=limit, address=address, search=search, reason=reason, stream=stream, cursor=at
+            ),
+            None,
+        )
+
+    async def add_suppression(
+        self,
+        *,
+        address: str,
+        reason: Literal["complaint", "hard_bounce", "imported", "manual", "unsubscribe"] | Omit = OMIT,
+        stream: Literal["broadcast", "transactional"] | Omit | None = OMIT,
+    ) -> models.Suppression:
+        """Stop writing to an address. Needs the permission `suppression.change`."""
+        found: models.Suppression = await self._call(
+            ops.ADD_SUPPRESSION,
+            path={},
+            query={},
+            body={"address": address, "reason": reason, "stream": stream},
+            headers={},
+        )
+        return found
+
+    async def remove_suppression(self, *, address: str) -> None:
+        """Allow writing to an address again. Needs the permission `suppression.change`."""
+        await self._call(ops.REMOVE_SUPPRESSION, path={}, query={"address": address}, body=None, headers={})
+
+    async def check_suppression(
+        self,
+        *,
+        address: str,
+        reason: Literal["complaint", "hard_bounce", "imported", "manual", "unsubscribe"] | Omit = OMIT,
+        stream: Literal["broadcast", "transactional"] | Omit | None = OMIT,
+    ) -> models.Suppression:
+        """Whether an address is suppressed. Needs the permission `suppression.read`."""
+        found: models.Suppression = await self._call(
+            ops.CHECK_SUPPRESSION,
+            path={},
+            query={},
+            body={"address": address, "reason": reason, "stream": stream},
+            headers={},
+        )
+        return found
+
+    async def import_suppressions(self, content: bytes | str) -> models.Imported:
+        """Import a CSV of addresses. The first line names the columns: address, and if you have them reason and
+        stream. Needs the permission `suppression.change`.
+        """
+        found: models.Imported = await self._call(
+            ops.IMPORT_SUPPRESSIONS,
+            path={},
+            query={},
+            body=content.encode() if isinstance(content, str) else content,
+            headers={},
+            media="text/csv",
+        )
+        return found
+
+    async def export_suppressions(self) -> bytes:
+        """Export the list as CSV. Needs the permission `suppression.read`."""
+        found: bytes = await self._call(ops.EXPORT_SUPPRESSIONS, path={}, query={}, body=None, headers={})
+        return found
+
+    async def ask_domain_transfer(self, domain: str) -> models.DomainTransfer:
+        """Ask for a domain that another workspace holds. DNS is looked at first: it has to show the records of
+        this workspace. The holder is told by mail and decides; after seven days without an answer the
+        installation's operator may. Needs the permission `domain.change`.
+        """
+        found: models.DomainTransfer = await self._call(
+            ops.ASK_DOMAIN_TRANSFER, path={"domain": domain}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def list_domain_transfers(self) -> models.DomainTransfers:
+        """Domains asked for, and asked of this workspace. Needs the permission `domain.read`."""
+        found: models.DomainTransfers = await self._call(
+            ops.LIST_DOMAIN_TRANSFERS, path={}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def decide_domain_transfer(self, transfer: str, *, grant: bool) -> None:
+        """Grant or refuse a transfer. Granted, the domain leaves this workspace at once: its signing keys are
+        destroyed, its routes removed, and keys that could send from it alone revoked. Needs the permission
+        `domain.change`.
+        """
+        await self._call(
+            ops.DECIDE_DOMAIN_TRANSFER, path={"transfer": transfer}, query={}, body={"grant": grant}, headers={}
+        )
+
+    async def add_domain(self, *, name: str, subdomains: bool | Omit = OMIT) -> models.DomainDetail:
+        """Add a domain. The answer lists the DNS records to publish; nothing is sent before they are found. Needs
+        the permission `domain.change`.
+        """
+        found: models.DomainDetail = await self._call(
+            ops.ADD_DOMAIN, path={}, query={}, body={"name": name, "subdomains": subdomains}, headers={}
+        )
+        return found
+
+    async def list_domains(self, *, limit: int | None = None, cursor: str | None = None) -> models.DomainPage:
+        """List domains. Needs the permission `domain.read`."""
+        found: models.DomainPage = await self._call(
+            ops.LIST_DOMAINS, path={}, query={"limit": limit, "cursor": cursor}, body=None, headers={}
+        )
+        return found
+
+    def iter_domains(self, *, limit: int | None = None) -> AsyncIterator[models.DomainSummary]:
+        """List domains: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_domains(limit=limit, cursor=at), None)
+
+    async def get_domain(self, domain: str) -> models.DomainDetail:
+        """A domain, its records and their state. Needs the permission `domain.read`."""
+        found: models.DomainDetail = await self._call(
+            ops.GET_DOMAIN, path={"domain": domain}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def remove_domain(self, domain: str) -> None:
+        """Remove a domain. Needs the permission `domain.change`."""
+        await self._call(ops.REMOVE_DOMAIN, path={"domain": domain}, query={}, body=None, headers={})
+
+    async def check_domain(self, domain: str) -> models.DomainDetail:
+        """Look at the DNS now. Needs the permission `domain.change`."""
+        found: models.DomainDetail = await self._call(
+            ops.CHECK_DOMAIN, path={"domain": domain}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def rotate_domain_keys(self, domain: str) -> models.DomainDetail:
+        """Begin a rotation of the DKIM keys. New selectors are made; signing moves to them once DNS shows them;
+        keep the old ones a while. Needs the permission `domain.change`.
+        """
+        found: models.DomainDetail = await self._call(
+            ops.ROTATE_DOMAIN_KEYS, path={"domain": domain}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def create_key(
+        self,
+        *,
+        name: str,
+        scopes: list[
+            Literal[
+                "admin",
+                "audit",
+                "domains",
+                "inbound",
+                "keys",
+                "members",
+                "read",
+                "send",
+                "suppressions",
+                "templates",
+                "webhooks",
+            ]
+        ],
+        expires_at: datetime | Omit | None = OMIT,
+        networks: list[str] | Omit = OMIT,
+        domains: list[str] | Omit | None = OMIT,
+    ) -> models.NewKey:
+        """Make an API key. The secret is in this answer and nowhere else. Needs the permission `key.change`."""
+        found: models.NewKey = await self._call(
+            ops.CREATE_KEY,
+            path={},
+            query={},
+            body={"name": name, "scopes": scopes, "expires_at": expires_at, "networks": networks, "domains": domains},
+            headers={},
+        )
+        return found
+
+    async def list_keys(
+        self, *, limit: int | None = None, cursor: str | None = None, revoked: bool | None = None
+    ) -> models.KeyPage:
+        """List API keys. Needs the permission `key.read`."""
+        found: models.KeyPage = await self._call(
+            ops.LIST_KEYS, path={}, query={"limit": limit, "cursor": cursor, "revoked": revoked}, body=None, headers={}
+        )
+        return found
+
+    def iter_keys(self, *, limit: int | None = None, revoked: bool | None = None) -> AsyncIterator[models.Key]:
+        """List API keys: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_keys(limit=limit, revoked=revoked, cursor=at), None)
+
+    async def revoke_key(self, key: str) -> None:
+        """Revoke an API key. Nothing is accepted with it after this answer. Needs the permission `key.change`."""
+        await self._call(ops.REVOKE_KEY, path={"key": key}, query={}, body=None, headers={})
+
+    async def rotate_key(self, key: str, *, grace_hours: int | Omit = OMIT) -> models.NewKey:
+        """Replace an API key. The successor reaches what the old one reaches. Both work until the grace is over,
+        then only the new one. Needs the permission `key.change`.
+        """
+        found: models.NewKey = await self._call(
+            ops.ROTATE_KEY, path={"key": key}, query={}, body={"grace_hours": grace_hours}, headers={}
+        )
+        return found
+
+    async def release_key(self, key: str) -> None:
+        """Let an API key send again. For a credential that was paused because it sent far more than it ever did. A
+        credential cannot release itself. Needs the permission `key.change`.
+        """
+        await self._call(ops.RELEASE_KEY, path={"key": key}, query={}, body=None, headers={})
+
+    async def create_smtp_credential(
+        self,
+        *,
+        name: str,
+        kind: Literal["network", "password"] | Omit = OMIT,
+        expires_at: datetime | Omit | None = OMIT,
+        networks: list[str] | Omit = OMIT,
+        domains: list[str] | Omit | None = OMIT,
+    ) -> models.NewCredential:
+        """Make an SMTP credential. The password is in this answer and nowhere else. Needs the permission
+        `key.change`.
+        """
+        found: models.NewCredential = await self._call(
+            ops.CREATE_SMTP_CREDENTIAL,
+            path={},
+            query={},
+            body={"name": name, "kind": kind, "expires_at": expires_at, "networks": networks, "domains": domains},
+            headers={},
+        )
+        return found
+
+    async def list_smtp_credentials(
+        self, *, limit: int | None = None, cursor: str | None = None, revoked: bool | None = None
+    ) -> models.CredentialPage:
+        """List SMTP credentials. Needs the permission `key.read`."""
+        found: models.CredentialPage = await self._call(
+            ops.LIST_SMTP_CREDENTIALS,
+            path={},
+            query={"limit": limit, "cursor": cursor, "revoked": revoked},
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_smtp_credentials(
+        self, *, limit: int | None = None, revoked: bool | None = None
+    ) -> AsyncIterator[models.Credential]:
+        """List SMTP credentials: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_smtp_credentials(limit=limit, revoked=revoked, cursor=at), None)
+
+    async def revoke_smtp_credential(self, credential: str) -> None:
+        """Revoke an SMTP credential. Needs the permission `key.change`."""
+        await self._call(ops.REVOKE_SMTP_CREDENTIAL, path={"credential": credential}, query={}, body=None, headers={})
+
+    async def rotate_smtp_credential(self, credential: str, *, grace_hours: int | Omit = OMIT) -> models.NewCredential:
+        """Replace an SMTP credential. The successor reaches what the old one reaches. Both work until the grace is
+        over, then only the new one. Needs the permission `key.change`.
+        """
+        found: models.NewCredential = await self._call(
+            ops.ROTATE_SMTP_CREDENTIAL,
+            path={"credential": credential},
+            query={},
+            body={"grace_hours": grace_hours},
+            headers={},
+        )
+        return found
+
+    async def release_smtp_credential(self, credential: str) -> None:
+        """Let an SMTP credential send again. For a credential that was paused because it sent far more than it
+        ever did. A credential cannot release itself. Needs the permission `key.change`.
+        """
+        await self._call(ops.RELEASE_SMTP_CREDENTIAL, path={"credential": credential}, query={}, body=None, headers={})
+
+    async def create_webhook(
+        self,
+        *,
+        url: str,
+        events: list[
+            Literal[
+                "domain.drifted",
+                "domain.failing",
+                "domain.released",
+                "domain.verified",
+                "endpoint.disabled",
+                "message.accepted",
+                "message.bounced",
+                "message.cancelled",
+                "message.complained",
+                "message.deferred",
+                "message.delivered",
+                "message.discarded",
+                "message.expired",
+                "message.held",
+                "message.released",
+                "message.scheduled",
+                "message.suppressed",
+                "route.disabled",
+            ]
+        ]
+        | Omit = OMIT,
+        description: str | Omit = OMIT,
+    ) -> models.NewWebhook:
+        """Add an endpoint. Requests are signed as Standard Webhooks asks; the secret is in this answer and nowhere
+        else. Needs the permission `webhook.change`.
+        """
+        found: models.NewWebhook = await self._call(
+            ops.CREATE_WEBHOOK,
+            path={},
+            query={},
+            body={"url": url, "events": events, "description": description},
+            headers={},
+        )
+        return found
+
+    async def list_webhooks(self, *, limit: int | None = None, cursor: str | None = None) -> models.WebhookPage:
+        """List endpoints. Needs the permission `webhook.read`."""
+        found: models.WebhookPage = await self._call(
+            ops.LIST_WEBHOOKS, path={}, query={"limit": limit, "cursor": cursor}, body=None, headers={}
+        )
+        return found
+
+    def iter_webhooks(self, *, limit: int | None = None) -> AsyncIterator[models.Webhook]:
+        """List endpoints: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_webhooks(limit=limit, cursor=at), None)
+
+    async def get_webhook(self, webhook: str) -> models.Webhook:
+        """An endpoint. Needs the permission `webhook.read`."""
+        found: models.Webhook = await self._call(
+            ops.GET_WEBHOOK, path={"webhook": webhook}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def change_webhook(
+        self,
+        webhook: str,
+        *,
+        url: str | Omit = OMIT,
+        events: list[
+            Literal[
+                "domain.drifted",
+                "domain.failing",
+                "domain.released",
+                "domain.verified",
+                "endpoint.disabled",
+                "message.accepted",
+                "message.bounced",
+                "message.cancelled",
+                "message.complained",
+                "message.deferred",
+                "message.delivered",
+                "message.discarded",
+                "message.expired",
+                "message.held",
+                "message.released",
+                "message.scheduled",
+                "message.suppressed",
+                "route.disabled",
+            ]
+        ]
+        | Omit = OMIT,
+        description: str | Omit = OMIT,
+        enabled: bool | Omit = OMIT,
+    ) -> models.Webhook:
+        """Change an endpoint. Enabling one posts a test event first: unless the endpoint takes it, it stays
+        disabled (409). Needs the permission `webhook.change`.
+        """
+        found: models.Webhook = await self._call(
+            ops.CHANGE_WEBHOOK,
+            path={"webhook": webhook},
+            query={},
+            body={"url": url, "events": events, "description": description, "enabled": enabled},
+            headers={},
+        )
+        return found
+
+    async def remove_webhook(self, webhook: str) -> None:
+        """Remove an endpoint. Needs the permission `webhook.change`."""
+        await self._call(ops.REMOVE_WEBHOOK, path={"webhook": webhook}, query={}, body=None, headers={})
+
+    async def test_webhook(self, webhook: str) -> models.TestQueued:
+        """Send a test event. Needs the permission `webhook.change`."""
+        found: models.TestQueued = await self._call(
+            ops.TEST_WEBHOOK, path={"webhook": webhook}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def list_webhook_attempts(
+        self, webhook: str, *, limit: int | None = None, cursor: str | None = None, event: str | None = None
+    ) -> models.AttemptPage:
+        """What each try met. Needs the permission `webhook.read`."""
+        found: models.AttemptPage = await self._call(
+            ops.LIST_WEBHOOK_ATTEMPTS,
+            path={"webhook": webhook},
+            query={"limit": limit, "cursor": cursor, "event": event},
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_webhook_attempts(
+        self, webhook: str, *, limit: int | None = None, event: str | None = None
+    ) -> AsyncIterator[models.WebhookAttempt]:
+        """What each try met: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_webhook_attempts(webhook, limit=limit, event=event, cursor=at), None)
+
+    async def rotate_webhook_secret(self, webhook: str) -> models.NewWebhook:
+        """Replace the signing secret. For a day both secrets sign, so that no event is lost while you change
+        yours. Needs the permission `webhook.change`.
+        """
+        found: models.NewWebhook = await self._call(
+            ops.ROTATE_WEBHOOK_SECRET, path={"webhook": webhook}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def list_webhook_events(
+        self,
+        webhook: str,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        state: Literal["cancelled", "delivered", "failed", "pending"] | None = None,
+    ) -> models.WebhookEventPage:
+        """What an endpoint was or will be told. Needs the permission `webhook.read`."""
+        found: models.WebhookEventPage = await self._call(
+            ops.LIST_WEBHOOK_EVENTS,
+            path={"webhook": webhook},
+            query={"limit": limit, "cursor": cursor, "state": state},
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_webhook_events(
+        self,
+        webhook: str,
+        *,
+        limit: int | None = None,
+        state: Literal["cancelled", "delivered", "failed", "pending"] | None = None,
+    ) -> AsyncIterator[models.WebhookEvent]:
+        """What an endpoint was or will be told: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_webhook_events(webhook, limit=limit, state=state, cursor=at), None)
+
+    async def get_webhook_event(self, webhook: str, event: str) -> models.WebhookEventDetail:
+        """One event with the JSON that is posted. Needs the permission `webhook.read`."""
+        found: models.WebhookEventDetail = await self._call(
+            ops.GET_WEBHOOK_EVENT, path={"webhook": webhook, "event": event}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def replay_webhook_events(
+        self,
+        webhook: str,
+        *,
+        event: str | Omit | None = OMIT,
+        since: datetime | Omit | None = OMIT,
+        until: datetime | Omit | None = OMIT,
+        only: Literal["all", "failed"] | Omit = OMIT,
+    ) -> models.Replay:
+        """Post events again. One event, a span of time, or all that failed; at most 10000 at a time, 20 a second,
+        each under the id it had before. Needs the permission `webhook.change`.
+        """
+        found: models.Replay = await self._call(
+            ops.REPLAY_WEBHOOK_EVENTS,
+            path={"webhook": webhook},
+            query={},
+            body={"event": event, "since": since, "until": until, "only": only},
+            headers={},
+        )
+        return found
+
+    async def list_webhook_replays(
+        self, webhook: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.ReplayPage:
+        """Replays and how far they are. Needs the permission `webhook.read`."""
+        found: models.ReplayPage = await self._call(
+            ops.LIST_WEBHOOK_REPLAYS,
+            path={"webhook": webhook},
+            query={"limit": limit, "cursor": cursor},
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_webhook_replays(self, webhook: str, *, limit: int | None = None) -> AsyncIterator[models.Replay]:
+        """Replays and how far they are: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_webhook_replays(webhook, limit=limit, cursor=at), None)
+
+    async def get_webhook_replay(self, webhook: str, replay: str) -> models.Replay:
+        """How far a replay is. Needs the permission `webhook.read`."""
+        found: models.Replay = await self._call(
+            ops.GET_WEBHOOK_REPLAY, path={"webhook": webhook, "replay": replay}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def create_route(
+        self,
+        *,
+        domain: str,
+        url: str,
+        kind: Literal["catch_all", "exact", "plus", "regex", "wildcard"] | Omit = OMIT,
+        pattern: str | Omit = OMIT,
+        format: Literal["cloudmailin_json", "cloudmailin_multipart", "cloudmailin_raw", "mailward"] | Omit = OMIT,
+        mode: Literal["in_session", "store"] | Omit = OMIT,
+        authorize_url: str | Omit = OMIT,
+        require_tls: bool | Omit = OMIT,
+        on_scanner_down: Literal["accept", "defer"] | Omit = OMIT,
+        attachments: Literal["inline", "store"] | Omit = OMIT,
+        signature: Literal["ed25519", "hmac"] | Omit = OMIT,
+        description: str | Omit = OMIT,
+    ) -> models.NewRoute:
+        """Add a route. Mail for matching addresses of a verified domain goes to the endpoint. The secret is in
+        this answer and nowhere else. Needs the permission `inbound.change`.
+        """
+        found: models.NewRoute = await self._call(
+            ops.CREATE_ROUTE,
+            path={},
+            query={},
+            body={
+                "domain": domain,
+                "url": url,
+                "kind": kind,
+                "pattern": pattern,
+                "format": format,
+                "mode": mode,
+                "authorize_url": authorize_url,
+                "require_tls": require_tls,
+                "on_scanner_down": on_scanner_down,
+                "attachments": attachments,
+                "signature": signature,
+                "description": description,
+            },
+            headers={},
+        )
+        return found
+
+    async def list_routes(self, *, limit: int | None = None, cursor: str | None = None) -> models.RoutePage:
+        """List routes. Needs the permission `inbound.read`."""
+        found: models.RoutePage = await self._call(
+            ops.LIST_ROUTES, path={}, query={"limit": limit, "cursor": cursor}, body=None, headers={}
+        )
+        return found
+
+    def iter_routes(self, *, limit: int | None = None) -> AsyncIterator[models.Route]:
+        """List routes: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_routes(limit=limit, cursor=at), None)
+
+    async def get_route(self, route: str) -> models.Route:
+        """A route. Needs the permission `inbound.read`."""
+        found: models.Route = await self._call(ops.GET_ROUTE, path={"route": route}, query={}, body=None, headers={})
+        return found
+
+    async def change_route(
+        self,
+        route: str,
+        *,
+        url: str | Omit = OMIT,
+        kind: Literal["catch_all", "exact", "plus", "regex", "wildcard"] | Omit = OMIT,
+        pattern: str | Omit = OMIT,
+        format: Literal["cloudmailin_json", "cloudmailin_multipart", "cloudmailin_raw", "mailward"] | Omit = OMIT,
+        mode: Literal["in_session", "store"] | Omit = OMIT,
+        authorize_url: str | Omit = OMIT,
+        require_tls: bool | Omit = OMIT,
+        on_scanner_down: Literal["accept", "defer"] | Omit = OMIT,
+        attachments: Literal["inline", "store"] | Omit = OMIT,
+        signature: Literal["ed25519", "hmac"] | Omit = OMIT,
+        description: str | Omit = OMIT,
+        enabled: bool | Omit = OMIT,
+    ) -> models.Route:
+        """Change a route. A URL that is given replaces the credentials as well. Needs the permission
+        `inbound.change`.
+        """
+        found: models.Route = await self._call(
+            ops.CHANGE_ROUTE,
+            path={"route": route},
+            query={},
+            body={
+                "url": url,
+                "kind": kind,
+                "pattern": pattern,
+                "format": format,
+                "mode": mode,
+                "authorize_url": authorize_url,
+                "require_tls": require_tls,
+                "on_scanner_down": on_scanner_down,
+                "attachments": attachments,
+                "signature": signature,
+                "description": description,
+                "enabled": enabled,
+            },
+            headers={},
+        )
+        return found
+
+    async def remove_route(self, route: str) -> None:
+        """Remove a route. Needs the permission `inbound.change`."""
+        await self._call(ops.REMOVE_ROUTE, path={"route": route}, query={}, body=None, headers={})
+
+    async def rotate_route_secret(self, route: str) -> models.NewRoute:
+        """Replace a route's signing secret. For a day both secrets sign. Needs the permission `inbound.change`."""
+        found: models.NewRoute = await self._call(
+            ops.ROTATE_ROUTE_SECRET, path={"route": route}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def replay_route(
+        self,
+        route: str,
+        *,
+        since: datetime | Omit | None = OMIT,
+        until: datetime | Omit | None = OMIT,
+        only: Literal["all", "failed"] | Omit = OMIT,
+    ) -> models.InboundReplay:
+        """Hand over again what a route received. A span of time, or all that failed; at most 10000 at a time, 20 a
+        second, each under the id it had before. Needs the permission `inbound.change`.
+        """
+        found: models.InboundReplay = await self._call(
+            ops.REPLAY_ROUTE,
+            path={"route": route},
+            query={},
+            body={"since": since, "until": until, "only": only},
+            headers={},
+        )
+        return found
+
+    async def get_route_replay(self, route: str, replay: str) -> models.InboundReplay:
+        """How far a replay is. Needs the permission `inbound.read`."""
+        found: models.InboundReplay = await self._call(
+            ops.GET_ROUTE_REPLAY, path={"route": route, "replay": replay}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def list_received(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        route: str | None = None,
+        state: Literal["expired", "failed", "handed_over", "quarantined", "received", "refused"] | None = None,
+    ) -> models.ReceivedPage:
+        """List received messages. Needs the permission `inbound.read`."""
+        found: models.ReceivedPage = await self._call(
+            ops.LIST_RECEIVED,
+            path={},
+            query={"limit": limit, "cursor": cursor, "route": route, "state": state},
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_received(
+        self,
+        *,
+        limit: int | None = None,
+        route: str | None = None,
+        state: Literal["expired", "failed", "handed_over", "quarantined", "received", "refused"] | None = None,
+    ) -> AsyncIterator[models.ReceivedSummary]:
+        """List received messages: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_received(limit=limit, route=route, state=state, cursor=at), None)
+
+    async def get_received(self, message: str) -> models.ReceivedDetail:
+        """A received message. Needs the permission `inbound.read`."""
+        found: models.ReceivedDetail = await self._call(
+            ops.GET_RECEIVED, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def erase_received(self, message: str) -> None:
+        """Erase a received message. Rows at once, its content overwritten where it lies, stored attachments
+        removed. Needs the permission `message.erase`.
+        """
+        await self._call(ops.ERASE_RECEIVED, path={"message": message}, query={}, body=None, headers={})
+
+    async def list_received_attempts(
+        self, message: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.HandOverPage:
+        """Each try to hand it over. Needs the permission `inbound.read`."""
+        found: models.HandOverPage = await self._call(
+            ops.LIST_RECEIVED_ATTEMPTS,
+            path={"message": message},
+            query={"limit": limit, "cursor": cursor},
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_received_attempts(
+        self, message: str, *, limit: int | None = None
+    ) -> AsyncIterator[models.HandOverAttempt]:
+        """Each try to hand it over: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_received_attempts(message, limit=limit, cursor=at), None)
+
+    async def get_received_raw(self, message: str) -> bytes:
+        """The message as it came. Octet for octet; reading it is in the audit log. Needs the permission
+        `message.content`.
+        """
+        found: bytes = await self._call(
+            ops.GET_RECEIVED_RAW, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def replay_received(self, message: str, *, route: str | Omit | None = OMIT) -> models.Started:
+        """Hand one message over again. Needs the permission `inbound.change`."""
+        found: models.Started = await self._call(
+            ops.REPLAY_RECEIVED, path={"message": message}, query={}, body={"route": route}, headers={}
+        )
+        return found
+
+    async def release_received(self, message: str) -> models.Started:
+        """Release from quarantine. Needs the permission `inbound.change`."""
+        found: models.Started = await self._call(
+            ops.RELEASE_RECEIVED, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def discard_received(self, message: str) -> models.Started:
+        """Discard from quarantine. Needs the permission `inbound.change`."""
+        found: models.Started = await self._call(
+            ops.DISCARD_RECEIVED, path={"message": message}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def list_members(self) -> models.Members:
+        """List the people of the workspace. Needs the permission `member.read`."""
+        found: models.Members = await self._call(ops.LIST_MEMBERS, path={}, query={}, body=None, headers={})
+        return found
+
+    async def change_member(
+        self, member: str, *, role: Literal["member", "workspace_admin", "workspace_manager"]
+    ) -> models.Member:
+        """Give a person another role. Holds at once: their sessions here end. Nobody gives a role above their own;
+        the last Workspace Manager keeps theirs. Keys and invitations that somebody who is lowered made are
+        revoked. Needs the permission `member.change`.
+        """
+        found: models.Member = await self._call(
+            ops.CHANGE_MEMBER, path={"member": member}, query={}, body={"role": role}, headers={}
+        )
+        return found
+
+    async def remove_member(self, member: str) -> None:
+        """Remove a person. Their sessions, and the keys, SMTP credentials and invitations they made here, end at
+        once. Needs the permission `member.change`.
+        """
+        await self._call(ops.REMOVE_MEMBER, path={"member": member}, query={}, body=None, headers={})
+
+    async def list_invitations(self) -> models.Invitations:
+        """List invitations. Needs the permission `member.read`."""
+        found: models.Invitations = await self._call(ops.LIST_INVITATIONS, path={}, query={}, body=None, headers={})
+        return found
+
+    async def invite(
+        self, *, email: str, role: Literal["member", "workspace_admin", "workspace_manager"] | Omit = OMIT
+    ) -> models.Invitation:
+        """Invite an address. A link that works once, for seven days, is mailed to the address; no answer holds it.
+        Needs the permission `member.change`.
+        """
+        found: models.Invitation = await self._call(
+            ops.INVITE, path={}, query={}, body={"email": email, "role": role}, headers={}
+        )
+        return found
+
+    async def resend_invitation(self, invitation: str) -> models.Invitation:
+        """Mail an invitation again. With another link and seven new days; the one before stops working. Once in
+        five minutes. Needs the permission `member.change`.
+        """
+        found: models.Invitation = await self._call(
+            ops.RESEND_INVITATION, path={"invitation": invitation}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def revoke_invitation(self, invitation: str) -> None:
+        """Withdraw an invitation. Needs the permission `member.change`."""
+        await self._call(ops.REVOKE_INVITATION, path={"invitation": invitation}, query={}, body=None, headers={})
+
+    async def get_networks(self) -> models.Networks:
+        """Where the workspace's people may come from. Needs the permission `workspace.read`."""
+        found: models.Networks = await self._call(ops.GET_NETWORKS, path={}, query={}, body=None, headers={})
+        return found
+
+    async def change_networks(self, *, networks: list[str]) -> models.Networks:
+        """Change where the workspace's people may come from. Holds for sign-ins and for sessions that are open. An
+        empty list lifts the restriction. Needs the permission `workspace.change`.
+        """
+        found: models.Networks = await self._call(
+            ops.CHANGE_NETWORKS, path={}, query={}, body={"networks": networks}, headers={}
+        )
+        return found
+
+    async def list_roles(self) -> models.Roles:
+        """List the workspace's own roles. Needs the permission `member.read`."""
+        found: models.Roles = await self._call(ops.LIST_ROLES, path={}, query={}, body=None, headers={})
+        return found
+
+    async def create_role(self, *, name: str, permissions: list[str]) -> models.CustomRole:
+        """Make a role. A role holds the permissions it lists and nothing else; nobody makes one beyond their own.
+        Needs the permission `role.change`.
+        """
+        found: models.CustomRole = await self._call(
+            ops.CREATE_ROLE, path={}, query={}, body={"name": name, "permissions": permissions}, headers={}
+        )
+        return found
+
+    async def change_role(self, role: str, *, name: str, permissions: list[str]) -> models.CustomRole:
+        """Change a role. Holds for its members at once. When it loses a permission, keys its members made are
+        revoked. Needs the permission `role.change`.
+        """
+        found: models.CustomRole = await self._call(
+            ops.CHANGE_ROLE, path={"role": role}, query={}, body={"name": name, "permissions": permissions}, headers={}
+        )
+        return found
+
+    async def remove_role(self, role: str) -> None:
+        """Remove a role that nobody has. Needs the permission `role.change`."""
+        await self._call(ops.REMOVE_ROLE, path={"role": role}, query={}, body=None, headers={})
+
+    async def give_role(self, role: str, *, member: str) -> models.Member:
+        """Give a role to a member. In place of the role they have; their sessions here end. `changeMember` gives
+        another one again. Needs the permission `member.change`.
+        """
+        found: models.Member = await self._call(
+            ops.GIVE_ROLE, path={"role": role}, query={}, body={"member": member}, headers={}
+        )
+        return found
+
+    async def get_workspace(self) -> models.WorkspaceDetail:
+        """The workspace of this key. Needs the permission `workspace.read`."""
+        found: models.WorkspaceDetail = await self._call(ops.GET_WORKSPACE, path={}, query={}, body=None, headers={})
+        return found
+
+    async def get_retention(self) -> models.Retention:
+        """How long messages and their content are kept. Needs the permission `workspace.read`."""
+        found: models.Retention = await self._call(ops.GET_RETENTION, path={}, query={}, body=None, headers={})
+        return found
+
+    async def change_retention(
+        self, *, messages_days: int | Omit | None = OMIT, content_days: int | Omit | None = OMIT
+    ) -> models.Retention:
+        """Change how long messages and their content are kept. Content is never kept longer than the message it
+        belongs to. What is past a shorter term is gone within minutes and does not come back when the term is
+        lengthened. Needs the permission `workspace.change`.
+        """
+        found: models.Retention = await self._call(
+            ops.CHANGE_RETENTION,
+            path={},
+            query={},
+            body={"messages_days": messages_days, "content_days": content_days},
+            headers={},
+        )
+        return found
+
+    async def get_usage(self, *, days: int | None = None) -> models.Usage:
+        """Counts by day. Needs the permission `workspace.read`."""
+        found: models.Usage = await self._call(ops.GET_USAGE, path={}, query={"days": days}, body=None, headers={})
+        return found
+
+    async def list_events(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> models.EventPage:
+        """Events of all messages. Grouped by message, the newest message first; `limit` counts messages. Needs the
+        permission `message.read`.
+        """
+        found: models.EventPage = await self._call(
+            ops.LIST_EVENTS,
+            path={},
+            query={"limit": limit, "cursor": cursor, "type": type, "since": since, "until": until},
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_events(
+        self,
+        *,
+        limit: int | None = None,
+        type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[models.Event]:
+        """Events of all messages: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(
+            lambda at: self.list_events(limit=limit, type=type, since=since, until=until, cursor=at), None
+        )
+
+    async def list_operator_access(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.OperatorAccessPage:
+        """Which operators asked for access to this workspace. An operator of the installation reads in a workspace
+        by a grant only. Each read is in the log. Needs the permission `audit.read`.
+        """
+        found: models.OperatorAccessPage = await self._call(
+            ops.LIST_OPERATOR_ACCESS, path={}, query={"limit": limit, "cursor": cursor}, body=None, headers={}
+        )
+        return found
+
+    def iter_operator_access(self, *, limit: int | None = None) -> AsyncIterator[models.OperatorAccess]:
+        """Which operators asked for access to this workspace: everything, fetched page by page (`limit` at a
+        time).
+        """
+        return self._pages(lambda at: self.list_operator_access(limit=limit, cursor=at), None)
+
+    async def permit_operator_access(self, grant: str) -> models.OperatorAccess:
+        """Permit a request to read content. Needs the permission `workspace.change`."""
+        found: models.OperatorAccess = await self._call(
+            ops.PERMIT_OPERATOR_ACCESS, path={"grant": grant}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def revoke_operator_access(self, grant: str) -> models.OperatorAccess:
+        """End an operator's access, or turn a request down. Needs the permission `workspace.change`."""
+        found: models.OperatorAccess = await self._call(
+            ops.REVOKE_OPERATOR_ACCESS, path={"grant": grant}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def list_access_reviews(self) -> models.AccessReviewPage:
+        """The quarterly reviews of who has access. Needs the permission `member.read`."""
+        found: models.AccessReviewPage = await self._call(
+            ops.LIST_ACCESS_REVIEWS, path={}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def get_access_review(self, review: str) -> models.AccessReview:
+        """One review, as evidence. Needs the permission `member.read`."""
+        found: models.AccessReview = await self._call(
+            ops.GET_ACCESS_REVIEW, path={"review": review}, query={}, body=None, headers={}
+        )
+        return found
+
+    async def decide_access(
+        self,
+        review: str,
+        *,
+        kind: Literal["grant", "key", "member", "operator"],
+        id: str,
+        decision: Literal["keep", "remove"],
+    ) -> models.AccessReview:
+        """Keep or remove one access. Done at once. What nobody decided on within 30 days is suspended. Needs the
+        permission `workspace.change`.
+        """
+        found: models.AccessReview = await self._call(
+            ops.DECIDE_ACCESS,
+            path={"review": review},
+            query={},
+            body={"kind": kind, "id": id, "decision": decision},
+            headers={},
+        )
+        return found
+
+    async def list_audit_entries(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        act: str | None = None,
+        actor: str | None = None,
+        target: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> models.AuditPage:
+        """Who did what, when. Needs the permission `audit.read`."""
+        found: models.AuditPage = await self._call(
+            ops.LIST_AUDIT_ENTRIES,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "act": act,
+                "actor": actor,
+                "target": target,
+                "since": since,
+                "until": until,
+            },
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_audit_entries(
+        self,
+        *,
+        limit: int | None = None,
+        act: str | None = None,
+        actor: str | None = None,
+        target: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[models.AuditEntry]:
+        """Who did what, when: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(
+            lambda at: self.list_audit_entries(
+                limit=limit, act=act, actor=actor, target=target, since=since, until=until, cursor=at
+            ),
+            None,
+        )
+
+    async def get_audit_checkpoint(self) -> models.Checkpoint:
+        """The signed head of the log. Needs the permission `audit.read`."""
+        found: models.Checkpoint = await self._call(ops.GET_AUDIT_CHECKPOINT, path={}, query={}, body=None, headers={})
+        return found
+
+    async def get_audit_proof(
+        self, *, index: int | None = None, first: int | None = None, size: int | None = None
+    ) -> models.Proof:
+        """Proof of inclusion or of consistency. Needs the permission `audit.read`."""
+        found: models.Proof = await self._call(
+            ops.GET_AUDIT_PROOF, path={}, query={"index": index, "first": first, "size": size}, body=None, headers={}
+        )
+        return found
+
+    async def export_audit_table(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        act: str | None = None,
+        actor: str | None = None,
+        target: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> bytes:
+        """What a search of the log finds, as CSV. At most 10,000 entries, newest first; cursor and limit are not
+        used. For reading: a table proves nothing. The export is an entry itself. Needs the permission
+        `audit.read`.
+        """
+        found: bytes = await self._call(
+            ops.EXPORT_AUDIT_TABLE,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "act": act,
+                "actor": actor,
+                "target": target,
+                "since": since,
+                "until": until,
+            },
+            body=None,
+            headers={},
+        )
+        return found
+
+    async def export_audit(
+        self, *, since: datetime | None = None, until: datetime | None = None, since_size: int | None = None
+    ) -> bytes:
+        """The log with its proofs, for offline verification. With a period, the entries around it are shown too,
+        so that nothing at its ends can be left out. Needs the permission `audit.read`.
+        """
+        found: bytes = await self._call(
+            ops.EXPORT_AUDIT,
+            path={},
+            query={"since": since, "until": until, "since_size": since_size},
+            body=None,
+            headers={},
+        )
+        return found
+
+    async def report_leaked_key(self, *, token: str, where: str | Omit = OMIT) -> models.LeakReceived:
+        """Report a key that was found where it does not belong. For an API key or an SMTP password of this
+        installation. Its owner is warned by mail, or it is revoked at once where the workspace asks for that.
+        No credential is needed, and the answer is the same, in the same time, for a key that works, one that
+        does not, and any other text.
+        """
+        found: models.LeakReceived = await self._call(
+            ops.REPORT_LEAKED_KEY, path={}, query={}, body={"token": token, "where": where}, headers={}
+        )
+        return found
+
+    async def get_health(self) -> models.Health:
+        """Whether this process answers."""
+        found: models.Health = await self._call(ops.GET_HEALTH, path={}, query={}, body=None, headers={})
+        return found
+
+    async def get_readiness(self) -> models.Ready:
+        """Whether this process should be given work."""
+        found: models.Ready = await self._call(ops.GET_READINESS, path={}, query={}, body=None, headers={})
+        return found
+
+    async def get_schema(self) -> dict[str, Any]:
+        """This document."""
+        found: dict[str, Any] = await self._call(ops.GET_SCHEMA, path={}, query={}, body=None, headers={})
+        return found
+
+    async def list_problems(self) -> models.CodeList:
+        """Every problem code."""
+        found: models.CodeList = await self._call(ops.LIST_PROBLEMS, path={}, query={}, body=None, headers={})
+        return found
+
+    async def get_problem(self, code: str) -> models.ProblemMeaning:
+        """What a problem code means."""
+        found: models.ProblemMeaning = await self._call(
+            ops.GET_PROBLEM, path={"code": code}, query={}, body=None, headers={}
+        )
+        return found
