@@ -89,14 +89,16 @@ class Sessions:
     async def _read(self, token: str, ip: str) -> tuple[Held, Session]:
         actor, held = await self._keeper.authenticate_session(token, ip, now=self._clock.now())
 
-        async def look(tx: Tx) -> tuple[str, list[Place]]:
+        async def look(tx: Tx) -> tuple[str, list[Place], bool]:
             user = await tx.people.user(held.user)
             found = [await tx.workspaces.get(id) for id, _ in await tx.people.memberships(held.user)]
-            return (user.email if user else "", [Place(w.id, w.name) for w in found if w is not None])
+            runs = await tx.operators.get(held.user)
+            places = [Place(w.id, w.name) for w in found if w is not None]
+            return user.email if user else "", places, runs is not None and runs.serving
 
-        email, places = await self._store.system_read(look)
+        email, places, operator = await self._store.system_read(look)
         name = next((p.name for p in places if p.id == held.workspace), "")
-        return held, Session(Secret(token), actor, email, name, tuple(places), held.id, held.missing)
+        return held, Session(Secret(token), actor, email, name, tuple(places), held.id, held.missing, operator)
 
     async def sign_out(self, session: Session) -> None:
         """End it."""

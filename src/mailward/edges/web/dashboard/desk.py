@@ -25,6 +25,7 @@ from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
 from mailward.core.identity.passkeys import site_of
 from mailward.edges.web.dashboard import guard
+from mailward.edges.web.dashboard.menu import menu
 from mailward.edges.web.dashboard.ports import Came, DashboardPlatform, Session, Signing, Surroundings
 from mailward.edges.web.dashboard.render import SECURITY_HEADERS, Renderer, redirect
 from mailward.edges.web.dashboard.static_files import StaticFiles
@@ -152,6 +153,7 @@ class Desk:
             places=session.places,
             csrf=guard.form_token(session.token.reveal()),
             can={p.value for p in session.actor.permissions},
+            menu=menu(session.actor.permissions, operator=session.operator),
             **facts,
         )
 

@@ -36,6 +36,8 @@ class Session:
     id: str = ""
     missing: str = ""
     """"enrol" or "step-up" while the session is good for nothing but adding or showing a second factor."""
+    operator: bool = False
+    """Whether the person runs the installation: which lines a menu has, not what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from mailward.base.secret import Secret
 from mailward.edges.web.dashboard.desk import Desk, Form, client_ip
 from mailward.edges.web.dashboard.ports import Session, Span
+from mailward.edges.web.dashboard.render import redirect
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.keys import CreateCredential, CreateKey
 from mailward.edges.web.schema.messages import MessageQuery
@@ -45,15 +46,16 @@ async def overview(desk: Desk, request: Request, session: Session, first: FirstS
     asked = request.query_params.get("span", "")
     span = Span(asked) if asked in _SPANS else Span.DAY
     page = await platform.messages.find(actor, MessageQuery(limit=10))
-    may_see = Permission.KEY_READ in actor.permissions
+    may = actor.permissions
+    whole = PageQuery(limit=100)
     around = desk.surroundings
     return desk.page(
         session,
         "overview.html",
         here="overview",
-        paused=await platform.keys.paused(actor) if may_see else [],
-        domains=(await platform.domains.list(actor, PageQuery(limit=100))).data,
-        webhooks=(await platform.webhooks.list(actor, PageQuery(limit=100))).data,
+        paused=await platform.keys.paused(actor) if Permission.KEY_READ in may else [],
+        domains=(await platform.domains.list(actor, whole)).data if Permission.DOMAIN_READ in may else [],
+        webhooks=(await platform.webhooks.list(actor, whole)).data if Permission.WEBHOOK_READ in may else [],
         sending=await platform.messages.sending(actor),
         spread=await platform.figures.spread(actor, span),
         span=span.value,
@@ -87,7 +89,9 @@ class Overview:
         ]
 
     async def show(self, request: Request, session: Session) -> Response:
-        """What happened in numbers, the newest messages, first steps."""
+        """What happened in numbers, the newest messages, first steps; without the numbers, the list."""
+        if Permission.WORKSPACE_READ not in session.actor.permissions:
+            return redirect("/messages")
         return await overview(self._desk, request, session)
 
     async def make(self, request: Request, session: Session, form: Form) -> Response:

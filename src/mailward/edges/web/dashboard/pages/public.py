@@ -79,7 +79,7 @@ class PublicSide:
         entries = await self._area.entries(session.actor.id)
         rows = [{"id": e.id, "kind": e.kind.value, "title": _title(e.fields), "changed": e.changed} for e in entries]
         kinds = [k.value for k in Kind]
-        return self._desk.page(session, "public_registers.html", here="operator", rows=rows, kinds=kinds)
+        return self._desk.page(session, "public_registers.html", here="public", rows=rows, kinds=kinds)
 
     async def edit(self, request: Request, session: Session, error: str = "", code: int = 200) -> Response:
         """The form of one entry, new or there."""
@@ -99,7 +99,7 @@ class PublicSide:
             for f in msgspec.structs.fields(TYPES[Kind(kind)])
         ]
         return self._desk.page(
-            session, "public_entry.html", status=code, here="operator", kind=kind, id=id, fields=fields, error=error
+            session, "public_entry.html", status=code, here="public", kind=kind, id=id, fields=fields, error=error
         )
 
     async def put(self, request: Request, session: Session, form: Form) -> Response:
@@ -121,7 +121,7 @@ class PublicSide:
         """Reports, newest first."""
         found = await self._area.reports(session.actor.id)
         rows = [{"id": r.id, "state": r.state.value, "at": r.at, "due": r.due, "late": r.alerted} for r in found]
-        return self._desk.page(session, "public_reports.html", here="operator", rows=rows)
+        return self._desk.page(session, "public_reports.html", here="reports", rows=rows)
 
     async def report(self, request: Request, session: Session, error: str = "", code: int = 200) -> Response:
         """One, opened."""
@@ -131,7 +131,7 @@ class PublicSide:
             session,
             "public_report.html",
             status=code,
-            here="operator",
+            here="reports",
             r={"id": report.id, "state": report.state.value, "at": report.at, "due": report.due},
             c=msgspec.structs.asdict(content),
             states=states,
@@ -151,7 +151,7 @@ class PublicSide:
         """What the status page says."""
         found = await self._area.posts(session.actor.id)
         rows = [{"id": p.id, "title": p.title, "at": p.at, "ended": p.ended} for p in found]
-        return self._desk.page(session, "public_posts.html", status=code, here="operator", rows=rows, error=error)
+        return self._desk.page(session, "public_posts.html", status=code, here="status", rows=rows, error=error)
 
     async def post(self, request: Request, session: Session, form: Form) -> Response:
         """Say something new, or more of something."""
@@ -171,7 +171,7 @@ class PublicSide:
             session,
             "registers.html",
             status=code,
-            here="settings",
+            here="registers",
             follows=follows,
             notices=[{"at": n.at, "text": n.text, "how": how} for n, how in notices],
             signings=[
