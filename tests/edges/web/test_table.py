@@ -69,7 +69,7 @@ def test_every_operation_of_the_api_needs_a_permission() -> None:
     """Nothing under /v1 is public; what is public is this short list."""
     assert all(isinstance(op.permission, Permission) for op in api.operations())
     public = {op.path for op in app.table(FakeReadiness()) if isinstance(op.permission, Public)}
-    assert public == {"/healthz", "/readyz", "/openapi.json", "/problems", "/problems/{code}"}
+    assert public == {"/healthz", "/readyz", "/openapi.json", "/problems", "/problems/{code}", "/leaked-keys"}
 
 
 def test_reading_never_changes_and_changing_is_never_get() -> None:

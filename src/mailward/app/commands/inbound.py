@@ -16,7 +16,6 @@ from mailward.app.context import Context, run
 from mailward.app.objects import attachment_store
 from mailward.app.platform.inbound import Inbound
 from mailward.app.shell_reading import store_for
-from mailward.app.shell_reading import store_for
 from mailward.edges.web.schema import inbound as schema
 from mailward.edges.web.schema.common import PageQuery
 

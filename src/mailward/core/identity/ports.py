@@ -75,15 +75,20 @@ class Guard(Protocol):
 class Entrance(Protocol):
     """What stands between a proof and a session: the guard before, suspicion and the letter to the owner after."""
 
-    async def began(
-        self, user: User, session: Session, arrival: Arrival, suspicion: Suspicion, *, now: datetime
-    ) -> None:
-        """A session began: when, from where, on what, and how strange it looked."""
+    @property
+    def guard(self) -> Guard: ...
 
-    async def held(
-        self, user: User, arrival: Arrival, suspicion: Suspicion, confirm: Secret[str], *, now: datetime
-    ) -> None:
-        """A sign-in waits for the owner; `confirm` is the token of the link by which they say who it was."""
+    async def let_in(
+        self, user: User, arrival: Arrival, *, factor: bool = False, proven: bool = False
+    ) -> Suspicion:
+        """May a session begin for a person who proved who they are? How strange it looks.
+
+        `factor`: a second factor was shown; `proven`: a challenge was solved. Forbidden when it
+        is held until the owner confirms by letter, ChallengeRequired when more is asked.
+        """
+
+    async def began(self, user: User, arrival: Arrival, suspicion: Suspicion) -> None:
+        """A session began: remembered, and told to the owner. Raises nothing for a letter that could not be sent."""
 
 
 class CredentialsRepo(Protocol):
@@ -299,14 +304,16 @@ class IdentityTx(Protocol):
     def factors(self) -> FactorsRepo: ...
 
     @property
-    def revocations(self) -> RevocationsRepo: ...
-
-    @property
-    def workspaces(self) -> WorkspacesRepo: ...
-
-    @property
     def entry(self) -> EntryRepo: ...
 
     @property
     def roles(self) -> RolesRepo: ...
 
+    @property
+    def workspaces(self) -> WorkspacesRepo: ...
+
+    @property
+    def revocations(self) -> RevocationsRepo: ...
+
+    @property
+    def audit(self) -> AuditLog: ...

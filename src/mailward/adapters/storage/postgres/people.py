@@ -175,7 +175,7 @@ class PgPeople:
         s = session
         raw, workspace = _raw(s.id), ids.decode("ws", s.workspace)
         await self._tx.run(
-            f"INSERT INTO sessions({_SESSION}, token_hash) VALUES ($1, $2, $3, $4, $5, $6, $7)",  # noqa: S608
+            f"INSERT INTO sessions({_SESSION}, token_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",  # noqa: S608
             raw,
             _raw(s.user),
             workspace,

@@ -364,7 +364,7 @@ class SqlitePeople:
         """A session with the hash of its token."""
         s = session
         self._tx.run(
-            f"INSERT INTO t_sessions({_SESSION}, token_hash) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
+            f"INSERT INTO t_sessions({_SESSION}, token_hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
             (
                 _raw(s.id),
                 _raw(s.user),
