@@ -1,9 +1,12 @@
-"""The one TLS policy of all listeners, and the self-signed pair used while there is no other."""
+"""The certificate in force: what new handshakes get, and the self-signed pair used while there is no other."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,23 +16,58 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from mailward.policy.listening import LISTENERS
+
 log = structlog.get_logger()
 
-# Mozilla's intermediate profile for TLS 1.2; 1.3 has no weak suites to exclude.
-_CIPHERS = (
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
-    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-)
+_VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate chain and its key, PEM."""
+
+    chain: bytes
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def of_files(cls, certificate: Path, key: Path) -> Pair:
+        """From two files. Raises OSError."""
+        return cls(certificate.read_bytes(), key.read_bytes())
+
+    def leaf(self) -> x509.Certificate:
+        """The certificate itself, without those above it. Raises ValueError."""
+        return x509.load_pem_x509_certificate(self.chain)
+
+
+@contextlib.contextmanager
+def as_files(pair: Pair) -> Iterator[tuple[Path, Path]]:
+    """The pair under names that a library can open, in memory only: a key that came sealed never lies on a disk."""
+    with contextlib.ExitStack() as stack:
+        paths = []
+        for name, data in (("chain", pair.chain), ("key", pair.key)):
+            fd = os.memfd_create(f"mailward-{name}", os.MFD_CLOEXEC)
+            stack.callback(os.close, fd)
+            with os.fdopen(os.dup(fd), "wb") as file:
+                file.write(data)
+            paths.append(Path(f"/proc/self/fd/{fd}"))
+        yield paths[0], paths[1]
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """TLS 1.2 or newer, 1.3 preferred, forward secrecy only, no compression, no renegotiation."""
+    """What `policy/listening.py` asks for, in OpenSSL's terms: no compression and no renegotiation with it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
+    context.minimum_version = _VERSIONS[LISTENERS.oldest]
+    context.set_ciphers(":".join(LISTENERS.suites))
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.load_cert_chain(certificate, key)
     return context
+
+
+def context_of(pair: Pair) -> ssl.SSLContext:
+    """The same for a pair in memory. Raises ssl.SSLError when chain and key do not fit."""
+    with as_files(pair) as (certificate, key):
+        return server_context(certificate, key)
 
 
 def ensure_self_signed(folder: Path, hostname: str, now: datetime) -> tuple[Path, Path]:
@@ -73,26 +111,70 @@ def _write(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
-class Certificates:
-    """The TLS context of new handshakes; looks once in a while whether the files were replaced."""
+class Files:
+    """A pair of files that somebody may replace at any time, one after the other."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
-        self._context = server_context(certificate, key)
-        self._seen = self._stamp()
+        self._seen: tuple[int, ...] = ()
 
-    def _stamp(self) -> tuple[int, int]:
-        return self._certificate.stat().st_mtime_ns, self._key.stat().st_mtime_ns
+    def changed(self) -> Pair | None:
+        """The pair when the files are others than the last time, else None. Raises OSError."""
+        both = (self._certificate.stat(), self._key.stat())
+        stamp = tuple(n for s in both for n in (s.st_mtime_ns, s.st_ino, s.st_size))
+        if stamp == self._seen:
+            return None
+        pair = Pair.of_files(self._certificate, self._key)
+        self._seen = stamp
+        return pair
+
+
+Look = Callable[[], Awaitable[Pair | None]]
+"""A pair that is to be served from now on, or None when nothing changed."""
+
+
+class Certificates:
+    """The pair in force in this process, for all its listeners; looks now and then whether there is another."""
+
+    def __init__(self, pair: Pair, look: Look) -> None:
+        """Raises ssl.SSLError when the pair does not fit."""
+        self.pair = pair
+        self._look = look
+        self._context = context_of(pair)
+        self._told: list[Callable[[Pair], Awaitable[None]]] = []
+
+    @classmethod
+    async def open(cls, files: Files, look: Look | None = None) -> Certificates:
+        """What `look` has, else what the files hold. Without `look` the files are what is looked at."""
+
+        async def look_at_files() -> Pair | None:
+            return files.changed()
+
+        look = look or look_at_files
+        pair = await look() or files.changed()
+        assert pair is not None  # files that were never seen have changed
+        return cls(pair, look)
 
     def context(self) -> ssl.SSLContext:
         """For the next handshake."""
         return self._context
 
+    def tell(self, served: Callable[[Pair], Awaitable[None]]) -> None:
+        """Have it called with each new pair: for listeners that do not ask `context` at each handshake."""
+        self._told.append(served)
+
     async def reload(self) -> int:
-        """Take over replaced files; a pair that does not load is left alone and tried again."""
-        stamp = self._stamp()
-        if stamp != self._seen:
-            self._context = server_context(self._certificate, self._key)
-            self._seen = stamp
-            log.info("certificate_reloaded")
-        return 0
+        """Take over another pair if there is one; one that does not load is said once and left alone."""
+        try:
+            pair = await self._look()
+            if pair is None or pair == self.pair:
+                return 0
+            self._context = context_of(pair)
+        except (OSError, ValueError) as e:  # ssl.SSLError is an OSError
+            log.error("certificate_unusable", error=type(e).__name__, detail=getattr(e, "strerror", None) or str(e))
+            return 0
+        self.pair = pair
+        for served in self._told:
+            await served(pair)
+        log.info("certificate_reloaded", serial=f"{pair.leaf().serial_number:x}")
+        return 1

@@ -50,6 +50,7 @@ for _name, _where in (
     ("node", "node:app"),
     ("alerts", "alerts:app"),
     ("operator", "operator:app"),
+    ("certificate", "certificate:app"),
     ("trust", "trust:app"),
     ("register", "register:register"),
     ("report", "register:report"),

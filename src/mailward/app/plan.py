@@ -24,6 +24,7 @@ class Plan(msgspec.Struct, kw_only=True):
     implicit: list[int] = msgspec.field(default_factory=list)
     private: list[int] = msgspec.field(default_factory=list)
     http: list[int] = msgspec.field(default_factory=list)
+    plain: list[int] = msgspec.field(default_factory=list)
     mx: list[int] = msgspec.field(default_factory=list)
     metrics: int = -1
 

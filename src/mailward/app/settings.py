@@ -12,9 +12,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+from mailward.app.acme_options import Acme, check_acme
 from mailward.app.identity_providers import ProvidersError, check_providers
 from mailward.app.objects import Attachments, Objects, ObjectsError, check_objects
 from mailward.app.public_options import Availability, Evidence
@@ -50,13 +52,23 @@ class Http(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     metrics: str = "127.0.0.1:9090"
     """Prometheus metrics, health of each worker; loopback only. Empty: off. Worker n listens n ports higher."""
     trusted_proxies: list[str] = msgspec.field(default_factory=list)
+    secure: list[str] = msgspec.field(default_factory=list)
+    """Of `listen`, addresses on loopback that speak HTTPS as those beyond it do; elsewhere on loopback a proxy does."""
+    plain: list[str] = msgspec.field(default_factory=list)
+    """Plain HTTP, for an authority's http-01 challenges; everything else is sent on to `public_url`. Default:
+    0.0.0.0:80 with `tls.acme` and the challenge http-01, else nowhere."""
+
+    def speaks_tls(self, listener: str) -> bool:
+        """Whether one of `listen` speaks HTTPS: beyond loopback always."""
+        return listener in self.secure or not is_loopback(split_address(listener, "http.listen")[0])
 
 
 class Tls(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Certificate and key in PEM files; without them a self-signed pair is made in the data folder."""
+    """Certificate and key in PEM files, or an authority that issues them; without either a self-signed pair is made."""
 
     certificate: str = ""
     key: str = ""
+    acme: Acme = msgspec.field(default_factory=Acme)
 
 
 class Submission(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -284,9 +296,15 @@ def _complete(settings: Settings, environ: Mapping[str, str]) -> None:
             settings.submission.implicit = ["0.0.0.0:465"]
     if settings.mx.listen == [DEFAULT]:
         settings.mx.listen = default_listen(settings.capture)
+    acme = settings.tls.acme
+    if acme.directory:
+        if acme.challenge == "http-01":
+            settings.http.plain = settings.http.plain or ["0.0.0.0:80"]
+        names = (settings.hostname, urlsplit(settings.http.public_url).hostname or "")
+        acme.names = acme.names or list(dict.fromkeys(n for n in names if n))
     if not settings.http.public_url:
         address, port = split_address(settings.http.listen[0])
-        scheme = "http" if is_loopback(address) else "https"
+        scheme = "https" if settings.http.speaks_tls(settings.http.listen[0]) else "http"
         host = settings.server.hostname or address
         settings.http.public_url = f"{scheme}://{host}" + ("" if port == 443 else f":{port}")
 
@@ -302,6 +320,10 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{where}: from 1 to 3650 days")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: set both certificate and key, or neither")
+    if amiss := check_acme(settings.tls.acme, bool(settings.tls.certificate)):
+        raise SettingsError(amiss)
+    if unlisted := sorted(set(settings.http.secure) - set(settings.http.listen)):
+        raise SettingsError(f"http.secure: {unlisted[0]!r} is not in http.listen")
     _check_storage(settings.storage)
     if strange := [topic for topic in settings.feedback.sns_topics if not is_topic(topic)]:
         raise SettingsError(f"feedback.sns_topics: {strange[0]!r} is not the ARN of an SNS topic")
@@ -330,6 +352,7 @@ def _check(settings: Settings) -> None:
                 raise SettingsError(f"{where}: {e}") from e
     for where, listen in (
         ("http.listen", settings.http.listen),
+        ("http.plain", settings.http.plain),
         ("submission.starttls", settings.submission.starttls),
         ("submission.implicit", settings.submission.implicit),
         ("submission.private", settings.submission.private),

@@ -97,6 +97,7 @@ class Supervisor:
         roles, s = self._roles, self._settings
         self._sockets = {
             "http": [bind(t) for t in s.http.listen] if "web" in roles else [],
+            "plain": [bind(t) for t in s.http.plain] if "web" in roles else [],
             "starttls": [bind(t) for t in s.submission.starttls] if "submission" in roles else [],
             "implicit": [bind(t) for t in s.submission.implicit] if "submission" in roles else [],
             "private": [bind(t) for t in s.submission.private] if "submission" in roles else [],
@@ -130,7 +131,7 @@ class Supervisor:
         assert self._hold is not None
         owner = self._owner
         metrics = self._metrics_socket(slot)
-        doors = ("starttls", "implicit", "private", "http", "mx")
+        doors = ("starttls", "implicit", "private", "http", "plain", "mx")
         fds = {name: [s.fileno() for s in self._sockets[name]] for name in doors}
         plan = Plan(
             slot=slot,

@@ -18,6 +18,7 @@ from mailward.app.objects import object_chores
 from mailward.app.operating import Operating
 from mailward.app.parts import Parts
 from mailward.app.public_chores import PublicChores
+from mailward.app.renewal import Renewal
 from mailward.app.retention import Retention, default_terms
 from mailward.app.signing import make_keys
 from mailward.app.telling import OwnerMail
@@ -81,7 +82,7 @@ class WorkerChores:
             Task("traffic", 5.0, self.traffic),
             Task("guard", 3.0, self.guard),
             Task("requests", 2.0, self.requests),
-            Task("certificates", 30.0, self._worker.certificates.reload),
+            Task("certificates", 2.0, self._worker.certificates.reload),
             Task("clock", 0.5, self.clock),
             Task("file", 0.5, self.file),
         ]
@@ -165,6 +166,7 @@ class InstallationChores:
             installation.entropy,
             worker.settings.http.public_url,
         )
+        self._renewal = Renewal(installation, job_actor(WorkspaceId(""), "renewal"))
         letters = Letters(
             installation.store,
             domains=worker.knowledge.domains,
@@ -204,6 +206,7 @@ class InstallationChores:
             Task("reviews", 3600.0, self._operating.daily),
             Task("alerts", 30.0, self.alerts),
             Task("guard", 600.0, self.forget_tries),
+            *([Task("renewal", 10.0, self._renewal.run)] if self._worker.settings.tls.acme.directory else []),
         ]
 
     async def audit(self) -> int:

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from mailward.app.bodies import Bodies
 from mailward.app.budgets import Budgets
 from mailward.app.carriage import Carriage
 from mailward.app.ceilings import KnownCeilings
-from mailward.app.certificates import Certificates, ensure_self_signed
+from mailward.app.certificates import Certificates, Files, Pair, as_files, ensure_self_signed
 from mailward.app.doors import Doors
 from mailward.app.gate import Gate
 from mailward.app.guard.parts import GuardParts
@@ -46,6 +47,7 @@ from mailward.app.plan import Plan
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.messages import Messages
 from mailward.app.quotas import Quotas
+from mailward.app.renewal import Shared
 from mailward.app.routing import Routes
 from mailward.app.settings import Settings
 from mailward.app.signing import Signing, load_domains
@@ -68,18 +70,22 @@ from mailward.core.suppression.model import blocked, token
 from mailward.core.webhooks.enqueue import tell
 from mailward.edges.smtpd.config import Mode, submission
 from mailward.edges.smtpd.listener import Listener, serve
+from mailward.edges.web.plain import Plain
 from mailward.edges.web.public.metrics import metrics_app
-from mailward.edges.web.server import Server, Tls
+from mailward.edges.web.renewing import Renewing
 from mailward.edges.web.request_log import RequestLog
+from mailward.edges.web.server import Server
 from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
 from mailward.edges.workers.upkeep import Upkeep
 from mailward.edges.workers.webhooks import WebhookWorker
+from mailward.policy.boundaries import known_commands, known_jobs
 from mailward.policy.egress import networks
 from mailward.policy.gcra import Rate
 from mailward.policy.retry import Schedule
 from mailward.protocol import verp
 from mailward.protocol.dns import DnsQuery
+from mailward.protocol.smtp.server import TRANSITIONS
 
 log = structlog.get_logger()
 
@@ -94,7 +100,7 @@ def resolver(installation: Installation) -> Resolver:
 
 
 def certificate(settings: Settings, now: datetime) -> tuple[Path, Path]:
-    """The certificate and key in force: the operator's, or the self-signed pair."""
+    """Files of certificate and key: the operator's, or the self-signed pair, used until an authority's is there."""
     if settings.tls.certificate:
         return Path(settings.tls.certificate), Path(settings.tls.key)
     return ensure_self_signed(settings.data / "tls", settings.hostname, now)
@@ -132,6 +138,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._listeners: list[Listener[Any]] = []
         self._servers: list[Server] = []
+        self._secure: list[Renewing] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._tasks_soon: set[asyncio.Task[None]] = set()
         self.sender: Sender | None = None
@@ -177,7 +184,10 @@ class Worker:
         self.allowance = Allowance(settings.limits, self.budgets, self.ceilings.messages)
         self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed, i.data_keys.forget)
         self.bodies = Bodies(i.store, i.data_keys)
-        self.certificates = Certificates(*certificate(settings, i.clock.now()))
+        self.shared = Shared(i)
+        files = Files(*certificate(settings, i.clock.now()))
+        self.certificates = await Certificates.open(files, self.shared.look if settings.tls.acme.directory else None)
+        self.certificates.tell(self._certificate_changed)
         self.examiner = examiner_of(settings.scanning)
         self.sink = SmtpSink() if settings.capture else None
         self.sink_port = await self.sink.listen() if self.sink is not None else 0
@@ -207,7 +217,9 @@ class Worker:
             if not settings.delivery.paused:
                 self.sender.start()
             self.bell.listen(self.slot, self._rung)
-        self.upkeep = Upkeep(upkeep_tasks(self), failed=self._upkeep_failed)
+        chores = upkeep_tasks(self)
+        known_jobs(chore.name for chore in chores)
+        self.upkeep = Upkeep(chores, failed=self._upkeep_failed)
         self.upkeep.start()
         self._gauges()
         await self._open_doors()
@@ -320,6 +332,7 @@ class Worker:
     def _make_gate(self) -> Gate:
         i, settings = self.installation, self.settings
         limits = settings.limits
+        known_commands(verb.decode() for row in TRANSITIONS.values() for verb in row)
         return Gate(
             self.acceptance,
             self.doors,
@@ -358,21 +371,29 @@ class Worker:
             self._listeners.append(await self.reception.open(plan.mx))
         if plan.http:
             application = web_application(self)
-            for fd in plan.http:
-                await self._serve_http(application, fd)
+            for listener, fd in zip(self.settings.http.listen, plan.http, strict=True):
+                await self._serve_http(application, fd, clear=not self.settings.http.speaks_tls(listener))
+        for fd in plan.plain:
+            await self._serve_http(Plain(self.settings.http.public_url, self.shared.answer), fd, clear=True)
         if plan.metrics >= 0:
             shown = metrics_app(self.metrics.text, Ready(self))
             await self._serve_http(shown, plan.metrics, clear=True)
 
-    async def _serve_http(self, application: Any, fd: int, *, clear: bool = False) -> None:
+    async def _serve_http(self, application: Any, fd: int, *, clear: bool) -> None:
+        if not clear:
+            secure = Renewing(application, fd)
+            await secure.serve(partial(as_files, self.certificates.pair))
+            self._secure.append(secure)
+            return
         sock = socket.socket(fileno=os.dup(fd))
         sock.setblocking(False)
-        address = sock.getsockname()[0]
-        private = clear or address.startswith("127.") or address == "::1"
-        pair = certificate(self.settings, self.installation.clock.now())
-        server = Server(application, sock, None if private else Tls(*pair))
+        server = Server(application, sock)
         await server.start()
         self._servers.append(server)
+
+    async def _certificate_changed(self, pair: Pair) -> None:
+        for secure in self._secure:
+            await secure.serve(partial(as_files, pair))
 
     def _gauges(self) -> None:
         gauge = self.metrics.gauge
@@ -496,7 +517,7 @@ class Worker:
         for task in self._tasks[:1]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(s.stop(5.0) for s in self._servers))
+        await asyncio.gather(*(s.stop(5.0) for s in self._servers), *(s.stop(5.0) for s in self._secure))
         if self.sender is not None:
             await self.courier.close()
         if self.sink is not None:

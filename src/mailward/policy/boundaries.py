@@ -166,7 +166,9 @@ JOBS: dict[str, frozenset[Permission]] = {
         ("attachments", "checkpoint", "segments", "scrub", "days", "marks", "buckets", "objects", "figures", "requests"),
         frozenset[Permission](),
     ),
-    **dict.fromkeys(("notices", "probe", "registers", "reports", "verify", "guard", "alerts", "renewal"), frozenset[Permission]()),
+    **dict.fromkeys(("notices", "probe", "registers", "reports", "verify", "guard", "alerts"), frozenset[Permission]()),
+    # It acts for the installation: certificates belong to no workspace.
+    "renewal": frozenset(),
 }
 """What each background job may do in a workspace. A job acts as `job_actor` and holds nothing else."""
 

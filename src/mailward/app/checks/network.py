@@ -84,7 +84,8 @@ async def only_documented_ports(context: Context) -> Finding:
     if not pids:
         return failed("the platform does not run on this data folder")
     submission, mx = settings.submission, settings.mx
-    named = [*settings.http.listen, *submission.starttls, *submission.implicit, *submission.private, *mx.listen]
+    web = [*settings.http.listen, *settings.http.plain]
+    named = [*web, *submission.starttls, *submission.implicit, *submission.private, *mx.listen]
     allowed = {(str(ipaddress.ip_address(host)), port) for host, port in map(split_address, named)}
     if settings.http.metrics:
         host, port = split_address(settings.http.metrics)

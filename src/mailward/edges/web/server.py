@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
+import ssl
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,8 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from granian.net import SocketHolder  # type: ignore[attr-defined]  # its stub leaves the name out
 from granian.server.embed import Server as _Embedded
 
+from mailward.policy.listening import LISTENERS
+
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 BACKLOG = 1024
@@ -28,6 +33,8 @@ BACKLOG = 1024
 HEADER_MS = 10_000
 # Seconds that connections without a running request get to close by themselves at the end.
 LINGER = 0.5
+
+_OLDEST = {"TLSv1.2": SSLProtocols.tls12, "TLSv1.3": SSLProtocols.tls13}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,17 @@ class _OnOurSocket(_Embedded):
     _ssp: Any
     _shd: Any
     _sfd: Any
+    ssl_ctx: Any
+
+    def build_ssl_context(  # type: ignore[no-untyped-def]  # granian's signature
+        self, cert, key, password, proto, ca, crl, client_verify
+    ):
+        super().build_ssl_context(None, None, None, proto, None, [], False)
+        if cert is not None:
+            # granian's own resolves the paths first, and /proc/self/fd/N leads nowhere then. rustls, which serves
+            # these, has no suite without forward secrecy, no compression and no renegotiation.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+            self.ssl_ctx = (True, str(cert), str(key), None, str(proto), None, [], False)
 
     def __init__(self, listener: socket.socket, **options: Any) -> None:
         super().__init__(**options)
@@ -86,6 +104,8 @@ class Server:
         HTTP/1.1 is: HTTP/2 in clear (h2c) is a way past proxies that check what they forward.
         """
         self.address: tuple[str, int] = listener.getsockname()[:2]
+        self._listening = listener.fileno()
+        self._left = False
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -110,12 +130,32 @@ class Server:
                 log_access=False,
                 ssl_cert=tls.certificate if tls else None,
                 ssl_key=tls.key if tls else None,
-                ssl_protocol_min=SSLProtocols.tls12,
+                ssl_protocol_min=_OLDEST[LISTENERS.oldest],
             )
         except BaseException:
             listener.close()
             raise
         self._task: asyncio.Task[None] | None = None
+
+    def leave(self) -> None:
+        """Accept no more, for good, and go on serving the connections there are. The port's queue is left to others
+        that listen on the same socket: nobody is refused meanwhile.
+
+        granian knows only an end in which idle connections are closed. Its listener is therefore exchanged under it
+        for one that nobody can reach: it is woken by newcomers and finds nobody. `stop` is due later all the same.
+        """
+        if self._left:
+            return
+        self._left = True
+        with tempfile.TemporaryDirectory(prefix="mailward-") as folder:
+            nowhere = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                nowhere.bind(f"{folder}/none")
+                nowhere.listen(1)
+                nowhere.setblocking(False)
+                os.dup2(nowhere.fileno(), self._listening, inheritable=False)
+            finally:
+                nowhere.close()
 
     async def _counted(self, scope: Any, receive: Any, send: Any) -> None:
         self._active += 1

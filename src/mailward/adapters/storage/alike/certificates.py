@@ -29,8 +29,8 @@ class Certificates:
     async def newest(self) -> Certificate | None:
         """By the begin of its validity."""
         row = await self._sql.row(
-            "SELECT serial, names, issued, expires, sealed FROM certificates ORDER BY issued DESC, expires DESC, serial "
-            "LIMIT 1"
+            "SELECT serial, names, issued, expires, sealed FROM certificates "
+            "ORDER BY issued DESC, expires DESC, serial LIMIT 1"
         )
         return _certificate(row, row[4]) if row else None
 
