@@ -30,7 +30,7 @@ async def examiner() -> AsyncIterator[Examiner]:
 
 def used(examiner: Examiner) -> float:
     """CPU seconds of the idle child."""
-    pid = examiner._idle[0].process.pid
+    pid = examiner._children._idle[0].process.pid
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK
 

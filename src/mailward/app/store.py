@@ -34,6 +34,7 @@ from mailward.core.operators.ports import OperatorsRepo, ReviewsRepo
 from mailward.core.registers.ports import RegistersRepo
 from mailward.core.requests.ports import RequestsRepo
 from mailward.core.suppression.ports import SuppressionsRepo
+from mailward.core.templates.ports import TemplatesRepo
 from mailward.core.webhooks.ports import WebhookQueue, WebhooksRepo
 from mailward.core.workspaces.model import DataKey
 from mailward.core.workspaces.ports import (
@@ -193,6 +194,9 @@ class Tx(Protocol):
 
     @property
     def requests(self) -> RequestsRepo: ...
+
+    @property
+    def templates(self) -> TemplatesRepo: ...
 
 
 Chore = tuple[str, float, Callable[[], Awaitable[int]]]

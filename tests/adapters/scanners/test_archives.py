@@ -31,6 +31,7 @@ def test_what_is_no_archive() -> None:
     assert budget.notes == []
 
 
+@pytest.mark.asvs("5.2.3")
 def test_a_bomb_is_cut_at_the_ratio() -> None:
     """Two hundred times what came in is enough: the rest is not unpacked, and it is called a bomb."""
     budget = Budget()
@@ -39,6 +40,7 @@ def test_a_bomb_is_cut_at_the_ratio() -> None:
     assert budget.notes == ["archive_bomb"]
 
 
+@pytest.mark.asvs("5.2.3")
 def test_the_budget_of_octets_is_for_all_archives_together() -> None:
     """What would pass the budget is not kept, and that is noted."""
     budget = Budget(octets=1_000_000)
@@ -47,6 +49,7 @@ def test_the_budget_of_octets_is_for_all_archives_together() -> None:
     assert budget.notes == ["archive_too_large"]
 
 
+@pytest.mark.asvs("5.2.3")
 def test_too_many_files_are_counted_before_the_directory_is_read() -> None:
     """A zip whose directory says more than the limit is not opened; a tar stops at the limit."""
     budget = Budget(members=5)

@@ -123,6 +123,7 @@ async def test_nonsense_from_rspamd_is_no_verdict(kind: str) -> None:
     assert report.verdict is Verdict.UNAVAILABLE
 
 
+@pytest.mark.asvs("1.3.3")
 async def test_what_the_sender_says_adds_no_header_for_rspamd() -> None:
     """A line break in an envelope address would be a header of its own for rspamd: it is taken out."""
     seen: list[bytes] = []

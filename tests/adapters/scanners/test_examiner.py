@@ -36,6 +36,7 @@ async def test_what_a_message_holds(examiner: Examiner) -> None:
     assert "boundary_not_closed" in found.defects
 
 
+@pytest.mark.asvs("5.4.3")
 @pytest.mark.parametrize("packer", ["none", *PACKERS])
 async def test_eicar_wherever_it_hides(examiner: Examiner, packer: str) -> None:
     """The test file is found in a part, in every kind of archive, and in a message inside a message."""
@@ -59,6 +60,7 @@ async def test_a_bomb_is_bounded(examiner: Examiner) -> None:
     assert examiner.replaced == 0
 
 
+@pytest.mark.asvs("15.2.2")
 async def test_a_message_that_needs_too_much_memory() -> None:
     """The child dies of the allocation, the message is unexaminable, and the next one is read by a new child."""
     examiner = Examiner(Terms("", 67_108_864, 5), 1, seconds=20)
@@ -90,13 +92,13 @@ async def test_a_child_that_uses_up_its_time(examiner: Examiner) -> None:
     """One that computes past its CPU time is ended by the kernel, one that merely stands still by the deadline."""
     hasty = Examiner(TERMS, 1, seconds=0.3)
     await hasty.start()
-    hasty._idle[0].process.send_signal(signal.SIGSTOP)
+    hasty._children._idle[0].process.send_signal(signal.SIGSTOP)
     with pytest.raises(Unexaminable, match="longer than"):
         await hasty.examine(PLAIN)
     assert (await hasty.examine(PLAIN)).parts == 1
     await hasty.close()
     await examiner.start()
-    examiner._idle[0].process.send_signal(signal.SIGXCPU)
+    examiner._children._idle[0].process.send_signal(signal.SIGXCPU)
     with pytest.raises(Unexaminable, match="CPU time"):
         await examiner.examine(PLAIN)
     assert (await examiner.examine(PLAIN)).parts == 1
@@ -105,7 +107,7 @@ async def test_a_child_that_uses_up_its_time(examiner: Examiner) -> None:
 async def test_a_child_killed_from_outside_is_not_the_message_s_fault(examiner: Examiner) -> None:
     """When somebody kills the child, the message in it is read again by another one."""
     await examiner.start()
-    child = examiner._idle[0].process
+    child = examiner._children._idle[0].process
     os.kill(child.pid, signal.SIGKILL)
     assert (await examiner.examine(PLAIN)).parts == 1
     assert examiner.replaced == 1
@@ -133,10 +135,11 @@ async def test_rules_of_the_operator(tmp_path: Path) -> None:
     assert "own.yar" in caught.value.detail
 
 
+@pytest.mark.asvs("13.3.2", "15.2.2")
 async def test_the_child_holds_no_secret_and_cannot_open_much(examiner: Examiner) -> None:
     """It has no environment of ours, few descriptors, no core, and limits on memory and size of files."""
     await examiner.start()
-    pid = examiner._idle[0].process.pid
+    pid = examiner._children._idle[0].process.pid
     with open(f"/proc/{pid}/limits", encoding="ascii") as file:
         limits = {line[:26].strip(): line[26:].split()[0] for line in file.readlines()[1:]}
     assert limits["Max open files"] == "16"

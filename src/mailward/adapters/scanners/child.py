@@ -7,23 +7,19 @@ the terms allow ends it: the kernel sends SIGXCPU, or an allocation fails.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import resource
-import signal
-import socket
-import sys
+from collections.abc import Callable
 
 import msgspec
 import yara_x
 
+from mailward.adapters.confined.child import limit, run
 from mailward.adapters.scanners.archives import Budget
-from mailward.adapters.scanners.frames import Examination, Ready, Terms, frame
+from mailward.adapters.scanners.frames import Examination, Terms
 from mailward.adapters.scanners.parts import pieces
 from mailward.adapters.scanners.rules import Match, Rules, RulesError
 from mailward.protocol.message import structure
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _NAMES = 200
 
 
@@ -49,21 +45,6 @@ def examine(content: bytes, rules: Rules) -> Examination:
     )
 
 
-def limit(terms: Terms) -> None:
-    """Give up what taking messages apart does not need."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # no core, no ptrace: it holds messages
-    with open("/proc/self/statm", encoding="ascii") as file:
-        size = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + terms.memory_bytes,) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # root is not bound by it; the platform does not stay root
-
-
 def allow(seconds: int) -> None:
     """So many seconds of CPU time from now on."""
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -71,38 +52,23 @@ def allow(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (end, resource.RLIM_INFINITY))
 
 
-def serve(sock: socket.socket) -> None:
-    """Until the parent hangs up."""
-    stream = sock.makefile("rb", buffering=262_144)
-    head = stream.read(4)
-    terms = msgspec.msgpack.decode(stream.read(int.from_bytes(head, "big")), type=Terms)
+def prepare(frame: bytes) -> Callable[[bytes], bytes]:
+    """Load the rules, warm up, and limit this process: what is made on first use is made before the limits."""
+    terms = msgspec.msgpack.decode(frame, type=Terms)
     try:
         rules = Rules(terms.rules, seconds=max(1, terms.cpu_seconds - 1))
-        examine(b"Subject: warm\r\n\r\nup\r\n", rules)  # what is made on first use is made before the limits
-        limit(terms)
-    except (RulesError, OSError, ValueError) as e:
-        sock.sendall(frame(msgspec.msgpack.encode(Ready(str(e)[:1000] or type(e).__name__))))
-        return
-    sock.sendall(frame(msgspec.msgpack.encode(Ready())))
+    except RulesError as e:
+        raise ValueError(str(e)) from e
+    examine(b"Subject: warm\r\n\r\nup\r\n", rules)
+    limit(terms.memory_bytes, files=16)
     encoder = msgspec.msgpack.Encoder()
-    while len(head := stream.read(4)) == 4:
-        size = int.from_bytes(head, "big")
-        content = stream.read(size)
-        if len(content) != size:
-            return
+
+    def answer(content: bytes) -> bytes:
         allow(terms.cpu_seconds)
-        sock.sendall(frame(encoder.encode(examine(content, rules))))
-        del content
+        return encoder.encode(examine(content, rules))
 
-
-def main() -> None:
-    """Entry point. Exits without a word when a message was too much: the parent knows which."""
-    sock = socket.socket(fileno=int(sys.argv[1]))
-    try:
-        serve(sock)
-    except (MemoryError, RecursionError, ConnectionError):
-        os._exit(3)
+    return answer
 
 
 if __name__ == "__main__":
-    main()
+    run(prepare)

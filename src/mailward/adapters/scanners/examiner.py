@@ -1,93 +1,16 @@
-"""The parent's side of examinations: limited children, one message at a time in each, replaced when they break."""
+"""The parent's side of examinations: messages are taken apart in limited children."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import socket
-import subprocess
-import sys
-
 import msgspec
 
-from mailward.adapters.scanners.frames import Examination, Ready, Terms, frame
+from mailward.adapters.confined.children import Cause, Children, Exhausted
+from mailward.adapters.scanners.frames import Examination, Terms
 from mailward.base.errors import Unavailable
-
-# A child that ended like this was not undone by the message in it.
-_FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, 0})
-_START_SECONDS = 30.0
-_KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL")
 
 
 class Unexaminable(Exception):
     """The message broke the process that read it, or needed more than its limits. The reason is for people."""
-
-
-class _Broken(Exception):
-    """The child is of no more use."""
-
-
-class _Child:
-    """One limited process and the stream to it."""
-
-    def __init__(
-        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.process = process
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def start(cls, terms: Terms) -> _Child:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603, ASYNC220  # fixed list, no shell; it takes a millisecond
-                [sys.executable, "-m", "mailward.adapters.scanners.child", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the supervisor
-                env={k: v for k in _KEPT_ENVIRONMENT if (v := os.environ.get(k)) is not None}
-                | {"MALLOC_ARENA_MAX": "1"},
-            )
-        ours.setblocking(False)
-        child = cls(process, *await asyncio.open_connection(sock=ours))
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                ready = msgspec.msgpack.decode(await child.ask(msgspec.msgpack.encode(terms)), type=Ready)
-        except (TimeoutError, _Broken, msgspec.MsgspecError) as e:
-            child.kill()
-            raise Unavailable("examiner_down", "Messages cannot be examined now.", detail=type(e).__name__) from e
-        if ready.error:
-            child.kill()
-            raise Unavailable("examiner_down", "Messages cannot be examined now.", detail=ready.error)
-        return child
-
-    async def ask(self, payload: bytes) -> bytes:
-        """One frame there, one back. Raises _Broken."""
-        try:
-            self._writer.write(frame(payload))
-            await self._writer.drain()
-            size = int.from_bytes(await self._reader.readexactly(4), "big")
-            return await self._reader.readexactly(size)
-        except (OSError, asyncio.IncompleteReadError) as e:
-            raise _Broken from e
-
-    def kill(self) -> int:
-        """End it now; how it ended."""
-        self._writer.close()
-        self.process.kill()
-        return self.process.wait()
-
-    async def ended(self) -> int:
-        """How one ended that has broken: its own end says more than our signal, and is a moment away."""
-        for _ in range(50):
-            if self.process.poll() is not None:
-                break
-            await asyncio.sleep(0.01)
-        return self.kill()
 
 
 class Examiner:
@@ -95,70 +18,47 @@ class Examiner:
 
     def __init__(self, terms: Terms, count: int, *, seconds: float) -> None:
         """`count` children; `seconds` is the longest a message may stay in one, whatever it does there."""
-        self._terms = terms
         self._seconds = seconds
-        self._slots = asyncio.Semaphore(count)
-        self._idle: list[_Child] = []
-        self._busy: set[_Child] = set()
-        self._closed = False
-        self.replaced = 0
+        self._children = Children(
+            "mailward.adapters.scanners.child",
+            msgspec.msgpack.encode(terms),
+            Examination,
+            count=count,
+            seconds=seconds,
+            away=_away,
+        )
+
+    @property
+    def replaced(self) -> int:
+        """How many children had to be replaced."""
+        return self._children.replaced
 
     async def start(self) -> None:
         """Have the first child ready, so that rules which do not compile are known at once. Raises Unavailable."""
-        self._idle.append(await _Child.start(self._terms))
+        await self._children.start()
 
     async def examine(self, content: bytes) -> Examination:
         """What is in a message. Raises Unexaminable for its own fault, Unavailable when there is nobody to ask."""
-        async with self._slots:
-            for last in (False, True):
-                try:
-                    return await self._once(content)
-                except _Broken as broken:
-                    how = broken.args[0] if broken.args else 0
-                    if last or how not in _FROM_OUTSIDE:
-                        raise Unexaminable(_words(how)) from None
-        raise AssertionError("unreachable")
-
-    async def _once(self, content: bytes) -> Examination:
-        child = self._idle.pop() if self._idle else await _Child.start(self._terms)
-        if self._closed:
-            child.kill()
-            raise Unavailable("shutting_down", "The service is shutting down.")
-        self._busy.add(child)
         try:
-            async with asyncio.timeout(self._seconds):
-                found = msgspec.msgpack.decode(await child.ask(content), type=Examination)
-        except TimeoutError:
-            self._drop(child)
-            raise Unexaminable(f"it took longer than {self._seconds:g} seconds to read") from None
-        except (_Broken, msgspec.MsgspecError):
-            how = await child.ended()
-            self._drop(child)
-            raise _Broken(how) from None
-        except asyncio.CancelledError:
-            self._drop(child)
-            raise
-        self._busy.discard(child)
-        self._idle.append(child)
-        return found
-
-    def _drop(self, child: _Child) -> None:
-        self._busy.discard(child)
-        self.replaced += 1
-        child.kill()
+            return await self._children.ask(content)
+        except Exhausted as e:
+            raise Unexaminable(self._words(e.cause)) from None
 
     async def close(self) -> None:
         """End all children."""
-        self._closed = True
-        for child in (*self._idle, *self._busy):
-            child.kill()
-        self._idle.clear()
-        self._busy.clear()
+        await self._children.close()
+
+    def _words(self, cause: Cause) -> str:
+        match cause:
+            case Cause.SECONDS:
+                return f"it took longer than {self._seconds:g} seconds to read"
+            case Cause.CPU:
+                return "reading it takes more CPU time than a message may use"
+            case Cause.MEMORY:
+                return "reading it takes more memory than a message may use"
+            case Cause.BROKE:
+                return "the process that read it broke"
 
 
-def _words(code: int) -> str:
-    if code == -signal.SIGXCPU:
-        return "reading it takes more CPU time than a message may use"
-    if code in (3, -signal.SIGABRT):
-        return "reading it takes more memory than a message may use"
-    return "the process that read it broke"
+def _away(detail: str) -> Unavailable:
+    return Unavailable("examiner_down", "Messages cannot be examined now.", detail=detail)

@@ -13,12 +13,6 @@ class Terms(msgspec.Struct, array_like=True, frozen=True):
     cpu_seconds: int
 
 
-class Ready(msgspec.Struct, array_like=True, frozen=True):
-    """The answer to it: limited and ready, or why not."""
-
-    error: str = ""
-
-
 class Examination(msgspec.Struct, array_like=True, frozen=True):
     """What was found in one message. Texts are decoded for display and cut.
 
@@ -33,8 +27,3 @@ class Examination(msgspec.Struct, array_like=True, frozen=True):
     matches: tuple[tuple[str, str, str], ...] = ()
     notes: tuple[str, ...] = ()
     complete: bool = True
-
-
-def frame(payload: bytes) -> bytes:
-    """Length and payload."""
-    return len(payload).to_bytes(4, "big") + payload

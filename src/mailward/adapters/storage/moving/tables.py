@@ -160,6 +160,8 @@ TABLES: Final[Sequence[Table]] = (
     _table("register_followers", "workspace", "since"),
     _table("register_notices", "workspace id", "at body told"),
     _table("agreement_signings", "workspace id", "at hash body"),
+    _table("templates", "workspace id", "name description draft current created changed"),
+    _table("template_versions", "workspace template number", "at actor body"),
     _table("ceilings", "tenant", "api messages"),
     _table("owner_notices", "id", "tenant at kind about told"),
     _table("domain_transfers", "id", "asker domain holder held asked asked_by state decided"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.alike.registers import Registers
     from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
+    from mailward.adapters.storage.alike.templates import Templates
     from mailward.adapters.storage.alike.transfers import Transfers
     from mailward.adapters.storage.postgres.audit import PgAudit
     from mailward.adapters.storage.postgres.deliveries import PgDeliveries
@@ -243,6 +244,14 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.alike import PgStatements
 
         return Registers(PgStatements(self))
+
+    @cached_property
+    def templates(self) -> Templates:
+        """Mail templates and their versions."""
+        from mailward.adapters.storage.alike.templates import Templates
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Templates(PgStatements(self), self)
 
     @cached_property
     def requests(self) -> Requests:

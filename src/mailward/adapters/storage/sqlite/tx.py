@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.alike.registers import Registers
     from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
+    from mailward.adapters.storage.alike.templates import Templates
     from mailward.adapters.storage.alike.transfers import Transfers
     from mailward.adapters.storage.sqlite.audit import SqliteAudit
     from mailward.adapters.storage.sqlite.counters import SqliteCounters
@@ -250,6 +251,14 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.alike import SqliteStatements
 
         return Registers(SqliteStatements(self))
+
+    @cached_property
+    def templates(self) -> Templates:
+        """Mail templates and their versions."""
+        from mailward.adapters.storage.alike.templates import Templates
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Templates(SqliteStatements(self), self)
 
     @cached_property
     def requests(self) -> Requests:
