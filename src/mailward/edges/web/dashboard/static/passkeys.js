@@ -54,7 +54,12 @@
     const site = form.dataset.site;
     if (!window.PublicKeyCredential || (location.hostname !== site && !location.hostname.endsWith("." + site))) {
       // Browsers know no passkeys for an address without a name.
-      if (told && window.PublicKeyCredential) told.textContent = `Passkeys work at the name ${site}.`;
+      if (told && window.PublicKeyCredential) {
+        const there = document.createElement("a");
+        there.href = `${location.protocol}//${site}${location.port && ":" + location.port}${location.pathname}`;
+        there.textContent = `Open this page at ${site}`;
+        told.replaceChildren(there, " to use a passkey: browsers know none for an address without a name.");
+      }
       continue;
     }
     form.querySelector("[data-passkey-button]").hidden = false;
@@ -62,11 +67,14 @@
       const button = event.submitter;
       if (!button || !button.hasAttribute("data-passkey-button")) return;
       event.preventDefault();
+      // The button may stand beside fields for a password, which it does without.
+      if ([...form.elements].some((field) => field.type !== "password" && !field.reportValidity())) return;
       button.disabled = true;
       if (told) told.textContent = "Waiting for your passkey…";
       try {
         const answer = await (form.dataset.passkey === "create" ? create(form) : get(form));
         form.elements.passkey.value = JSON.stringify(answer);
+        if (button.hasAttribute("formaction")) form.action = button.formAction;
         form.submit();
       } catch (error) {
         const quiet = error.name === "NotAllowedError" ? "Nothing was confirmed. Try again when you are ready." : "";
