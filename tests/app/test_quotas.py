@@ -55,9 +55,11 @@ async def allowed(quotas: Quotas, tries: int) -> int:
     return sum([(await quotas.take("ws_a", RATE)).allowed for _ in range(tries)])
 
 
+@pytest.mark.asvs("2.3.2")
 async def test_two_workers_get_the_quota_together(bank: Bank, clock: MovingClock) -> None:
     """100 a minute are 100 for two workers that try 100 each, and soon they ask no more: refusals are remembered."""
-    one, two = Quotas(bank.draw, clock.monotonic, LocalLimiter(clock.monotonic)), Quotas(bank.draw, clock.monotonic, LocalLimiter(clock.monotonic))
+    one = Quotas(bank.draw, clock.monotonic, LocalLimiter(clock.monotonic))
+    two = Quotas(bank.draw, clock.monotonic, LocalLimiter(clock.monotonic))
     got = await asyncio.gather(allowed(one, 100), allowed(two, 100))
     # What one still has in hand when the other is refused may be left over, never be too much.
     assert 100 - 6 <= sum(got) <= 100
@@ -113,6 +115,7 @@ async def test_a_client_that_asks_now_and_then_asks_the_store_seldom(bank: Bank,
     assert bank.asked < 30
 
 
+@pytest.mark.asvs("2.3.2", "16.5.2")
 async def test_when_the_store_is_away_a_share_passes_and_no_more(bank: Bank, clock: MovingClock) -> None:
     """Not open: the workers of this machine have a quarter of the rate together; afterwards the store says again."""
     machine = LocalLimiter(clock.monotonic)

@@ -23,4 +23,5 @@ class Bodies:
         """
         record = await self._store.read_body(ref)
         day, version = record_key(record)
-        return open_record(record, workspace, message, await self._keys.open_key(workspace, day, version, reader=reader))
+        key = await self._keys.open_key(workspace, day, version, reader=reader)
+        return open_record(record, workspace, message, key)

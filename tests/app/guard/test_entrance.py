@@ -168,7 +168,7 @@ async def test_every_sign_in_mails_time_address_place_and_browser(house: House) 
 
 @embedded
 async def test_another_browser_next_door_proves_that_it_is_no_program(house: House) -> None:
-    """In the same network MEDIUM asks for a challenge, and lets in with one; at an address of the owner's it is told."""
+    """In the same network MEDIUM asks for a challenge, and lets in with one; at the owner's address it is told."""
     with pytest.raises(ChallengeRequired):
         await house.comes("192.0.2.8", STRANGE)
     await house.comes("192.0.2.8", STRANGE, proven=True)
@@ -201,6 +201,7 @@ async def test_who_cannot_be_asked_by_mail_is_not_locked_out(house: House) -> No
     await house.comes("203.0.113.9", STRANGE, proven=True)
 
 
+@pytest.mark.asvs("9.2.2")
 @embedded
 async def test_links_of_one_kind_do_not_serve_as_another(house: House) -> None:
     """The link that confirms cannot end everything, nor the other way round."""

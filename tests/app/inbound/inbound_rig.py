@@ -130,7 +130,8 @@ class World:
         scanners = [_Says(report) for report in self.reports]
         return MxGate(
             directory=self, judge=self, reader=Reader(self, scanners), desk=self, returns=self,
-            arrivals=Arrivals(LocalLimiter(lambda: 0.0), at_once=10, at_once_ip=5, rate=None), terms=self.terms, hostname=HOST,
+            arrivals=Arrivals(LocalLimiter(lambda: 0.0), at_once=10, at_once_ip=5, rate=None),
+            terms=self.terms, hostname=HOST,
             clock=Clock(), entropy=Entropy(), judge_seconds=0.05 if self.slow else 5, refused=self.refused.append,
         )  # fmt: skip
 

@@ -153,5 +153,5 @@ async def test_no_workspace_sets_its_own_limits(
     async def directly(tx: Tx) -> None:
         await tx.ceilings.put(WorkspaceId(WS_ID), Ceilings(0, 0))
 
-    with pytest.raises(Exception, match="denied|not authorized|prohibited"):
+    with pytest.raises(Exception, match=r"denied|not authorized|prohibited"):
         await store.write(WS_ID, directly)

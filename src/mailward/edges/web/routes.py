@@ -145,9 +145,9 @@ class Operation:
         if self.permission is PUBLIC and self.path.startswith("/v1/"):
             raise ValueError(f"{self.path} needs a credential: nothing under /v1 is public")
         # Strangers hand something in at the strictest rate and in small pieces, or not at all.
-        if self.permission is PUBLIC and self.takes_body:
-            if self.rate is not RateClass.REPORT or self.body_limit > SMALL:
-                raise ValueError(f"{self.path} needs a credential: it takes a body and is no report")
+        report = self.rate is RateClass.REPORT and self.body_limit <= SMALL
+        if self.permission is PUBLIC and self.takes_body and not report:
+            raise ValueError(f"{self.path} needs a credential: it takes a body and is no report")
 
 
 def by_path(operations: Sequence[Operation]) -> dict[str, dict[str, Operation]]:

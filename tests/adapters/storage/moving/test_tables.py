@@ -57,7 +57,8 @@ async def test_every_table_of_postgresql_moves_or_stays_for_a_reason(postgres_se
         rows = await db.fetch(
             "SELECT c.relname, array_agg(a.attname::text) FROM pg_class AS c "
             "JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = 'mailward' "
-            "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' "
+            "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+            "AND a.attgenerated = '' "
             "WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition GROUP BY c.relname"
         )
     finally:

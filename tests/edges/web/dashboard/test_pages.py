@@ -92,7 +92,7 @@ async def inside(visitor: Visitor) -> Visitor:
 
 
 async def test_the_setup_link_signs_in_once(visitor: Visitor) -> None:
-    """The form creates the person, the cookie is HttpOnly and SameSite, and the link is used up: it only leads inside."""
+    """The form creates the person, the cookie is HttpOnly and SameSite, and the link only leads inside then."""
     answer = await visitor.arrive()
     assert answer.status_code == 200
     cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("mailward="))
@@ -143,6 +143,7 @@ async def test_wrong_and_unknown_sign_ins_look_alike(inside: Visitor) -> None:
     assert pages[0] == pages[1]
 
 
+@pytest.mark.asvs("6.3.4", "7.2.1")
 @pytest.mark.parametrize("path", [*PAGES, "/messages/{m}/frame", "/messages/{m}/raw"])
 async def test_a_stranger_is_sent_to_sign_in(visitor: Visitor, path: str) -> None:
     """No page shows anything without a session; a fragment tells the script to leave."""
@@ -152,6 +153,7 @@ async def test_a_stranger_is_sent_to_sign_in(visitor: Visitor, path: str) -> Non
     assert fragment.headers["hx-redirect"] == "/sign-in" and not fragment.content
 
 
+@pytest.mark.asvs("1.1.2", "1.2.1", "1.2.3", "3.2.2", "3.4.6", "3.7.1", "14.3.2")
 @pytest.mark.claim("INPUT-1")
 @pytest.mark.parametrize("path", PAGES)
 async def test_every_page_escapes_and_forbids_inline_code(inside: Visitor, path: str) -> None:
@@ -168,6 +170,7 @@ async def test_every_page_escapes_and_forbids_inline_code(inside: Visitor, path:
     assert len(gzip.compress(answer.content)) < 100_000
 
 
+@pytest.mark.asvs("3.5.1", "3.5.3")
 @pytest.mark.parametrize("path", ACTS)
 async def test_a_forged_form_does_nothing(inside: Visitor, path: str) -> None:
     """Without the session's token, or from another site even with it, every act is refused."""
@@ -187,6 +190,7 @@ async def test_a_forged_form_does_nothing(inside: Visitor, path: str) -> None:
     assert (await inside.get("/")).status_code == 200
 
 
+@pytest.mark.asvs("3.5.1")
 async def test_a_token_of_another_session_is_refused(inside: Visitor) -> None:
     """The token is bound to the session it was made for."""
     old = await inside.token("/keys")
@@ -196,6 +200,7 @@ async def test_a_token_of_another_session_is_refused(inside: Visitor) -> None:
     assert (await inside.post("/keys/key_1/revoke", {"csrf": old})).status_code == 403
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_signing_out_ends_the_session(inside: Visitor) -> None:
     """A kept copy of the cookie is worth nothing afterwards."""
     kept = dict(inside.http.cookies)
@@ -204,6 +209,7 @@ async def test_signing_out_ends_the_session(inside: Visitor) -> None:
     assert (await inside.get("/")).status_code == 303
 
 
+@pytest.mark.asvs("15.3.1")
 async def test_acts_reach_the_platform(inside: Visitor) -> None:
     """Each form does its one thing and sends the browser on, or shows a secret once."""
     csrf = await inside.token("/keys")
@@ -255,6 +261,7 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
     assert "1 added" in (await inside.post("/suppressions/import", {"csrf": csrf, "lines": "a@b.example"})).text
 
 
+@pytest.mark.asvs("2.2.1")
 @pytest.mark.parametrize(
     ("path", "data"),
     [
@@ -286,6 +293,7 @@ async def test_odd_addresses_are_refused_politely(inside: Visitor, path: str) ->
     assert 400 <= (await inside.get(path)).status_code < 500
 
 
+@pytest.mark.asvs("8.3.1")
 async def test_a_reader_sees_no_form(visitor: Visitor) -> None:
     """Without the permission to change, the pages have no form beside sign-out and search."""
     visitor.platform.permissions = frozenset(p for p in Permission if p.value.endswith(".read"))
@@ -298,6 +306,7 @@ async def test_a_reader_sees_no_form(visitor: Visitor) -> None:
     assert "/frame" not in (await visitor.get("/messages/{m}")).text
 
 
+@pytest.mark.asvs("1.2.2", "1.3.1", "1.3.4", "3.2.1")
 @pytest.mark.claim("INPUT-1")
 async def test_message_html_is_inert(inside: Visitor) -> None:
     """The frame's policy loads and runs nothing, and its markup names no other host."""
@@ -310,6 +319,7 @@ async def test_message_html_is_inert(inside: Visitor) -> None:
     assert 'sandbox=""' in page.text
 
 
+@pytest.mark.asvs("1.3.1")
 def test_sanitising_again_changes_nothing() -> None:
     """The sanitiser is stable: what it lets through it lets through again."""
     once = sanitise(HOSTILE_HTML)
@@ -317,6 +327,7 @@ def test_sanitising_again_changes_nothing() -> None:
     assert "position" not in once
 
 
+@pytest.mark.asvs("3.2.1", "5.4.1")
 async def test_the_raw_message_is_a_download(inside: Visitor) -> None:
     """Never rendered: an attachment of type message/rfc822 that browsers do not sniff."""
     answer = await inside.get("/messages/{m}/raw")
@@ -325,6 +336,7 @@ async def test_the_raw_message_is_a_download(inside: Visitor) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.asvs("5.3.1", "13.4.1", "13.4.3")
 async def test_static_files_and_their_sums(visitor: Visitor) -> None:
     """Files are served by content hash; nothing else is; vendored files are the ones the table names."""
     page = (await visitor.get("/sign-in")).text
@@ -339,6 +351,7 @@ async def test_static_files_and_their_sums(visitor: Visitor) -> None:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
+@pytest.mark.asvs("4.1.3", "12.2.1", "15.3.4")
 async def test_plain_http_from_elsewhere_is_refused(visitor: Visitor, entropy: Any) -> None:
     """Passwords and sessions never cross a network in the clear; a listed proxy's TLS counts."""
     app = Starlette(routes=routes(visitor.platform, Surroundings(), entropy))
@@ -357,6 +370,7 @@ async def test_plain_http_from_elsewhere_is_refused(visitor: Visitor, entropy: A
     assert (await remote.get("/sign-in", headers=forged)).status_code == 200
 
 
+@pytest.mark.asvs("13.4.2", "16.5.1")
 async def test_a_fault_of_ours_shows_no_detail(inside: Visitor) -> None:
     """An unforeseen error is a 500 page that names nothing of the inside."""
 
@@ -369,6 +383,7 @@ async def test_a_fault_of_ours_shows_no_detail(inside: Visitor) -> None:
     assert "RuntimeError" not in answer.text and "secret detail" not in answer.text
 
 
+@pytest.mark.asvs("5.2.1")
 async def test_an_endless_form_is_cut_off(inside: Visitor) -> None:
     """Beyond 1 MB, or with thousands of fields, a form is refused."""
     token = await inside.token("/keys")
@@ -412,6 +427,7 @@ async def test_a_received_message_shows_how_it_came_and_what_was_said(inside: Vi
     assert raw.headers["content-type"].startswith("message/rfc822")
 
 
+@pytest.mark.asvs("15.3.1")
 async def test_a_routes_secret_is_shown_once(inside: Visitor) -> None:
     """In the answer to its making and of a rotation, and on no page after."""
     csrf = await inside.token("/routes")
@@ -422,6 +438,7 @@ async def test_a_routes_secret_is_shown_once(inside: Visitor) -> None:
     assert (await inside.post("/routes", {**given, "url": "gopher://x"})).status_code == 422
 
 
+@pytest.mark.asvs("7.5.1")
 @pytest.mark.claim("AUTHN-3")
 @pytest.mark.parametrize("path", DANGEROUS)
 async def test_dangerous_acts_ask_for_a_fresh_proof(inside: Visitor, path: str) -> None:
@@ -434,6 +451,7 @@ async def test_dangerous_acts_ask_for_a_fresh_proof(inside: Visitor, path: str) 
     assert inside.platform.done == []
 
 
+@pytest.mark.asvs("2.3.1")
 @pytest.mark.claim("AUTHN-3")
 async def test_nothing_goes_on_before_a_missing_factor(inside: Visitor) -> None:
     """A session that lacks a factor sees the pages on which it is added or shown, and no other."""
@@ -446,6 +464,7 @@ async def test_nothing_goes_on_before_a_missing_factor(inside: Visitor) -> None:
         assert live.headers["hx-redirect"] == leads
 
 
+@pytest.mark.asvs("3.7.2")
 @pytest.mark.parametrize(
     "referer", ["https://evil.example/x", "//evil.example", "", "http://127.0.0.1:8080//evil.example", "javascript:x"]
 )

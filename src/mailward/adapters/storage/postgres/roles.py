@@ -26,7 +26,7 @@ class PgRoles:
     async def add(self, role: CustomRole) -> None:
         """A new one."""
         await self._tx.run(
-            f"INSERT INTO roles({_ROLE}) VALUES ($1, $2, $3, $4, $5, $6)",
+            f"INSERT INTO roles({_ROLE}) VALUES ($1, $2, $3, $4, $5, $6)",  # noqa: S608
             ids.decode("role", role.id),
             ids.decode("ws", role.workspace),
             role.name,

@@ -247,9 +247,7 @@ class Security(Protocol):
 
     async def mail_again(self, session: Session, came: Came) -> None: ...
 
-    async def step_up(
-        self, session: Session, came: Came, *, password: str, code: str, passkey: str
-    ) -> Secret[str]:
+    async def step_up(self, session: Session, came: Came, *, password: str, code: str, passkey: str) -> Secret[str]:
         """The session's new token."""
         ...
 
@@ -496,7 +494,7 @@ class Outcome:
 
 
 class Federated(Protocol):
-    """Signing in with other providers. Raises Unauthenticated for an answer that cannot be trusted, without saying why."""
+    """Signing in with other providers. Unauthenticated, without saying why, for an answer that cannot be trusted."""
 
     @property
     def providers(self) -> Sequence[ProviderShown]: ...

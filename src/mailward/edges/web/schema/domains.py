@@ -49,7 +49,7 @@ class DomainSummary(View):
 
 
 class DomainTransfer(View):
-    """A domain one workspace asks of another. `direction` is asked or asked_of_us, `status` open, granted or refused."""
+    """A domain one workspace asks of another. `direction`: asked or asked_of_us; `status`: open, granted or refused."""
 
     id: str
     domain: str

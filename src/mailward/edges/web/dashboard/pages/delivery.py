@@ -34,7 +34,9 @@ class Suppressions:
             Route("/suppressions", acts(self.add, Permission.SUPPRESSION_CHANGE), methods=["POST"]),
             Route("/suppressions/remove", acts(self.remove, Permission.SUPPRESSION_CHANGE), methods=["POST"]),
             Route("/suppressions/import", acts(self.import_many, Permission.SUPPRESSION_CHANGE), methods=["POST"]),
-            Route("/suppressions/export", acts(self.export, Permission.SUPPRESSION_READ, recent=True), methods=["POST"]),
+            Route(
+                "/suppressions/export", acts(self.export, Permission.SUPPRESSION_READ, recent=True), methods=["POST"]
+            ),
         ]
 
     async def list(

@@ -25,7 +25,11 @@ class WorkspaceSettings:
         """The page and its act."""
         return [
             Route("/settings", self._desk.shows(self.show, Permission.WORKSPACE_READ), methods=["GET"]),
-            Route("/settings/retention", self._desk.acts(self.change, Permission.WORKSPACE_CHANGE, recent=True), methods=["POST"]),
+            Route(
+                "/settings/retention",
+                self._desk.acts(self.change, Permission.WORKSPACE_CHANGE, recent=True),
+                methods=["POST"],
+            ),
         ]
 
     async def show(self, request: Request, session: Session, error: str = "", code: int = 200) -> Response:
