@@ -50,6 +50,9 @@ soak: test-deps $(VENV)/.dev ## kill -9 of every role and node, 20 rounds of 5,0
 demo: $(VENV)/.runtime ## start, submit a folder of real messages by SMTP and by API, show what became of each
 	@$(BIN)/python -m demo $(DEMO_ARGS)
 
+asvs: $(VENV)/.dev ## docs/asvs.md again, from the marks of the tests and docs/asvs.toml
+	@$(BIN)/python -m tests.asvs
+
 verify: $(VENV)/.runtime ## run the check behind every security promise against the running system
 	@$(BIN)/mailward verify
 

@@ -7,6 +7,7 @@ import pytest
 from tests.access.document import PLACE, document
 
 
+@pytest.mark.asvs("8.1.1")
 @pytest.mark.claim("AUTHZ-1")
 def test_the_documented_table_is_the_one_in_force() -> None:
     """A new operation, page, command or job, or a permission moved, has to be written to docs/access.md."""

@@ -151,6 +151,7 @@ async def _hold(client: httpx.AsyncClient, rig: Rig, clock: MovingClock, entropy
     )
 
 
+@pytest.mark.asvs("8.2.2", "8.4.1")
 @pytest.mark.claim("AUTHZ-2")
 async def test_an_id_of_another_workspace_is_nobodys(
     store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, tmp_path: Path, made: FreshKeys

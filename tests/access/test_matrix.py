@@ -64,6 +64,7 @@ def _client() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://x")
 
 
+@pytest.mark.asvs("8.2.1", "8.2.3", "8.3.1")
 @pytest.mark.claim("AUTHZ-1")
 @pytest.mark.parametrize("holder", _HOLDERS)
 async def test_each_operation_answers_each_holder_as_the_table_says(holder: str) -> None:
@@ -81,6 +82,7 @@ async def test_each_operation_answers_each_holder_as_the_table_says(holder: str)
     assert not wrong
 
 
+@pytest.mark.asvs("6.3.4", "8.2.1")
 @pytest.mark.claim("AUTHZ-1")
 async def test_an_operation_without_a_key_is_for_nobody_unless_it_is_public() -> None:
     """401 without a key, and nothing else, on whatever is not written down as public."""
@@ -122,6 +124,7 @@ def _dashboard() -> Dashboard:
     return Dashboard()
 
 
+@pytest.mark.asvs("8.2.1", "8.3.1")
 @pytest.mark.claim("AUTHZ-1")
 @pytest.mark.parametrize("holder", _HOLDERS)
 async def test_each_page_and_act_answers_each_holder_as_its_route_says(
@@ -141,6 +144,7 @@ async def test_each_page_and_act_answers_each_holder_as_its_route_says(
     assert not wrong
 
 
+@pytest.mark.asvs("6.3.4")
 @pytest.mark.claim("AUTHZ-1")
 async def test_a_stranger_is_sent_to_sign_in_from_every_page_that_is_not_public() -> None:
     """Nothing of a page is shown, and no act is done, without a session."""
@@ -154,6 +158,7 @@ async def test_a_stranger_is_sent_to_sign_in_from_every_page_that_is_not_public(
     assert dashboard.platform.done == before
 
 
+@pytest.mark.asvs("8.2.1")
 @pytest.mark.claim("AUTHZ-1")
 @pytest.mark.parametrize("holder", _HOLDERS)
 def test_each_smtp_command_answers_each_holder_as_the_table_says(holder: str) -> None:

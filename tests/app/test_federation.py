@@ -76,6 +76,7 @@ async def code_of(url: str) -> dict[str, str]:
     return {k: v[0] for k, v in parse_qs(urlsplit(answer.headers["location"]).query).items()}
 
 
+@pytest.mark.asvs("10.1.2", "10.2.2")
 async def test_a_real_server_says_who_somebody_is(issuer: str) -> None:
     """From the way out to the identity; a code of another browser's way, a used code, and a private issuer that
     nobody allowed are refused."""

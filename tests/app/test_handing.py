@@ -285,6 +285,7 @@ async def test_what_an_answer_means_to_the_sender(
     assert (found.outcome, found.text) == (outcome, text)
 
 
+@pytest.mark.asvs("1.3.3", "1.3.11")
 def test_the_text_of_a_refusal_is_one_bounded_line() -> None:
     """SMTP replies are printable ASCII, and an endpoint writes no second line into them."""
 
@@ -317,6 +318,7 @@ async def test_three_redirects_are_followed_and_each_is_judged(handing: Handing,
         assert len(receiver.heard) == 1
 
 
+@pytest.mark.asvs("15.3.2")
 async def test_the_courier_follows_no_redirect(handing: Handing, receiver: Receiver) -> None:
     """Outside of a session there is no hurry: the owner of the endpoint changes the URL."""
     receiver.answers = [said(307, more=b"Location: /2\r\n")]

@@ -49,6 +49,7 @@ def test_what_is_looked_into(content: bytes, files: tuple[str, ...], wanted: boo
     assert inspection().wants(content, files) is wanted
 
 
+@pytest.mark.asvs("5.4.3")
 async def test_what_is_refused() -> None:
     """Malware and what cannot be examined are refused for good, a scanner that is down for now; a program may go."""
     infected = Examination(matches=(("eicar_test_file", "malware", "a.zip/e.com"),))

@@ -116,6 +116,7 @@ def test_two_readings_do_not_leave(content: bytes, code: str) -> None:
     assert caught.value.code == code
 
 
+@pytest.mark.asvs("1.1.1")
 @pytest.mark.parametrize(
     ("content", "defect", "shown"),
     [
@@ -164,6 +165,7 @@ def test_one_canonical_reading(content: bytes, defect: str, shown: list[tuple[st
     assert defect in found.defects or not defect
 
 
+@pytest.mark.asvs("5.3.2", "5.4.2")
 @pytest.mark.parametrize(
     "name",
     ["../../etc/passwd", "..\\..\\boot.ini", "/etc/shadow", "C:\\x.exe", "CON", "nul.txt", "COM1", "a\u202etxt.exe",
@@ -219,6 +221,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.asvs("1.3.11")
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 async def test_nothing_can_be_smuggled_out(text: str) -> None:
     """Through either door, the wire shows CRLF only, lines SMTP allows, stuffed dots, and one end of data: the last."""

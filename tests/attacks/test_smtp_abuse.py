@@ -78,6 +78,7 @@ def test_guessing_ends_the_session() -> None:
 # ---------------------------------------------------------------- addresses and relaying
 
 
+@pytest.mark.asvs("1.3.11")
 @pytest.mark.parametrize(
     "path",
     [
@@ -107,6 +108,7 @@ def test_hostile_addresses(private: Rig, command: bytes, path: bytes) -> None:
         assert wire.ask(b"DATA")[:3] in (b"503", b"")
 
 
+@pytest.mark.asvs("1.1.1")
 def test_percent_encoding_is_nothing_special(private: Rig) -> None:
     """`%0d%0a` is never decoded; a local part that holds it asks for relaying."""
     with private.logged_in() as wire:
@@ -148,6 +150,7 @@ def test_no_enumeration(private: Rig) -> None:
         assert abs(medians[0] - medians[1]) < 0.005
 
 
+@pytest.mark.asvs("15.3.4")
 @pytest.mark.parametrize(
     "line", [b"PROXY TCP4 8.8.8.8 127.0.0.1 1 25", b"XCLIENT ADDR=8.8.8.8", b"XFORWARD ADDR=8.8.8.8"]
 )
@@ -238,6 +241,7 @@ def test_endless_content_keeps_memory_flat() -> None:
         assert grown < 32_000  # kB; 220 MB went through
 
 
+@pytest.mark.asvs("2.4.1")
 @pytest.mark.parametrize(
     ("line", "limit"),
     [(b"NOOP", 101), (b"RSET", 101), (b"EHLO x", 101), (b"VRFY x", 101), (b"HELP", 101), (b"WAT", 21), (b"MAIL", 21)],

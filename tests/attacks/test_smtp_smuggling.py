@@ -35,6 +35,7 @@ def test_there_are_25() -> None:
     assert len(set(ENDS)) == 25
 
 
+@pytest.mark.asvs("1.3.11")
 @pytest.mark.claim("INPUT-1")
 @pytest.mark.parametrize("end", ENDS, ids=repr)
 def test_end_of_data_variants(running: Rig, end: bytes) -> None:

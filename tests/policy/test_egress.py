@@ -36,6 +36,7 @@ def spellings(ip: str) -> list[str]:
     ]
 
 
+@pytest.mark.asvs("1.3.6")
 @pytest.mark.parametrize("ip", [s for p in PRIVATE for s in spellings(p)])
 def test_hidden_private_addresses_are_refused(ip: str) -> None:
     """A private address is refused in every form that carries it."""

@@ -102,6 +102,7 @@ def test_a_pattern_that_cannot_be_kept_is_refused(kind: MatchKind, pattern: str)
     assert e.value.field == "pattern"
 
 
+@pytest.mark.asvs("15.2.2")
 @pytest.mark.parametrize(
     ("kind", "pattern"),
     [

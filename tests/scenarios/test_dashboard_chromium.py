@@ -109,6 +109,7 @@ async def test_a_message_arrives_live_and_is_explained(served: Served, browser: 
     assert (elsewhere, complaints) == ([], [])
 
 
+@pytest.mark.asvs("1.2.1", "1.2.3", "3.2.2", "14.2.3")
 @pytest.mark.claim("INPUT-1")
 async def test_hostile_mail_runs_nothing_and_loads_nothing(served: Served, browser: Any) -> None:
     """Canaries in every field and in the HTML: no script runs, no dialog opens, no request leaves, on any page."""

@@ -123,6 +123,7 @@ async def inside(browser: Any, house: House, **kw: Any) -> Any:
     return await context.new_page()
 
 
+@pytest.mark.asvs("14.2.3")
 @pytest.mark.claim("INPUT-1")
 @pytest.mark.timeout(180)
 async def test_every_page_is_accessible_quiet_and_small(house: House, browser: Any) -> None:

@@ -38,6 +38,7 @@ def found_in(data: bytes) -> bool:
     return any(s in data for s in spellings(MARKER))
 
 
+@pytest.mark.asvs("16.2.5")
 @pytest.mark.claim("REST-1")
 @pytest.mark.claim("LOG-2")
 @pytest.mark.claim("KEYS-1")

@@ -74,6 +74,7 @@ def test_a_next_hop_that_refuses_connections_is_tried_again(platform: Apart, sin
     assert attempts(platform, message)[-1]["outcome"] == "delivered"
 
 
+@pytest.mark.asvs("16.5.2")
 @pytest.mark.timeout(120)
 def test_a_dead_resolver_defers(sink: LedgerSink) -> None:
     """Nobody to ask is not "no such name": nothing bounces, and the mail goes out when DNS is back."""

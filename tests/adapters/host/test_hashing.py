@@ -12,6 +12,7 @@ from mailward.adapters.host.hashing import HashingThreads
 from mailward.base.errors import LimitReached
 
 
+@pytest.mark.asvs("15.2.2")
 async def test_a_full_queue_refuses_at_once() -> None:
     """More than threads and queue hold is told to come again, and room frees up."""
     gate = threading.Event()

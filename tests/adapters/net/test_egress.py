@@ -74,6 +74,7 @@ async def guarded(names: Names, *, local: bool = False) -> AsyncIterator[Guarded
         await http.close()
 
 
+@pytest.mark.asvs("1.3.6")
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "127.1", "2130706433", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]",
@@ -91,6 +92,7 @@ async def test_every_spelling_of_loopback(host: str) -> None:
     assert heard == []
 
 
+@pytest.mark.asvs("1.2.2", "1.3.6")
 @pytest.mark.parametrize(
     "url",
     ["", "ftp://a.test/", "file:///etc/passwd", "http://", "http://u:p@a.test/", "http://a.test:0/", "http://a.test:99999/",
@@ -105,6 +107,7 @@ async def test_what_is_no_target(url: str) -> None:
     assert names.asked == 0
 
 
+@pytest.mark.asvs("1.3.6")
 async def test_connects_to_the_address_that_was_judged() -> None:
     """One question a post; a later answer is never used, and Host stays the name."""
     names = Names(["127.0.0.1"], ["169.254.169.254"])
@@ -132,6 +135,7 @@ async def test_mixed_answers_use_only_the_public_part() -> None:
     assert len(heard) == 1
 
 
+@pytest.mark.asvs("15.3.2")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_redirects(status: int) -> None:
     """A redirect is an answer like any other."""
@@ -141,6 +145,7 @@ async def test_no_redirects(status: int) -> None:
     assert len(heard) == 1
 
 
+@pytest.mark.asvs("15.2.2")
 async def test_endless_body_is_cut() -> None:
     """Only the bytes asked for are read, whatever comes."""
     async with (
@@ -151,6 +156,7 @@ async def test_endless_body_is_cut() -> None:
     assert answer.body == b"x" * 1024
 
 
+@pytest.mark.asvs("15.2.2")
 async def test_compressed_body_stays_compressed() -> None:
     """A gzip bomb is bytes to us."""
     bomb = gzip.compress(b"0" * 50_000_000)
@@ -240,6 +246,7 @@ async def test_a_loop_of_redirects_ends() -> None:
     assert len(heard) == 4
 
 
+@pytest.mark.asvs("1.3.6", "15.3.2")
 @pytest.mark.parametrize(
     "where",
     [

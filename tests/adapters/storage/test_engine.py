@@ -48,6 +48,7 @@ async def _insert_one(tx: SqliteTx, items: list[Any]) -> list[Any]:
     return items
 
 
+@pytest.mark.asvs("8.4.1")
 async def test_a_workspace_sees_only_its_rows(store: SqliteStore) -> None:
     """Rows written in one workspace are invisible in another, and visible in the system scope."""
     await store.write(WS_A, lambda tx: _insert(tx, 1))
@@ -160,6 +161,7 @@ async def test_the_file_does_not_open_without_its_key(tmp_path: Path, store: Sql
         assert_encrypted(plain)
 
 
+@pytest.mark.asvs("2.3.3")
 async def test_a_failing_verb_undoes_only_itself(store: SqliteStore) -> None:
     """Verbs share a commit; one that raises leaves no trace and does not disturb its neighbours."""
 
@@ -190,6 +192,7 @@ async def test_items_of_one_list_verb_run_as_one_call(store: SqliteStore) -> Non
     assert len(calls) < 50
 
 
+@pytest.mark.asvs("11.3.3")
 async def test_bodies_are_sealed_and_found_again(store: SqliteStore, tmp_path: Path) -> None:
     """A body comes back byte for byte with its key; another message's reference or a flipped bit is Corrupt."""
     key = DataKey(20000, 1, AESGCM(bytes(32)))

@@ -23,6 +23,7 @@ def vault(folder: Path, clock: Any, entropy: Any) -> Vault:
     return Vault(folder, entropy, now=clock.now())
 
 
+@pytest.mark.asvs("13.3.2")
 @pytest.mark.claim("REST-2")
 def test_files_are_for_their_owner_only(vault: Vault, folder: Path) -> None:
     """The first start makes the key file and secrets with mode 0600."""
@@ -33,6 +34,7 @@ def test_files_are_for_their_owner_only(vault: Vault, folder: Path) -> None:
     assert all(stat.S_IMODE(p.stat().st_mode) == 0o600 for p in folder.iterdir())
 
 
+@pytest.mark.asvs("13.3.2")
 @pytest.mark.claim("REST-2")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
 def test_a_key_file_others_may_read_stops_the_start(
@@ -64,6 +66,7 @@ def test_a_damaged_key_file_stops_the_start(
         Vault(folder, entropy, now=clock.now())
 
 
+@pytest.mark.asvs("13.3.1")
 @pytest.mark.claim("REST-2")
 async def test_secrets_survive_rotation_and_the_old_version_retires(
     vault: Vault, folder: Path, clock: Any, entropy: Any
@@ -98,6 +101,7 @@ async def test_another_process_notices_a_rotation(vault: Vault, folder: Path, cl
         await KeyFile(folder / "master.key", entropy, now=clock.now()).unwrap(old, b"a")
 
 
+@pytest.mark.asvs("11.3.3")
 async def test_what_was_wrapped_opens_as_it_was_only(vault: Vault) -> None:
     """Any changed byte, and any other place, is Corrupt."""
     wrapped = await vault.service.wrap(b"k" * 32, b"place")
@@ -112,6 +116,7 @@ async def test_what_was_wrapped_opens_as_it_was_only(vault: Vault) -> None:
         await vault.service.unwrap(wrapped, b"elsewhere")
 
 
+@pytest.mark.asvs("9.2.2")
 def test_purposes_do_not_share_keys(vault: Vault) -> None:
     """Different purposes and contexts give different keys, also where their texts would join to the same."""
     keys = [vault.derive("verp"), vault.derive("session"), vault.derive("verp", b"x"), vault.derive("verpx")]
@@ -121,6 +126,7 @@ def test_purposes_do_not_share_keys(vault: Vault) -> None:
         vault.unseal("session", vault.seal("verp", b"x", b""), b"")
 
 
+@pytest.mark.asvs("13.3.1")
 def test_no_key_shows_in_the_files_of_secrets(vault: Vault, folder: Path) -> None:
     """A wrapped file does not hold its secret."""
     key = vault.database_key()

@@ -61,6 +61,7 @@ async def test_a_bill_with_a_gap_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "does not say" in (await supply.the_bill_names_them(now)).evidence
 
 
+@pytest.mark.asvs("15.1.2")
 @pytest.mark.claim("SUPPLY-1")
 def test_the_bill_is_cyclonedx(capsys: pytest.CaptureFixture[str]) -> None:
     """Name, version, package URL and hashes of each distribution; the libraries underneath with their versions."""

@@ -28,6 +28,7 @@ def made(entropy: SeededEntropy) -> Challenges:
     return Challenges(bytes(32), entropy, ChallengeSettings())
 
 
+@pytest.mark.asvs("9.2.1")
 async def test_a_right_solution_is_taken_in_time_and_not_later(made: Challenges, clock: MovingClock) -> None:
     """Within ten minutes it proves, afterwards no more; with another key never."""
     payload = solution(made.offer(now=clock.now()))
@@ -46,6 +47,7 @@ async def test_one_solution_spelled_in_two_ways_is_spent_as_one(made: Challenges
     assert second is None or second.token == first.token
 
 
+@pytest.mark.asvs("9.1.1")
 @pytest.mark.parametrize(
     "changed",
     [{"number": -1}, {"number": "7"}, {"number": 10**9}, {"salt": "aa?expires=99999999999&"}, {"algorithm": "SHA-1"},

@@ -76,6 +76,7 @@ async def _owner_was_here(desk: Desk) -> None:
     await desk.store.system_write(lambda tx: tx.guard.remember(tried.account, places, desk.clock.now()))
 
 
+@pytest.mark.asvs("2.4.1", "6.3.1")
 @pytest.mark.parametrize("sources", [1, 200])
 async def test_ten_thousand_guesses_get_a_hundred_verifications_an_hour(desk: Desk, sources: int) -> None:
     """10,000 guesses at an account over two hours, each with a solved challenge where one is asked: bounded, and the
@@ -97,6 +98,7 @@ async def test_ten_thousand_guesses_get_a_hundred_verifications_an_hour(desk: De
     assert desk.most_in_an_hour("ada@example.com") <= 100
 
 
+@pytest.mark.asvs("6.3.1")
 @embedded
 async def test_guesses_from_the_owners_own_places_add_up_to_a_hundred_too(desk: Desk) -> None:
     """Strangers, a known address and a known browser all guess at once: together at most 100 in any hour."""
@@ -109,6 +111,7 @@ async def test_guesses_from_the_owners_own_places_add_up_to_a_hundred_too(desk: 
     assert 60 <= desk.most_in_an_hour("ada@example.com") <= 100
 
 
+@pytest.mark.asvs("6.3.1")
 @embedded
 async def test_a_lock_ends(desk: Desk) -> None:
     """After the longest wait the account can be tried again, by anybody: locks grow, and end."""
@@ -153,6 +156,7 @@ def _ours(sql: str) -> bool:
     return "guard" in sql or "known_places" in sql
 
 
+@pytest.mark.asvs("6.3.1")
 @embedded
 async def test_the_sixth_failing_try_is_asked_and_a_used_solution_is_refused(desk: Desk) -> None:
     """Five wrong passwords are taken, the sixth asks; a solution lets one try pass and no second, nor a late one."""
@@ -177,6 +181,7 @@ async def test_a_normal_sign_in_sees_no_challenge(desk: Desk) -> None:
         desk.clock.move(days=1, minutes=1)
 
 
+@pytest.mark.asvs("2.4.1", "6.3.1")
 @embedded
 async def test_wrong_keys_slow_their_source_and_no_other(desk: Desk) -> None:
     """Thirty wrong keys make their source wait, in this process at once and in every other soon; others do not wait."""
@@ -199,6 +204,7 @@ async def test_wrong_keys_slow_their_source_and_no_other(desk: Desk) -> None:
     assert not other.waiting("203.0.113.1")
 
 
+@pytest.mark.asvs("16.3.3")
 @embedded
 async def test_a_stuffing_run_raises_its_alert_and_a_month_of_mistyping_none(desk: Desk) -> None:
     """Guessing at twenty accounts from one address is an alert by name; people who mistype are not."""

@@ -139,6 +139,7 @@ async def test_a_header_with_raw_octets() -> None:
 INFECTED = Examination(matches=(("eicar_test_file", "malware", "a.zip/e.com"),))
 
 
+@pytest.mark.asvs("5.4.3")
 async def test_malware_waits_for_a_person_or_is_refused() -> None:
     """By default it is held with the rule and the place of the match; with malware = "refuse" it is 554 5.7.0."""
     world = World(found=INFECTED)
@@ -157,6 +158,7 @@ async def test_a_message_that_cannot_be_examined_is_kept() -> None:
     assert world.arrived[0].facts.defects == ("unexaminable",)
 
 
+@pytest.mark.asvs("16.5.2", "16.5.3")
 async def test_a_scanner_that_is_down() -> None:
     """It is deferred with 451 4.7.0; where every route wants mail all the same it is taken and marked."""
     down = unavailable("clamd", "clamd cannot be reached")
@@ -209,6 +211,7 @@ async def test_judges_that_take_too_long() -> None:
     assert (await answer(World(slow=True))).startswith(b"451 4.3.2")
 
 
+@pytest.mark.asvs("16.5.3")
 async def test_what_cannot_be_recorded_is_not_accepted() -> None:
     """A store that is away is 451 4.3.0."""
     assert (await answer(World(verdict=away()))).startswith(b"451 4.3.0")

@@ -133,6 +133,7 @@ async def clients(
         yield a, b
 
 
+@pytest.mark.asvs("8.2.2", "15.3.1")
 async def test_keys(clients: tuple[httpx.AsyncClient, httpx.AsyncClient], clock: MovingClock) -> None:
     """A key's secret is shown once; lists turn pages; another tenant neither sees nor revokes it."""
     a, b = clients

@@ -79,6 +79,7 @@ async def test_content_is_read_by_a_live_grant_and_each_read_is_in_the_log(desk:
     assert len(await rig.log()) == before
 
 
+@pytest.mark.asvs("13.3.2")
 @pytest.mark.claim("AUTHZ-3")
 async def test_the_vault_refuses_below_the_permissions(desk: Desk) -> None:
     """A reader whose permissions were forged gets no data key, not even one that is unwrapped already."""

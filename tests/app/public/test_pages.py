@@ -195,6 +195,7 @@ def test_every_cookie_of_the_code_is_listed() -> None:
     assert named <= {c.name for c in COOKIES}
 
 
+@pytest.mark.asvs("14.2.3")
 @pytest.mark.claim("INPUT-1")
 async def test_pages_are_quiet_accessible_and_escape(site: Site) -> None:
     """In Chromium: no violation of axe, no console error, no script that runs, no other host, and light and dark."""

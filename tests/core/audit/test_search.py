@@ -47,6 +47,7 @@ async def found(store: Store, **asked: Any) -> list[str]:
     return [e.act for e in entries]
 
 
+@pytest.mark.asvs("16.2.1")
 async def test_each_filter_finds_what_it_says(filled: Store, clock: MovingClock) -> None:
     """By who acted, by what was acted on, by act or its whole area, by time, and all of them at once."""
     assert await found(filled, by="usr_me") == ["domains.other", "domain.added"]
@@ -65,6 +66,7 @@ async def test_a_page_goes_on_where_the_last_one_ended(filled: Store) -> None:
     assert await found(filled, limit=1, by="usr_me", before=2) == ["domain.added"]
 
 
+@pytest.mark.asvs("1.1.2", "1.3.3")
 def test_no_cell_is_a_formula(clock: MovingClock) -> None:
     """What a spreadsheet would compute has an apostrophe before it; what was erased says so; quotes survive."""
     targets = ("=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "plain", 'a "quoted", one')

@@ -139,6 +139,7 @@ async def test_a_changed_export_is_refused(store: Store, clock: Any, tmp_path: P
         assert verify(file, public_key=base64.b64encode(SIGNER.public_key).decode(), json=True) == code
 
 
+@pytest.mark.asvs("16.4.2")
 @pytest.mark.claim("LOG-1")
 async def test_a_log_cut_and_signed_again_is_found_by_an_older_checkpoint(
     store: Store, clock: Any, tmp_path: Path

@@ -88,6 +88,7 @@ _ROOT = "workspace = x'" + "00" * 16 + "'"
 _LEAF = "leaf = CAST(replace(CAST(leaf AS TEXT), 'thing.done', 'thing.gone') AS BLOB)"
 
 
+@pytest.mark.asvs("16.4.2")
 @pytest.mark.claim("LOG-1")
 @pytest.mark.parametrize(
     "statements",
@@ -234,6 +235,7 @@ async def test_proofs_hold_for_a_verifier_no_one_here_wrote(store: Store, clock:
             proof.verify(bytes(32), head.root, index=index + 1, size=head.size)
 
 
+@pytest.mark.asvs("16.4.2")
 @pytest.mark.claim("AUTHZ-2")
 async def test_a_workspace_reads_its_own_log_only(store: Store, clock: Any) -> None:
     """Under B's scope A's entries, heads and nodes do not exist."""
@@ -244,6 +246,7 @@ async def test_a_workspace_reads_its_own_log_only(store: Store, clock: Any) -> N
     assert len(await store.read(B, lambda tx: list_entries(tx, actor(B)))) == 6
 
 
+@pytest.mark.asvs("2.3.3")
 async def test_an_entry_exists_only_with_its_change(store: Store, clock: Any) -> None:
     """A verb that fails after appending leaves no entry."""
 

@@ -26,6 +26,7 @@ def _lines(words: list[str], end: str) -> bytes:
     return "".join(f"{h}{end}" for h in hashes).encode()
 
 
+@pytest.mark.asvs("6.2.12")
 @pytest.mark.parametrize("end", ["\n", ":3\n", ":1234567\r\n"])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 64, 500])
 def test_every_line_of_a_sorted_file_is_found_and_no_other(count: int, end: str) -> None:
@@ -50,6 +51,7 @@ def test_a_look_reads_little_of_a_long_file(tmp_path: Path) -> None:
     assert read < 60
 
 
+@pytest.mark.asvs("6.2.4")
 @pytest.mark.parametrize("password", ["password1", "PassWord1", "qwertyuiop"])
 def test_a_common_password_is_refused_with_advice(password: str) -> None:
     """The refusal says why and what to do instead."""
@@ -59,6 +61,7 @@ def test_a_common_password_is_refused_with_advice(password: str) -> None:
     assert "most common" in e.value.public and "unrelated words" in e.value.public
 
 
+@pytest.mark.asvs("6.2.12")
 def test_a_password_of_the_operators_file_is_refused_and_says_so(tmp_path: Path) -> None:
     """A strong-looking one that was in a breach is refused where it is listed, and taken where it is not."""
     long = "correct-unicorn-battery-staple-47"
@@ -71,6 +74,7 @@ def test_a_password_of_the_operators_file_is_refused_and_says_so(tmp_path: Path)
     passwords.judge(long + "8")
 
 
+@pytest.mark.asvs("16.5.3")
 def test_a_list_that_is_away_is_no_pass(tmp_path: Path) -> None:
     """When the file cannot be read nothing is judged, and the answer does not name it."""
     breached.also_in(breached_file(str(tmp_path / "gone")))

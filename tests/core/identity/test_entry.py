@@ -101,6 +101,7 @@ async def accept_new(world: World, token: str) -> Any:
     )
 
 
+@pytest.mark.asvs("2.3.1", "6.4.1")
 async def test_an_invitation_gives_a_place_once(world: World) -> None:
     """Somebody new joins as invited; the link then works no more, and neither does one that is too old."""
     made, token = await world.invite("new@example.com", Role.ADMIN)
@@ -200,6 +201,7 @@ async def test_who_is_removed_takes_nothing_along(world: World) -> None:
         await accept_new(world, invited)
 
 
+@pytest.mark.asvs("7.2.4")
 async def test_a_session_moves_to_another_workspace_under_another_token(world: World) -> None:
     """The earlier token is worth nothing; a workspace without a place for the person does not exist for them."""
     held, token = await world.session(world.owner)
@@ -236,6 +238,7 @@ async def who(world: World, identity: Identity, **how: bool) -> Any:
     return await world.system(lambda tx: federation.person_of(tx, identity, now=world.now, **how))
 
 
+@pytest.mark.asvs("6.8.1", "10.5.2")
 async def test_a_verified_address_links_once_and_then_the_subject_counts(world: World) -> None:
     """After linking the address may change or vanish; another subject with that address is nobody."""
     unverified = Identity("work", "https://id.example", "42")
@@ -251,6 +254,7 @@ async def test_a_verified_address_links_once_and_then_the_subject_counts(world: 
     assert "identity.linked" in await world.acts()
 
 
+@pytest.mark.asvs("6.8.1")
 async def test_linking_takes_nobody_elses_identity(world: World) -> None:
     """One identity, one person; one identity of an issuer for a person; removing it closes the way in."""
     other = await world.member("m@example.com", Role.MEMBER)

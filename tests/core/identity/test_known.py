@@ -71,6 +71,7 @@ async def test_a_session_in_use_is_read_once_a_minute(rig: Rig) -> None:
     assert rig.reads == 2
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_an_epoch_that_moves_ends_what_is_known(rig: Rig) -> None:
     """After a revocation is adopted the next ask reads, and is refused."""
     await rig.ask()

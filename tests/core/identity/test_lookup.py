@@ -44,6 +44,7 @@ def _token(issued: Issued) -> str:
     return issued.secret.reveal()
 
 
+@pytest.mark.asvs("8.2.1")
 @pytest.mark.claim("KEYS-1")
 async def test_a_key_opens_its_workspace_with_its_scopes(store: Store, clock: Any, entropy: Any) -> None:
     """The token proves an actor with the scope's permissions and the key's domains, and nothing more."""
@@ -58,6 +59,7 @@ async def test_a_key_opens_its_workspace_with_its_scopes(store: Store, clock: An
     assert again is actor
 
 
+@pytest.mark.asvs("13.3.1")
 @pytest.mark.claim("KEYS-1")
 async def test_a_token_is_nowhere_in_the_store(store: Store, clock: Any, entropy: Any) -> None:
     """No table holds a token, or more of it than its hint; the document pattern finds it, its checksum proves it."""
@@ -178,6 +180,7 @@ async def test_uses_are_noted_lazily(store: Store, clock: Any, entropy: Any) -> 
     assert listed.last_used == clock.now()
 
 
+@pytest.mark.asvs("8.2.2")
 @pytest.mark.claim("AUTHZ-2")
 async def test_another_workspaces_key_does_not_exist(store: Store, clock: Any, entropy: Any) -> None:
     """Listing shows one's own; revoking another's answers NotFound and leaves it working."""
@@ -189,6 +192,7 @@ async def test_another_workspaces_key_does_not_exist(store: Store, clock: Any, e
     await Doorkeeper(store).authenticate_key(_token(issued), "::1", now=clock.now())
 
 
+@pytest.mark.asvs("8.2.1")
 async def test_nobody_hands_out_more_than_they_hold(store: Store, clock: Any, entropy: Any) -> None:
     """A key that may manage keys but is bound to a domain makes only keys bound to it; a read key makes none."""
     bound = Actor(WS, "key", "key_x", frozenset(Permission), domains=frozenset({"a.test"}))
@@ -221,6 +225,7 @@ async def test_smtp_credentials_are_listed_apart(store: Store, clock: Any, entro
     assert [c.name for c in rest] == ["s0"]
 
 
+@pytest.mark.asvs("16.2.5")
 def test_no_module_of_identity_logs() -> None:
     """A token cannot reach a log from where it is handled: nothing there writes one."""
     import mailward.core.identity as package

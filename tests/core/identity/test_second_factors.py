@@ -86,6 +86,7 @@ def world(store: Store, clock: Any, entropy: Any) -> World:
     return World(store, clock, entropy)
 
 
+@pytest.mark.asvs("6.5.1")
 @pytest.mark.claim("AUTHN-3")
 async def test_a_code_of_the_app_works_once_however_it_is_spelled(world: World) -> None:
     """Attack 43: a code that signed in does not again: not as typed, not with blanks, not in another sign-in."""
@@ -125,6 +126,7 @@ async def test_digits_of_other_scripts_are_no_code(world: World) -> None:
         assert totp.six_digits(text) is None
 
 
+@pytest.mark.asvs("6.5.1", "6.5.2")
 @pytest.mark.claim("AUTHN-3")
 async def test_a_recovery_code_stands_in_once(world: World) -> None:
     """Ten codes are shown with the first factor; each signs in once, and none is in the store as shown."""
@@ -139,6 +141,7 @@ async def test_a_recovery_code_stands_in_once(world: World) -> None:
     assert not any(code in stored or code.replace("-", "") in stored for code in codes)
 
 
+@pytest.mark.asvs("6.5.1", "6.6.2", "6.6.3")
 @pytest.mark.claim("AUTHN-3")
 async def test_a_mailed_code_is_for_one_step_and_five_tries(world: World) -> None:
     """A code by mail works in the sign-in it was sent for, once, within ten minutes and five tries."""
@@ -171,6 +174,7 @@ async def test_a_mailed_code_is_for_one_step_and_five_tries(world: World) -> Non
         await world.second(late, sent)
 
 
+@pytest.mark.asvs("6.6.3")
 @pytest.mark.claim("AUTHN-3")
 async def test_tries_are_counted_before_they_are_looked_at(world: World) -> None:
     """Attack 43: while the guard refuses, even the right code does not sign in, and it is not used up by that."""
@@ -187,6 +191,7 @@ async def test_tries_are_counted_before_they_are_looked_at(world: World) -> None
         await world.second(ticket, app.at(world.now + 1 * STEP))
 
 
+@pytest.mark.asvs("7.4.3")
 @pytest.mark.claim("AUTHN-3")
 async def test_a_session_from_before_does_not_outlive_the_first_factor(world: World) -> None:
     """Attack 44: adding a factor ends every other session, and its own has to show the factor."""
@@ -202,6 +207,7 @@ async def test_a_session_from_before_does_not_outlive_the_first_factor(world: Wo
     assert session.id != own.session.id
 
 
+@pytest.mark.asvs("7.2.4")
 @pytest.mark.claim("AUTHN-3")
 async def test_a_workspace_can_ask_everybody_for_a_second_factor(world: World) -> None:
     """Who has none gets a session that is good for adding one, and for nothing else."""
@@ -237,6 +243,7 @@ async def test_operators_need_a_second_factor_whatever_their_workspace_says(worl
     assert (await world.alive(signed)).missing == "enrol"
 
 
+@pytest.mark.asvs("6.4.3")
 @pytest.mark.claim("AUTHN-3")
 async def test_a_reset_by_letter_is_no_way_around_the_factor(world: World) -> None:
     """Attack 44: the link asks for the factor, a mailed code does not count, and every session ends."""
@@ -272,6 +279,7 @@ async def test_a_reset_for_nobody_makes_nothing(world: World) -> None:
     ) is None
 
 
+@pytest.mark.asvs("7.5.1")
 @pytest.mark.claim("AUTHN-3")
 async def test_another_address_takes_both_letters_and_a_fresh_proof(world: World) -> None:
     """Attack 44: a stolen session cannot move the account to another address; the owner's letter has to agree."""
@@ -302,6 +310,7 @@ async def test_another_address_takes_both_letters_and_a_fresh_proof(world: World
         await agree(old.reveal())
 
 
+@pytest.mark.asvs("7.5.1")
 @pytest.mark.claim("AUTHN-3")
 async def test_changing_factors_takes_a_fresh_proof(world: World) -> None:
     """Attack 44: a session left open adds and removes nothing, and makes no recovery codes."""

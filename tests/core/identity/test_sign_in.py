@@ -68,6 +68,7 @@ def world(store: Store, clock: Any, entropy: Any) -> World:
     return World(store, clock, entropy)
 
 
+@pytest.mark.asvs("6.3.2", "6.4.1", "11.4.2")
 @pytest.mark.claim("AUTHN-1")
 async def test_the_setup_link_makes_the_owner_once(world: World) -> None:
     """It works once; then there is an owner with a workspace, and no other link is made."""
@@ -84,6 +85,7 @@ async def test_the_setup_link_makes_the_owner_once(world: World) -> None:
     assert (await world.store.read(workspace.id, lambda tx: tx.workspaces.get(workspace.id))) == workspace
 
 
+@pytest.mark.asvs("6.4.1")
 async def test_a_setup_link_expires_and_is_replaced(world: World) -> None:
     """An old link, one of 24 hours ago, and a wrong one are refused; a weak password does not use the link up."""
     first, second = await world.link(), await world.link()
@@ -102,6 +104,7 @@ async def test_a_setup_link_expires_and_is_replaced(world: World) -> None:
     await world.set_up(third)
 
 
+@pytest.mark.asvs("6.2.1")
 @pytest.mark.claim("AUTHN-1")
 @pytest.mark.parametrize(
     "password", ["password1234", "qwertyuiop12", "aaaaaaaaaaaaaaaa", "letmein", "", "owner@example.com", "x" * 1025]
@@ -114,6 +117,7 @@ def test_weak_passwords_are_refused_with_advice(password: str) -> None:
     assert len(refusal.value.public) > 20
 
 
+@pytest.mark.asvs("11.4.2")
 @pytest.mark.claim("AUTHN-1")
 async def test_old_parameters_are_upgraded_at_sign_in(world: World, entropy: Any) -> None:
     """A hash made with weaker parameters is replaced when its owner signs in, and still matches."""
@@ -156,6 +160,7 @@ async def test_every_failed_sign_in_answers_alike(world: World, monkeypatch: pyt
     assert not passwords.needs_rehash(passwords.NOBODY)
 
 
+@pytest.mark.asvs("7.3.1", "7.3.2", "7.6.1")
 @pytest.mark.claim("AUTHN-2")
 async def test_a_session_ends_when_idle_or_old(world: World) -> None:
     """12 idle hours end it; use keeps it, but not beyond 14 days."""
@@ -176,6 +181,7 @@ async def test_a_session_ends_when_idle_or_old(world: World) -> None:
         await world.who(used)
 
 
+@pytest.mark.asvs("7.4.1")
 @pytest.mark.claim("AUTHN-2")
 async def test_sessions_are_listed_and_revoked(world: World) -> None:
     """One by one, or all but the one in use; the next request is refused; another's session is not found."""
@@ -200,6 +206,7 @@ async def test_sessions_are_listed_and_revoked(world: World) -> None:
             await world.who(gone)
 
 
+@pytest.mark.asvs("13.3.1")
 @pytest.mark.claim("AUTHN-2")
 async def test_a_stolen_store_holds_no_token(world: World) -> None:
     """Neither session nor setup token is in any row."""
@@ -214,6 +221,7 @@ async def test_a_stolen_store_holds_no_token(world: World) -> None:
         assert secret not in repr(signed)
 
 
+@pytest.mark.asvs("6.2.2", "6.2.3", "7.4.3")
 async def test_changing_the_password_ends_the_other_sessions(world: World) -> None:
     """The old one must be proved; the session in use stays, the others end."""
     await world.owner()
@@ -278,6 +286,7 @@ async def test_nobody_gives_a_role_above_their_own(world: World) -> None:
         await _second(world, "fourth@example.com", Role.SUPER_ADMIN, boss)
 
 
+@pytest.mark.asvs("16.3.1")
 async def test_acts_on_access_are_in_the_log(world: World) -> None:
     """Set-up, sign-in, refusal and revocation each leave an entry, personal facts outside the leaf."""
     await world.owner()

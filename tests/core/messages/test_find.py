@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import pytest
+
 from mailward.app.store import Store, Tx
 from mailward.base.ids import WorkspaceId
 from mailward.core.messages import find as find_module
@@ -54,6 +56,7 @@ async def test_indexed_and_fresh_messages_are_found_alike(store: Store) -> None:
         assert [d.recipient for f in found for d in f.deliveries] == ["ann@x.test"] * 2
 
 
+@pytest.mark.asvs("8.4.1")
 async def test_another_workspace_finds_nothing(store: Store) -> None:
     """Search stays in its workspace, even with its key."""
     await fill(store, 3)

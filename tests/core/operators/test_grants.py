@@ -169,6 +169,7 @@ async def test_a_grant_cannot_be_widened_or_prolonged(rig: Rig) -> None:
     assert not wide.is_live(rig.now)
 
 
+@pytest.mark.asvs("16.5.3")
 @pytest.mark.claim("AUTHZ-3")
 async def test_without_the_log_nothing_is_read(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the customer's log cannot be written the read fails and what it found is not handed out."""

@@ -25,6 +25,7 @@ def _attachment(n: int = 1) -> list[dict[str, str]]:
     return [{"filename": "a.txt", "content": "aGk="}] * n
 
 
+@pytest.mark.asvs("1.3.3", "1.4.2", "2.2.1", "2.2.2", "2.2.3", "8.2.3", "15.3.3", "15.3.5")
 @pytest.mark.parametrize(
     ("change", "code", "field"),
     [
@@ -67,6 +68,7 @@ async def test_limit_code(api: httpx.AsyncClient, change: dict[str, Any], code: 
     assert told["request_id"] == answer.headers["x-request-id"]
 
 
+@pytest.mark.asvs("1.5.2", "15.2.2", "15.3.5")
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
@@ -96,6 +98,7 @@ async def test_hostile_json(api: httpx.AsyncClient, body: bytes, status: int, co
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+@pytest.mark.asvs("5.2.1")
 async def test_body_too_large_is_refused_before_it_is_read(site: Site) -> None:
     """A body that is announced larger than the limit is 413 at once; one that lies about its length is 400."""
     async with site.client() as client:
@@ -107,6 +110,7 @@ async def test_body_too_large_is_refused_before_it_is_read(site: Site) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "request_incomplete")
 
 
+@pytest.mark.asvs("15.2.2")
 async def test_bodies_in_flight_are_bounded() -> None:
     """When the process holds as much request data as it may, a new body is told to come back."""
     site = make_site(WebLimits(in_flight=1000))
@@ -117,6 +121,7 @@ async def test_bodies_in_flight_are_bounded() -> None:
         assert (await post(client, "/v1/messages", SEND)).status_code == 202
 
 
+@pytest.mark.asvs("3.5.1", "3.5.2")
 async def test_media_type(api: httpx.AsyncClient) -> None:
     """Another media type, charset or a compressed body is 415: form posts from a web page cannot reach a handler."""
     for headers in (
@@ -155,6 +160,7 @@ async def test_scopes(site: Site) -> None:
         assert (await post(client, "/v1/messages", SEND)).status_code == 202
 
 
+@pytest.mark.asvs("4.1.2", "12.2.1")
 async def test_plain_http_from_elsewhere_is_refused(site: Site) -> None:
     """A key is not read from a connection that others can listen to."""
     async with site.client(peer="192.0.2.7") as client:
@@ -167,6 +173,7 @@ async def test_plain_http_from_elsewhere_is_refused(site: Site) -> None:
         assert "max-age" in answer.headers["strict-transport-security"]
 
 
+@pytest.mark.asvs("2.4.1")
 async def test_rates() -> None:
     """Past the quota it is 429 with Retry-After, and the headers count down; another class is not touched."""
     rates = default_rates() | {RateClass.READ: Rate("read", 2, 60)}
@@ -182,6 +189,7 @@ async def test_rates() -> None:
         assert (await client.get("/v1/workspace")).status_code == 200
 
 
+@pytest.mark.asvs("2.4.1")
 async def test_failed_credentials_are_limited_by_address() -> None:
     """Guessing keys is 429 after the quota for that address; another address is still told 401."""
     rates = default_rates() | {RateClass.AUTH_FAILURE: Rate("auth-failure", 3, 60)}
@@ -200,6 +208,7 @@ async def test_limiter_stays_small() -> None:
     assert len(limiter._buckets) <= 100
 
 
+@pytest.mark.asvs("1.4.2", "15.3.5", "15.3.7")
 async def test_query(api: httpx.AsyncClient) -> None:
     """Unknown, repeated and half-typed parameters are refused by name."""
     for query, code, field in (
@@ -219,6 +228,7 @@ async def test_query(api: httpx.AsyncClient) -> None:
     assert (await api.get("/v1/messages?limit=10&since=2030-01-01T00:00:00Z&from=ada@example.com")).status_code == 200
 
 
+@pytest.mark.asvs("3.4.2", "13.4.4")
 async def test_methods_and_paths(api: httpx.AsyncClient) -> None:
     """A method that is not served is 405 with Allow, override headers change nothing, unknown paths are 404."""
     answer = await api.request("PUT", "/v1/messages")
@@ -232,6 +242,7 @@ async def test_methods_and_paths(api: httpx.AsyncClient) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.asvs("13.4.2", "16.5.1")
 async def test_unknown_error_is_internal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error nobody foresaw says "internal error": no class name, no text of it."""
 
@@ -246,6 +257,7 @@ async def test_unknown_error_is_internal(site: Site, monkeypatch: pytest.MonkeyP
     assert "KeyError" not in answer.text
 
 
+@pytest.mark.asvs("3.2.1", "3.4.4", "3.4.5", "3.4.6", "14.2.2", "14.3.2")
 async def test_security_headers(api: httpx.AsyncClient) -> None:
     """Every answer, also a refusal, is neither cached nor framed nor sniffed."""
     for path in ("/v1/workspace", "/v1/nothing", "/healthz", "/v1/messages/msg_x"):
@@ -256,6 +268,7 @@ async def test_security_headers(api: httpx.AsyncClient) -> None:
         assert "Authorization" in headers["vary"]
 
 
+@pytest.mark.asvs("15.3.7")
 async def test_ambiguous_requests(site: Site) -> None:
     """Two Host, two Content-Type, two Authorization, chunks, too many headers: refused and the connection closed."""
     async with site.client() as client:

@@ -56,6 +56,7 @@ _LONG = bool(os.environ.get("MAILWARD_SOAK"))
 _TURN, _SCOPES = cycle((True, True, False)), cycle(KEYS)
 
 
+@pytest.mark.asvs("1.4.2", "2.1.1", "2.2.1")
 @pytest.mark.soak
 @pytest.mark.claim("KEYS-2")
 @schema.parametrize()

@@ -25,6 +25,7 @@ async def test_accepted(site: Site, api: httpx.AsyncClient) -> None:
     assert item.tags == ("x",)
 
 
+@pytest.mark.asvs("2.2.3")
 async def test_unverified_domain(api: httpx.AsyncClient) -> None:
     """A sender whose domain is not verified is 403."""
     answer = await post(api, "/v1/messages", SEND | {"from": "a@other.example"})
@@ -189,6 +190,7 @@ async def test_raw_names_every_domain_it_speaks_for(site: Site, api: httpx.Async
     assert set(item.domains) == {"example.com", "other.example", "third.example"}
 
 
+@pytest.mark.asvs("2.2.3")
 async def test_broadcast_needs_a_way_out(site: Site, api: httpx.AsyncClient) -> None:
     """A broadcast without List-Unsubscribe is refused; with a URL it carries the one-click pair of RFC 8058."""
     answer = await post(api, "/v1/messages", SEND | {"stream": "broadcast"})
@@ -204,6 +206,7 @@ async def test_broadcast_needs_a_way_out(site: Site, api: httpx.AsyncClient) -> 
 EVIL = ["a\r\nBcc: x@y.example", "a\nb", "a\x00b", "=?UTF-8?Q?=0A?=Bcc: x@y.example", "a\u2028b", "a\u0085b"]
 
 
+@pytest.mark.asvs("1.3.3", "1.3.11")
 @pytest.mark.parametrize("evil", EVIL)
 @pytest.mark.parametrize("where", ["subject", "from", "to", "reply_to", "headers", "filename", "content_id"])
 async def test_header_injection(site: Site, api: httpx.AsyncClient, where: str, evil: str) -> None:

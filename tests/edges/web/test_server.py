@@ -128,6 +128,7 @@ SMUGGLING = [
 ]
 
 
+@pytest.mark.asvs("4.2.1")
 @pytest.mark.parametrize("rest", SMUGGLING, ids=repr)
 def test_request_smuggling(port: int, rest: bytes) -> None:
     """A request whose end can be read in two ways is refused once and the connection closed: no second answer."""
@@ -139,6 +140,7 @@ def test_request_smuggling(port: int, rest: bytes) -> None:
     assert b"ws_" not in answer
 
 
+@pytest.mark.asvs("4.2.1")
 def test_equal_lengths_are_one(port: int) -> None:
     """The same Content-Length twice is one value (RFC 9110 section 8.6): what follows the body is the next request."""
     head = b"POST /v1/messages HTTP/1.1\r\n" + HOST + KEY + b"Content-Type: application/json\r\n"
@@ -216,6 +218,7 @@ async def _talk(port: int, context: ssl.SSLContext, request: bytes) -> tuple[byt
     return answer, version
 
 
+@pytest.mark.asvs("12.1.1")
 async def test_tls(secure: tuple[int, ssl.SSLContext]) -> None:
     """Over TLS a message is accepted and HSTS is told; 1.2 is the oldest version spoken."""
     port, context = secure

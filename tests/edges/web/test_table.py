@@ -65,6 +65,7 @@ def test_two_operations_do_not_share_a_place() -> None:
         by_path([_operation(), _operation(path="/v1/y")])
 
 
+@pytest.mark.asvs("6.3.4", "13.4.5")
 def test_every_operation_of_the_api_needs_a_permission() -> None:
     """Nothing under /v1 is public; what is public is this short list."""
     assert all(isinstance(op.permission, Permission) for op in api.operations())
@@ -72,6 +73,7 @@ def test_every_operation_of_the_api_needs_a_permission() -> None:
     assert public == {"/healthz", "/readyz", "/openapi.json", "/problems", "/problems/{code}", "/leaked-keys"}
 
 
+@pytest.mark.asvs("3.5.3")
 def test_reading_never_changes_and_changing_is_never_get() -> None:
     """GET asks for a reading permission, everything else for a changing or sending one (or a check by POST)."""
     reading = {p for p in Permission if p.value.endswith(".read")} | {Permission.MESSAGE_CONTENT}
@@ -79,6 +81,7 @@ def test_reading_never_changes_and_changing_is_never_get() -> None:
         assert (op.permission in reading) == (op.method == "GET") or op.name == "checkSuppression", op.name
 
 
+@pytest.mark.asvs("2.1.1")
 def test_the_document_names_every_operation() -> None:
     """Each operation is in the schema with its security, its refusals and an answer; every error code is explained."""
     operations = app.table(FakeReadiness())
@@ -94,6 +97,7 @@ def test_the_document_names_every_operation() -> None:
     assert not told["components"]["schemas"]["SendRequest"]["additionalProperties"]
 
 
+@pytest.mark.asvs("13.4.5")
 async def test_public_part(site: Site) -> None:
     """Health, readiness, schema and the meaning of codes are there without a key."""
     async with site.client(None, peer="192.0.2.1") as client:
@@ -109,6 +113,7 @@ async def test_public_part(site: Site) -> None:
         assert (head.status_code, head.content) == (200, b"")
 
 
+@pytest.mark.asvs("16.2.5")
 async def test_logs_carry_no_content(site: Site) -> None:
     """One line a request, with ids and numbers; no address, subject, text or key in it."""
     async with site.client() as client:
@@ -123,6 +128,7 @@ async def test_logs_carry_no_content(site: Site) -> None:
     assert lines[0]["status"] == 202
 
 
+@pytest.mark.asvs("13.4.5")
 async def test_metrics() -> None:
     """Requests are counted by operation and class of status; the labels hold nothing a caller sent."""
     registry = CollectorRegistry()

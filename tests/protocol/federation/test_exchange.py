@@ -68,12 +68,14 @@ def come(token: str, keys: Any = None, again: Any = None, me: Any = None, at: En
         return said
 
 
+@pytest.mark.asvs("10.1.1")
 def test_a_right_token_says_who_it_was() -> None:
     """Subject, verified address and name of a token that is right in every part."""
     assert come(signed(good())) == Said("42", "olive@example.com", "Olive")
     assert come(signed(good(aud=["client-1", "other"], azp="client-1"))).subject == "42"
 
 
+@pytest.mark.asvs("6.8.2", "9.2.1", "9.2.3", "10.5.1", "10.5.4")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -126,6 +128,7 @@ FORGERIES: dict[str, Callable[[], str]] = {
 }
 
 
+@pytest.mark.asvs("6.8.2", "9.1.1", "9.1.2", "9.1.3")
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_forged_token_is_refused(name: str) -> None:
     """alg none, key confusion, header tricks, wrong keys, altered claims: none of it is believed."""
@@ -133,6 +136,7 @@ def test_a_forged_token_is_refused(name: str) -> None:
         come(FORGERIES[name]())
 
 
+@pytest.mark.asvs("9.1.3")
 def test_a_rotated_key_is_fetched_once() -> None:
     """A key that is not known is looked for again, once; then the token stands or falls."""
     assert come(signed(good(), NEXT), published(KEY), published(KEY, NEXT)).subject == "42"
@@ -140,6 +144,7 @@ def test_a_rotated_key_is_fetched_once() -> None:
         come(signed(good(), NEXT), published(KEY), published(KEY))
 
 
+@pytest.mark.asvs("6.8.1")
 @pytest.mark.parametrize("verified", [None, False, "true", 1])
 def test_an_address_that_is_not_verified_is_not_taken(verified: Any) -> None:
     """Exactly true counts; what a provider only claims is not even kept."""
@@ -155,6 +160,7 @@ def test_user_information_of_somebody_else_is_not_used() -> None:
         come(token, me=more | {"sub": "43"})
 
 
+@pytest.mark.asvs("2.3.1", "7.6.2", "10.1.2", "10.2.1", "10.2.2")
 def test_an_answer_counts_for_the_browser_that_asked() -> None:
     """State of another browser, provider, purpose or session, too late, or a cookie that was altered: refused."""
     out = begun()
@@ -179,6 +185,7 @@ def test_an_answer_counts_for_the_browser_that_asked() -> None:
             proofs.come_back(cookie, name, state, now=now, bound=bound)
 
 
+@pytest.mark.asvs("1.2.2", "10.2.1")
 def test_the_way_out_asks_for_a_code_with_pkce() -> None:
     """The browser is sent with S256, state and nonce; the secret and the verifier are not in the address."""
     url = urlsplit(proofs.authorization_url(ME, AT, begun(), BACK))
@@ -189,6 +196,7 @@ def test_the_way_out_asks_for_a_code_with_pkce() -> None:
     assert len({begun().state, begun().nonce, begun().verifier, begun().challenge}) == 4
 
 
+@pytest.mark.asvs("9.1.2", "10.5.3")
 def test_discovery_is_the_issuers_own() -> None:
     """Another issuer's document, one without TLS, or one that signs with shared secrets only, is not used."""
     fine = {
@@ -204,6 +212,7 @@ def test_discovery_is_the_issuers_own() -> None:
             provider.read_discovery(ISSUER, fine | change)
 
 
+@pytest.mark.asvs("10.5.2")
 @pytest.mark.parametrize(
     ("emails", "email"),
     [

@@ -229,6 +229,7 @@ def test_raw_holds_the_message_octet_for_octet() -> None:
     assert b'name="envelope[to]"\r\n\r\nhelp@in.example.com\r\n' in rest
 
 
+@pytest.mark.asvs("5.4.2")
 def test_names_of_files_cannot_break_out_of_their_header() -> None:
     """Quotes and line breaks in a name are percent-encoded."""
     bad = File('a"\r\nX: y', "text/csv\r\nX: z", "attachment", None, 1, b"x")

@@ -116,6 +116,7 @@ def test_any_bytes_are_read(data: bytes) -> None:
     parameters.parse(data)
 
 
+@pytest.mark.asvs("5.3.2", "5.4.2")
 @pytest.mark.parametrize(
     ("name", "safe"),
     [

@@ -53,6 +53,7 @@ def test_display(raw: bytes, shown: str) -> None:
     assert words.decode(raw) == shown
 
 
+@pytest.mark.asvs("1.1.1", "1.3.11")
 @pytest.mark.parametrize("control", ["=0A", "=0D", "=00", "=0D=0A", "=E2=80=A8", "=C2=85", "=7F", "=1B"])
 def test_decoding_makes_no_line(control: str) -> None:
     """CVE-2024-6923: an encoded line break is shown as U+FFFD and never becomes one."""

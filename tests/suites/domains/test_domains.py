@@ -91,6 +91,7 @@ def world(store: Store, clock: Any, entropy: Any) -> World:
     return World(store, clock, entropy)
 
 
+@pytest.mark.asvs("2.3.1")
 async def test_a_domain_sends_only_once_proven(world: World) -> None:
     """Added, it is in no snapshot; with its records published and seen, it is, with both keys."""
     domain = await world.add("Shop.Example.com.")
@@ -121,6 +122,7 @@ async def test_without_its_own_return_path_ours_is_used(world: World) -> None:
     assert sending.return_path == NAMES.bounce_host
 
 
+@pytest.mark.asvs("2.3.4")
 async def test_a_name_is_verified_in_one_workspace(world: World) -> None:
     """Another workspace with its own records published is refused, without a word about who has it."""
     await world.verified("example.com")

@@ -47,6 +47,7 @@ async def test_a_body_is_sealed_where_it_lies(store: Store, tmp_path: Path) -> N
     assert not any(b"unmistakable" in p.read_bytes() for p in files)
 
 
+@pytest.mark.asvs("11.3.3")
 async def test_a_touched_body_is_corrupt(store: Store, tmp_path: Path) -> None:
     """One octet changed, or another message's record in its place, and it does not open."""
     first, second = await accept(store, 1, b"first body"), await accept(store, 2, b"other body")

@@ -45,6 +45,7 @@ async def test_what_resolved_is_there_for_others(store: Store, another: Another)
     assert await count(further) == 1
 
 
+@pytest.mark.asvs("2.3.3")
 async def test_a_verb_that_fails_leaves_nothing_and_harms_nobody(store: Store) -> None:
     """Of verbs that run side by side, the one that raises is undone, and only that one."""
 
@@ -96,6 +97,7 @@ async def test_a_group_that_fails_as_a_whole_stays_apart(store: Store) -> None:
     assert counters[OTHER_ID] == 1
 
 
+@pytest.mark.asvs("16.5.2")
 async def test_the_store_is_away_and_comes_back(store: Store, away: Away) -> None:
     """Meanwhile a message is refused as Unavailable with nothing of it left; afterwards mail goes on by itself."""
     await put(store, submission(1))
@@ -121,6 +123,7 @@ def _parts(store: Store, table: str) -> list[str]:
     return ["t_deliveries", "t_open_deliveries"]
 
 
+@pytest.mark.asvs("2.3.4")
 async def test_two_processes_give_one_answer_to_an_idempotency_key(store: Store, another: Another) -> None:
     """The same key through two processes at once: one message, and the same receipt for everybody."""
     further = await another()
@@ -162,6 +165,7 @@ async def test_no_message_slips_past_a_revocation_in_another_process(store: Stor
         await put(store, submission(1000))
 
 
+@pytest.mark.asvs("8.4.1")
 async def test_a_workspace_sees_and_changes_only_its_own(store: Store) -> None:
     """Another workspace's message is not found, not listed, not moved and not counted."""
     mine = await put(store, submission(1))
@@ -184,6 +188,7 @@ async def test_a_workspace_sees_and_changes_only_its_own(store: Store) -> None:
     assert await count(store, OTHER_ID) == 1
 
 
+@pytest.mark.asvs("8.4.1")
 async def test_a_workspaces_transaction_does_not_reach_the_installation(store: Store) -> None:
     """What belongs to no workspace, and the queue of all, is refused in a workspace's scope by the store itself."""
     await put(store, submission(1), workspace=OTHER)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.ids import SessionId, UserId, WorkspaceId
@@ -50,6 +52,7 @@ async def test_a_factor_comes_back_as_it_was_stored(store: Store, clock: Any) ->
     assert await store.system_read(lambda tx: tx.factors.by_handle(b"other")) is None
 
 
+@pytest.mark.asvs("2.3.4", "6.5.1")
 async def test_a_counter_only_grows(store: Store, clock: Any) -> None:
     """The same step is taken once, an earlier one never: of two at once, one."""
     now = clock.now()
@@ -125,6 +128,7 @@ async def test_what_ended_is_forgotten(store: Store, clock: Any) -> None:
     assert await store.system_write(lambda tx: tx.factors.forget(device.expires)) == 2
 
 
+@pytest.mark.asvs("7.2.4")
 async def test_a_renewed_session_answers_to_its_new_token_only(store: Store, clock: Any) -> None:
     """Rotation keeps the session and changes its token and what was proved in it."""
     now = clock.now()

@@ -23,6 +23,7 @@ DIGESTS = Digests(bytes(32))
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
+@pytest.mark.asvs("2.3.4", "6.3.1")
 async def test_tries_made_at_once_are_as_few_as_tries_in_a_row(store: Store) -> None:
     """Of forty tries at one account side by side, five are taken before a challenge is asked."""
 
@@ -64,6 +65,7 @@ async def test_a_right_try_is_given_back(store: Store) -> None:
     assert await store.system_read(lambda tx: tries.wrong_so_far(tx, "password", tried)) == 0
 
 
+@pytest.mark.asvs("2.4.1")
 async def test_a_challenge_is_spent_once(store: Store) -> None:
     """The second to spend a solution is told so."""
     until = NOW + timedelta(minutes=10)
@@ -94,6 +96,7 @@ async def test_sign_ins_and_links_come_back_as_they_were(store: Store, entropy: 
     assert not await store.system_write(lambda tx: tx.guard.take_link(b"h" * 32, NOW))
 
 
+@pytest.mark.asvs("16.3.3")
 async def test_what_several_processes_saw_adds_up_to_one_alert(store: Store, entropy: SeededEntropy) -> None:
     """Twelve accounts that failed from one source, half seen here and half there, raise one alert, once."""
     slot = slot_of(NOW.timestamp())

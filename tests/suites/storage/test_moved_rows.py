@@ -15,6 +15,7 @@ from tests.raw import raw
 CONTENT = b"Subject: hello\r\n\r\nplanted-marker-91ab\r\n"
 
 
+@pytest.mark.asvs("8.4.1")
 @pytest.mark.claim("AUTHZ-2")
 async def test_a_message_moved_to_another_workspace_cannot_be_opened_there(
     store: Store, clock: MovingClock, entropy: SeededEntropy, tmp_path: Path
@@ -33,6 +34,7 @@ async def test_a_message_moved_to_another_workspace_cannot_be_opened_there(
     assert await rig.read(theirs, B) == CONTENT, "what is theirs they can still read"
 
 
+@pytest.mark.asvs("8.4.1", "11.3.3")
 @pytest.mark.claim("AUTHZ-2")
 async def test_a_data_key_moved_to_another_workspace_opens_nothing(
     store: Store, clock: MovingClock, entropy: SeededEntropy, tmp_path: Path

@@ -32,6 +32,7 @@ def fetch(url: str) -> tuple[bytes, dict[str, str]]:
         return answer.read(), {k.lower(): v for k, v in answer.headers.items()}
 
 
+@pytest.mark.asvs("5.4.1", "5.4.2")
 async def test_whoever_has_the_url_gets_the_octets(s3: int, bucket_name: str) -> None:
     """Each URL gives its file, as a download, with a header nobody can break out of."""
     store = AttachmentStore(open_client(place(s3, bucket_name)), expires=timedelta(hours=72))

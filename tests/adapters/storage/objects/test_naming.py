@@ -44,6 +44,7 @@ def test_an_example() -> None:
     assert object_name(segment_number(day, 7, 0x1ABCDEF)) == "segments/20261121/000007/1abcdef"
 
 
+@pytest.mark.asvs("5.3.2")
 @pytest.mark.parametrize(
     "name",
     [

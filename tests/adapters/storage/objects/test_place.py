@@ -87,6 +87,7 @@ async def tls_proxy(s3: int, authority: trustme.CA) -> AsyncIterator[FaultProxy]
     await made.stop()
 
 
+@pytest.mark.asvs("12.3.4")
 @pytest.mark.claim("TRANSIT-6")
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_the_store_is_verified(

@@ -28,6 +28,7 @@ def test_anything_less_than_verify_full_is_refused(mode: str) -> None:
         Access(REMOTE + mode).tls()
 
 
+@pytest.mark.asvs("12.3.4")
 @pytest.mark.claim("TRANSIT-6")
 def test_verify_full_checks_certificate_and_name() -> None:
     """The context demands a certificate for the name that was asked for, over TLS 1.2 or newer."""
@@ -113,6 +114,7 @@ async def test_a_verified_server_is_used(tls: Tls) -> None:
     await part(db)
 
 
+@pytest.mark.asvs("12.3.4")
 @pytest.mark.claim("TRANSIT-6")
 @pytest.mark.parametrize(("host", "known"), [("127.0.0.1", True), ("localhost", False)])
 async def test_an_impostor_is_not(tls: Tls, host: str, known: bool) -> None:

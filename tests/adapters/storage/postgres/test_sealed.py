@@ -41,6 +41,7 @@ def test_a_value_moved_elsewhere_does_not_open(table: str, name: str, workspace:
         keys.column(table, name, daily=True).open(workspace, row, sealed)
 
 
+@pytest.mark.asvs("11.3.3")
 @pytest.mark.parametrize("cut", [0, 5, 12, 27])
 def test_a_damaged_value_does_not_open(cut: int) -> None:
     """A value that is short or changed anywhere is Corrupt, not garbage."""

@@ -13,6 +13,7 @@ from tests.adapters.storage.postgres.conftest import OpenStore
 from tests.postgres_server import PostgresServer
 
 
+@pytest.mark.asvs("13.2.2")
 async def test_our_role_is_fit_and_a_superuser_is_not(
     postgres_server: PostgresServer, database: str, open_store: OpenStore
 ) -> None:

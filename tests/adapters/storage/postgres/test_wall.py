@@ -112,6 +112,7 @@ async def test_every_table_with_an_owner_forces_its_policies(admin: Any) -> None
         assert tuple(flags) == (True, True), table
 
 
+@pytest.mark.asvs("8.4.1")
 @pytest.mark.claim("AUTHZ-2")
 async def test_without_a_workspace_no_row_is_seen(admin: Any, app: Any) -> None:
     """Raw SQL on the application's role, bound to no workspace, finds nothing in any table, or is refused."""
@@ -124,6 +125,7 @@ async def test_without_a_workspace_no_row_is_seen(admin: Any, app: Any) -> None:
             assert not await rows_or_refusal(app, scope, f"SELECT * FROM {name}"), (table, scope)
 
 
+@pytest.mark.asvs("8.4.1")
 @pytest.mark.claim("AUTHZ-2")
 async def test_a_workspace_sees_its_own_rows_and_no_others(admin: Any, app: Any) -> None:
     """Bound to a workspace, every table it may read shows exactly its own rows, even when asked for others by name."""
@@ -139,6 +141,7 @@ async def test_a_workspace_sees_its_own_rows_and_no_others(admin: Any, app: Any)
     assert readable > 20
 
 
+@pytest.mark.asvs("8.4.1")
 @pytest.mark.claim("AUTHZ-2")
 async def test_a_workspace_changes_no_foreign_row(admin: Any, app: Any) -> None:
     """Bound to a workspace, nothing is inserted for another, updated, deleted, or given away, in any table."""
@@ -183,6 +186,7 @@ async def test_the_own_row_can_be_written(admin: Any, app: Any) -> None:
     assert taken > 15
 
 
+@pytest.mark.asvs("13.2.2")
 @pytest.mark.claim("AUTHZ-2")
 @pytest.mark.claim("NET-1")
 @pytest.mark.parametrize(
@@ -227,6 +231,7 @@ async def test_the_application_cannot_lift_the_wall(app: Any, statement: str) ->
             await transaction.rollback()
 
 
+@pytest.mark.asvs("13.2.2")
 async def test_the_application_owns_nothing(admin: Any) -> None:
     """No object of the database belongs to the application's roles, and none of them is more than a plain role."""
     names = ["mailward_app", "mailward_tenant", "mailward_system"]
