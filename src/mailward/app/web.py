@@ -54,15 +54,17 @@ from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.domains.keys import FreshKeys
 from mailward.core.identity.passkeys import site_of
 from mailward.core.identity.sign_in import Means, SignIn
-from mailward.edges.web.app import Front, build
+from mailward.edges.web.app import Front, build, table
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.ports import Surroundings
 from mailward.edges.web.dashboard.site import routes
 from mailward.edges.web.endpoint import Services
 from mailward.edges.web.limits import RateClass, WebLimits, default_rates
 from mailward.edges.web.public.metrics import RequestMetrics
+from mailward.edges.web.openapi import document
 from mailward.edges.web.public.notifications import sns_route
 from mailward.edges.web.schema.audit import AuditExportQuery
+from mailward.edges.web.reference.site import routes as reference_routes
 from mailward.edges.web.trust.site import routes as public_routes
 from mailward.policy.access import Actor
 from mailward.policy.egress import networks
@@ -297,12 +299,15 @@ def web_application(worker: Parts) -> Front:
         secure=settings.http.public_url.startswith("https:"),
     )
     mounts = routes(platform, surroundings, i.entropy, services.origin, PublicArea(i))
-    mounts = [*public_routes(PublicReader(i), settings.http.public_url, services.origin, services.limiter), *mounts]
+    public = settings.http.public_url
+    mounts = [*reference_routes(lambda: document(table(ready)), public, services.origin, services.limiter), *mounts]
+    mounts = [*public_routes(PublicReader(i), public, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
+    ready = Ready(worker)
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
     return build(
         services,
-        Ready(worker),
+        ready,
         mounts=mounts,
         metrics=RequestMetrics(worker.metrics.registry),
         requests=worker.requests,

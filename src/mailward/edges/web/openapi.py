@@ -95,6 +95,8 @@ def _operation(op: Operation) -> dict[str, Any]:
         "security": [] if isinstance(op.permission, Public) else [{"bearer": []}, {"basic": []}],
     }
     told["description"] = " ".join(filter(None, (op.description, _permission(op))))
+    if op.errors:
+        told["x-problem-codes"] = sorted(op.errors)
     if op.takes_body:
         told["requestBody"] = {"required": True, "content": _request_content(op)}
     return told
