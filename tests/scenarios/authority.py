@@ -151,6 +151,7 @@ class Pebble(Peer):
             "tlsPort": free_port(),
             "ocspResponderURL": "",
             "externalAccountBindingRequired": False,
+            "certificateValidityPeriod": 90 * 86400,
         }
         config = self.folder / "pebble.json"
         config.write_text(json.dumps({"pebble": settings}))

@@ -13,8 +13,6 @@ class ListenerTls:
     """"TLSv1.2" or "TLSv1.3": the oldest version that is spoken."""
     suites: tuple[str, ...]
     """For TLS 1.2, the best first, and ours is the order that counts. TLS 1.3 has no weak suites to leave out."""
-    groups: tuple[str, ...]
-    """Curves for the key exchange, the best first."""
 
 
 # Mozilla's intermediate profile without finite-field groups (DHE): forward secrecy and authenticated encryption only.
@@ -28,5 +26,4 @@ LISTENERS = ListenerTls(
         "ECDHE-ECDSA-CHACHA20-POLY1305",
         "ECDHE-RSA-CHACHA20-POLY1305",
     ),
-    groups=("X25519", "prime256v1", "secp384r1"),
 )

@@ -1,4 +1,4 @@
-"""TRANSIT-1 and TRANSIT-2, asked of the listeners that run."""
+"""TRANSIT-1, TRANSIT-2 and TRANSIT-3, asked of the listeners that run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ import contextlib
 import re
 import ssl
 import warnings
+from datetime import timedelta
+
+from cryptography import x509
 
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
+from mailward.app.receiving import DEFAULT
 from mailward.app.settings import is_loopback, split_address
+from mailward.core.certificates import order
+from mailward.core.certificates.model import when
 from mailward.core.evidence.model import Finding, failed, not_configured, passed
 
 _SECONDS = 10.0
@@ -133,32 +139,86 @@ async def the_api_needs_tls(context: Context) -> Finding:
 
 @check("TRANSIT-1")
 async def old_tls_fails(context: Context) -> Finding:
-    """TLS 1.0 and 1.1 handshakes fail and TLS 1.2 and 1.3 ones succeed on every implicit-TLS listener."""
-    listeners = context.settings.submission.implicit
+    """On every listener that speaks TLS, versions 1.0 and 1.1 and weak suites fail, 1.2 and 1.3 succeed."""
+    listeners = tls_listeners(context)
     if not listeners:
         return not_configured("no TLS listener")
-    expected = {
-        ssl.TLSVersion.TLSv1: False,
-        ssl.TLSVersion.TLSv1_1: False,
-        ssl.TLSVersion.TLSv1_2: True,
-        ssl.TLSVersion.TLSv1_3: True,
-    }
-    for address in listeners:
-        for version, wanted in expected.items():
-            if await _handshake(address, version) is not wanted:
+    for address, starttls in listeners:
+        for version, wanted in _EXPECTED.items():
+            if (await shown(address, starttls, lenient(version)) is not None) is not wanted:
                 return failed(f"{address}: {version.name} {'fails' if wanted else 'is accepted'}")
-    return passed(f"asked {', '.join(listeners)}: TLS 1.0 and 1.1 fail, 1.2 and 1.3 succeed")
+        if await shown(address, starttls, _weak()) is not None:
+            return failed(f"{address}: a suite without forward secrecy or with CBC is accepted")
+    names = ", ".join(address for address, _ in listeners)
+    return passed(f"asked {names}: TLS 1.0, 1.1 and weak suites fail, 1.2 and 1.3 succeed")
 
 
-async def _handshake(address: str, version: ssl.TLSVersion) -> bool:
-    host, port = split_address(address)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # read from settings, not bound
+@check("TRANSIT-3")
+async def the_newest_certificate_is_served(context: Context) -> Finding:
+    """What an authority issued last is valid, not overdue for renewal, and what every TLS listener shows."""
+    if not context.settings.tls.acme.directory:
+        return not_configured("no authority is set (tls.acme); certificates are files, or self-signed")
+    held = await context.store.system_read(lambda tx: tx.certificates.newest())
+    standing = await context.store.system_read(order.standing)
+    if held is None:
+        return failed("the authority has issued nothing yet" + (f": {standing.error}" if standing.error else ""))
+    now = context.clock.now()
+    if held.expires <= now:
+        return failed(f"the certificate expired on {held.expires:%Y-%m-%d %H:%M} UTC")
+    # A day of grace: an order may wait for its pause after a failure.
+    if when(held, standing, 0.0) + timedelta(days=1) < now and standing.failures:
+        return failed(f"renewal is overdue after {standing.failures} failures: {standing.error}")
+    listeners = tls_listeners(context)
+    for address, starttls in listeners:
+        der = await shown(address, starttls, lenient())
+        if der is None:
+            return failed(f"{address} does not speak TLS; is the platform running?")
+        if (serial := f"{x509.load_der_x509_certificate(der).serial_number:x}") != held.serial:
+            return failed(f"{address} shows the certificate {serial}, not the newest, {held.serial}")
+    return passed(f"{len(listeners)} listeners show {held.serial}, valid until {held.expires:%Y-%m-%d}")
+
+
+_EXPECTED = {
+    ssl.TLSVersion.TLSv1: False,
+    ssl.TLSVersion.TLSv1_1: False,
+    ssl.TLSVersion.TLSv1_2: True,
+    ssl.TLSVersion.TLSv1_3: True,
+}
+
+
+def tls_listeners(context: Context) -> list[tuple[str, bool]]:
+    """(address:port, by STARTTLS) of all listeners that speak TLS."""
+    s = context.settings
+    implicit = [a for a in s.http.listen if s.http.speaks_tls(a)] + list(s.submission.implicit)
+    mx = [a for a in s.mx.listen if a != DEFAULT]
+    return [(a, False) for a in implicit] + [(a, True) for a in (*s.submission.starttls, *mx)]
+
+
+def _weak() -> ssl.SSLContext:
+    """A client of TLS 1.2 that offers what must not be taken: CBC, and key exchange without forward secrecy."""
+    context = lenient(ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers("AES128-SHA:AES256-SHA256:AES128-GCM-SHA256:ECDHE+AES+SHA:ECDHE+AES+SHA256:!AESGCM:@SECLEVEL=0")
+    return context
+
+
+async def shown(address: str, starttls: bool, client: ssl.SSLContext) -> bytes | None:
+    """The certificate (DER) of a handshake, None when there is none."""
     try:
+        talk = await Talk.open(address)
+    except OSError:
+        return None
+    try:
+        if starttls:
+            await talk.answer()
+            await talk.say("EHLO verify.invalid")
+            if not (await talk.say("STARTTLS")).startswith("220"):
+                return None
         async with asyncio.timeout(_SECONDS):
-            _, writer = await asyncio.open_connection(host, port, ssl=lenient(version))
-    except (OSError, ssl.SSLError):
-        return False
-    writer.transport.abort()
-    with contextlib.suppress(OSError, ssl.SSLError):
-        await writer.wait_closed()
-    return True
+            await talk.writer.start_tls(client)
+        tls = talk.writer.get_extra_info("ssl_object")
+        der: bytes | None = tls.getpeercert(binary_form=True)
+        return der
+    except (OSError, TimeoutError):
+        return None
+    finally:
+        await talk.leave()

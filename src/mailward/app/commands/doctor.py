@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from mailward.app.commands.authority import examine_authority
 from mailward.app.commands.bucket import examine_objects
 from mailward.app.commands.finding import Finding
 from mailward.app.commands.output import Config, Json, print_json
@@ -84,6 +85,9 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:
+    if settings.tls.acme.directory:
+        yield from examine_authority(settings)
+        return
     own = bool(settings.tls.certificate)
     path = Path(settings.tls.certificate) if own else settings.data / "tls" / "self-signed.pem"
     if not path.is_file():
@@ -92,7 +96,7 @@ def _tls(settings: Settings) -> Iterator[Finding]:
     held = x509.load_pem_x509_certificate(path.read_bytes())
     days = (held.not_valid_after_utc.timestamp() - time.time()) / 86400
     state = "ok" if days > 14 else "wrong" if days < 0 else "warning"
-    advice = "" if own or settings.capture else "Self-signed: set tls.certificate and tls.key."
+    advice = "" if own or settings.capture else "Self-signed: set tls.acme, or certificate and key (docs/certificates.md)."
     yield Finding("certificate", state, f"{path}, {days:.0f} days left, {ssl.OPENSSL_VERSION}", advice)
 
 

@@ -18,7 +18,6 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "TRANSIT-3",
         "Certificates are obtained and renewed by ACME and served without a restart.",
-        missing="ACME; today certificates are files, or self-signed",
     ),
     Control(
         "TRANSIT-4", "The MX offers STARTTLS; each received message carries the TLS version and cipher it came by."

@@ -176,7 +176,12 @@ GUARDS: dict[str, tuple[str, ...]] = {
     ),
     "SUPPLY-1": ("tests/app/checks/test_supply.py",),
     "SUPPLY-2": ("tests/app/checks/test_supply.py",),
-    "TRANSIT-1": ("tests/app/checks/test_transport.py",),
+    "TRANSIT-1": ("tests/app/checks/test_transport.py", "tests/scenarios/test_certificates.py"),
+    "TRANSIT-3": (
+        "tests/app/checks/test_transport.py",
+        "tests/app/test_renewal.py",
+        "tests/scenarios/test_certificates.py",
+    ),
     "TRANSIT-2": (
         "tests/attacks/test_smtp_smuggling.py",
         "tests/app/checks/test_transport.py",
