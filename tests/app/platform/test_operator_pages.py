@@ -14,10 +14,11 @@ import pytest
 from starlette.applications import Starlette
 
 from mailward.app.platform.access import Access
-from mailward.base.errors import Unauthenticated
+from mailward.base.errors import StepUpRequired, Unauthenticated
 from mailward.base.ids import UserId
 from mailward.base.secret import Secret
 from mailward.core.operators import review
+from mailward.core.operators.model import GrantState
 from mailward.edges.web.dashboard.ports import Session, Surroundings
 from mailward.edges.web.dashboard.site import routes
 from mailward.policy.access import ROLE_PERMISSIONS, Actor, Permission, Role
@@ -41,6 +42,17 @@ class Doors:
         # Operators are members of a workspace of their own; here it does not matter which.
         actor = Actor(rig.workspace, "session", who, ROLE_PERMISSIONS[Role.MANAGER], Role.MANAGER)
         return Session(Secret(token), actor, f"{token}@{'acme' if token == 'owner' else 'ops'}.test", "Acme")
+
+
+@dataclass
+class Proofs:
+    """Who showed a factor within the last minutes."""
+
+    recent: set[UserId]
+
+    async def require_recent(self, session: Session) -> None:
+        if session.actor.id not in self.recent:
+            raise StepUpRequired("step_up", "Show a factor again.")
 
 
 class Browser:
@@ -72,7 +84,8 @@ async def test_from_the_request_to_the_read_on_the_pages(
     maker = Actor(rig.workspace, "system", "upkeep", frozenset(Permission))
     await store.write(rig.workspace, lambda tx: review.open_review(tx, maker, now=rig.now, entropy=entropy))
     doors = Doors(desk, {"ann": rig.ann, "bob": rig.bob, "owner": rig.owner})
-    platform: Any = MagicMock(sessions=doors, operators=desk.area, access=Access(store, clock))
+    proofs = Proofs({rig.ann, rig.bob})
+    platform: Any = MagicMock(sessions=doors, security=proofs, operators=desk.area, access=Access(store, clock))
     platform.federated.providers = ()
     app = Starlette(routes=routes(platform, Surroundings(), entropy))
     ann, bob, owner = (Browser(app, who) for who in ("ann", "bob", "owner"))
@@ -89,6 +102,13 @@ async def test_from_the_request_to_the_read_on_the_pages(
     at = f"/operator/grants/{grant.id}"
     assert (await ann.get(f"/operator/read/{grant.id}")).status_code == 403
     assert (await ann.post("/operator", f"{at}/approve")).status_code == 403
+    proofs.recent.clear()
+    for browser, path in ((ann, "/operator/requests"), (bob, f"{at}/approve"), (ann, f"{at}/begin")):
+        led = await browser.post("/operator", path, **asked)
+        assert led.headers["location"].startswith("/security/again?next="), "a proof of long ago opens nothing"
+    (still,) = await store.system_read(lambda tx: tx.operators.grants(limit=2))
+    assert still.state is GrantState.REQUESTED
+    proofs.recent |= {rig.ann, rig.bob}
     assert (await bob.post("/operator", f"{at}/approve")).status_code == 303
     assert (await ann.post("/operator", f"{at}/begin")).status_code == 409
     shown = (await owner.get("/access")).text
@@ -104,6 +124,7 @@ async def test_from_the_request_to_the_read_on_the_pages(
         for name, browser, path in (("operator", bob, "/operator"), ("access", owner, "/access")):
             Path(folder, f"{name}.html").write_text((await browser.get(path)).text)
 
+    proofs.recent.clear()
     assert (await owner.post("/access", f"/access/{grant.id}/revoke")).status_code == 303
     for path in (f"/operator/read/{grant.id}", f"/operator/read/{grant.id}/{desk.message}?content=1"):
         assert (await ann.get(path)).status_code == 403

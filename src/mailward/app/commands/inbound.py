@@ -202,12 +202,19 @@ def list_received(
 
 @received.command
 def attempts(
-    message: str, *, limit: int = 25, config: Config = None, workspace: Workspace = None, json: Json = False
+    message: str,
+    *,
+    limit: int = 25,
+    grant: Grant = None,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
 ) -> int:
     """Each try to hand a message over, newest first."""
 
     async def act(context: Context) -> int:
-        page = await _inbound(context).attempts(context.actor, message, PageQuery(limit=limit))
+        store, actor = await store_for(context, grant, "attempts to hand over", message, content=False)
+        page = await _inbound(context, store).attempts(actor, message, PageQuery(limit=limit))
         if json:
             print_json(page)
         else:

@@ -25,13 +25,16 @@ class OperatorPages:
         self._desk = desk
 
     def routes(self) -> list[BaseRoute]:
-        """All under /operator. The policy is the area's own: being an operator is no permission of a workspace."""
+        """All under /operator. The policy is the area's own: being an operator is no permission of a workspace.
+
+        What gives access, or keeps somebody in it, asks for a fresh proof; taking access away never waits for one.
+        """
         shows, acts = self._desk.shows, self._desk.acts
         return [
             Route("/operator", shows(self.show, OWN), methods=["GET"]),
-            Route("/operator/requests", acts(self.request, OWN), methods=["POST"]),
+            Route("/operator/requests", acts(self.request, OWN, recent=True), methods=["POST"]),
             Route("/operator/grants/{grant}/{step}", acts(self.step, OWN), methods=["POST"]),
-            Route("/operator/register/{operator}", acts(self.file, OWN), methods=["POST"]),
+            Route("/operator/register/{operator}", acts(self.file, OWN, recent=True), methods=["POST"]),
             Route("/operator/reviews/{review}", acts(self.decide, OWN), methods=["POST"]),
             Route("/operator/read/{grant}", shows(self.read, OWN), methods=["GET"]),
             Route("/operator/read/{grant}/{message}", shows(self.read_message, OWN), methods=["GET"]),
@@ -74,6 +77,8 @@ class OperatorPages:
     async def step(self, request: Request, session: Session, form: Form) -> Response:
         """Approve, refuse, begin or end."""
         area = self._desk.platform.operators
+        if request.path_params["step"] in ("approve", "begin"):
+            await self._desk.require_recent(session)
         steps = {"approve": area.approve, "refuse": area.refuse, "begin": area.begin, "end": area.end}
         verb = steps.get(request.path_params["step"])
         if verb is None:
@@ -100,6 +105,8 @@ class OperatorPages:
     async def decide(self, request: Request, session: Session, form: Form) -> Response:
         """Keep or remove another operator."""
         decision = "keep" if form.text("decision", 10) == "keep" else "remove"
+        if decision == "keep":
+            await self._desk.require_recent(session)
         try:
             area, review = self._desk.platform.operators, request.path_params["review"]
             await area.decide(session.actor, review, form.text("item", 64), decision)
