@@ -62,7 +62,7 @@
       }
       continue;
     }
-    form.querySelector("[data-passkey-button]").hidden = false;
+    for (const part of form.querySelectorAll("[data-passkey-button], [data-passkey-part]")) part.hidden = false;
     form.addEventListener("submit", async (event) => {
       const button = event.submitter;
       if (!button || !button.hasAttribute("data-passkey-button")) return;
