@@ -26,7 +26,7 @@ log = structlog.get_logger()
 # Answers of the API are data, never pages: nothing may frame, run, sniff, cache or refer from them.
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"geolocation=(), camera=(), microphone=()"),
@@ -54,7 +54,7 @@ def table(readiness: Readiness) -> list[Operation]:
 class Front:
     """The outermost application: request ids, framing, security headers, one log line; then the router."""
 
-    __slots__ = ("_answered", "_entropy", "_exact", "_metrics", "_now", "_requests", "_router")
+    __slots__ = ("_answered", "_entropy", "_exact", "_metrics", "_now", "_origin", "_requests", "_router")
 
     def __init__(
         self,
@@ -79,6 +79,13 @@ class Front:
         self._answered = answered
         self._requests = requests
         self._now = services.clock.now
+        self._origin = services.origin
+
+    def _behind_tls(self, scope: Scope) -> bool:
+        """Did a listed proxy take this request over TLS? Only then may the browser be told to stay with it."""
+        if (b"x-forwarded-proto", b"https") not in scope["headers"]:
+            return False
+        return self._origin.of((scope.get("client") or ("", 0))[0], "http", scope["headers"])[1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection event of the server."""
@@ -88,7 +95,7 @@ class Front:
         began = time.perf_counter()
         request_id = "req_" + self._entropy.bytes(10).hex()
         scope["mailward.request_id"] = request_id
-        private = scope["scheme"] == "https"
+        private = scope["scheme"] == "https" or self._behind_tls(scope)
         seen = 500
 
         async def finish(message: Any) -> None:

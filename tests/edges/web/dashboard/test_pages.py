@@ -122,6 +122,26 @@ async def test_over_tls_cookies_are_bound_to_the_host(entropy: Any) -> None:
     assert cookies and "Secure" in cookies[0] and "Path=/" in cookies[0] and "Domain" not in cookies[0]
 
 
+@pytest.mark.asvs("3.3.1", "3.3.2", "3.3.3", "3.3.4")
+async def test_over_tls_every_cookie_is_of_this_host_alone(entropy: Any) -> None:
+    """Each cookie of a stranger, a person and a choice of colours: __Host-, Secure, HttpOnly, SameSite, no domain."""
+    visitor = Visitor(entropy, secure=True)
+    answers = [await visitor.get("/sign-in"), await visitor.arrive()]
+    token = await visitor.token("/settings")
+    answers.append(await visitor.post("/theme", {"csrf": token, "theme": "dark"}))
+    assert 'data-theme="dark"' in (await visitor.get("/settings")).text
+    answers.append(await visitor.post("/sign-out", {"csrf": token}))
+    data = {"csrf": await visitor.token("/sign-in"), "email": "ann@example.com", "password": "correct horse battery"}
+    answers.append(await visitor.post("/sign-in", data))
+    cookies = [cookie for answer in answers for cookie in answer.headers.get_list("set-cookie")]
+    names = {cookie.partition("=")[0] for cookie in cookies}
+    assert names == {f"__Host-mailward{of}" for of in ("", "_form", "_theme", "_device")}
+    for cookie in cookies:
+        parts = {part.strip().lower() for part in cookie.split(";")[1:]}
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= parts, cookie
+        assert not any(part.startswith("domain") for part in parts), cookie
+
+
 async def test_a_weak_password_is_explained_and_what_was_typed_stays(visitor: Visitor) -> None:
     """The form comes back with the reason, the address and never the password."""
     data = {"csrf": await visitor.token("/setup/good"), "email": "ann@example.com", "workspace_name": "Ac<me"}
@@ -207,6 +227,57 @@ async def test_signing_out_ends_the_session(inside: Visitor) -> None:
     await inside.post("/sign-out", {"csrf": await inside.token("/")})
     inside.http.cookies.update(kept)
     assert (await inside.get("/")).status_code == 303
+
+
+@pytest.mark.asvs("14.3.1")
+async def test_signing_out_clears_the_browser(inside: Visitor) -> None:
+    """The answer has the session's cookie dropped, and whatever else a browser may have kept."""
+    answer = await inside.post("/sign-out", {"csrf": await inside.token("/")})
+    assert answer.headers["clear-site-data"] == '"cache", "storage"'
+    assert any(c.startswith('mailward="";') and "Max-Age=0" in c for c in answer.headers.get_list("set-cookie"))
+
+
+@pytest.mark.asvs("7.4.4")
+@pytest.mark.parametrize("path", [p for p in PAGES if not p.endswith(("/rows", "/live", "/raw", "/attempts"))])
+async def test_every_page_has_the_way_out(inside: Visitor, path: str) -> None:
+    """A button that signs out, on each page that takes a session."""
+    assert 'action="/sign-out"' in (await inside.get(path)).text
+
+
+@pytest.mark.asvs("3.4.3", "4.1.1")
+@pytest.mark.parametrize("path", [p for p in PAGES if not p.endswith("/raw")])
+async def test_every_page_says_what_it_is_and_what_it_loads(inside: Visitor, path: str) -> None:
+    """HTML in UTF-8, under a policy that allows this host alone: no base, no plugin, no frame around it."""
+    answer = await inside.get(path)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert "object-src" not in policy
+    assert set(" ".join(policy.values()).split()) <= {"'none'", "'self'", "data:"}
+
+
+@pytest.mark.asvs("6.2.6", "6.2.7")
+def test_passwords_are_hidden_and_managers_welcome() -> None:
+    """Every password field masks what is typed, tells managers what it is for, and nothing hinders pasting."""
+    folder = Path(dashboard.__file__).parent
+    fields = [f for p in (folder / "templates").glob("*.html") for f in re.findall(r"<input[^>]+>", p.read_text())]
+    secret = [f for f in fields if re.search(r'name="(password|again|old|new)"', f)]
+    assert len(secret) >= 8
+    for field in secret:
+        assert 'type="password"' in field
+        assert 'autocomplete="current-password"' in field or 'autocomplete="new-password"' in field
+        assert int(re.findall(r'maxlength="(\d+)"', field)[0]) >= 64
+    text = "".join(p.read_text() for p in (folder / "static").glob("*.js"))
+    assert not re.search("onpaste|['\"]paste['\"]|clipboardData", "".join(fields) + text)
+
+
+@pytest.mark.asvs("14.3.3")
+def test_scripts_keep_nothing_in_the_browser() -> None:
+    """None of ours touches storage or cookies: what is kept are cookies that scripts cannot read."""
+    folder = Path(dashboard.__file__).parent / "static"
+    text = "".join(path.read_text() for path in folder.glob("*.js"))
+    assert len(text) > 1000
+    assert not re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie|\bcaches\.|serviceWorker", text)
 
 
 @pytest.mark.asvs("15.3.1")

@@ -56,13 +56,14 @@ def drop_cookie(response: Response, name: str, *, secure: bool) -> None:
 
 def theme_of(request: Request) -> str:
     """The colours that were chosen in this browser: "light", "dark", or "" for the system's."""
-    chosen = request.cookies.get(THEME, "")
+    chosen = request.cookies.get(_name(THEME, True)) or request.cookies.get(THEME, "")
     return chosen if chosen in ("light", "dark") else ""
 
 
 def remember_theme(response: Response, theme: str, *, secure: bool) -> None:
     """Keep a choice of colours for a year. It says nothing about who somebody is, so it outlives the session."""
-    response.set_cookie(THEME, theme, max_age=_THEME_SECONDS, path="/", secure=secure, httponly=True, samesite="lax")
+    name = _name(THEME, secure)
+    response.set_cookie(name, theme, max_age=_THEME_SECONDS, path="/", secure=secure, httponly=True, samesite="lax")
 
 
 def fresh(entropy: Entropy) -> str:

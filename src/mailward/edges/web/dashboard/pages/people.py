@@ -127,6 +127,8 @@ class People:
         """End the session, here and in the store."""
         await self._desk.platform.sessions.sign_out(session)
         response = redirect("/sign-in")
+        # Nothing is cached or stored anyhow (no-store); should a browser have kept something, it goes now.
+        response.headers["clear-site-data"] = '"cache", "storage"'
         guard.drop_cookie(response, guard.SESSION, secure=self._secure)
         return response
 
