@@ -40,3 +40,4 @@ if [ ${#missing[@]} -gt 0 ]; then
   rm -f "$log"
 fi
 tools/install-node.sh clients
+tools/install-scanner.sh

@@ -61,7 +61,7 @@ async def installation(tmp_path: Path, pebble: Pebble, zone: Zone) -> AsyncItera
 
 
 async def test_first_issue_and_renewal_by_dns(installation: Installation, zone: Zone) -> None:
-    """A certificate is ordered when there is none, left alone until two thirds of its life, then renewed with another key.
+    """Ordered when there is none, left alone until two thirds of its life, then renewed with another key.
 
     The wildcard is covered, records are gone afterwards, and nothing of the key is in the store's clear.
     """

@@ -12,13 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from mailward.app.checks.transport import lenient
 from tests.scenarios.authority import Pebble, Zone
 from tests.scenarios.peers import free_port, wait_until
 from tests.scenarios.platform import Platform, toml
+from tests.scenarios.tls_scan import scan
 
 NAME = "mail.example"
+
+# Mozilla's intermediate profile without finite-field groups, by the names of the standards.
+SUITES = {
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+}
 
 
 class Bare(Platform):
@@ -69,8 +81,6 @@ class Doors:
 
 def serial(connection: http.client.HTTPSConnection | smtplib.SMTP) -> str:
     """Of the certificate this connection was opened with."""
-    from cryptography import x509
-
     sock = connection.sock
     assert isinstance(sock, ssl.SSLSocket)
     der = sock.getpeercert(binary_form=True)
@@ -100,6 +110,9 @@ def doors() -> Iterator[Doors]:
             "http.secure": [f"127.0.0.1:{https}"],
             "http.plain": [f"127.0.0.1:{plain}"],
             "http.public_url": f"https://{NAME}",
+            # A scanner opens many.
+            "mx.max_connections_per_ip": 500,
+            "mx.connections_per_minute_ip": 0,
             "tls.acme": {
                 "directory": pebble.directory, "ca": pebble.ca, "names": [NAME], "agree_terms": True,
             },
@@ -117,9 +130,11 @@ def plain_request(doors: Doors, request: bytes) -> bytes:
         return s.recv(4096)
 
 
+@pytest.mark.claim("TRANSIT-3")
 def test_renewed_while_sessions_are_open(doors: Doors) -> None:
     """The first certificate comes by itself; after a renewal newcomers see the new one and open sessions go on."""
-    wait_until(lambda: doors.platform.cli_json("certificate", "list") != [], "the first certificate", 20, 0.5)
+    made_here = x509.load_pem_x509_certificate((doors.platform.data / "tls/self-signed.pem").read_bytes())
+    wait_until(lambda: f"{made_here.serial_number:x}" not in doors.serials(), "the first certificate", 30, 0.3)
     first = doors.platform.cli_json("certificate", "show")
     assert first["source"] == "authority"
     wait_until(lambda: all(doors.serials() == {first["serial"]} for _ in range(4)), "all to serve it", 10, 0.3)
@@ -155,3 +170,31 @@ def test_plain_http_only_sends_on(doors: Doors) -> None:
     assert plain_request(doors, b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")[9:12] == b"403"
     unknown = b"GET /.well-known/acme-challenge/none HTTP/1.1\r\nHost: x\r\n\r\n"
     assert plain_request(doors, unknown)[9:12] == b"404"
+
+
+@pytest.mark.claim("TRANSIT-1")
+def test_a_scanner_finds_nothing_weak_on_any_door(doors: Doors, tmp_path: Path) -> None:
+    """On HTTPS, 465, 587 and 25: TLS 1.2 and 1.3, forward secrecy, no compression, renegotiation or known hole."""
+    p = doors.platform
+    found = scan([doors.https_port, p.implicit_port], tmp_path, smtp=False)
+    found |= scan([p.starttls_port, p.mx_port], tmp_path, smtp=True)
+    assert len(found) == 4
+    for port, said in found.items():
+        for old in ("ssl_2_0", "ssl_3_0", "tls_1_0", "tls_1_1"):
+            assert said[f"{old}_cipher_suites"]["accepted_cipher_suites"] == [], (port, old)
+        modern = {
+            one["cipher_suite"]["name"]
+            for new in ("tls_1_2", "tls_1_3")
+            for one in said[f"{new}_cipher_suites"]["accepted_cipher_suites"]
+        }
+        assert modern <= SUITES, (port, modern - SUITES)
+        assert len(said["tls_1_3_cipher_suites"]["accepted_cipher_suites"]) == 3
+        assert not said["tls_compression"]["supports_compression"]
+        assert not said["session_renegotiation"]["is_vulnerable_to_client_renegotiation_dos"]
+        assert not said["heartbleed"]["is_vulnerable_to_heartbleed"]
+        assert not said["openssl_ccs_injection"]["is_vulnerable_to_ccs_injection"]
+        assert said["robot"]["robot_result"].startswith("NOT_VULNERABLE")
+        assert not said["tls_1_3_early_data"]["supports_early_data"]
+        curves = {c["name"] for c in said["elliptic_curves"]["supported_curves"]}
+        # OpenSSL takes two more than Mozilla's intermediate profile lists, both stronger.
+        assert curves <= {"X25519", "X25519MLKEM768", "prime256v1", "secp256r1", "secp384r1", "secp521r1", "X448"}

@@ -96,7 +96,7 @@ def _tls(settings: Settings) -> Iterator[Finding]:
     held = x509.load_pem_x509_certificate(path.read_bytes())
     days = (held.not_valid_after_utc.timestamp() - time.time()) / 86400
     state = "ok" if days > 14 else "wrong" if days < 0 else "warning"
-    advice = "" if own or settings.capture else "Self-signed: set tls.acme, or certificate and key (docs/certificates.md)."
+    advice = "" if own or settings.capture else "Self-signed: set tls.acme, or your own files (docs/certificates.md)."
     yield Finding("certificate", state, f"{path}, {days:.0f} days left, {ssl.OPENSSL_VERSION}", advice)
 
 
