@@ -20,7 +20,7 @@ from mailward.policy.boundaries import require_command
 from mailward.policy.gcra import Rate
 from mailward.policy.source import source_of
 from mailward.protocol.message import attached
-from mailward.protocol.message.submission import for_submission
+from mailward.protocol.message.submission import Prepared, for_submission
 from mailward.protocol.smtp.model import MailParams, Peer, SessionFacts, SmtpEnvelope
 
 
@@ -51,6 +51,7 @@ class Gate:
         standings: Standings,
         counted: Callable[[str, str], None],
         refused: Callable[[str], None],
+        fill: Callable[[Actor, bytes], Awaitable[bytes]],
     ) -> None:
         self._acceptance = acceptance
         self._credentials = credentials
@@ -63,6 +64,7 @@ class Gate:
         self._standings = standings
         self._counted = counted
         self._refused = refused
+        self._fill = fill
 
     # -- connections -----------------------------------------------------------------------------
 
@@ -134,7 +136,10 @@ class Gate:
         """The id of the message, once it is on disk."""
         try:
             require_command(principal, "DATA")
-            candidate = self._candidate(principal, envelope, content, session)
+            prepared = self._prepared(principal, envelope, content, session)
+            if prepared.templated:
+                return self._accept_filled(principal, envelope, content, session)
+            candidate = self._candidate(principal, envelope, prepared, session)
             accepted = self._acceptance.accept_soon(principal, candidate)
         except MailwardError as e:
             self._refused(e.code)
@@ -150,10 +155,23 @@ class Gate:
             raise
         return ids.encode("msg", receipt.id)
 
-    def _candidate(self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> Candidate:
+    async def _accept_filled(
+        self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts
+    ) -> str:
+        """A message that names a template: it is the mail that comes of it that is judged and accepted."""
+        try:
+            filled = await self._fill(principal, content)
+            prepared = self._prepared(principal, envelope, filled, session)
+            candidate = self._candidate(principal, envelope, prepared, session)
+        except MailwardError as e:
+            self._refused(e.code)
+            raise
+        return await self._accept(principal, candidate)
+
+    def _prepared(self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts) -> Prepared:
         if envelope.requiretls and not session.tls_version:
             raise Forbidden("tls_required", "REQUIRETLS needs a session over TLS.")
-        prepared = for_submission(
+        return for_submission(
             content,
             now=self._clock.now(),
             entropy=self._entropy,
@@ -161,6 +179,10 @@ class Gate:
             protocol=_protocol(envelope, session, principal),
             canonical=True,  # the machine let no bare CR, LF or NUL through
         )
+
+    def _candidate(
+        self, principal: Actor, envelope: SmtpEnvelope, prepared: Prepared, session: SessionFacts
+    ) -> Candidate:
         who = prepared.originators
         tls = f"{session.tls_version} {session.tls_cipher}" if session.tls_version else ""
         return Candidate(

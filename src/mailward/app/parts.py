@@ -20,11 +20,12 @@ from mailward.app.leasing import Leasing
 from mailward.app.metrics import Metrics
 from mailward.app.nodes import Heart
 from mailward.app.platform.acceptance import Acceptance
+from mailward.app.platform.templates import Templates
 from mailward.app.settings import Settings
 from mailward.core.identity.lookup import Doorkeeper
+from mailward.edges.web.request_log import RequestLog
 from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
-from mailward.edges.web.request_log import RequestLog
 from mailward.edges.workers.webhooks import WebhookWorker
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Parts(Protocol):
     certificates: Certificates
     examiner: Examiner
     acceptance: Acceptance
+    templates: Templates
     knowledge: Knowledge
     allowance: Allowance
     budgets: Budgets

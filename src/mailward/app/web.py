@@ -41,6 +41,7 @@ from mailward.app.platform.security import Security
 from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.signing import FactorSeal, Signing
 from mailward.app.platform.suppressions import Suppressions
+from mailward.app.platform.templates import Templates
 from mailward.app.platform.transfers import Transfers
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
@@ -60,11 +61,11 @@ from mailward.edges.web.dashboard.ports import Surroundings
 from mailward.edges.web.dashboard.site import routes
 from mailward.edges.web.endpoint import Services
 from mailward.edges.web.limits import RateClass, WebLimits, default_rates
-from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.edges.web.openapi import document
+from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.edges.web.public.notifications import sns_route
-from mailward.edges.web.schema.audit import AuditExportQuery
 from mailward.edges.web.reference.site import routes as reference_routes
+from mailward.edges.web.schema.audit import AuditExportQuery
 from mailward.edges.web.trust.site import routes as public_routes
 from mailward.policy.access import Actor
 from mailward.policy.egress import networks
@@ -83,6 +84,7 @@ class Platform:
     keys: Keys
     leaks: Leaks
     transfers: Transfers
+    templates: Templates
     webhooks: Webhooks
     inbound: Inbound
     members: Members
@@ -156,6 +158,7 @@ def platform_of(worker: Parts) -> Platform:
         keys=Keys(i.store, i.clock, i.entropy, lambda id: worker.revoked()),
         leaks=Leaks(i.store, i.clock, changed=worker.revoked),
         transfers=Transfers(i.store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings)),
+        templates=worker.templates,
         webhooks=Webhooks(
             i.store,
             i.clock,
@@ -298,12 +301,12 @@ def web_application(worker: Parts) -> Front:
         capture=settings.capture,
         secure=settings.http.public_url.startswith("https:"),
     )
+    ready = Ready(worker)
     mounts = routes(platform, surroundings, i.entropy, services.origin, PublicArea(i))
     public = settings.http.public_url
     mounts = [*reference_routes(lambda: document(table(ready)), public, services.origin, services.limiter), *mounts]
     mounts = [*public_routes(PublicReader(i), public, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
-    ready = Ready(worker)
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
     return build(
         services,

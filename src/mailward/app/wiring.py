@@ -21,6 +21,7 @@ from mailward.adapters.net.courier import PoolOptions, SmtpCourier
 from mailward.adapters.net.egress import GuardedHttp
 from mailward.adapters.net.resolver import Resolver, parse_server, system_servers
 from mailward.adapters.net.sink import SmtpSink
+from mailward.adapters.rendering.renderer import LimitedRenderer
 from mailward.adapters.storage.records import BodyRef
 from mailward.app.allowance import Allowance, per_minute
 from mailward.app.arrivals import Arrivals
@@ -46,6 +47,7 @@ from mailward.app.objects import attachment_store
 from mailward.app.plan import Plan
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.messages import Messages
+from mailward.app.platform.templates import Templates
 from mailward.app.quotas import Quotas
 from mailward.app.renewal import Shared
 from mailward.app.routing import Routes
@@ -194,6 +196,8 @@ class Worker:
         if "sender" in self.roles:
             self.sender = self._make_sender()
         self.acceptance = self._make_acceptance()
+        self.renderer = LimitedRenderer(i.clock.monotonic)
+        self.templates = Templates(i.store, i.clock, i.entropy, self.renderer, changed=self.revoked)
         self.gate = self._make_gate()
         await self.knowledge.refresh()
         await self.doors.load_networks()
@@ -350,6 +354,7 @@ class Worker:
             standings=self.standings,
             counted=lambda door, result: self.metrics.logins.labels(door, result).inc(),
             refused=lambda code: self.metrics.refused.labels(code).inc(),
+            fill=self.templates.fill,
         )
 
     async def _open_doors(self) -> None:
@@ -483,6 +488,7 @@ class Worker:
         await self.ceilings.load()
         await self.keeper.refresh()
         self.installation.data_keys.forget()
+        self.templates.forget()
         await self.doors.load_networks()
 
     def revoked(self) -> None:
@@ -523,6 +529,7 @@ class Worker:
         if self.sink is not None:
             await self.sink.close()
         await self.examiner.close()
+        await self.renderer.close()
         await self.resolver.close()
         self.bell.close()
         await self.heart.stop()

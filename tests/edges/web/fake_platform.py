@@ -18,6 +18,7 @@ from tests.edges.web.fake_access import FakeAccess
 from tests.edges.web.fake_inbound import FakeInbound
 from tests.edges.web.fake_members import FakeMembers
 from tests.edges.web.fake_roles import FakeRoles
+from tests.edges.web.fake_templates import FakeTemplates
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WORKSPACE = WorkspaceId(ids.encode("ws", bytes(15) + b"\x01"))
@@ -490,6 +491,7 @@ class FakePlatform:
         self.leaks = FakeLeaks()
         self.transfers = FakeTransfers()
         self.webhooks = FakeWebhooks()
+        self.templates = FakeTemplates()
         self.inbound = FakeInbound()
         self.members = FakeMembers()
         self.roles = FakeRoles()

@@ -236,3 +236,19 @@ async def test_forbidden_headers(api: httpx.AsyncClient) -> None:
         answer = await post(api, "/v1/messages", SEND | {"headers": {name: "x"}})
         assert answer.status_code == 422, name
         assert answer.json()["field"].startswith("headers.")
+
+
+async def test_a_template_says_what_is_sent(site: Site, api: httpx.AsyncClient) -> None:
+    """With the data of its message, alone as in a batch; one that does not render is refused with its line."""
+    named = {"from": "ada@example.com", "to": ["b@example.com"], "template": "welcome"}
+    answer = await post(api, "/v1/messages", {**named, "data": {"x": 1}})
+    assert answer.status_code == 202
+    assert site.platform.messages.submitted[-1].subject == "Welcome"
+    assert b"{'x': 1}" in site.platform.messages.submitted[-1].content
+    batch = {"messages": [{**named, "data": {"n": 1}}, {**named, "data": {"bad": 1}}, {**named, "template": "none"}]}
+    results = (await post(api, "/v1/messages/batch", batch)).json()["results"]
+    assert "accepted" in results[0]
+    assert [r["error"]["code"] for r in results[1:]] == ["template_error", "template_not_found"]
+    assert "line 3" in results[1]["error"]["detail"]
+    answer = await post(api, "/v1/messages", {**SEND, "data": {"x": 1}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "template_missing")

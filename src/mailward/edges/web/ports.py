@@ -19,6 +19,7 @@ from mailward.edges.web.schema import members as member_types
 from mailward.edges.web.schema import messages as message_types
 from mailward.edges.web.schema import roles as role_types
 from mailward.edges.web.schema import suppressions as suppression_types
+from mailward.edges.web.schema import templates as template_types
 from mailward.edges.web.schema import webhooks as webhook_types
 from mailward.edges.web.schema import workspace as workspace_types
 from mailward.edges.web.schema.common import PageQuery
@@ -172,6 +173,48 @@ class Keys(Protocol):
 
     async def paused(self, actor: Actor) -> Sequence[key_types.Paused]:
         """Credentials of both kinds that were paused after a burst."""
+        ...
+
+
+class Templates(Protocol):
+    """Mails written once and sent often."""
+
+    async def create(self, actor: Actor, request: template_types.CreateTemplate) -> template_types.Template: ...
+
+    async def list(self, actor: Actor, query: template_types.TemplateQuery) -> template_types.TemplatePage: ...
+
+    async def get(self, actor: Actor, name: str) -> template_types.Template: ...
+
+    async def change(
+        self, actor: Actor, name: str, request: template_types.ChangeTemplate
+    ) -> template_types.Template: ...
+
+    async def remove(self, actor: Actor, name: str) -> None: ...
+
+    async def publish(self, actor: Actor, name: str) -> template_types.Template:
+        """Render the draft with its sample, and make it the version that is sent."""
+        ...
+
+    async def roll_back(self, actor: Actor, name: str, version: int) -> template_types.Template: ...
+
+    async def versions(
+        self, actor: Actor, name: str, query: template_types.VersionQuery
+    ) -> template_types.VersionPage: ...
+
+    async def version(self, actor: Actor, name: str, number: int) -> template_types.TemplateVersionView: ...
+
+    async def preview(
+        self, actor: Actor, name: str, request: template_types.RenderTemplate
+    ) -> template_types.RenderedMail:
+        """The draft or a version, with data or the sample. Nothing is sent."""
+        ...
+
+    async def filled(self, actor: Actor, request: message_types.SendRequest) -> message_types.SendRequest:
+        """The request with the mail its template renders to. Invalid unless it names a template and nothing beside."""
+        ...
+
+    async def filled_raw(self, actor: Actor, content: bytes) -> bytes:
+        """A finished message whose header may name a template: with the mail that it renders to, if so."""
         ...
 
 
@@ -382,6 +425,9 @@ class Platform(Protocol):
 
     @property
     def transfers(self) -> Transfers: ...
+
+    @property
+    def templates(self) -> Templates: ...
 
     @property
     def webhooks(self) -> Webhooks: ...

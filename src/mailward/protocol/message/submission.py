@@ -14,6 +14,7 @@ from mailward.base.sources import Entropy
 from mailward.protocol.message import fields, headers, mailbox, transport, words
 from mailward.protocol.message.headers import Parsed
 from mailward.protocol.message.mailbox import Originators
+from mailward.protocol.message.templated import OURS
 
 # RFC 5322 section 3.6: at most once each. Two of them, and each reader picks another.
 _ONCE = frozenset(
@@ -24,7 +25,7 @@ _ONCE = frozenset(
     )
 )  # fmt: skip
 # Return-Path and Authentication-Results belong to the receiving side; Bcc is for the envelope.
-_REMOVED = frozenset((b"bcc", b"resent-bcc", b"return-path"))
+_REMOVED = frozenset((b"bcc", b"resent-bcc", b"return-path")) | OURS
 _MESSAGE_ID = re.compile(rb"<[^<>\s\x00-\x20\x7f]{1,990}>")
 
 MAX_RECEIVED = 50
@@ -35,7 +36,8 @@ class Prepared(NamedTuple):
 
     `subject`, `to`: decoded for display, cut to 1,000 characters. `eight_bit`: the body holds 8-bit bytes;
     `utf8_header`: the header does (SMTPUTF8 needed); `received`: how many relays it passed before us;
-    `rewritten`: what was changed because a line was too long, for people, mostly nothing.
+    `rewritten`: what was changed because a line was too long, for people, mostly nothing. `templated`: its header
+    names a template, so it is not yet the message that is meant.
     """
 
     content: bytes
@@ -48,6 +50,7 @@ class Prepared(NamedTuple):
     utf8_header: bool
     received: int
     rewritten: tuple[str, ...] = ()
+    templated: bool = False
 
 
 def for_submission(
@@ -79,10 +82,12 @@ def for_submission(
         raise Invalid("from_missing", "The message has no header.", field="from")
     seen: dict[bytes, bytes] = {}
     received = 0
+    asks = False
     kept = []
     for field in given.fields:
         name = field[0]
         if name in _REMOVED:
+            asks = asks or name in OURS
             continue
         if name in seen:
             if name in _ONCE:
@@ -123,6 +128,7 @@ def for_submission(
         utf8_header=utf8_header,
         received=received,
         rewritten=rewritten,
+        templated=asks,
     )
 
 

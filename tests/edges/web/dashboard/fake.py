@@ -25,6 +25,7 @@ from mailward.edges.web.schema import audit, domains, keys, messages, suppressio
 from mailward.policy.access import Actor, Permission
 from tests.edges.web.fake_inbound import FakeInbound
 from tests.edges.web.fake_members import FakeFederated, FakeJoining, FakeMembers
+from tests.edges.web.fake_templates import FakeTemplates
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 CANARY = (
@@ -98,6 +99,7 @@ class FakePlatform:
     joining: Any = None
     federated: Any = None
     audit: Any = None
+    templates: Any = None
     workspace: Any = None
     sessions: Any = None
     entrance: Any = None
@@ -108,7 +110,8 @@ class FakePlatform:
     def __post_init__(self) -> None:
         parts: dict[str, Callable[[FakePlatform], Any]] = {
             "messages": Messages, "suppressions": Suppressions, "domains": Domains, "keys": Keys,
-            "webhooks": Webhooks, "inbound": lambda _: FakeInbound(), "members": lambda p: FakeMembers(p.text),
+            "webhooks": Webhooks, "inbound": lambda _: FakeInbound(), "templates": lambda _: FakeTemplates(),
+            "members": lambda p: FakeMembers(p.text),
             "joining": lambda _: FakeJoining(), "federated": lambda _: FakeFederated(), "audit": Audit, "workspace": Workspace, "figures": Figures,
             "sessions": Sessions, "entrance": lambda _: FakeEntrance(), "security": Security,
         }  # fmt: skip

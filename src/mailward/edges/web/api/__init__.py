@@ -14,6 +14,7 @@ from mailward.edges.web.api import (
     send,
     sending,
     suppressions,
+    templates,
     webhooks,
     workspace,
 )
@@ -29,6 +30,7 @@ def operations() -> list[Operation]:
         *suppressions.OPERATIONS,
         *domains.OPERATIONS,
         *keys.OPERATIONS,
+        *templates.OPERATIONS,
         *webhooks.OPERATIONS,
         *inbound.OPERATIONS,
         *members.OPERATIONS,

@@ -42,7 +42,8 @@ _batch = msgspec.json.Decoder(types.BatchRequest)
 async def send(call: Call[NoQuery, types.SendRequest]) -> Reply:
     """One message."""
     key = idempotency(call)
-    outgoing = compose(call.body, call.now, call.entropy, key)
+    request = call.body if plain(call.body) else await call.platform.templates.filled(call.actor, call.body)
+    outgoing = compose(request, call.now, call.entropy, key)
     return _single(await call.platform.messages.submit(call.actor, (outgoing,), atomic=False))
 
 
@@ -58,6 +59,8 @@ async def send_raw(call: Call[NoQuery, types.RawRequest | None]) -> Reply:
             from_=_envelope(call.header(b"envelope-from")),
             to=_recipients(call.header(b"envelope-to")),
         )
+    if (content := await call.platform.templates.filled_raw(call.actor, request.raw)) is not request.raw:
+        request = msgspec.structs.replace(request, raw=content)
     outgoing = compose_raw(request, call.now, call.entropy, key, call.hostname)
     return _single(await call.platform.messages.submit(call.actor, (outgoing,), atomic=False))
 
@@ -74,6 +77,8 @@ async def send_batch(call: Call[NoQuery, None]) -> Reply:
             outcomes.append(request)
             continue
         try:
+            if not plain(request):
+                request = await call.platform.templates.filled(call.actor, request)
             item_key = Idempotency(f"{key.key}#{index}", key.body_hash) if key is not None else None
             good.append(compose(request, now, entropy, item_key))
             outcomes.append(_PENDING)
@@ -85,6 +90,11 @@ async def send_batch(call: Call[NoQuery, None]) -> Reply:
         decided = iter(await call.platform.messages.submit(call.actor, good, atomic=atomic))
         outcomes = [next(decided) if outcome is _PENDING else outcome for outcome in outcomes]
     return _batch_reply(outcomes, call.request_id)
+
+
+def plain(request: types.SendRequest) -> bool:
+    """Whether there is nothing to render."""
+    return request.template is None and not request.data and request.template_version is None
 
 
 _PENDING = Conflict("pending", "Not decided yet.")
@@ -113,7 +123,7 @@ def read_batch(raw: bytes) -> tuple[Sequence[types.SendRequest | MailwardError],
         try:
             requests.append(_item.decode(item))
         except msgspec.ValidationError as error:
-            requests.append(invalid(str(error), prefix=f"messages[{index}]"))
+            requests.append(invalid(str(error), prefix=f"messages[{index}]", of=_item.type))
     return requests, loose.atomic
 
 
@@ -198,6 +208,10 @@ _ERRORS = (
     "idempotency_key_reused",
     "invalid_address",
     "schedule_too_far",
+    "template_and_content",
+    "template_error",
+    "template_not_found",
+    "template_too_costly",
     "too_many_recipients",
 )
 

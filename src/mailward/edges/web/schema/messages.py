@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -28,6 +28,13 @@ MediaType = Annotated[
     str,
     Meta(max_length=127, pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$(?!\n)", examples=["application/pdf"]),
 ]
+TemplateName = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=64, pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$(?!\n)", examples=["welcome"]
+    ),
+]
+TemplateVersion = Annotated[int, Meta(ge=1, le=1000)]
 Status = Literal[
     "queued",
     "sending",
@@ -73,7 +80,7 @@ class Unsubscribe(Request):
 
 
 class SendRequest(Request, rename={"from_": "from"}):
-    """One message. At least one recipient, and a text or an HTML part, are needed."""
+    """One message. At least one recipient, and a text or an HTML part, or a template, are needed."""
 
     from_: Mailbox
     to: Mailboxes = []
@@ -83,6 +90,16 @@ class SendRequest(Request, rename={"from_": "from"}):
     subject: Annotated[str, Meta(max_length=998)] = ""
     text: str | None = None
     html: str | None = None
+    template: Annotated[
+        TemplateName | None, Meta(description="A published template, instead of subject, text and html.")
+    ] = None
+    template_version: Annotated[
+        TemplateVersion | None, Meta(description="One of its published versions; otherwise the current one.")
+    ] = None
+    data: Annotated[
+        dict[str, Any],
+        Meta(description="What the template is filled with; in a batch each message has its own. 256 KiB of JSON."),
+    ] = {}
     headers: Annotated[dict[str, str], Meta(max_length=50, examples=[{"X-Campaign": "spring"}])] = {}
     attachments: Annotated[list[Attachment], Meta(max_length=100)] = []
     tags: Annotated[list[Word], Meta(max_length=10, examples=[["welcome"]])] = []
