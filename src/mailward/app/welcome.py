@@ -91,6 +91,6 @@ def welcome(settings: Settings, first: First) -> None:
             f"  password {first.smtp[1]}",
             f"  from anything@{CAPTURE_DOMAIN}",
         ]
-    lines += ["", "Then: mailward message list; mailward message explain ID", ""]
+    lines += ["", "Then: mailward message list; mailward message explain", ""]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

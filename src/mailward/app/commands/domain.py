@@ -49,12 +49,15 @@ def show(detail: schema.DomainDetail, *, json: bool) -> None:
         print_json(detail)
         return
     print(f"{detail.name}  {detail.status}  {detail.id}")
+    if detail.status == "capture_only":
+        print("\nNothing to publish: this name belongs to capture mode, and mail from it stays on this machine.")
+        return
     for record in detail.records:
         need = "required" if record.required else "optional" if record.purpose in OPTIONAL else "recommended"
-        print(f"\n{record.state:<10} {record.purpose} ({need})\n  {record.zone_line}")
-        if record.state not in ("ok", "unchecked"):
-            for value in record.found:
-                print(f"  found: {value}")
+        print(f"\n{record.state:<10} {record.purpose} ({need})\n  expected  {record.zone_line}")
+        if record.state != "unchecked":
+            for value in record.found or ["nothing"]:
+                print(f"  found     {value}")
         if record.hint:
             print(f"  {record.hint}")
 
@@ -184,7 +187,7 @@ def installation(*, config: Config = None, json: Json = False) -> int:
     async def act(context: Context) -> int:
         records = installation_records(installation_names(context.settings))
         if json:
-            print_json(records)
+            print_json({"data": records})
         else:
             for record in records:
                 print(record.zone_line)

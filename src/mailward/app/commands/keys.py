@@ -68,7 +68,7 @@ def list_(*, config: Config = None, workspace: Workspace = None, json: Json = Fa
             context.actor.workspace, lambda tx: credentials.list_keys(tx, context.actor, limit=1000)
         )
         now = context.clock.now()
-        head = ("id", "name", "hint", "scopes", "state")
+        head = ("id", "name", "prefix", "scopes", "state")
         if json:
             listed = [(c.id, c.name, c.hint, sorted(c.scopes), state(c, now)) for c in found]
             print_json([dict(zip(head, r, strict=True)) for r in listed])
@@ -115,8 +115,8 @@ def rotate(
         facts = {"id": issued.credential.id, "name": issued.credential.name, "replaces": id}
         if issued.secret is not None:
             facts["secret"] = issued.secret.reveal()
-        facts["the old one ends"] = (now + overlap).isoformat(timespec="seconds")
-        print_json(facts) if json else print_facts(facts)
+        ends = (now + overlap).isoformat(timespec="seconds")
+        print_json(facts | {"replaced_ends_at": ends}) if json else print_facts(facts | {"the old one ends": ends})
         return 0
 
     return run(config, workspace, act)

@@ -10,7 +10,7 @@ import cyclopts
 from mailward.app.commands.output import Config, Grant, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.app.shell_reading import messages_for
-from mailward.base.errors import Invalid
+from mailward.base.errors import Invalid, NotFound
 from mailward.edges.web.schema import messages as schema
 
 app = cyclopts.App(name="message", help="Messages.")
@@ -37,13 +37,23 @@ def list_(
 
 @app.command
 def explain(
-    message: str, *, grant: Grant = None, config: Config = None, workspace: Workspace = None, json: Json = False
+    message: str | None = None,
+    /,
+    *,
+    grant: Grant = None,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
 ) -> int:
-    """Why a message is where it is: every attempt, the MX and why, TLS, the dialogue, the class, the next try."""
+    """Why a message is where it is: every attempt, the MX and why, TLS, the dialogue, the class, the next try.
+
+    Without an id, the newest message of the workspace.
+    """
 
     async def act(context: Context) -> int:
-        area, actor = await messages_for(context, grant, "explanation of a message", message)
-        why = await area.explain(actor, message)
+        id = message or await _newest(context, grant)
+        area, actor = await messages_for(context, grant, "explanation of a message", id)
+        why = await area.explain(actor, id)
         if json:
             print_json(why)
             return 0
@@ -55,6 +65,14 @@ def explain(
         return 0
 
     return run(config, workspace, act)
+
+
+async def _newest(context: Context, grant: str | None) -> str:
+    area, actor = await messages_for(context, grant, "list of messages", "")
+    page = await area.find(actor, schema.MessageQuery(limit=1))
+    if not page.data:
+        raise NotFound("not_found", "There is no message yet.")
+    return page.data[0].id
 
 
 @app.command

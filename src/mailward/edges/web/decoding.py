@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from mailward.base.errors import Invalid
+from mailward.edges.web.choices import choices
 from mailward.edges.web.problems import CATALOGUE, Answer
 
 # Which limit a sequence or text of that name ran into.
@@ -44,7 +45,7 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     try:
         value = decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise invalid(str(error)) from None
+        raise invalid(str(error), of=decoder.type) from None
     except UnicodeError:
         raise Answer("invalid_encoding") from None
     except RecursionError:
@@ -72,12 +73,19 @@ def refuse_duplicates(body: bytes) -> None:
         raise Answer("invalid_json") from None
 
 
-def invalid(text: str, prefix: str = "") -> Invalid:
-    """A schema error as ours: code by the limit or by kind, field as a path, no value of the caller repeated."""
+def invalid(text: str, prefix: str = "", *, of: Any = None) -> Invalid:
+    """A schema error as ours: code by the limit or by kind, field as a path, no value of the caller repeated.
+
+    `of` is the type that was asked for: an error about one word of several names them.
+    """
     where = _WHERE.search(text)
     path = (where.group(1) if where else "").replace("[...]", "[*]")
     told = text[: where.start()] if where else text
     field = f"{prefix}.{path}".strip(".") if prefix else path
+    if told.startswith("Invalid enum value"):
+        may = choices(of, path) if of is not None else []
+        told = f"Choose from: {', '.join(may)}." if may else "There is no such choice."
+        return Invalid("invalid_field", told, field=field)
     if told.startswith("Object contains unknown field"):
         name = told.partition("`")[2].rstrip("`")[:64]
         return Invalid("unknown_field", "There is no such field.", field=f"{field}.{name}".strip("."))
@@ -118,7 +126,7 @@ class QueryReader:
         try:
             return msgspec.convert(values, self._type)
         except msgspec.ValidationError as error:
-            wrong = invalid(str(error))
+            wrong = invalid(str(error), of=self._type)
             raise Invalid("invalid_parameter", wrong.public, field=wrong.field) from None
 
     @staticmethod
