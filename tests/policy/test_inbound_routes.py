@@ -125,3 +125,14 @@ def test_postmaster_and_abuse_are_role_addresses() -> None:
     assert is_role("PostMaster")
     assert is_role("abuse")
     assert not is_role("postmaster2")
+
+
+@pytest.mark.asvs("1.2.9")
+def test_only_an_expression_is_read_as_one() -> None:
+    """In every other kind the signs of expressions are letters like others; a star is one in a wildcard alone."""
+    rules = table(("exact", K.EXACT, "a.c"), ("plus", K.PLUS, "d.f"), ("wild", K.WILDCARD, "[gh].*(i|j)"))
+    for local, taken in (
+        ("a.c", ("exact",)), ("abc", ()), ("d.f+x", ("plus",)), ("def+x", ()),
+        ("[gh].x(i|j)", ("wild",)), ("g.xi", ()), ("[gh]xx(i|j)", ()),
+    ):  # fmt: skip
+        assert rules.lookup(local, D) == taken, local

@@ -27,12 +27,14 @@ def fault(data: str = "{}", **parts: str) -> Fault:
     return result.fault
 
 
+@pytest.mark.asvs("1.1.2", "1.2.1")
 def test_html_is_escaped_and_text_is_not() -> None:
     """Data cannot become markup in the HTML part, and is left alone in the others."""
     mail = made('{"x": "<b>&"}', subject="S {{ x }}", html="<p>{{ x }}</p>", text="T {{ x }}")
     assert mail == Rendered("S <b>&", "<p>&lt;b&gt;&amp;</p>", "T <b>&")
 
 
+@pytest.mark.asvs("1.3.7")
 def test_data_cannot_become_template() -> None:
     """What looks like the template language, or ends a string of it, stays data."""
     hostile = '{"x": "%} {{ 7 * 7 }} {% raw %} \\" }} \\\\ \\n \\ud83d\\ude00 \\u2028", "if": 1, "a b": 2, "_data": 3}'
@@ -74,6 +76,7 @@ def test_a_layout_holds_the_content() -> None:
     assert made(text="x", layout_text="-- {{ content }} --").text == "-- x --"
 
 
+@pytest.mark.asvs("1.3.7")
 @pytest.mark.parametrize(
     "source",
     [
@@ -88,6 +91,7 @@ def test_nothing_else_can_be_included(source: str) -> None:
     assert re.search("non-existing|does not exist", fault(html=source).reason)
 
 
+@pytest.mark.asvs("1.3.5", "1.3.7")
 @pytest.mark.parametrize(
     "source",
     ["{{ x.__class__ }}", "{{ x.items.__self__ }}", "{{ x|attr('__class__') }}", "{{ ''.__class__.__mro__ }}",
@@ -99,6 +103,7 @@ def test_no_object_of_python_is_reachable(source: str) -> None:
     fault('{"x": {"a": 1}}', html=source)
 
 
+@pytest.mark.asvs("15.2.2")
 @pytest.mark.parametrize(
     "source",
     [
@@ -118,6 +123,7 @@ def test_bombs_that_the_engine_sees_are_refused(source: str) -> None:
     assert fault(html=source).part == "html"
 
 
+@pytest.mark.asvs("1.3.5")
 def test_styles_are_inlined_and_nothing_is_loaded() -> None:
     """Rules go into the elements, media queries stay, links to style sheets go; a file beside us is not read."""
     html = (

@@ -11,7 +11,8 @@ import pytest
 
 from mailward.app.store import Store
 from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, StepUpRequired, Unauthenticated
-from mailward.core.identity import factors, resets, sessions, totp
+from mailward.base.ids import UserId
+from mailward.core.identity import factors, recovery, resets, sessions, totp
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import Session
 from mailward.core.identity.people import new_setup_link
@@ -398,3 +399,44 @@ async def test_the_app_has_to_show_a_code_before_it_counts(world: World) -> None
         )
     assert isinstance(await world.password(), SignedIn)
     assert [f.kind for f in await world.store.system_read(lambda tx: tx.factors.of(session.user))] == []
+
+
+@pytest.mark.asvs("6.8.4")
+@pytest.mark.claim("AUTHN-4")
+async def test_a_provider_stands_for_the_password_and_no_more(world: World) -> None:
+    """Whatever a provider says of how somebody signed in there, the second factor is still asked for here."""
+    session = await world.begin()
+    user = await world.store.system_read(lambda tx: tx.people.user(session.user))
+    assert user is not None
+    alone = await world.sign.proved(user, "company", HOME, now=world.now)
+    assert isinstance(alone, SignedIn)
+    _, codes = await world.add_totp(session)
+    missing = await world.sign.proved(user, "company", HOME, now=world.now)
+    assert isinstance(missing, FactorMissing)
+    signed = await world.second(missing.ticket.reveal(), codes[0])
+    assert signed.session.factors == {"company", "recovery"}
+
+
+@pytest.mark.asvs("6.5.2", "6.5.3", "6.5.4")
+async def test_codes_are_long_enough_not_to_be_guessed(world: World) -> None:
+    """120 bits in a recovery code, 160 in the seed of an app, six digits in a mailed one; all drawn, none alike."""
+    session = await world.begin()
+    _, codes = await world.add_totp(session)
+    for code in codes:
+        assert len(code.replace("-", "")) * 5 == 120
+    assert recovery.hash_code(UserId("usr_x"), codes[0]) != recovery.hash_code(UserId("usr_y"), codes[0])
+    assert recovery.hash_code(UserId("usr_x"), "ABCD-EFGH-2345-67AB") is not None, "one of an earlier version"
+    drawn: list[int] = []
+
+    class Watched:
+        def bytes(self, n: int) -> bytes:
+            drawn.append(n)
+            return bytes(world.entropy.bytes(n))
+
+    assert len({totp.new_secret(Watched()) for _ in range(50)}) == 50
+    assert len(set(recovery.new_codes(Watched()))) == 10
+    assert set(drawn[:50]) == {20} and set(drawn[50:]) == {15}
+    mailed = await world.store.system_write(
+        lambda tx: factors.new_mail_code(tx, session.user, context=b"x", now=world.now, entropy=Watched())
+    )
+    assert drawn[-1] == 8 and totp.six_digits(mailed) == mailed

@@ -10,7 +10,8 @@ import pytest
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from mailward.core.identity import passwords
+from mailward.core.identity import passwords, tokens
+from mailward.core.identity.factors import sign_out
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import Arrival, User
 from mailward.core.identity.people import (
@@ -306,3 +307,83 @@ async def test_acts_on_access_are_in_the_log(world: World) -> None:
         "session.all_revoked",
     ]
     assert not any(b"example.com" in leaf or b"Olive" in leaf or b"192.0.2.1" in leaf for _, leaf in found)
+
+
+@pytest.mark.asvs("7.4.2", "7.4.5")
+@pytest.mark.parametrize("end", [disable_user, None])
+async def test_who_holds_the_machine_ends_what_somebody_has_open(world: World, end: Any) -> None:
+    """Signed out everywhere, or disabled, which ends the same and lets nobody in again."""
+    user, workspace = await world.owner()
+    open_ones = [await world.sign_in(), await world.sign_in()]
+    operator = Actor(workspace.id, "cli", "cli", frozenset(Permission))
+    now = world.clock.now()
+    if end is None:
+        assert await world.store.system_write(lambda tx: sign_out(tx, operator, user, now=now)) == 2
+    else:
+        await world.store.system_write(lambda tx: end(tx, operator, user.id, now=now))
+    for gone in open_ones:
+        with pytest.raises(Unauthenticated):
+            await world.who(gone)
+    if end is None:
+        await world.sign_in()
+    else:
+        with pytest.raises(Unauthenticated):
+            await world.sign_in()
+
+
+@pytest.mark.asvs("7.2.2", "7.2.3", "11.5.1")
+async def test_each_session_has_a_token_of_its_own(world: World) -> None:
+    """256 random bits, drawn when somebody signs in; the store keeps their hash, and another character is nobody."""
+    await world.owner()
+    signed = [await world.sign_in() for _ in range(5)]
+    found = {s.token.reveal() for s in signed}
+    assert len(found) == 5
+    asked: list[int] = []
+
+    class Watched:
+        def bytes(self, n: int) -> bytes:
+            asked.append(n)
+            return bytes(world.entropy.bytes(n))
+
+    for prefix in (tokens.SESSION, tokens.API_KEY, tokens.SMTP_PASSWORD, tokens.SETUP_LINK, tokens.TICKET):
+        tokens.new_token(prefix, Watched())
+    assert asked == [32] * 5
+    for token in found:
+        other = token[:20] + ("a" if token[20] != "a" else "b") + token[21:]
+        with pytest.raises(Unauthenticated):
+            await world.door.authenticate_session(other, None, now=world.clock.now())
+
+
+@pytest.mark.asvs("6.2.1", "6.2.5", "6.2.9", "6.2.4")
+def test_any_characters_make_a_password_when_there_are_enough() -> None:
+    """One kind of letter, spaces, other scripts, 64 and 1,024 characters; never seven, and none of the most common."""
+    long = "".join(chr(ord("a") + n * n % 26) for n in range(1024))
+    for good in (
+        "violet tractor hums quietly", "xkvqwzjfpmtb", "83650927416358", "!?%&)(=;:_~#+*", "длинный лесной вечер",
+        "violet tractor " * 4 + "home", long,
+    ):  # fmt: skip
+        passwords.judge(good)
+    for bad in ("xkvqwzj", "password", "iloveyou", "dragon123"):
+        with pytest.raises(Invalid):
+            passwords.judge(bad)
+
+
+@pytest.mark.asvs("6.2.8", "6.2.9")
+async def test_a_password_is_compared_as_it_came(world: World) -> None:
+    """Nothing is cut, trimmed or folded: neither case, nor blanks, nor what stands behind the 72nd octet."""
+    password = "Violet tractor hums quietly " * 4 + "ä"
+    token = await world.link()
+    assert token is not None
+    await world.set_up(token, password)
+    await world.sign_in(password=password)
+    for other in (password.lower(), password.strip("ä"), password + " ", password[:72], password[:-1] + "a\u0308"):
+        with pytest.raises(Unauthenticated):
+            await world.sign_in(password=other)
+
+
+@pytest.mark.asvs("6.2.10")
+async def test_a_password_does_not_grow_old(world: World) -> None:
+    """After ten years it still signs its owner in, and nobody asks for another."""
+    await world.owner()
+    world.clock.move(days=3653)
+    assert (await world.who(await world.sign_in())).permissions

@@ -102,3 +102,18 @@ async def test_however_far_the_index_is_behind_everything_is_found(store: Store,
     await store.write(WS_ID, partial(index, key=KEY, below=below, limit=100))
     found = (await look(store, Query(to="ann@x.test"))).found
     assert [f.message.id for f in found] == [submission(n, created=T0 + n * 1000).id for n in range(21, -1, -3)]
+
+
+@pytest.mark.asvs("1.2.4")
+async def test_what_looks_like_sql_is_looked_for_as_it_is(store: Store) -> None:
+    """In each filter: no error, nothing found that does not have it, and the tables are there afterwards."""
+    await fill(store, 3)
+    values = ("' OR 1=1 --", "x'; DROP TABLE t_messages; --", "%", "_", '" OR ""="', "\\'", "${1}", "$1")
+    for n, value in enumerate(values):
+        odd = submission(100 + n, created=T0 + 100_000 + n * 1000, subject=f"odd{n} {value} words")
+        await put(store, odd)
+        for field in ("to", "sender", "tag", "message_id", "status", "stream"):
+            assert (await look(store, Query(**{field: value}))).found == [], field  # type: ignore[arg-type]
+        found = (await look(store, Query(subject=f"odd{n} {value} words"))).found
+        assert [f.message.id for f in found] == [odd.id]
+    assert len((await look(store, Query())).found) == 3 + len(values)
