@@ -19,6 +19,7 @@ from mailward.adapters.vault.vault import Vault
 from mailward.app.objects import Objects
 from mailward.app.settings import Server, Settings, Storage
 from mailward.app.stores import prepare_store
+from mailward.core.audit.model import canonical
 from mailward.core.messages.model import DeliveryState
 from mailward.core.workspaces.data_keys import aad
 from mailward.core.workspaces.model import DataKey
@@ -90,7 +91,11 @@ def _aead(filled: Filled, db: apsw.Connection, workspace: bytes, day: int) -> An
 
 
 def _rows_of(db: apsw.Connection, table: Table, chance: random.Random, rows: int) -> Iterator[Row]:
-    kinds = {str(r[1]): (str(r[2]), not r[3]) for r in list(db.execute(f"PRAGMA table_info({table.embedded})"))}
+    # The embedded store's keys may say nothing of NULL, which no key is.
+    kinds = {
+        str(r[1]): (str(r[2]), not r[3] and r[1] not in table.key)
+        for r in db.execute(f"PRAGMA table_info({table.embedded})").fetchall()
+    }
     for workspace in WORKSPACES if "workspace" in table.key else (b"",):
         # Some tables have one row a workspace.
         for n in range(1 if table.key == ("workspace",) else rows):
@@ -107,6 +112,8 @@ def _value(table: Table, column: str, kind: str, null: bool, workspace: bytes, n
             return n if n % 3 == 2 else None
         case "domains", "checks":
             return "[]"
+        case "audit", "leaf":
+            return canonical({"actor": {"id": f"usr_{n}"}, "target": "".join(chance.choices("abcdeä ", k=12))})
         case "deliveries", "state":
             return n % len(DeliveryState)
         case _ if null and chance.random() < 0.3:
