@@ -16,6 +16,9 @@ class Cookie(NamedTuple):
 COOKIES = (
     Cookie("mailward", "Keeps you signed in.", "until you sign out, or the session ends"),
     Cookie("mailward_form", "Shows that a sign-in form came from our own page.", "until the browser is closed"),
+    Cookie(
+        "mailward_step", "Ties a sign-in's second step to this browser.", "until that step, or the browser is closed"
+    ),
     Cookie("mailward_theme", "Remembers light or dark, once you choose one.", "a year"),
     Cookie(
         "mailward_device",
