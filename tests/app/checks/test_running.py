@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from mailward.adapters.net.courier import SmtpCourier
+from mailward.adapters.storage.records import BodyRef
 from mailward.app.bodies import Bodies
 from mailward.app.checks import (
     bounces,
@@ -36,6 +37,7 @@ from mailward.core.audit.export import export
 from mailward.core.evidence.model import Result
 from mailward.core.identity.credentials import Wish, create_smtp
 from mailward.core.identity.model import CredentialKind
+from mailward.policy.access import Actor
 from mailward.policy.bursts import DAY_SLOTS, slot_of
 from mailward.policy.returned import classify
 from mailward.policy.tls import TlsPolicy
@@ -269,8 +271,8 @@ async def test_a_body_in_clear_fails(context: Context, monkeypatch: pytest.Monke
     leaked: list[str] = []
 
     class Leaking(Bodies):
-        async def read(self, workspace: bytes, message: bytes, ref: Any) -> bytes:
-            found = await super().read(workspace, message, ref)
+        async def read(self, workspace: bytes, message: bytes, ref: BodyRef, *, reader: Actor | None) -> bytes:
+            found = await super().read(workspace, message, ref, reader=reader)
             (context.settings.data / "leak").write_bytes(found)
             leaked.append("leak")
             return found
