@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.store import Store
 from mailward.core.delivery.lease import lease
 from mailward.core.delivery.model import Work
 from tests.core.conftest import T0, WS, put, submission
+from tests.raw import raw
 from tests.suites.storage.conftest import Another
 
 MINUTE = 60_000_000
@@ -43,3 +47,36 @@ async def test_leases_that_ran_out_are_work_again(store: Store, another: Another
     assert len(await take(store, 1)) == 5
     assert await take(further, 2) == []
     assert len(await take(further, 2, now=T0 + MINUTE + 1)) == 5
+
+
+BACKLOG = 100_000
+
+
+async def crowd(store: Store, times: int) -> None:
+    """Put so many copies of each copy of WS behind it, all of them due before T0."""
+    head = "workspace, message, n + 1000 * i, recipient, state, due + i, lessee, attempts, updated, reason"
+    if isinstance(store, SqliteStore):
+        sql = (
+            "WITH RECURSIVE more(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM more WHERE i < ?) "
+            f"INSERT INTO t_deliveries SELECT {head}, dsn FROM t_deliveries, more"  # noqa: S608 - fixed text
+        )
+    else:
+        # Their addresses are sealed for another place: whoever came so far into the crowd could not read them.
+        sql = f"INSERT INTO open_deliveries SELECT {head} FROM open_deliveries, generate_series(1, ?::int) AS i"  # noqa: S608 - fixed text
+    await raw(store, sql, times)
+
+
+@pytest.mark.claim("RATE-1")
+async def test_a_crowded_queue_keeps_no_quiet_one_waiting(store: Store) -> None:
+    """Behind 100,000 older copies of one workspace, another's single message is in the first batch taken, whoever
+    takes it; and the crowd gets the rest of the batch."""
+    crowded = [f"a{n}@x.test" for n in range(250)]
+    await put(store, submission(1, *crowded, due=T0 - MINUTE))
+    await crowd(store, BACKLOG // len(crowded))
+    quiet = b"b" * 16
+    for lessee in range(1, 5):
+        lone = submission(100 + lessee, "b@x.test")
+        await put(store, lone, quiet)
+        works = await take(store, lessee)
+        assert [w.id for w in works if w.workspace == quiet] == [lone.id]
+        assert sum(len(w.copies) for w in works if w.workspace == WS) >= 50
