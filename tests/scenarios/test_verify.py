@@ -39,7 +39,7 @@ def test_no_control_fails_on_a_fresh_installation(platform: Platform) -> None:
     for promise in (
         *("REST-1", "TRANSIT-1", "TRANSIT-2", "TRANSIT-5", "NET-1", "AUTHZ-1", "AUTHZ-2", "KEYS-1", "KEYS-2", "LOG-1"),
         *("LOG-2", "EMAIL-1", "EMAIL-6", "EMAIL-7", "INPUT-1", "INPUT-3", "RATE-2", "SUPPLY-1", "SUPPLY-2"),
-        *("PRIVACY-1", "TRUST-1"),
+        *("PRIVACY-1", "TRUST-1", "AUTHZ-3", "AUTHZ-4", "PEOPLE-1"),
     ):
         assert lines[promise]["evidence"], promise
         assert lines[promise]["state"] in ("proved", "partly_proved"), (promise, lines[promise])
