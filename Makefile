@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 # One more than two cores: the scenarios wait for others much of their time.
 WORKERS ?= 3
 
-.PHONY: help up test lint types contracts unit bench soak demo verify client requirements test-deps venv clean
+.PHONY: help up test lint types contracts unit bench soak demo verify client cli wheel sbom audit requirements test-deps venv clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -58,6 +58,25 @@ verify: $(VENV)/.runtime ## run the check behind every security promise against 
 
 client: $(VENV)/.dev ## write what of mailward_client follows from the OpenAPI document
 	@$(BIN)/python -m tests.client.generate
+
+cli: $(VENV)/.dev ## write docs/cli.md from the commands
+	@$(BIN)/python -m tests.app.commands.document
+
+# The bytes of a wheel follow from the commit alone: its times are the commit's.
+wheel: $(VENV)/.dev ## build/dist: the platform's wheel and the client's, the same bytes each time
+	@rm -rf build/dist && mkdir -p build/dist
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 1700000000) \
+	  $(BIN)/pip wheel -q --no-deps --no-build-isolation --no-index -w build/dist . ./client
+	@sha256sum build/dist/*.whl
+
+sbom: $(VENV)/.runtime ## build/sbom.json (CycloneDX) and build/licences.txt
+	@mkdir -p build
+	@$(BIN)/mailward sbom > build/sbom.json
+	@$(BIN)/mailward sbom --licences > build/licences.txt
+	@echo "build/sbom.json build/licences.txt"
+
+audit: $(VENV)/.runtime ## ask a vulnerability service about every pin; says so where none can be reached (AUDIT_ARGS)
+	@$(BIN)/mailward advisories --pins requirements/runtime.txt --pins requirements/dev.txt --pins requirements/build.txt $(AUDIT_ARGS)
 
 test-deps:
 	@tools/install-test-deps.sh

@@ -46,6 +46,9 @@ class Mailward(Connection):
         subject: str | Omit = OMIT,
         text: str | Omit | None = OMIT,
         html: str | Omit | None = OMIT,
+        template: str | Omit | None = OMIT,
+        template_version: int | Omit | None = OMIT,
+        data: dict[str, Any] | Omit = OMIT,
         headers: dict[str, str] | Omit = OMIT,
         attachments: list[models.Attachment] | Omit = OMIT,
         tags: list[str] | Omit = OMIT,
@@ -72,6 +75,9 @@ class Mailward(Connection):
         subject: str | Omit = OMIT,
         text: str | Omit | None = OMIT,
         html: str | Omit | None = OMIT,
+        template: str | Omit | None = OMIT,
+        template_version: int | Omit | None = OMIT,
+        data: dict[str, Any] | Omit = OMIT,
         headers: dict[str, str] | Omit = OMIT,
         attachments: list[models.Attachment] | Omit = OMIT,
         tags: list[str] | Omit = OMIT,
@@ -95,6 +101,9 @@ class Mailward(Connection):
         subject: str | Omit = OMIT,
         text: str | Omit | None = OMIT,
         html: str | Omit | None = OMIT,
+        template: str | Omit | None = OMIT,
+        template_version: int | Omit | None = OMIT,
+        data: dict[str, Any] | Omit = OMIT,
         headers: dict[str, str] | Omit = OMIT,
         attachments: list[models.Attachment] | Omit = OMIT,
         tags: list[str] | Omit = OMIT,
@@ -123,6 +132,9 @@ class Mailward(Connection):
                 "subject": subject,
                 "text": text,
                 "html": html,
+                "template": template,
+                "template_version": template_version,
+                "data": data,
                 "headers": headers,
                 "attachments": attachments,
                 "tags": tags,
@@ -706,6 +718,146 @@ class Mailward(Connection):
         ever did. A credential cannot release itself. Needs the permission `key.change`.
         """
         self._call(ops.RELEASE_SMTP_CREDENTIAL, path={"credential": credential}, query={}, body=None, headers={})
+
+    def create_template(
+        self,
+        *,
+        name: str,
+        description: str | Omit = OMIT,
+        subject: str | Omit = OMIT,
+        html: str | Omit = OMIT,
+        text: str | Omit = OMIT,
+        layout: str | Omit = OMIT,
+        sample: dict[str, Any] | Omit = OMIT,
+    ) -> models.Template:
+        """Write a template. It is a draft until it is published; only published versions are sent. Needs the
+        permission `template.change`.
+        """
+        found: models.Template = self._call(
+            ops.CREATE_TEMPLATE,
+            path={},
+            query={},
+            body={
+                "name": name,
+                "description": description,
+                "subject": subject,
+                "html": html,
+                "text": text,
+                "layout": layout,
+                "sample": sample,
+            },
+            headers={},
+        )
+        return found
+
+    def list_templates(self, *, limit: int | None = None, cursor: str | None = None) -> models.TemplatePage:
+        """List templates. Needs the permission `template.read`."""
+        found: models.TemplatePage = self._call(
+            ops.LIST_TEMPLATES, path={}, query={"limit": limit, "cursor": cursor}, body=None, headers={}
+        )
+        return found
+
+    def iter_templates(self, *, limit: int | None = None) -> Iterator[models.TemplateSummary]:
+        """List templates: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_templates(limit=limit, cursor=at), None)
+
+    def get_template(self, template: str) -> models.Template:
+        """One template with its draft. Needs the permission `template.read`."""
+        found: models.Template = self._call(
+            ops.GET_TEMPLATE, path={"template": template}, query={}, body=None, headers={}
+        )
+        return found
+
+    def change_template(
+        self,
+        template: str,
+        *,
+        description: str | Omit = OMIT,
+        subject: str | Omit = OMIT,
+        html: str | Omit = OMIT,
+        text: str | Omit = OMIT,
+        layout: str | Omit = OMIT,
+        sample: dict[str, Any] | Omit = OMIT,
+    ) -> models.Template:
+        """Change the draft. What is sent stays as it is until the draft is published. Needs the permission
+        `template.change`.
+        """
+        found: models.Template = self._call(
+            ops.CHANGE_TEMPLATE,
+            path={"template": template},
+            query={},
+            body={
+                "description": description,
+                "subject": subject,
+                "html": html,
+                "text": text,
+                "layout": layout,
+                "sample": sample,
+            },
+            headers={},
+        )
+        return found
+
+    def remove_template(self, template: str) -> None:
+        """Remove a template with its versions. Needs the permission `template.change`."""
+        self._call(ops.REMOVE_TEMPLATE, path={"template": template}, query={}, body=None, headers={})
+
+    def publish_template(self, template: str) -> models.Template:
+        """Publish the draft. The draft is rendered with its sample first; one that does not render is refused with
+        part and line. Needs the permission `template.change`.
+        """
+        found: models.Template = self._call(
+            ops.PUBLISH_TEMPLATE, path={"template": template}, query={}, body=None, headers={}
+        )
+        return found
+
+    def roll_back_template(self, template: str, *, version: int) -> models.Template:
+        """Send an earlier version again. Needs the permission `template.change`."""
+        found: models.Template = self._call(
+            ops.ROLL_BACK_TEMPLATE, path={"template": template}, query={}, body={"version": version}, headers={}
+        )
+        return found
+
+    def list_template_versions(
+        self, template: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.VersionPage:
+        """List what was published. Needs the permission `template.read`."""
+        found: models.VersionPage = self._call(
+            ops.LIST_TEMPLATE_VERSIONS,
+            path={"template": template},
+            query={"limit": limit, "cursor": cursor},
+            body=None,
+            headers={},
+        )
+        return found
+
+    def iter_template_versions(
+        self, template: str, *, limit: int | None = None
+    ) -> Iterator[models.TemplateVersionView]:
+        """List what was published: everything, fetched page by page (`limit` at a time)."""
+        return self._pages(lambda at: self.list_template_versions(template, limit=limit, cursor=at), None)
+
+    def get_template_version(self, template: str, version: str) -> models.TemplateVersionView:
+        """One version as it was published. Needs the permission `template.read`."""
+        found: models.TemplateVersionView = self._call(
+            ops.GET_TEMPLATE_VERSION, path={"template": template, "version": version}, query={}, body=None, headers={}
+        )
+        return found
+
+    def render_template(
+        self, template: str, *, data: dict[str, Any] | Omit | None = OMIT, version: int | Omit | None = OMIT
+    ) -> models.RenderedMail:
+        """Preview. The draft, or a version, with data or the sample. Nothing is sent. Needs the permission
+        `template.read`.
+        """
+        found: models.RenderedMail = self._call(
+            ops.RENDER_TEMPLATE,
+            path={"template": template},
+            query={},
+            body={"data": data, "version": version},
+            headers={},
+        )
+        return found
 
     def create_webhook(
         self,

@@ -234,6 +234,18 @@ class ChangeRoute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeTemplate:
+    """Only the fields given change, and only in the draft."""
+
+    description: str | Omit = OMIT
+    subject: str | Omit = OMIT
+    html: str | Omit = OMIT
+    text: str | Omit = OMIT
+    layout: str | Omit = OMIT
+    sample: dict[str, Any] | Omit = OMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeWebhook:
     """Only the fields given change."""
 
@@ -366,6 +378,19 @@ class CreateRoute:
     attachments: Literal["inline", "store"] | Omit = OMIT
     signature: Literal["ed25519", "hmac"] | Omit = OMIT
     description: str | Omit = OMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTemplate:
+    """A new draft."""
+
+    name: str
+    description: str | Omit = OMIT
+    subject: str | Omit = OMIT
+    html: str | Omit = OMIT
+    text: str | Omit = OMIT
+    layout: str | Omit = OMIT
+    sample: dict[str, Any] | Omit = OMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -550,7 +575,7 @@ class DomainSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainTransfer:
-    """A domain one workspace asks of another. `direction` is asked or asked_of_us, `status` open, granted or
+    """A domain one workspace asks of another. `direction`: asked or asked_of_us; `status`: open, granted or
     refused.
     """
 
@@ -1161,6 +1186,24 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenderTemplate:
+    """What to render with. Without data its own sample; without a version the draft."""
+
+    data: dict[str, Any] | Omit | None = OMIT
+    version: int | Omit | None = OMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedMail:
+    """What would be sent."""
+
+    version: int | None
+    subject: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
     """A replay and how far it is. Events keep their ids, so a receiver can tell those it has seen."""
 
@@ -1251,6 +1294,13 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollBack:
+    """Which version is sent from now on."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rotate:
     """How long the old one goes on working beside its successor."""
 
@@ -1292,7 +1342,7 @@ class RoutePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRequest:
-    """One message. At least one recipient, and a text or an HTML part, are needed."""
+    """One message. At least one recipient, and a text or an HTML part, or a template, are needed."""
 
     from_: str = field(metadata={"json": "from"})
     to: str | list[str | Address] | Omit = OMIT
@@ -1302,6 +1352,9 @@ class SendRequest:
     subject: str | Omit = OMIT
     text: str | Omit | None = OMIT
     html: str | Omit | None = OMIT
+    template: str | Omit | None = OMIT
+    template_version: int | Omit | None = OMIT
+    data: dict[str, Any] | Omit = OMIT
     headers: dict[str, str] | Omit = OMIT
     attachments: list[Attachment] | Omit = OMIT
     tags: list[str] | Omit = OMIT
@@ -1360,6 +1413,57 @@ class SuppressionPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A template with its draft."""
+
+    name: str
+    description: str
+    layout: str
+    version: int | None
+    created_at: datetime
+    changed_at: datetime
+    subject: str | None = None
+    html: str | None = None
+    text: str | None = None
+    sample: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplatePage:
+    """Templates by name."""
+
+    data: list[TemplateSummary]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSummary:
+    """One line of a list."""
+
+    name: str
+    description: str
+    layout: str
+    version: int | None
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateVersionView:
+    """A template as it was published."""
+
+    version: int
+    published_at: datetime
+    by: str
+    current: bool
+    subject: str
+    html: str
+    text: str
+    layout: str
+    sample: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TestQueued:
     """A test event is on its way; its attempt will be listed."""
 
@@ -1388,6 +1492,14 @@ class UsageDay:
 
     date: str
     counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPage:
+    """Versions, the newest first."""
+
+    data: list[TemplateVersionView]
+    next_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,18 @@ LIST_SMTP_CREDENTIALS = Operation("GET", "/v1/smtp-credentials", {200: models.Cr
 REVOKE_SMTP_CREDENTIAL = Operation("DELETE", "/v1/smtp-credentials/{credential}", {204: None})
 ROTATE_SMTP_CREDENTIAL = Operation("POST", "/v1/smtp-credentials/{credential}/rotate", {201: models.NewCredential})
 RELEASE_SMTP_CREDENTIAL = Operation("POST", "/v1/smtp-credentials/{credential}/release", {204: None})
+CREATE_TEMPLATE = Operation("POST", "/v1/templates", {201: models.Template})
+LIST_TEMPLATES = Operation("GET", "/v1/templates", {200: models.TemplatePage})
+GET_TEMPLATE = Operation("GET", "/v1/templates/{template}", {200: models.Template})
+CHANGE_TEMPLATE = Operation("PATCH", "/v1/templates/{template}", {200: models.Template})
+REMOVE_TEMPLATE = Operation("DELETE", "/v1/templates/{template}", {204: None})
+PUBLISH_TEMPLATE = Operation("POST", "/v1/templates/{template}/publish", {200: models.Template})
+ROLL_BACK_TEMPLATE = Operation("POST", "/v1/templates/{template}/rollback", {200: models.Template})
+LIST_TEMPLATE_VERSIONS = Operation("GET", "/v1/templates/{template}/versions", {200: models.VersionPage})
+GET_TEMPLATE_VERSION = Operation(
+    "GET", "/v1/templates/{template}/versions/{version}", {200: models.TemplateVersionView}
+)
+RENDER_TEMPLATE = Operation("POST", "/v1/templates/{template}/render", {200: models.RenderedMail})
 CREATE_WEBHOOK = Operation("POST", "/v1/webhooks", {201: models.NewWebhook})
 LIST_WEBHOOKS = Operation("GET", "/v1/webhooks", {200: models.WebhookPage})
 GET_WEBHOOK = Operation("GET", "/v1/webhooks/{webhook}", {200: models.Webhook})

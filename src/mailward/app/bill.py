@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 import re
 import ssl
@@ -12,6 +13,7 @@ from typing import Any
 
 import apsw
 
+import mailward
 from mailward import __version__
 
 # The C that Python itself stands on, and the untrusted bytes that reach it.
@@ -33,11 +35,55 @@ def versions() -> dict[str, str]:
     }
 
 
+def at_hand() -> dict[str, tuple[str, list[str]]]:
+    """The pins of the checkout we run from; of an installed wheel what is installed, without hashes of its files."""
+    return pinned(Path(mailward.__file__).parents[2]) or installed()
+
+
+def installed(root: str = "mailward") -> dict[str, tuple[str, list[str]]]:
+    """(version, no hashes) of each installed distribution that `root` needs, and what those need, by normal name."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    waiting = [root]
+    while waiting:
+        name = waiting.pop()
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # for another platform or an extra
+        if name != root:
+            found[name] = (distribution.version, [])
+        for line in distribution.requires or ():
+            needed = re.sub(r"[-_.]+", "-", re.split(r"[ ;<>=!~\[(]", line, maxsplit=1)[0]).lower()
+            if "extra ==" not in line and needed not in found and needed != root:
+                waiting.append(needed)
+    return dict(sorted(found.items()))
+
+
+# Packages whose metadata is silent; read from the licence file beside their code.
+_UNSAID = {"zxcvbn-rs-py": "MIT"}
+
+
+def licence(name: str) -> str:
+    """What a distribution says of its licence, as short as it says it; "" when it is not installed or says nothing."""
+    try:
+        said = importlib.metadata.metadata(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    if "License-Expression" in said:
+        return said["License-Expression"]
+    listed = [c.rsplit(" :: ", 1)[1] for c in said.get_all("Classifier") or () if c.startswith("License :: ")]
+    lines = "".join(said.get_all("License") or ()).strip().splitlines() or [""]
+    return " AND ".join(listed) or (lines[0] if len(lines) == 1 else "") or _UNSAID.get(name, "")
+
+
 def pinned(folder: Path) -> dict[str, tuple[str, list[str]]]:
     """(version, SHA-256 of each file) by normal name, from requirements/runtime.txt; empty when it is not there."""
     path = folder / "requirements" / "runtime.txt"
-    if not path.is_file():
-        return {}
+    return read_pins(path) if path.is_file() else {}
+
+
+def read_pins(path: Path) -> dict[str, tuple[str, list[str]]]:
+    """The same of any file that pip-compile wrote."""
     text = path.read_text("utf-8").replace("\\\n", " ")
     found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)(.*)$", text, re.MULTILINE)
     return {
@@ -52,7 +98,12 @@ def bill(pins: dict[str, tuple[str, list[str]]], native: dict[str, str], *, now:
         _component("library", name, v, f"pkg:pypi/{name}@{v}", native.get(name, "")) for name, (v, _) in pins.items()
     ]
     for component in components:
-        component["hashes"] = [{"alg": "SHA-256", "content": h} for h in pins[component["name"]][1]]
+        if hashes := pins[component["name"]][1]:
+            component["hashes"] = [{"alg": "SHA-256", "content": h} for h in hashes]
+        if said := licence(component["name"]):
+            # What names itself an SPDX expression is one; older metadata is words.
+            spdx = "License-Expression" in importlib.metadata.metadata(component["name"])
+            component["licenses"] = [{"expression": said}] if spdx else [{"license": {"name": said}}]
     for name, version in versions().items():
         kind = "platform" if name == "cpython" else "library"
         components.append(_component(kind, name, version, f"pkg:generic/{name}@{version}", f"C: {UNDERNEATH[name]}"))
@@ -62,7 +113,13 @@ def bill(pins: dict[str, tuple[str, list[str]]], native: dict[str, str], *, now:
         "version": 1,
         "metadata": {
             "timestamp": now.isoformat(timespec="seconds"),
-            "component": {"type": "application", "name": "mailward", "version": __version__},
+            "component": {
+                "type": "application",
+                "name": "mailward",
+                "version": __version__,
+                "bom-ref": "mailward",
+                "licenses": [{"expression": "Apache-2.0"}],
+            },
         },
         "components": components,
     }

@@ -30,6 +30,7 @@ for _name, _where in (
     ("doctor", "doctor:doctor"),
     ("verify", "verify:verify"),
     ("sbom", "bill:sbom"),
+    ("advisories", "bill:advisories"),
     ("setup-link", "people:setup_link"),
     ("config", "config:app"),
     ("domain", "domain:app"),

@@ -47,6 +47,7 @@ CLI: dict[str, frozenset[Permission]] = {
     # The evidence is made by doing: it sends, makes keys and domains, looks, and removes them again.
     "verify": IN_WORKSPACE,
     "sbom": HOST,
+    "advisories": HOST,
     "member list": frozenset({P.MEMBER_READ}),
     "member invite": IN_WORKSPACE,
     "member role": IN_WORKSPACE,

@@ -1,22 +1,64 @@
-"""`mailward sbom`: what runs here, as a bill of materials."""
+"""`mailward sbom` and `mailward advisories`: what runs here, and what is known against it."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
+from typing import Annotated
 
-import mailward
+from cyclopts import Parameter
+
 from mailward.adapters.host.clock import SystemClock
-from mailward.app.bill import bill, pinned
+from mailward.app.bill import at_hand, bill, licence, read_pins
 from mailward.app.checks.supply import NATIVE
-from mailward.app.commands.output import print_json
+from mailward.app.commands.output import Json, print_json, print_table
+
+Licences = Annotated[bool, Parameter(name="--licences", negative="", help="A table of names and licences instead.")]
+Service = Annotated[str, Parameter(name="--service", help="A service that speaks OSV's interface.")]
+Pins = Annotated[list[Path] | None, Parameter(name="--pins", help="Requirements files; else what runs here.")]
+Required = Annotated[bool, Parameter(name="--required", negative="", help="Fail where no service is reached.")]
 
 
-def sbom() -> int:
-    """Print a CycloneDX document: every pinned distribution with hashes, each native part with what reaches it."""
-    pins = pinned(Path(mailward.__file__).parents[2])
-    if not pins:
-        print("mailward: not run from a checkout: requirements/runtime.txt is not at hand", file=sys.stderr)
-        return 1
-    print_json(bill(pins, NATIVE, now=SystemClock().now()))
+def sbom(*, licences: Licences = False) -> int:
+    """Print a CycloneDX document: every distribution with hashes and licence, each native part with what reaches it."""
+    pins = at_hand()
+    if licences:
+        rows = [(name, version, licence(name) or "not said") for name, (version, _) in pins.items()]
+        print_table(rows, ("name", "version", "licence"))
+    else:
+        print_json(bill(pins, NATIVE, now=SystemClock().now()))
     return 0
+
+
+def advisories(
+    *,
+    pins: Pins = None,
+    service: Service = "https://api.osv.dev",
+    required: Required = False,
+    json: Json = False,
+) -> int:
+    """Ask a vulnerability service about every pinned version. Only names and versions are sent.
+
+    Exit codes: 0 when nothing is known, or when the service is not reached, which is said; with
+    --required that is a 1. 1 when an advisory concerns what is pinned.
+    """
+    from mailward.app.advisories import Unanswered, ask
+
+    listed: dict[str, str] = {}
+    for path in pins or ():
+        listed |= {f"{name}@{version}": "" for name, (version, _) in read_pins(path).items()}
+    if not pins:
+        listed = {f"{name}@{version}": "" for name, (version, _) in at_hand().items()}
+    try:
+        known = asyncio.run(ask(service, list(listed)))
+    except Unanswered as e:
+        print(f"mailward: no advisory was looked at: {service} is not reached ({e})", file=sys.stderr)
+        return 1 if required else 0
+    if json:
+        print_json({"asked": len(listed), "known": known})
+    elif known:
+        print_table([(what, ", ".join(ids)) for what, ids in known.items()], ("pinned", "advisories"))
+    else:
+        print(f"{len(listed)} pinned versions, and no advisory known to {service}")
+    return 1 if known else 0

@@ -107,8 +107,11 @@ def remove_(id: str, *, config: Config = None) -> int:
 
 
 @register.command
-def fields(kind: Kind) -> int:
+def fields(kind: Kind, *, json: Json = False) -> int:
     """The fields of a kind; a star marks those that have to be said."""
+    if json:
+        print_json([{"name": f.name, "required": f.required} for f in msgspec.structs.fields(TYPES[kind])])
+        return 0
     for field in msgspec.structs.fields(TYPES[kind]):
         print(field.name + (" *" if field.required else ""))
     return 0

@@ -50,7 +50,8 @@ def sample(schema: Json, schemas: Json) -> Any:
 def _text(schema: Json) -> str:
     if found := re.match(r"\^([a-z]+)_\[", schema.get("pattern", "")):
         return f"{found[1]}_{_ID}"
-    return "x" * max(1, schema.get("minLength", 1))
+    least: int = schema.get("minLength", 1)
+    return "x" * max(1, least)
 
 
 def body(op: Json, schemas: Json) -> Any:
@@ -113,7 +114,8 @@ def python(base: str, op: Json, given: Any) -> str:
         inside = "\n        " + ",\n        ".join(arguments) + ",\n    "
     found = f"{call}{inside})"
     extra = "from datetime import datetime\n" if "datetime." in found else ""
-    head = f'import os\n{extra}from mailward_client import Mailward\n\nwith Mailward("{base}", os.environ["{KEY}"]) as mail:\n'
+    head = f"import os\n{extra}from mailward_client import Mailward\n\n"
+    head += f'with Mailward("{base}", os.environ["{KEY}"]) as mail:\n'
     if op["responses"].get("204"):
         return f"{head}    {found}"
     return f"{head}    print({found})" if "\n" not in found else f"{head}    answer = {found}\n    print(answer)"
