@@ -240,6 +240,25 @@ async def test_tls(secure: tuple[int, ssl.SSLContext]) -> None:
         await _talk(port, context, b"GET /healthz HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
 
 
+@pytest.mark.asvs("12.1.2")
+@pytest.mark.parametrize(
+    ("suite", "spoken"),
+    [("ECDHE-ECDSA-AES256-GCM-SHA384", True), ("ECDHE-ECDSA-CHACHA20-POLY1305", True),
+     ("ECDHE-ECDSA-AES128-SHA256", False), ("ECDHE-ECDSA-AES256-SHA", False), ("ECDHE-ECDSA-AES128-CCM8", False)],
+)  # fmt: skip
+async def test_only_suites_of_today(secure: tuple[int, ssl.SSLContext], suite: str, spoken: bool) -> None:
+    """With TLS 1.2, forward secrecy and authenticated encryption only."""
+    port, context = secure
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"{suite}:@SECLEVEL=0")
+    request = b"GET /healthz HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n"
+    if spoken:
+        assert (await _talk(port, context, request))[1] == "TLSv1.2"
+    else:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await _talk(port, context, request)
+
+
 async def test_stop_does_not_wait_for_the_idle() -> None:
     """Half a header, and a connection kept alive, do not hold up the end; the port is free afterwards."""
     server = Server(make_site().front, bind("127.0.0.1", 0))

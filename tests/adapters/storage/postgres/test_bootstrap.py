@@ -18,8 +18,9 @@ def server() -> Iterator[PostgresServer]:
         yield made
 
 
+@pytest.mark.asvs("13.2.3", "13.2.2")
 async def test_an_administrator_without_superuser_sets_up(server: PostgresServer) -> None:
-    """CREATEROLE and the database are enough; twice does no harm; nobody owns our tables or connects but our roles."""
+    """CREATEROLE and the database are enough, twice does no harm; only our roles connect and own; no password is set."""
     db = await asyncpg.connect(server.url("postgres", "postgres"), ssl=False)
     await db.execute("CREATE ROLE boss LOGIN CREATEROLE PASSWORD 'boss'")
     await db.execute("CREATE ROLE passer LOGIN PASSWORD 'passer'")
@@ -29,6 +30,10 @@ async def test_an_administrator_without_superuser_sets_up(server: PostgresServer
     assert not await boss.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     await bootstrap(boss)
     await bootstrap(boss)
+    looking = await asyncpg.connect(server.url("postgres", "managed"), ssl=False)
+    given = await looking.fetch("SELECT rolpassword FROM pg_authid WHERE rolname LIKE 'mailward%'")
+    assert len(given) >= 4 and {row[0] for row in given} == {None}, "no password is there before somebody sets one"
+    await looking.close()
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await boss.execute("SET ROLE mailward_owner")
     await boss.close()

@@ -9,11 +9,13 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
+from mailward.base.errors import Refused
 from mailward.edges.web import dashboard
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.mail_html import sanitise
@@ -28,7 +30,7 @@ PAGES = (
     *("/", "/messages", "/messages/{m}", "/messages/{m}/html", "/messages/{m}/text", "/messages/{m}/headers"),
     *("/messages/rows", "/messages/{m}/live", "/domains", "/domains/dom_1", "/keys", "/suppressions"),
     *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit", "/settings", "/requests", "/requests/rows"),
-    "/webhooks/whk_1/events/evt_1",
+    *("/webhooks/whk_1/events/evt_1", "/templates", "/templates/welcome"),
     *("/received", f"/received/{MESSAGE}", f"/received/{MESSAGE}/raw", "/routes", f"/routes/{ROUTE}"),
 )
 ACTS = (
@@ -40,6 +42,8 @@ ACTS = (
     *("/webhooks/whk_1/replay-range", "/messages/{m}/release", "/messages/release-held", "/messages/sending"),
     *(f"/received/{MESSAGE}/{act}" for act in ("replay", "release", "discard")),
     *("/routes", *(f"/routes/{ROUTE}/{act}" for act in ("switch", "rotate", "replay", "remove"))),
+    *("/templates", "/templates/welcome"),
+    *(f"/templates/welcome/{a}" for a in ("publish", "rollback", "remove")),
     *("/webhooks/whk_1/remove", "/audit/export", "/sign-out", "/messages/{m}/erase", "/settings/retention"),
 )
 
@@ -565,3 +569,47 @@ async def test_choosing_colours_leads_back_and_nowhere_else(inside: Visitor, ref
     assert 'data-theme="dark"' in (await inside.get("/settings")).text
     refused = await inside.post("/theme", {**data, "theme": 'x" onload=y'})
     assert refused.status_code == 422
+
+
+async def test_a_template_is_written_previewed_and_published_without_script(inside: Visitor) -> None:
+    """What cannot be kept is shown again as typed; the preview is a frame that can load and run nothing."""
+    page = (await inside.get("/templates/welcome")).text
+    assert '<iframe class="mail" sandbox=""' in page
+    assert "<script>alert(1)" not in page
+    frame = await inside.get("/templates/welcome/frame")
+    assert frame.headers["content-security-policy"].startswith("default-src 'none';")
+    assert frame.headers["content-security-policy"].endswith("sandbox")
+    assert "<script" not in frame.text
+    csrf = await inside.token("/templates/welcome")
+    typed = {"csrf": csrf, "subject": "S", "html": "<b>kept as typed</b>", "text": "", "layout": "", "description": ""}
+    answer = await inside.post("/templates/welcome", {**typed, "sample": "{"})
+    assert answer.status_code == 422
+    assert "&lt;b&gt;kept as typed" in answer.text
+    assert "not a JSON object" in answer.text
+    assert (await inside.post("/templates/welcome", {**typed, "sample": '{"x": 1}'})).status_code == 303
+    assert (await inside.post("/templates/welcome/publish", {"csrf": csrf})).status_code == 303
+    assert (await inside.post("/templates/welcome/rollback", {"csrf": csrf, "version": "1"})).status_code == 303
+    refused = Refused("domain_not_verified", "That domain is not verified.")
+    inside.platform.messages.submit = AsyncMock(return_value=[refused])
+    answer = await inside.post("/templates/welcome/test", {"csrf": csrf, "from": "a@demo.test", "to": "b@example.com"})
+    assert "That domain is not verified." in answer.text
+
+
+@pytest.mark.asvs("7.6.2")
+async def test_no_other_site_can_begin_a_sign_in_with_a_provider(visitor: Visitor) -> None:
+    """A link or picture elsewhere leads to our own page; the button there, or an address typed, to the provider."""
+
+    class Provided:
+        providers = ()
+
+        async def begin(self, provider: str, session: Any = None) -> tuple[str, str]:
+            return f"https://id.example/{provider}", "cookie"
+
+    visitor.platform.federated = Provided()
+    for site, leads in (
+        ("cross-site", "/sign-in"), ("same-site", "/sign-in"), ("same-origin", "https://id.example/company"),
+        ("none", "https://id.example/company"),
+    ):  # fmt: skip
+        answer = await visitor.get("/sign-in/with/company", headers={"sec-fetch-site": site})
+        assert (answer.status_code, answer.headers["location"]) == (303, leads), site
+        assert ("mailward_federation" in answer.headers.get("set-cookie", "")) is leads.startswith("https"), site

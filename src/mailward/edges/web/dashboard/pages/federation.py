@@ -37,7 +37,12 @@ class Federation:
         ]
 
     async def out(self, request: Request) -> Response:
-        """Off to the provider. A GET, because a form that leads to another site is what our own policy forbids."""
+        """Off to the provider. A GET, because a form that leads to another site is what our own policy forbids.
+
+        A page of somebody else's that leads here begins nothing: it ends at our own page, with the button.
+        """
+        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            return redirect("/sign-in")
         try:
             url, cookie = await self._desk.platform.federated.begin(request.path_params["provider"])
         except MailwardError as e:
