@@ -39,6 +39,7 @@ for _name, _where in (
     ("storage", "storage:app"),
     ("message", "message:app"),
     ("webhook", "webhook:app"),
+    ("template", "template:app"),
     ("route", "inbound:route"),
     ("received", "inbound:received"),
     ("bounce", "bounce:app"),

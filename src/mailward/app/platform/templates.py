@@ -17,8 +17,10 @@ from mailward.core.templates import change, publish, render
 from mailward.core.templates.model import Rendered, Sources, Template, Version
 from mailward.core.templates.ports import Renderer
 from mailward.core.templates.render import Ready
+from mailward.edges.web.api.compose import compose
 from mailward.edges.web.schema import messages as message_schema
 from mailward.edges.web.schema import templates as schema
+from mailward.edges.web.schema.submission import Outgoing
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 from mailward.protocol.message import templated
@@ -156,18 +158,18 @@ class Templates:
         mail = await render.render(self._renderer, actor, ready, data)
         return schema.RenderedMail(version=ready.version or None, subject=mail.subject, html=mail.html, text=mail.text)
 
-    async def preview_of(self, actor: Actor, name: str, request: schema.ChangeTemplate) -> schema.RenderedMail:
-        """What a draft that nobody has kept would look like, for the page on which it is written."""
-        access.require(actor, Permission.TEMPLATE_READ)
-        given = {f: getattr(request, f) for f in ("subject", "html", "text", "layout")}
-        sources = Sources(
-            **{f: "" if value is UNSET else value for f, value in given.items()},
-            sample="{}" if request.sample is UNSET else _json(request.sample),
+    async def trial(self, actor: Actor, name: str, sender: str, to: str) -> Outgoing:
+        """The draft with its sample, as a message that says it is a test."""
+        mail = await self.preview(actor, name, schema.RenderTemplate())
+        asked = message_schema.SendRequest(
+            from_=sender,
+            to=[to],
+            subject=f"[Test] {mail.subject}"[:998],
+            text=mail.text or None,
+            html=mail.html or None,
+            tags=["template-test"],
         )
-        change.judge_sources(name, sources)
-        sheet = await self._store.read(actor.workspace, lambda tx: render.sheet_of(tx, sources, drafts=True))
-        mail = await render.render(self._renderer, actor, Ready(sheet, render.DRAFT, sources.sample), None)
-        return schema.RenderedMail(version=None, subject=mail.subject, html=mail.html, text=mail.text)
+        return compose(asked, self._clock.now(), self._entropy, None)
 
     # -- sending ---------------------------------------------------------------------------------
 

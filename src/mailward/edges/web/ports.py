@@ -209,6 +209,10 @@ class Templates(Protocol):
         """The draft or a version, with data or the sample. Nothing is sent."""
         ...
 
+    async def trial(self, actor: Actor, name: str, sender: str, to: str) -> Outgoing:
+        """The draft with its sample, ready to be submitted to one address as a test."""
+        ...
+
     async def filled(self, actor: Actor, request: message_types.SendRequest) -> message_types.SendRequest:
         """The request with the mail its template renders to. Invalid unless it names a template and nothing beside."""
         ...

@@ -23,8 +23,11 @@ from mailward.edges.web.dashboard.ports import (
 )
 from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
 from mailward.policy.access import Actor, Permission
+from tests.edges.web.fake_access import FakeAccess
 from tests.edges.web.fake_inbound import FakeInbound
 from tests.edges.web.fake_members import FakeFederated, FakeJoining, FakeMembers
+from tests.edges.web.fake_platform import FakeLeaks, FakeTransfers
+from tests.edges.web.fake_roles import FakeRoles
 from tests.edges.web.fake_templates import FakeTemplates
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -106,11 +109,17 @@ class FakePlatform:
     figures: Any = None
     proofs: Any = None
     security: Any = None
+    access: Any = field(default_factory=FakeAccess)
+    leaks: Any = field(default_factory=FakeLeaks)
+    transfers: Any = field(default_factory=FakeTransfers)
+    roles: Any = field(default_factory=FakeRoles)
+    operators: Any = None
 
     def __post_init__(self) -> None:
         parts: dict[str, Callable[[FakePlatform], Any]] = {
             "messages": Messages, "suppressions": Suppressions, "domains": Domains, "keys": Keys,
-            "webhooks": Webhooks, "inbound": lambda _: FakeInbound(), "templates": lambda _: FakeTemplates(),
+            "webhooks": Webhooks, "inbound": lambda _: FakeInbound(),
+            "templates": lambda p: FakeTemplates(p.text),
             "members": lambda p: FakeMembers(p.text),
             "joining": lambda _: FakeJoining(), "federated": lambda _: FakeFederated(), "audit": Audit, "workspace": Workspace, "figures": Figures,
             "sessions": Sessions, "entrance": lambda _: FakeEntrance(), "security": Security,

@@ -30,6 +30,7 @@ MENU = (
     Group("", (Entry("overview", "/", "Overview", P.MESSAGE_READ),)),
     Group("Sending", (
         Entry("messages", "/messages", "Messages", P.MESSAGE_READ),
+        Entry("templates", "/templates", "Templates", P.TEMPLATE_READ),
         Entry("suppressions", "/suppressions", "Suppressions", P.SUPPRESSION_READ),
     )),
     Group("Receiving", (

@@ -27,6 +27,7 @@ from mailward.edges.web.dashboard.pages.public import PublicArea, PublicSide
 from mailward.edges.web.dashboard.pages.security import Security
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.pages.team import Team
+from mailward.edges.web.dashboard.pages.templates import Templates
 from mailward.edges.web.dashboard.pages.webhooks import Webhooks
 from mailward.edges.web.dashboard.pages.workspace import WorkspaceSettings
 from mailward.edges.web.dashboard.ports import DashboardPlatform, Surroundings
@@ -76,8 +77,8 @@ def routes(
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
     areas = (
-        People, Proofs, Security, Held, Federation, Invitations, Overview, Messages, Inbound, Domains, Keys, Suppressions,
-        Webhooks, Team, AuditLog, WorkspaceSettings, RequestPages, AccessPages, OperatorPages,
+        People, Proofs, Security, Held, Federation, Invitations, Overview, Messages, Inbound, Domains, Keys,
+        Suppressions, Templates, Webhooks, Team, AuditLog, WorkspaceSettings, RequestPages, AccessPages, OperatorPages,
     )  # fmt: skip
     for area in areas:
         found += area(desk).routes()
