@@ -119,7 +119,7 @@ class RevocationsRepo(Protocol):
 
 
 class TenantTx(Protocol):
-    """A transaction with workspaces and the audit log."""
+    """A transaction with workspaces, the audit log and the epoch of what was revoked."""
 
     @property
     def workspaces(self) -> WorkspacesRepo: ...
@@ -127,15 +127,15 @@ class TenantTx(Protocol):
     @property
     def audit(self) -> AuditLog: ...
 
+    @property
+    def revocations(self) -> RevocationsRepo: ...
+
 
 class WorkspacesTx(TenantTx, Protocol):
     """The same with data keys."""
 
     @property
     def data_keys(self) -> DataKeysRepo: ...
-
-    @property
-    def revocations(self) -> RevocationsRepo: ...
 
 
 class NoticesRepo(Protocol):
