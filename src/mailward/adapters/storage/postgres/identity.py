@@ -163,7 +163,7 @@ class PgCredentials:
         """Domains are sealed, so the live ones are opened and looked at."""
         sql = f"SELECT {_CREDENTIAL} FROM credentials WHERE workspace = $1 AND revoked IS NULL ORDER BY id"  # noqa: S608
         found = [self._credential(r) for r in await self._tx.rows(sql, ids.decode("ws", workspace))]
-        return [c for c in found if c.domains == {domain}][:limit]
+        return [c for c in found if c.domains == frozenset((domain,))][:limit]
 
     async def exceptions(self, revoked_since: datetime) -> list[Standing]:
         """Revoked since, paused, or with an end."""
