@@ -27,12 +27,15 @@ from mailward.core.workspaces.retention import Terms
 from mailward.edges.web import app
 from mailward.edges.web.endpoint import Services
 from mailward.edges.web.limits import LocalLimiter
+from mailward.edges.web.schema.audit import AuditExportQuery
 from mailward.policy.access import Actor, Permission
 from mailward.protocol.dns import DnsAnswer, Lookup
 from tests.conftest import MovingClock, SeededEntropy
+from tests.edges.web.fake_access import FakeAccess
 from tests.edges.web.fake_inbound import FakeInbound
 from tests.edges.web.fake_members import FakeMembers
-from tests.edges.web.fake_platform import FakeMessages, FakeReadiness
+from tests.edges.web.fake_platform import FakeLeaks, FakeMessages, FakeReadiness, FakeTransfers
+from tests.edges.web.fake_templates import FakeTemplates
 
 NAMES = InstallationNames("spf.mail.test", "bounce.mail.test", ("mx.mail.test",), ("192.0.2.1",))
 
@@ -66,12 +69,16 @@ class Areas:
         async def fresh(workspace: WorkspaceId) -> FreshKeys:
             return made
 
-        async def export(actor: Actor) -> bytes:
+        async def export(actor: Actor, query: AuditExportQuery) -> bytes:
             return b"the log"
 
         self.messages = FakeMessages()
         self.inbound = FakeInbound()
         self.members = FakeMembers()
+        self.access = FakeAccess()
+        self.leaks = FakeLeaks()
+        self.transfers = FakeTransfers()
+        self.templates = FakeTemplates()
         self.roles = Roles(store, clock, entropy, changed=lambda: None)
         self.suppressions = Suppressions(store, clock, entropy, lambda workspace: workspace.encode())
         self.domains = Domains(store, clock, entropy, Nothing(), NAMES, fresh)

@@ -253,7 +253,7 @@ async def test_a_key_in_use_costs_no_transaction_until_the_epoch_moves(store: St
     """Of a hundred authentications the first reads; after a revocation elsewhere one look at the epoch ends them."""
     issued = await _issue(store, create_key, Wish("ci"), clock, entropy)
     counted = Counted(store)
-    door = Doorkeeper(counted)  # type: ignore[arg-type]  # hands everything on
+    door = Doorkeeper(counted)
     for _ in range(100):
         await door.authenticate_key(_token(issued), "192.0.2.1", now=clock.now())
     assert counted.transactions == 1

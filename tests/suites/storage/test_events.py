@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from mailward.app.platform.workspace import Workspaces
-from mailward.app.store import Store
+from mailward.app.store import Store, Tx
 from mailward.base.errors import Invalid
 from mailward.base.ids import WorkspaceId
 from mailward.core.messages import change
@@ -20,13 +21,18 @@ ACTOR = Actor(WorkspaceId(WS_ID), "system", "test", frozenset(Permission))
 MINUTE = 60_000_000
 
 
+async def timeline(rows: list[tuple[bytes, int, str, str]], tx: Tx) -> None:
+    """Add moments to messages' timelines."""
+    await tx.messages.timeline_add_all(rows)
+
+
 async def test_a_page_holds_as_many_events_as_asked_for(store: Store, clock: Any) -> None:
     """One at a time or all at once, the feed tells the same events in the same order, none twice."""
     for n in range(3):
         await put(store, submission(n, "ann@x.test", created=T0 + n * 1000))
         message = submission(n, created=T0 + n * 1000).id
         moments = [(message, T0 + n * 1000 + k, f"moment_{k}", "{}") for k in (1, 2)]
-        await store.write(WS_ID, lambda tx, rows=moments: tx.messages.timeline_add_all(rows))
+        await store.write(WS_ID, partial(timeline, moments))
     area = Workspaces(store, clock, Terms(30, 30))
     whole = (await area.events(ACTOR, EventQuery(limit=50))).data
     assert len(whole) == 9

@@ -121,7 +121,8 @@ class FakePlatform:
             "webhooks": Webhooks, "inbound": lambda _: FakeInbound(),
             "templates": lambda p: FakeTemplates(p.text),
             "members": lambda p: FakeMembers(p.text),
-            "joining": lambda _: FakeJoining(), "federated": lambda _: FakeFederated(), "audit": Audit, "workspace": Workspace, "figures": Figures,
+            "joining": lambda _: FakeJoining(), "federated": lambda _: FakeFederated(),
+            "audit": Audit, "workspace": Workspace, "figures": Figures,
             "sessions": Sessions, "entrance": lambda _: FakeEntrance(), "security": Security,
         }  # fmt: skip
         for name, part in parts.items():
