@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: install-node.sh clients|haraka. npm packages the tests (clients) and the bench (haraka) use, into .tools/.
+# Usage: install-node.sh clients|observatory|haraka. npm packages the tests and the bench (haraka) use, into .tools/.
 # `--before` pins the whole tree to a day on which it is known to install; no package's install script runs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

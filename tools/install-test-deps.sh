@@ -40,4 +40,5 @@ if [ ${#missing[@]} -gt 0 ]; then
   rm -f "$log"
 fi
 tools/install-node.sh clients
+tools/install-node.sh observatory
 tools/install-scanner.sh
