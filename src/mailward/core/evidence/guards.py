@@ -5,24 +5,35 @@ from __future__ import annotations
 GUARDS: dict[str, tuple[str, ...]] = {
     "AUTHN-1": ("tests/core/identity/test_sign_in.py",),
     "AUTHN-2": ("tests/core/identity/test_sign_in.py",),
-    "AUTHN-3": ("tests/core/identity/test_second_factors.py",),
-    "AUTHN-5": ("tests/app/test_guesses.py",),
+    "AUTHN-3": (
+        "tests/core/identity/test_second_factors.py",
+        "tests/edges/web/dashboard/test_pages.py",
+        "tests/scenarios/test_break_glass.py",
+        "tests/scenarios/test_second_factors_chromium.py",
+    ),
+    "AUTHN-4": (
+        "tests/core/identity/test_second_factors.py",
+        "tests/scenarios/test_people_chromium.py",
+    ),
     "AUTHN-9": (
+        "tests/core/identity/test_lookup.py",
         "tests/scenarios/test_nodes.py",
         "tests/suites/storage/test_roles.py",
     ),
     "AUTHZ-1": (
+        "tests/access/test_matrix.py",
         "tests/suites/storage/test_roles.py",
+        "tests/access/test_document.py",
         "tests/app/checks/test_running.py",
         "tests/app/platform/test_erase.py",
     ),
     "AUTHZ-2": (
         "tests/adapters/storage/postgres/test_wall.py",
         "tests/adapters/storage/test_engine.py",
+        "tests/suites/storage/test_moved_rows.py",
+        "tests/access/test_foreign.py",
         "tests/adapters/storage/postgres/test_evidence.py",
         "tests/app/checks/test_installation.py",
-        "tests/app/checks/test_records.py",
-        "tests/core/audit/test_verify_store.py",
     ),
     "AUTHZ-3": (
         "tests/core/operators/test_grants.py",
@@ -30,6 +41,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_operators.py",
         "tests/adapters/storage/postgres/test_personal.py",
         "tests/app/platform/test_operator_pages.py",
+        "tests/scenarios/test_break_glass.py",
     ),
     "AUTHZ-4": (
         "tests/core/operators/test_review.py",
@@ -88,7 +100,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_running.py",
         "tests/app/public/test_pages.py",
         "tests/attacks/test_smtp_smuggling.py",
-        "tests/scenarios/test_every_page.py",
+        "tests/edges/web/reference/test_reference.py",
     ),
     "INPUT-2": ("tests/scenarios/test_receiving.py",),
     "INPUT-3": (
@@ -107,9 +119,12 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_running.py",
         "tests/app/platform/test_areas.py",
         "tests/app/test_standing.py",
-        "tests/scenarios/test_credentials.py",
+        "tests/edges/web/test_schema.py",
     ),
-    "KEYS-3": ("tests/suites/storage/test_leaks.py",),
+    "KEYS-3": (
+        "tests/suites/storage/test_leaks.py",
+        "tests/app/checks/test_leaks.py",
+    ),
     "LOG-1": (
         "tests/core/audit/test_verify_store.py",
         "tests/core/audit/test_verify_export.py",
@@ -174,17 +189,27 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/workspaces/test_data_keys.py",
         "tests/app/checks/test_installation.py",
     ),
-    "SUPPLY-1": ("tests/app/checks/test_supply.py",),
-    "SUPPLY-2": ("tests/app/checks/test_supply.py",),
-    "TRANSIT-1": ("tests/app/checks/test_transport.py", "tests/scenarios/test_certificates.py"),
-    "TRANSIT-3": (
+    "SUPPLY-1": (
+        "tests/deploy/test_wheel.py",
+        "tests/app/checks/test_supply.py",
+        "tests/app/test_bill.py",
+        "tests/app/test_advisories.py",
+    ),
+    "SUPPLY-2": (
+        "tests/app/checks/test_supply.py",
+        "tests/app/test_bill.py",
+    ),
+    "TRANSIT-1": (
         "tests/app/checks/test_transport.py",
-        "tests/app/test_renewal.py",
         "tests/scenarios/test_certificates.py",
     ),
     "TRANSIT-2": (
         "tests/attacks/test_smtp_smuggling.py",
         "tests/app/checks/test_transport.py",
+    ),
+    "TRANSIT-3": (
+        "tests/app/checks/test_transport.py",
+        "tests/scenarios/test_certificates.py",
     ),
     "TRANSIT-4": ("tests/scenarios/test_receiving.py",),
     "TRANSIT-5": ("tests/app/checks/test_running.py",),
