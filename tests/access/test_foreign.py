@@ -17,6 +17,7 @@ from mailward.app.platform.keys import Keys
 from mailward.app.platform.members import Members
 from mailward.app.platform.messages import Messages
 from mailward.app.platform.roles import Roles
+from mailward.app.platform.templates import Templates
 from mailward.app.platform.webhooks import Webhooks
 from mailward.base import ids
 from mailward.base.ids import UserId, WorkspaceId
@@ -47,12 +48,15 @@ ELSEWHERE = {
 
 _SAME = {
     "RotateIn": {},
+    "RollBack": {"version": 1},
     "Reschedule": {"scheduled_at": "2026-03-10T00:00:00Z"},
     "WriteRole": {"name": "Other", "permissions": ["message.read"]},
     "GiveRole": {"member": "usr_" + "0" * 26},
     "ChangeMember": {"role": "member"},
 }
 """Bodies for requests that take nothing empty. Everything else may be left out."""
+_NEVER = {"template": "never-was", "version": "1"}
+"""What never was, of things that are called by a name or a number."""
 
 
 class Willing:
@@ -86,6 +90,7 @@ class Everything(Nowhere):
         self.messages = Messages(
             store, None, bodies, now_us=rig.now_us, search_key=lambda workspace: SEARCH_KEY, wake=lambda: None
         )
+        self.templates = Templates(store, clock, entropy, nothing, changed=lambda: None)
         self.roles = Roles(store, clock, entropy, changed=lambda: None)
         self.members = Members(store, clock, entropy, willing, public_url="http://x", changed=lambda: None)
 
@@ -110,7 +115,8 @@ class Held:
                 return None
             known = self._of["received" if name == "message" and "/received/" in path else name]
             prefix, _, body = known.partition("_")
-            path = path.replace(f"{{{name}}}", known if foreign else f"{prefix}_{'0' * 25}{body[-1]}")
+            never = _NEVER[name] if name in _NEVER else f"{prefix}_{'0' * 25}{body[-1]}"
+            path = path.replace(f"{{{name}}}", known if foreign else never)
         return path
 
 
@@ -133,6 +139,8 @@ async def _hold(client: httpx.AsyncClient, rig: Rig, clock: MovingClock, entropy
         await tx.entry.add_invitation(invited, b"h" * 32)
 
     await rig.store.system_write(join)
+    answer = await client.post("/v1/templates", json={"name": "welcome", "text": "x"})
+    assert answer.status_code == 201, answer.text
     return Held(
         {
             "message": ids.encode("msg", message),
@@ -142,6 +150,8 @@ async def _hold(client: httpx.AsyncClient, rig: Rig, clock: MovingClock, entropy
             "key": await post("/v1/keys", name="k", scopes=["send"]),
             "credential": await post("/v1/smtp-credentials", name="c"),
             "webhook": await post("/v1/webhooks", url="http://127.0.0.1:9/x"),
+            "template": "welcome",
+            "version": "1",
             "event": ids.new("evt", now, entropy),
             "replay": ids.new("rpl", now, entropy),
             "member": user.id,
