@@ -11,6 +11,7 @@ import pytest
 from mailward.app.settings import Limits
 from mailward.core.guard.tries import LADDERS
 from mailward.core.identity.model import SESSION_ABSOLUTE, SESSION_IDLE, SETUP_LINK_LIFE
+from mailward.core.identity.passwords import WORDS_OF_THE_PLACE
 from mailward.core.identity.sessions import RECENT
 from mailward.policy.access import PUBLIC
 from tests.access.matrix import pages
@@ -59,6 +60,13 @@ def test_every_way_in_is_described() -> None:
     assert len(strangers) > 15
     assert {path for path in strangers if not any(path == n or path.startswith(f"{n}/") for n in named)} == set()
     assert {n for n in named if n not in strangers} == set(), "what is described is there"
+
+
+@pytest.mark.asvs("6.1.2")
+def test_words_that_may_not_make_a_password_are_listed() -> None:
+    """Each word of the place is on the page about passwords."""
+    said = text("second-factors.md").partition("Words that anybody would try here")[2].partition("any case")[0]
+    assert set(re.findall(r"[a-z]+", said)) >= set(WORDS_OF_THE_PLACE)
 
 
 @pytest.mark.asvs("2.1.3")

@@ -387,3 +387,14 @@ async def test_a_password_does_not_grow_old(world: World) -> None:
     await world.owner()
     world.clock.move(days=3653)
     assert (await world.who(await world.sign_in())).permissions
+
+
+@pytest.mark.asvs("6.2.11")
+@pytest.mark.parametrize(
+    "bad", ["mailward-admin", "Mailward2026!", "MAILWARD mailward", "postmaster-smtp-1", "admindashboard"]
+)
+def test_words_of_the_place_make_no_password(bad: str) -> None:
+    """They are not counted, however they are written; beside a good password they do no harm."""
+    with pytest.raises(Invalid):
+        passwords.judge(bad)
+    passwords.judge(f"violet tractor hums quietly {bad}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidKey
@@ -20,6 +21,9 @@ _LONGEST = 1024
 """Bytes. Longer ones are refused before any work is done on them."""
 _LONG_ENOUGH = 12
 _STRONG_ENOUGH = 3
+WORDS_OF_THE_PLACE = ("mailward", "postmaster", "submission", "dashboard", "operator", "webhook", "admin", "smtp")
+"""What anybody would try first here: a password has to be good enough without them."""
+_PLACE = re.compile("|".join(WORDS_OF_THE_PLACE), re.IGNORECASE)
 
 
 def hash_password(password: str, entropy: Entropy) -> str:
@@ -60,7 +64,8 @@ def judge(password: str, *, about: Sequence[str] = ()) -> None:
     """Return when the password is good enough; Invalid with advice otherwise.
 
     `about` are words that belong to the person (address, name, workspace): using them is
-    weak, and so is what others are known to know (see `breached`). Offline, but it may read a file: beside the loop.
+    weak, so are words of the place, and so is what others are known to know (see `breached`).
+    Offline, but it may read a file: beside the loop.
     """
     if too_long(password):
         raise Invalid("password_too_long", f"A password has at most {_LONGEST} bytes.", field="password")
@@ -71,9 +76,10 @@ def judge(password: str, *, about: Sequence[str] = ()) -> None:
     breached.refuse(password)
     words = [w for text in about for w in (text, *text.replace("@", " ").replace(".", " ").split()) if len(w) > 2]
     # zxcvbn's time grows with length; past 100 characters the rest adds nothing to the judgement.
-    found = zxcvbn(password[:100], words)
+    rest = _PLACE.sub("", password)
+    found = zxcvbn(rest[:100], words)
     score = int(found.score)
-    if len(password) >= 8 and (score >= _STRONG_ENOUGH or (len(password) >= _LONG_ENOUGH and score >= 2)):
+    if len(rest) >= 8 and (score >= _STRONG_ENOUGH or (len(rest) >= _LONG_ENOUGH and score >= 2)):
         return
     raise Invalid("password_weak", _advice(password, found), field="password")
 

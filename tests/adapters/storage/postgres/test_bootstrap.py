@@ -20,7 +20,7 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.mark.asvs("13.2.3", "13.2.2")
 async def test_an_administrator_without_superuser_sets_up(server: PostgresServer) -> None:
-    """CREATEROLE and the database are enough, twice does no harm; only our roles connect and own; no password is set."""
+    """CREATEROLE and the database are enough, twice does no harm; only our roles connect and own, with no password."""
     db = await asyncpg.connect(server.url("postgres", "postgres"), ssl=False)
     await db.execute("CREATE ROLE boss LOGIN CREATEROLE PASSWORD 'boss'")
     await db.execute("CREATE ROLE passer LOGIN PASSWORD 'passer'")
