@@ -114,3 +114,4 @@ def test_runs_as_installed(wheels: dict[str, Path], tmp_path: Path, monkeypatch:
         with Mailward(url, platform.admin_key) as mail:
             assert mail.get_message(told["sent"][0]).subject == "Packed"
             assert mail.get_workspace().name
+        assert platform.api("GET", "/docs/api/sending", key="")[0] == 200
