@@ -25,6 +25,9 @@ class FakeRoles:
     async def list(self, actor: Actor) -> types.Roles:
         return types.Roles(data=[types.CustomRole(id=ROLE, name="R", permissions=["message.read"], created_at=T0)])
 
+    async def holders(self, actor: Actor) -> dict[str, str]:
+        return {}
+
     async def create(self, actor: Actor, request: types.WriteRole) -> types.CustomRole:
         held = sorted(p.value for p in wished(request.permissions))
         return types.CustomRole(id=ROLE, name=request.name, permissions=held, created_at=T0)

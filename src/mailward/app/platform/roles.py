@@ -29,6 +29,11 @@ class Roles:
         found = await self._store.read(actor.workspace, lambda tx: granting.list_roles(tx, actor))
         return types.Roles(data=[_view(role) for role in found])
 
+    async def holders(self, actor: Actor) -> dict[str, str]:
+        """Member to role."""
+        found = await self._store.read(actor.workspace, lambda tx: granting.list_holders(tx, actor))
+        return {str(user): role for user, role in found.items()}
+
     async def create(self, actor: Actor, request: types.WriteRole) -> types.CustomRole:
         """A new one."""
         held, now = wished(request.permissions), self._clock.now()

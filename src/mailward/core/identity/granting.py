@@ -30,6 +30,12 @@ async def list_roles(tx: IdentityTx, actor: Actor) -> list[CustomRole]:
     return await tx.roles.all()
 
 
+async def list_holders(tx: IdentityTx, actor: Actor) -> dict[UserId, str]:
+    """Which of the workspace's own roles each member has, by id; who has none of them is not in it."""
+    access.require(actor, Permission.MEMBER_READ)
+    return {user: role.id for role in await tx.roles.all() for user in await tx.roles.holders(role.id)}
+
+
 async def make_role(
     tx: IdentityTx, actor: Actor, name: str, permissions: frozenset[Permission], *, now: datetime, entropy: Entropy
 ) -> CustomRole:

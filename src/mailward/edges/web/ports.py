@@ -313,6 +313,10 @@ class Roles(Protocol):
 
     async def list(self, actor: Actor) -> role_types.Roles: ...
 
+    async def holders(self, actor: Actor) -> dict[str, str]:
+        """Which of them each member has, ids both; who has none is not in it."""
+        ...
+
     async def create(self, actor: Actor, request: role_types.WriteRole) -> role_types.CustomRole:
         """Invalid for what is no permission, Forbidden beyond the actor's own, Conflict for a name that is taken."""
         ...

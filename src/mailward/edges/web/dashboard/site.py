@@ -24,6 +24,7 @@ from mailward.edges.web.dashboard.pages.overview import Overview
 from mailward.edges.web.dashboard.pages.people import People
 from mailward.edges.web.dashboard.pages.proofs import Proofs
 from mailward.edges.web.dashboard.pages.public import PublicArea, PublicSide
+from mailward.edges.web.dashboard.pages.roles import RolePages
 from mailward.edges.web.dashboard.pages.security import Security
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.pages.team import Team
@@ -78,7 +79,8 @@ def routes(
     found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
     areas = (
         People, Proofs, Security, Held, Federation, Invitations, Overview, Messages, Inbound, Domains, Keys,
-        Suppressions, Templates, Webhooks, Team, AuditLog, WorkspaceSettings, RequestPages, AccessPages, OperatorPages,
+        Suppressions, Templates, Webhooks, RolePages, Team, AuditLog, WorkspaceSettings, RequestPages,
+        AccessPages, OperatorPages,
     )  # fmt: skip
     for area in areas:
         found += area(desk).routes()

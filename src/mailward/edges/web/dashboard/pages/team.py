@@ -13,6 +13,7 @@ from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import redirect
 from mailward.edges.web.problems import status_of
 from mailward.edges.web.schema.members import ChangeMember, ChangeNetworks, Invite
+from mailward.edges.web.schema.roles import GiveRole
 from mailward.policy.access import OWN, ROLE_PERMISSIONS, Permission, Role
 
 ROLES = {
@@ -60,6 +61,8 @@ class Team:
         """Everybody, and the form to invite."""
         members = await self._desk.platform.members.list(session.actor)
         invitations = await self._desk.platform.members.invitations(session.actor)
+        held = await self._desk.platform.roles.holders(session.actor)
+        own = (await self._desk.platform.roles.list(session.actor)).data
         grantable = [(r.value, text) for r, text in ROLES.items() if _may_grant(session, r)]
         return self._desk.page(
             session,
@@ -69,7 +72,10 @@ class Team:
             members=members.data,
             invitations=[i for i in invitations.data if i.state in ("open", "expired")],
             roles=grantable,
-            role_names={r.value: text for r, text in ROLES.items()},
+            own_roles=[(r.id, r.name) for r in own if session.actor.permissions.issuperset(r.permissions)],
+            # Where a member has a role of the workspace's own, their place says only that there is one.
+            role_of={m.id: held.get(m.id, m.role) for m in members.data},
+            role_names={r.value: text for r, text in ROLES.items()} | {r.id: r.name for r in own},
             me_id=session.actor.id,
             error=error,
             email=email,
@@ -105,8 +111,12 @@ class Team:
     async def role(self, request: Request, session: Session, form: Form) -> Response:
         """Another role for somebody; whoever changes their own has to sign in again."""
         try:
-            wish = msgspec.convert({"role": form.text("role", 40)}, ChangeMember)
-            await self._desk.platform.members.change(session.actor, request.path_params["id"], wish)
+            role, member = form.text("role", 40), request.path_params["id"]
+            if role.startswith("role_"):
+                await self._desk.platform.roles.give(session.actor, role, GiveRole(member=member))
+            else:
+                wish = msgspec.convert({"role": role}, ChangeMember)
+                await self._desk.platform.members.change(session.actor, member, wish)
         except msgspec.ValidationError:
             return await self.list(request, session, "Choose a role.", code=422)
         except Refused as e:
