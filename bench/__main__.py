@@ -32,6 +32,10 @@ def main() -> int:
     parser.add_argument("--stored", type=int, default=0, help="messages in PostgreSQL beside 10,000 (5000000: 30 GB)")
     parser.add_argument("--fillers", type=int, default=plan.fillers, help="processes that store them")
     parser.add_argument("--nodes", action="store_true", help="one node on one core against two, over one PostgreSQL")
+    parser.add_argument(
+        "--neighbours", type=float, nargs="?", const=30.0, default=0.0, metavar="SECONDS",
+        help="only a quiet tenant, alone and beside one that floods, so long each (default %(const)s)",
+    )  # fmt: skip
     parser.add_argument("--only", help="servers: postfix, haraka, mailward, mailward-pg, mailward-s3")
     parser.add_argument("--cases", default=",".join(plan.cases), help="cases (default %(default)s; '': none)")
     parser.add_argument("--pages", type=int, default=0, help="only page times of the dashboard, with so many stored")
@@ -47,9 +51,12 @@ def main() -> int:
         stored=given.stored,
         fillers=given.fillers,
         nodes=given.nodes,
+        neighbours=given.neighbours,
         only=tuple(given.only.split(",")) if given.only else servers(given.store, bucket=given.bucket),
         cases=tuple(given.cases.split(",")) if given.cases else (),
     )
+    if given.neighbours:
+        plan = replace(plan, cases=(), only=())
     if given.quick:
         plan = replace(plan, messages=min(plan.messages, 600), rounds=1)
     results = run(plan)

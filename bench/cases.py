@@ -11,6 +11,7 @@ from typing import Any
 from bench import load, meter
 from bench.fill import run_fill
 from bench.inbound import inbound
+from bench.neighbours import neighbours
 from bench.nodes import nodes
 from bench.plan import Plan, Results, say
 from bench.postgres import MailwardOnBucket, MailwardOnPostgres
@@ -47,7 +48,11 @@ def run(plan: Plan) -> Results:
                     say(f"  failed: {e}")
     if plan.large and "mailward" in servers:
         large(plan, results)
-    for case, asked, measure in (("stored", plan.stored > 0, stored), ("nodes", plan.nodes, nodes)):
+    for case, asked, measure in (
+        ("stored", plan.stored > 0, stored),
+        ("nodes", plan.nodes, nodes),
+        ("neighbours", plan.neighbours > 0, neighbours),
+    ):
         if asked:
             try:
                 measure(plan, results)

@@ -29,11 +29,20 @@ class Plan:
     """Processes that fill PostgreSQL at once."""
     nodes: bool = False
     """Also one node against two over one PostgreSQL."""
+    neighbours: float = 0.0
+    """Seconds of each part in which one tenant floods, or does not, beside another; 0 leaves that out."""
 
     def parts(self) -> set[str]:
         """What this run is about: servers by name, and the long cases."""
         return set(self.only) | {
-            part for part, asked in (("large", self.large), ("stored", self.stored > 0), ("nodes", self.nodes)) if asked
+            part
+            for part, asked in (
+                ("large", self.large),
+                ("stored", self.stored > 0),
+                ("nodes", self.nodes),
+                ("neighbours", self.neighbours > 0),
+            )
+            if asked
         }
 
 

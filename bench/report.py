@@ -39,6 +39,8 @@ def figures(results: Results) -> dict[str, float]:
         )
         # A core does one over the CPU of a message; two of them twice that.
         found[f"{case}_alone"] = None if alone is None else 2 * alone
+    for case in ("neighbours_api", "neighbours_smtp"):
+        found[case] = ratio(results.p99("beside", case, "latency"), results.p99("alone", case, "latency"))
     found["cpu_accept"] = ratio(
         results.median("mailward", "accept_10k_20", "cpu_per_1000"),
         results.median("postfix", "accept_10k_20", "cpu_per_1000"),

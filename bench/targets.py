@@ -59,4 +59,13 @@ GATES = (
     Gate("nodes_relay", "relay, both signatures: two nodes on a core each / one", 1.6, 2.0, of="nodes"),
     Gate("nodes_accept_alone", "the same, accept, nodes alone (by their CPU)", 1.6, 2.0, of="nodes"),
     Gate("nodes_relay_alone", "the same, relay, nodes alone (by their CPU)", 1.6, 2.0, of="nodes"),
+    Gate(
+        "neighbours_api",
+        "a quiet tenant's p99 by API: beside one that floods / alone",
+        1.2,
+        1.0,
+        at_most=True,
+        of="neighbours",
+    ),
+    Gate("neighbours_smtp", "the same by SMTP", 1.2, 1.0, at_most=True, of="neighbours"),
 )

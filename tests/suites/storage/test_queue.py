@@ -58,11 +58,11 @@ async def crowd(store: Store, times: int) -> None:
     if isinstance(store, SqliteStore):
         sql = (
             "WITH RECURSIVE more(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM more WHERE i < ?) "
-            f"INSERT INTO t_deliveries SELECT {head}, dsn FROM t_deliveries, more"  # noqa: S608 - fixed text
+            f"INSERT INTO t_deliveries SELECT {head}, dsn FROM t_deliveries, more"
         )
     else:
         # Their addresses are sealed for another place: whoever came so far into the crowd could not read them.
-        sql = f"INSERT INTO open_deliveries SELECT {head} FROM open_deliveries, generate_series(1, ?::int) AS i"  # noqa: S608 - fixed text
+        sql = f"INSERT INTO open_deliveries SELECT {head} FROM open_deliveries, generate_series(1, ?::int) AS i"
     await raw(store, sql, times)
 
 
