@@ -32,6 +32,25 @@ _TOO_LONG = re.compile(r"of length <= \d+$")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
+# A body below this is decoded in a moment whatever is in it.
+_LARGE = 1 << 20
+# Many times what metadata may hold, so that the decoder is the one to say what exactly is too much.
+_CROWD = 10_000
+
+
+class _Bags(msgspec.Struct):
+    """Where callers choose the keys: looked at without making them."""
+
+    metadata: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Batch(_Bags):
+    messages: list[_Bags] = []
+
+
+_bags = msgspec.json.Decoder(_Batch)
+
+
 def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     """The typed value of a JSON body.
 
@@ -42,6 +61,8 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     """
     if not body:
         raise Answer("missing_body")
+    if len(body) > _LARGE:
+        _refuse_crowds(body)
     try:
         value = decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -54,6 +75,17 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         raise Answer("invalid_json") from None
     refuse_duplicates(body)
     return value
+
+
+def _refuse_crowds(body: bytes) -> None:
+    """Refuse a million keys before they are made: their limit is counted only when all of them are there."""
+    try:
+        found = _bags.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return  # the decoder of the operation says what is wrong
+    for bag in (found, *found.messages):
+        if bytes(bag.metadata).count(b'":') > _CROWD:
+            raise Invalid("too_many_metadata", CATALOGUE["too_many_metadata"][1], field="metadata")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
