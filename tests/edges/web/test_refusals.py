@@ -87,6 +87,7 @@ async def test_limit_code(api: httpx.AsyncClient, change: dict[str, Any], code: 
         (b'{"scheduled_at":1e400}', 422, "invalid_field"),
         (b'{"scheduled_at":' + b"9" * 100_000 + b"}", 422, "invalid_field"),
         (b'{"metadata":{' + b",".join(b'"%d":""' % i for i in range(1_000_000)) + b"}}", 422, "too_many_metadata"),
+        (b'{"data":{' + b",".join(b'"%d":""' % i for i in range(1_000_000)) + b"}}", 422, "template_data_too_large"),
         (b"{" + b",".join(b'"%d":""' % i for i in range(1_000_000)) + b"}", 422, "unknown_field"),
         (b'{"to":[' + b",".join([b'"a@b.example"'] * 200_000) + b"]}", 422, "too_many_recipients"),
     ],

@@ -42,6 +42,7 @@ class _Bags(msgspec.Struct):
     """Where callers choose the keys: looked at without making them."""
 
     metadata: msgspec.Raw = msgspec.Raw(b"")
+    data: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Batch(_Bags):
@@ -86,6 +87,8 @@ def _refuse_crowds(body: bytes) -> None:
     for bag in (found, *found.messages):
         if bytes(bag.metadata).count(b'":') > _CROWD:
             raise Invalid("too_many_metadata", CATALOGUE["too_many_metadata"][1], field="metadata")
+        if len(bag.data) > _LARGE:
+            raise Invalid("template_data_too_large", CATALOGUE["template_data_too_large"][1], field="data")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
