@@ -43,9 +43,7 @@ class Watcher:
     async def failed(self, account: str, source: str, kind: str, *, now: datetime) -> None:
         self.asked.append(("failed", kind))
 
-    async def passed(
-        self, account: str, source: str, kind: str, *, device: bytes | None = None, now: datetime
-    ) -> None:
+    async def passed(self, account: str, source: str, kind: str, *, device: bytes | None = None, now: datetime) -> None:
         self.asked.append(("passed", kind))
 
     async def weigh(self, user: UserId, arrival: Arrival, *, now: datetime) -> Suspicion:

@@ -171,5 +171,3 @@ class Pebble(Peer):
     def close(self) -> None:
         if self._process is not None:
             stop(self._process)
-
-

@@ -1,4 +1,4 @@
-"""Break-glass with the real program: asked for, let through by a second person, read, seen by the customer, taken back."""
+"""Break-glass with the real program: asked for, let through by a second person, read, seen, taken back."""
 
 from __future__ import annotations
 
@@ -101,4 +101,6 @@ def test_break_glass_from_the_shell_to_the_customers_log(platform: Platform) -> 
     assert again.returncode == 1 and "no live grant" in again.stderr, again.stderr
     entries = platform.api("GET", "/v1/audit?limit=100")[1]["data"]
     acts = [e["act"] for e in reversed(entries) if e["act"].startswith("operator_access.")]
-    assert acts == [f"operator_access.{a}" for a in ("requested", "approved", "began", "read", "ended")], json.dumps(acts)
+    assert acts == [f"operator_access.{a}" for a in ("requested", "approved", "began", "read", "ended")], json.dumps(
+        acts
+    )

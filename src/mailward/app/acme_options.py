@@ -1,15 +1,15 @@
 """The `[tls.acme]` section: certificates from an ACME authority.
 
-    [tls.acme]
-    directory = "https://acme.example/directory"
-    agree_terms = true
-    contact = "hostmaster@example.com"
+[tls.acme]
+directory = "https://acme.example/directory"
+agree_terms = true
+contact = "hostmaster@example.com"
 
-    [tls.acme.dns]                     # for challenge = "dns-01"
-    server = "192.0.2.53:53"
-    zone = "example.com"
-    key = "mailward."
-    secret_file = "/run/secrets/tsig"
+[tls.acme.dns]                     # for challenge = "dns-01"
+server = "192.0.2.53:53"
+zone = "example.com"
+key = "mailward."
+secret_file = "/run/secrets/tsig"
 """
 
 from __future__ import annotations

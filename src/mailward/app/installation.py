@@ -29,9 +29,7 @@ class Installation:
         self.entropy = SystemEntropy()
         self.vault = Vault(settings.data / "keys", self.entropy, now=self.clock.now())
         self.store: Store = make_store(settings, self.vault, worker=worker, clock=self.clock, entropy=self.entropy)
-        self.data_keys = DataKeys(
-            self.store, self.vault.service, self.entropy, unwrapping(self.store, self.clock.now)
-        )
+        self.data_keys = DataKeys(self.store, self.vault.service, self.entropy, unwrapping(self.store, self.clock.now))
 
     async def open(self) -> None:
         """Start the store. Unavailable when it is the target of a move that was not finished."""

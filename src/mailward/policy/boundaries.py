@@ -136,9 +136,7 @@ CLI: dict[str, frozenset[Permission]] = {
         frozenset({P.OPERATOR_CHANGE}),
     ),
     # A decision is done at once: it may remove a member or a key.
-    "operator decide": frozenset(
-        {P.OPERATOR_CHANGE, P.WORKSPACE_CHANGE, P.MEMBER_READ, P.MEMBER_CHANGE, P.KEY_CHANGE}
-    ),
+    "operator decide": frozenset({P.OPERATOR_CHANGE, P.WORKSPACE_CHANGE, P.MEMBER_READ, P.MEMBER_CHANGE, P.KEY_CHANGE}),
     **dict.fromkeys(("trust show", "trust verify", "trust key", "status post", "status update"), HOST),
     **dict.fromkeys(("register fields", "register list", "register add", "register change", "register remove"), HOST),
     **dict.fromkeys(("report list", "report show", "report answer"), HOST),
@@ -170,7 +168,18 @@ JOBS: dict[str, frozenset[Permission]] = {
         frozenset[Permission](),
     ),
     **dict.fromkeys(
-        ("attachments", "checkpoint", "segments", "scrub", "days", "marks", "buckets", "objects", "figures", "requests"),
+        (
+            "attachments",
+            "checkpoint",
+            "segments",
+            "scrub",
+            "days",
+            "marks",
+            "buckets",
+            "objects",
+            "figures",
+            "requests",
+        ),
         frozenset[Permission](),
     ),
     **dict.fromkeys(("notices", "probe", "registers", "reports", "verify", "guard", "alerts"), frozenset[Permission]()),

@@ -31,9 +31,7 @@ class Vault:
 @pytest.fixture
 async def context(store: Any, clock: Any, entropy: Any) -> Any:
     actor = Actor(WS, "cli", "cli", frozenset(Permission))
-    await store.system_write(
-        lambda tx: change.create(tx, actor, "Acme", now=clock.now(), entropy=entropy, id=WS)
-    )
+    await store.system_write(lambda tx: change.create(tx, actor, "Acme", now=clock.now(), entropy=entropy, id=WS))
     installation = SimpleNamespace(vault=Vault())
     return SimpleNamespace(store=store, clock=clock, entropy=entropy, actor=actor, installation=installation)
 

@@ -81,7 +81,7 @@ async def test_weak_tls_behind_starttls_fails(tmp_path: Path) -> None:
     weak = server_context(*ensure_self_signed(tmp_path, "x.test", NOW))
     weak.set_ciphers("ALL:@SECLEVEL=0")
     old = server_context(*ensure_self_signed(tmp_path, "x.test", NOW))
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.minimum_version = ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
     for context, result in ((good, Result.PASSED), (weak, Result.FAILED), (old, Result.FAILED)):

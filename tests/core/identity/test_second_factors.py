@@ -151,9 +151,7 @@ async def test_a_mailed_code_is_for_one_step_and_five_tries(world: World) -> Non
     code = await world.store.system_write(
         lambda tx: factors.new_mail_code(tx, session.user, context=context, now=world.now, entropy=world.entropy)
     )
-    await world.store.system_write(
-        lambda tx: factors.add_mail(tx, session, code, now=world.now, entropy=world.entropy)
-    )
+    await world.store.system_write(lambda tx: factors.add_mail(tx, session, code, now=world.now, entropy=world.entropy))
     one, other = await world.ask(), await world.ask()
     _, sent = await world.sign.new_mail_code(one, now=world.now)
     with pytest.raises(LimitReached):
@@ -265,9 +263,7 @@ async def test_a_reset_by_letter_is_no_way_around_the_factor(world: World) -> No
     with pytest.raises(Unauthenticated):
         await world.alive(signed)
     with pytest.raises(NotFound):
-        await world.store.system_write(
-            lambda tx: resets.finish_reset(tx, token.reveal(), user.password, now=world.now)
-        )
+        await world.store.system_write(lambda tx: resets.finish_reset(tx, token.reveal(), user.password, now=world.now))
     # And the new password alone signs nobody in.
     assert isinstance(await world.password(), FactorMissing)
 
@@ -275,9 +271,12 @@ async def test_a_reset_by_letter_is_no_way_around_the_factor(world: World) -> No
 async def test_a_reset_for_nobody_makes_nothing(world: World) -> None:
     """An unknown address has no token; the asker cannot see that."""
     await world.begin()
-    assert await world.store.system_write(
-        lambda tx: resets.ask_reset(tx, "who@example.com", now=world.now, entropy=world.entropy)
-    ) is None
+    assert (
+        await world.store.system_write(
+            lambda tx: resets.ask_reset(tx, "who@example.com", now=world.now, entropy=world.entropy)
+        )
+        is None
+    )
 
 
 @pytest.mark.asvs("7.5.1")
@@ -393,9 +392,7 @@ async def test_the_app_has_to_show_a_code_before_it_counts(world: World) -> None
     assert await begin() == await begin()
     with pytest.raises(Invalid):
         await world.store.system_write(
-            lambda tx: factors.add_totp(
-                tx, session, "12", SEAL, name="Phone", now=world.now, entropy=world.entropy
-            )
+            lambda tx: factors.add_totp(tx, session, "12", SEAL, name="Phone", now=world.now, entropy=world.entropy)
         )
     assert isinstance(await world.password(), SignedIn)
     assert [f.kind for f in await world.store.system_read(lambda tx: tx.factors.of(session.user))] == []

@@ -78,7 +78,10 @@ def test_reading_never_changes_and_changing_is_never_get() -> None:
     """GET asks for a reading permission, everything else for a changing or sending one (or a check by POST)."""
     reading = {p for p in Permission if p.value.endswith(".read")} | {Permission.MESSAGE_CONTENT}
     for op in api.operations():
-        assert (op.permission in reading) == (op.method == "GET") or op.name in ("checkSuppression", "renderTemplate"), op.name
+        assert (op.permission in reading) == (op.method == "GET") or op.name in (
+            "checkSuppression",
+            "renderTemplate",
+        ), op.name
 
 
 @pytest.mark.asvs("2.1.1")

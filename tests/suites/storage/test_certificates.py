@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from mailward.app.store import Store
+from mailward.app.store import Store, Tx
 from mailward.base.ids import WorkspaceId
 from mailward.core.certificates import order
 from mailward.core.certificates.model import Certificate, Standing
@@ -36,7 +37,7 @@ async def test_the_newest_certificate_is_the_one_that_counts(store: Store) -> No
     assert await store.system_read(lambda tx: tx.certificates.newest()) is None
     await store.system_write(lambda tx: order.fail(tx, ACTOR, "no", now=NOW, spread=0.0))
     for serial, issued in (("aa", NOW - timedelta(days=400)), ("bb", NOW - timedelta(days=60)), ("cc", NOW)):
-        await store.system_write(lambda tx, c=certificate(serial, issued): order.settle(tx, ACTOR, c, now=NOW))  # type: ignore[misc]
+        await store.system_write(partial(_settle, certificate(serial, issued)))
     newest = await store.system_read(lambda tx: tx.certificates.newest())
     assert newest == certificate("cc", NOW)
     assert [c.serial for c in await store.system_read(lambda tx: tx.certificates.all())] == ["cc", "bb"]
@@ -63,3 +64,7 @@ async def test_answers_to_challenges_are_seen_by_all_until_hidden(store: Store) 
     await store.system_write(lambda tx: order.hide_tokens(tx, ["t1", "t2"]))
     assert await store.system_read(lambda tx: tx.certificates.notes(order.TOKEN, NOW)) == {}
     assert await store.system_read(lambda tx: tx.certificates.note(order.ACCOUNT)) == b"key"
+
+
+async def _settle(made: Certificate, tx: Tx) -> None:
+    await order.settle(tx, ACTOR, made, now=NOW)

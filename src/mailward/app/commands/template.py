@@ -86,11 +86,13 @@ def push(
     The name is that of the file or folder unless --name says another; --publish publishes the draft at once.
     """
 
+    stem = path.resolve().stem
+
     async def act(context: Context) -> int:
         fields = await asyncio.to_thread(_read, path)
         if layout is not None:
             fields["layout"] = layout
-        called = name or str(fields.pop("name", "") or path.resolve().stem)
+        called = name or str(fields.pop("name", "") or stem)
         fields.pop("name", None)
         try:
             change = msgspec.convert(fields, schema.ChangeTemplate)

@@ -87,16 +87,12 @@ class Security:
     async def end(self, session: Session, id: str) -> None:
         """One session, in whatever workspace it is."""
         now = self._s.clock.now()
-        await self._write(
-            lambda tx: sessions.revoke_session(tx, session.actor, SessionId(id), now=now)
-        )
+        await self._write(lambda tx: sessions.revoke_session(tx, session.actor, SessionId(id), now=now))
 
     async def end_others(self, session: Session) -> int:
         """All but this one, in every workspace."""
         held, now = await self._s.held(session), self._s.clock.now()
-        return await self._write(
-            lambda tx: sessions.revoke_all_sessions(tx, session.actor, keep=held.id, now=now)
-        )
+        return await self._write(lambda tx: sessions.revoke_all_sessions(tx, session.actor, keep=held.id, now=now))
 
     async def distrust(self, session: Session, id: str) -> None:
         """Ask for a factor on that device again."""
@@ -110,9 +106,7 @@ class Security:
         import segno
 
         s, held, now = self._s, await self._s.held(session), self._s.clock.now()
-        secret = await self._write(
-            lambda tx: factors.begin_totp(tx, held, s.sealer, now=now, entropy=s.entropy)
-        )
+        secret = await self._write(lambda tx: factors.begin_totp(tx, held, s.sealer, now=now, entropy=s.entropy))
         out = io.BytesIO()
         # Dark on light whatever the page's colours: cameras want it so.
         segno.make(totp.uri(secret, session.email, "Mailward"), error="m").save(
@@ -183,9 +177,7 @@ class Security:
     async def recovery_codes(self, session: Session) -> list[str]:
         """Ten new ones."""
         s, held, now = self._s, await self._s.held(session), self._s.clock.now()
-        return await self._write(
-            lambda tx: factors.new_recovery_codes(tx, held, now=now, entropy=s.entropy)
-        )
+        return await self._write(lambda tx: factors.new_recovery_codes(tx, held, now=now, entropy=s.entropy))
 
     async def _renew(self, tx: Tx, held: Held, factor: str) -> Secret[str]:
         _, token = await sessions.step_up(tx, held, factor, now=self._s.clock.now(), entropy=self._s.entropy)

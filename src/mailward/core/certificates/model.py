@@ -60,6 +60,6 @@ def when(certificate: Certificate, standing: Standing, spread: float) -> datetim
 
 
 def pause(failures: int, spread: float) -> timedelta:
-    """How long after that many failures in a row: doubling from a minute to six hours, up to a quarter less by chance."""
+    """How long after that many failures in a row: doubling from a minute to six hours, up to a quarter less."""
     full: timedelta = min(RETRY_FIRST * int(2 ** min(failures - 1, 20)), RETRY_LONGEST)
     return full * (1 - spread / 4)

@@ -137,9 +137,7 @@ def _refused(detail: str) -> Unauthenticated:
 # -- what somebody adds ---------------------------------------------------------------------------
 
 
-async def begin_totp(
-    tx: IdentityTx, session: Session, sealer: Sealer, *, now: datetime, entropy: Entropy
-) -> bytes:
+async def begin_totp(tx: IdentityTx, session: Session, sealer: Sealer, *, now: datetime, entropy: Entropy) -> bytes:
     """A secret to be shown once and proved. Asking again before it is proved shows the same one."""
     await _may_add(tx, session, now)
     if any(f.kind is FactorKind.TOTP for f in await tx.factors.of(session.user)):
@@ -305,9 +303,7 @@ async def _end_all(tx: IdentityTx, user: UserId) -> int:
     return ended
 
 
-async def _note_by(
-    tx: IdentityTx, actor: Actor, user: User, act: str, facts: dict[str, str], now: datetime
-) -> None:
+async def _note_by(tx: IdentityTx, actor: Actor, user: User, act: str, facts: dict[str, str], now: datetime) -> None:
     """In the log of each of the person's workspaces, as the act of whoever holds the machine."""
     for workspace, _ in await tx.people.memberships(user.id):
         await tx.audit.append(replace(actor, workspace=workspace), act, user.id, facts, now=now)

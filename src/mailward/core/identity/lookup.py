@@ -230,7 +230,6 @@ class Doorkeeper:
             await self._store.system_write(lambda tx: tx.people.seen(session, now))
         return actor, session
 
-
     async def _missing(self, tx: IdentityTx, session: Session) -> str:
         """What the session lacks: it may have begun before a second factor was asked for here, or was there."""
         if session.two_factors:

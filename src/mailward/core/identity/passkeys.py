@@ -88,9 +88,7 @@ def created(site: Site, state: Mapping[str, Any], answer: str) -> Proof:
     return Proof(credential.credential_id, data.counter, bool(data.is_user_verified()), bytes(credential))
 
 
-def ask_to_sign(
-    site: Site, known: Sequence[bytes] | None, entropy: Entropy
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def ask_to_sign(site: Site, known: Sequence[bytes] | None, entropy: Entropy) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options for `navigator.credentials.get`, and the state to keep.
 
     `known` None: by passkey alone, so the device must find the key and check who holds it.

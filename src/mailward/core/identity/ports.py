@@ -63,9 +63,7 @@ class Guard(Protocol):
     async def failed(self, account: str, source: str, kind: str, *, now: datetime) -> None:
         """The try was wrong."""
 
-    async def passed(
-        self, account: str, source: str, kind: str, *, device: bytes | None = None, now: datetime
-    ) -> None:
+    async def passed(self, account: str, source: str, kind: str, *, device: bytes | None = None, now: datetime) -> None:
         """The try was right: it was no guess."""
 
     async def weigh(self, user: UserId, arrival: Arrival, *, now: datetime) -> Suspicion:
@@ -78,9 +76,7 @@ class Entrance(Protocol):
     @property
     def guard(self) -> Guard: ...
 
-    async def let_in(
-        self, user: User, arrival: Arrival, *, factor: bool = False, proven: bool = False
-    ) -> Suspicion:
+    async def let_in(self, user: User, arrival: Arrival, *, factor: bool = False, proven: bool = False) -> Suspicion:
         """May a session begin for a person who proved who they are? How strange it looks.
 
         `factor`: a second factor was shown; `proven`: a challenge was solved. Forbidden when it

@@ -95,9 +95,7 @@ async def confirm_address(tx: IdentityTx, token: str, *, now: datetime) -> bool:
         raise Conflict("email_taken", "This address cannot be used.")
     await tx.people.set_email(user.id, ticket.facts["to"])
     await _end(tx, user.id)
-    await note_everywhere(
-        tx, user.id, "email.changed", {"from": user.email, "to": ticket.facts["to"]}, now=now
-    )
+    await note_everywhere(tx, user.id, "email.changed", {"from": user.email, "to": ticket.facts["to"]}, now=now)
     return True
 
 

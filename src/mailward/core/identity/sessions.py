@@ -46,9 +46,7 @@ async def create_session(
     assert digest is not None
     id = SessionId(ids.new("ses", now, entropy))
     shown = now if recent else None
-    session = Session(
-        id, user, workspace, now, now, _printable(device)[:200], address, factors, shown, network, place
-    )
+    session = Session(id, user, workspace, now, now, _printable(device)[:200], address, factors, shown, network, place)
     await tx.people.add_session(session, digest)
     facts = {"session": id, "device": session.device, "address": address, "factors": " ".join(sorted(factors))}
     await tx.audit.append(session_actor(session, role), "session.created", user, facts, now=now)
@@ -77,9 +75,7 @@ async def step_up(
     return after, token
 
 
-async def note_everywhere(
-    tx: IdentityTx, user: UserId, act: str, facts: Mapping[str, str], *, now: datetime
-) -> None:
+async def note_everywhere(tx: IdentityTx, user: UserId, act: str, facts: Mapping[str, str], *, now: datetime) -> None:
     """An act on a person, in the log of each of their workspaces. System scope."""
     for workspace, role in await tx.people.memberships(user):
         actor = Actor(workspace, "session", user, ROLE_PERMISSIONS[role], role)

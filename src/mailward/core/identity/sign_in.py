@@ -114,9 +114,7 @@ class SignIn:
         account, guard = email.strip(), self._means.entrance.guard
         if passwords.too_long(password):
             raise _wrong()
-        await guard.before(
-            account, arrival.address, "password", proof=proof, device=arrival.device_hash, now=now
-        )
+        await guard.before(account, arrival.address, "password", proof=proof, device=arrival.device_hash, now=now)
         user, places = await self._store.system_read(lambda tx: _person(tx, account))
         stored = user.password if user is not None else passwords.NOBODY
         matches = await self._run(lambda: passwords.verify_password(password, stored))
@@ -188,9 +186,7 @@ class SignIn:
         if how not in SECOND_FACTORS and known:
             if not trusted or suspicion.level >= Level.MEDIUM:
                 ticket = await self._store.system_write(
-                    lambda tx: tickets.issue(
-                        tx, TicketKind.SIGN_IN, user.id, facts, now=now, entropy=self._entropy
-                    )
+                    lambda tx: tickets.issue(tx, TicketKind.SIGN_IN, user.id, facts, now=now, entropy=self._entropy)
                 )
                 return FactorMissing(ticket, methods_of(known))
             facts["how"] = f"{how} device"
@@ -273,9 +269,7 @@ class SignIn:
                 shown: str | None = "passkey"
             else:
                 shown = await self._store.system_write(
-                    lambda tx: factors.show_code(
-                        tx, user.id, code, m.sealer, context=context, by_mail=by_mail, now=now
-                    )
+                    lambda tx: factors.show_code(tx, user.id, code, m.sealer, context=context, by_mail=by_mail, now=now)
                 )
             if shown is None:
                 raise Unauthenticated("code_wrong", "This code is not right, or it was used already.")

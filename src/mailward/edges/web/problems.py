@@ -88,7 +88,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "role_in_use": (409, "Give its members another role first."),
     "too_many_roles": (409, "A workspace has at most 50 roles of its own."),
     "last_manager": (409, "A workspace keeps a Workspace Manager. Make somebody else one first."),
-"template_not_found": (404, "Name a template of this workspace as `GET /v1/templates` lists them."),
+    "template_not_found": (404, "Name a template of this workspace as `GET /v1/templates` lists them."),
     "template_not_published": (404, "Publish the template first: a draft is never sent."),
     "template_version_not_found": (404, "Name a version that was published."),
     "template_error": (422, "The template does not render with this data; the detail names part, line and reason."),

@@ -235,9 +235,7 @@ def _from(table: Table) -> str:
         return f"(SELECT {columns} FROM open_deliveries UNION ALL SELECT {columns} FROM deliveries) AS d"  # noqa: S608
     if table.name in ("usage", "hours"):
         key = ", ".join(table.key)
-        return (
-            f"(SELECT {key}, 0 AS shard, sum(count)::bigint AS count FROM {table.name} GROUP BY {key}) AS u"  # noqa: S608
-        )
+        return f"(SELECT {key}, 0 AS shard, sum(count)::bigint AS count FROM {table.name} GROUP BY {key}) AS u"  # noqa: S608
     return table.name
 
 

@@ -77,9 +77,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "sign_in_links": Shape((One("details", ("token_hash",), text=False),)),
     "alerts": Shape((One("details", ("id",), text=False),)),
     "members": Shape((Pack("person", ("email", "name"), ("user",)),)),
-    "sessions": Shape(
-        (Pack("place", ("device", "address"), ("id",)), Pack("origin", ("network", "place"), ("id",)))
-    ),
+    "sessions": Shape((Pack("place", ("device", "address"), ("id",)), Pack("origin", ("network", "place"), ("id",)))),
     "factors": Shape((One("name", ("id",)), One("secret", ("id",), text=False))),
     "tickets": Shape((One("facts", ("token_hash",)),)),
     "trusted_devices": Shape((Pack("details", ("device", "address"), ("id",)),)),

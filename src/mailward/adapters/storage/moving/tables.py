@@ -64,16 +64,16 @@ TABLES: Final[Sequence[Table]] = (
     ),
     _table("access_reviews", "workspace id", "quarter opened items escalated suspended closed told"),
     _table("members", "workspace user", "email name role joined"),
-    _table("sessions", "workspace id", "user token_hash created last_seen device address factors stepped_up network place"),
+    _table(
+        "sessions", "workspace id", "user token_hash created last_seen device address factors stepped_up network place"
+    ),
     _table("factors", "id", "user kind name secret handle counter created used"),
     _table("recovery_codes", "user code_hash", "created"),
     _table("tickets", "token_hash", "kind user facts tries expires"),
     _table("trusted_devices", "id", "user token_hash device address created used expires"),
     _table("roles", "workspace id", "name permissions created created_by"),
     _table("role_holders", "workspace user", "role"),
-    _table(
-        "invitations", "workspace id", "email role token_hash invited_by created sent expires accepted revoked"
-    ),
+    _table("invitations", "workspace id", "email role token_hash invited_by created sent expires accepted revoked"),
     _table("identity_links", "identity", "user provider email created used"),
     _table("user_networks", "user", "networks changed"),
     _table(

@@ -175,9 +175,7 @@ class SqliteEntry:
 
     async def remove_link(self, link: Link) -> bool:
         """The row goes."""
-        return (
-            self._tx.run("DELETE FROM identity_links WHERE identity = ?", (f"{link.issuer}\n{link.subject}",)) > 0
-        )
+        return self._tx.run("DELETE FROM identity_links WHERE identity = ?", (f"{link.issuer}\n{link.subject}",)) > 0
 
     # -- networks -----------------------------------------------------------------------------
 

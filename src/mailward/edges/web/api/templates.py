@@ -138,7 +138,7 @@ OPERATIONS = [
         name="publishTemplate",
         tag="templates",
         summary="Publish the draft",
-        description="The draft is rendered with its sample first; one that does not render is refused with part and line.",
+        description="The draft is rendered with its sample first; what does not render is refused with part and line.",
         response=types.Template,
         errors=("template_changed", "template_error", "template_not_found"),
     ),

@@ -30,9 +30,7 @@ MediaType = Annotated[
 ]
 TemplateName = Annotated[
     str,
-    Meta(
-        min_length=1, max_length=64, pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$(?!\n)", examples=["welcome"]
-    ),
+    Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$(?!\n)", examples=["welcome"]),
 ]
 TemplateVersion = Annotated[int, Meta(ge=1, le=1000)]
 Status = Literal[

@@ -34,9 +34,7 @@ from mailward.policy.gcra import Rate
 log = structlog.get_logger()
 
 # The icon is an empty data: address, so that browsers do not ask for one.
-CSP = (
-    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
+CSP = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 HEADERS = {
     "content-security-policy": CSP,
     "cache-control": "public, max-age=60",

@@ -113,7 +113,12 @@ class People:
         except MailwardError as e:
             puzzle = self._desk.platform.entrance.puzzle() if isinstance(e, ChallengeRequired) else None
             response = self._desk.stranger(
-                request, "sign_in.html", status_of(e), error=e.public, puzzle=puzzle, site=self._desk.site,
+                request,
+                "sign_in.html",
+                status_of(e),
+                error=e.public,
+                puzzle=puzzle,
+                site=self._desk.site,
                 **_typed(form, "email"),
             )
             allow(response, puzzle)

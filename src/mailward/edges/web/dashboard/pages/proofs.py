@@ -85,9 +85,7 @@ class Proofs:
 
     async def factor_ask(self, request: Request) -> Response:
         """Options for the script."""
-        return await self._options(
-            request, lambda form: self._desk.platform.proofs.passkey_for(self._ticket(request))
-        )
+        return await self._options(request, lambda form: self._desk.platform.proofs.passkey_for(self._ticket(request)))
 
     async def factor_mail(self, request: Request) -> Response:
         """A code by email."""
