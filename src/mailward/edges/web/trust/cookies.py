@@ -22,8 +22,9 @@ COOKIES = (
     Cookie("mailward_theme", "Remembers light or dark, once you choose one.", "a year"),
     Cookie(
         "mailward_device",
-        "Lets a device you chose to trust skip the second factor.",
-        "as long as you chose, or 30 days",
+        "Makes this browser known, so that a sign-in from it is not strange; where you chose to trust it, for 30 days "
+        "it skips the second factor.",
+        "a year",
     ),
     Cookie("mailward_federation", "Ties a sign-in at another identity provider to this browser.", "minutes"),
 )
