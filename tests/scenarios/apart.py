@@ -149,6 +149,8 @@ class Apart(Platform):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         part.wait(20)
+        # Sockets are closed when the last process that holds them has really ended.
+        wait_until(lambda: not any(map(_alive, pids)), f"the processes of {name} to end", 10, 0.001)
 
     def stop_part(self, name: str, seconds: float = 45) -> int:
         """SIGTERM, and its exit code."""

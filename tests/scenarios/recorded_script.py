@@ -94,7 +94,7 @@ def _codes(problems: Any) -> list[str]:
 
 def settled(r: Recorder, message: str) -> None:
     """Wait until a message has got where it goes."""
-    done = ("delivered", "bounced", "discarded", "suppressed", "held", "cancelled")
+    done = ("delivered", "bounced", "discarded", "suppressed", "partly", "held", "cancelled")
     r.until(lambda: r.call("getMessage", message=message, quiet=True)["status"] in done)
 
 
@@ -292,6 +292,7 @@ def _credentials(r: Recorder) -> None:
     made = r.call("createSmtpCredential", {"name": "printer"})
     r.call("createSmtpCredential", {"name": "", "networks": ["nonsense"]}, note="wrong")
     r.call("listSmtpCredentials")
+    assert "code" not in made, made
     id = made["id"] if "id" in made else made["credential"]["id"]
     _rotation(r, "rotateSmtpCredential", "revokeSmtpCredential", "releaseSmtpCredential", "credential", id)
 

@@ -206,9 +206,9 @@ class Recorder:
     # -- placeholders -------------------------------------------------------------------------
 
     def _plain(self, value: Any, key: str = "") -> Any:
-        if key == "checkpoints":
+        if key in ("checkpoints", "anchor"):
             # How often the log's head was signed on the way is a matter of seconds.
-            return "<checkpoints>"
+            return f"<{key}>"
         match value:
             case dict():
                 return {

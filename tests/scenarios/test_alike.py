@@ -23,11 +23,12 @@ from tests.scenarios.recording import Recorder, Taker
 
 __all__ = ["bucket_name", "s3"]
 
-# One worker, so that what is answered does not depend on who answers; nobody to ask for names; no limit to failures.
+# One worker, so that what is answered does not depend on who answers; nobody to ask for names; no limit to rates.
 _SETTINGS: dict[str, Any] = {
     "limits.auth_failures_per_minute_ip": 1_000_000,
     "submission.max_message_bytes": 1_000_000,
     "limits.smtp_connections_per_minute_ip": 0,
+    "limits.api_per_minute": 0,
 }
 # Their success needs a credential that was paused after a burst; here they are asked of one that was not.
 _REFUSED_ONLY = {"releaseKey", "releaseSmtpCredential"}

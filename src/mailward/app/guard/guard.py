@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from mailward.app.guard.challenge import Challenges
 from mailward.app.guard.watch import Watch
@@ -20,7 +21,7 @@ from mailward.core.guard.model import Digests, SignedIn
 from mailward.core.identity.model import Arrival
 from mailward.policy.detection import Kind
 from mailward.policy.gcra import Rate, decide
-from mailward.policy.lockout import Bucket, Counted, attempt
+from mailward.policy.lockout import Bucket, Counted, LockRule, attempt
 from mailward.policy.source import source_of
 from mailward.policy.suspicion import Facts, Suspicion, Visit, assess
 
@@ -45,8 +46,10 @@ class SharedGuard:
         monotonic: Callable[[], float],
         anonymiser: Anonymiser = lambda address: False,
         position: Callable[[str], tuple[float, float] | None] = lambda address: None,
+        wrong_tokens: LockRule = tries.TOKENS,
     ) -> None:
         """`anonymiser` and `position` answer for an address, from the operator's list and database."""
+        self._wrong_tokens = wrong_tokens
         self._store = store
         self._digests = digests
         self.challenges = challenges
@@ -171,7 +174,7 @@ class SharedGuard:
     def _failed_token(self, source: str, now: datetime) -> None:
         where = source_of(source)
         self._wrong[where] += 1
-        verdict = attempt(tries.TOKENS, self._sources.get(where, Bucket()), now.timestamp(), proven=True)
+        verdict = attempt(self._wrong_tokens, self._sources.get(where, Bucket()), now.timestamp(), proven=True)
         if isinstance(verdict, Counted):
             if len(self._sources) >= _MOST:
                 self._sources.clear()
@@ -190,7 +193,7 @@ class SharedGuard:
         for where, count in sorted(wrong.items()):
             token = self._digests.source(where)
             seconds = await self._store.system_write(
-                lambda tx, token=token, count=count: tries.note_wrong_tokens(tx, token, count, now=now)  # type: ignore[misc]
+                partial(tries.note_wrong_tokens, source=token, wrong=count, now=now, rule=self._wrong_tokens)
             )
             self._hold_off(where, seconds)
         return len(wrong)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from mailward.app.guard.places import Places, surroundings
 from mailward.app.guard.watch import Watch
 from mailward.app.installation import Installation
 from mailward.app.letters import Letters
+from mailward.core.guard import tries
 from mailward.core.guard.model import Digests
 from mailward.core.identity import breached
 from mailward.policy.access import Actor
@@ -71,6 +72,8 @@ class GuardParts:
             monotonic=i.clock.monotonic,
             anonymiser=places.hides,
             position=places.position,
+            # Three minutes of what the operator lets one address get wrong, before it has to wait at all.
+            wrong_tokens=replace(tries.TOKENS, free=max(1, 3 * i.settings.limits.auth_failures_per_minute_ip)),
         )
         return cls(guard, watch, challenges, places, digests)
 

@@ -88,13 +88,13 @@ async def wrong_so_far(tx: GuardTx, kind: str, tried: Tried) -> int:
     return 0 if found is None else found.tries
 
 
-async def note_wrong_tokens(tx: GuardTx, source: bytes, wrong: int, *, now: datetime) -> float:
+async def note_wrong_tokens(tx: GuardTx, source: bytes, wrong: int, *, now: datetime, rule: LockRule = TOKENS) -> float:
     """Add wrong keys of a source; seconds that it has to wait. System scope."""
-    key = (TOKENS.name, source)
+    key = (rule.name, source)
     bucket = (await tx.guard.hold([key]))[key]
     at = now.timestamp()
     for _ in range(min(wrong, 1000)):
-        verdict = attempt(TOKENS, bucket, at, proven=True)
+        verdict = attempt(rule, bucket, at, proven=True)
         if not isinstance(verdict, Counted):
             break
         bucket = verdict.bucket

@@ -42,6 +42,7 @@ class Doorkeeper:
     def __init__(self, store: SystemStore[IdentityTx]) -> None:
         self._store = store
         self._known: dict[bytes, tuple[Credential, Actor]] = {}
+        self._once_known: set[bytes] = set()
         self._networks: list[tuple[Credential, Actor]] | None = None
         self._nearest: dict[str, tuple[Credential, Actor]] = {}
         self._uses: dict[str, tuple[WorkspaceId, datetime]] = {}
@@ -69,6 +70,9 @@ class Doorkeeper:
         if epoch <= self.epoch:
             return False
         self.epoch = epoch
+        if len(self._once_known) + len(self._known) > _CACHE:
+            self._once_known.clear()
+        self._once_known.update(digest for digest, (found, _) in self._known.items() if found.revoked is None)
         self._known.clear()
         self._networks = None
         self._nearest.clear()
@@ -89,10 +93,14 @@ class Doorkeeper:
                 return found
 
     def knows(self, secret: str) -> bool:
-        """Whether a secret is that of a credential in memory: it costs nobody a look into the store."""
+        """Whether a secret is that of a credential seen here before, and not found wrong since.
+
+        Looking it up, which the next change of any credential asks for, is no guess: a program
+        that shows an old key must not keep out its neighbours at the same address.
+        """
         for prefix in (tokens.API_KEY, tokens.SMTP_PASSWORD):
             digest = tokens.hash_token(secret, prefix)
-            if digest is not None and digest in self._known:
+            if digest is not None and (digest in self._known or digest in self._once_known):
                 return True
         return False
 
@@ -119,6 +127,7 @@ class Doorkeeper:
         known = self._known.get(digest)
         if known is None:
             found = await self._load(lambda tx: tx.credentials.by_token(digest))
+            self._once_known.discard(digest)
             if found is None or found.kind is not kind:
                 raise _refused("unknown")
             known = (found, credential_actor(found))
@@ -129,6 +138,7 @@ class Doorkeeper:
         if username is not None and username != credential.id:
             raise _refused("user name and password do not belong together")
         if credential.revoked is not None or (credential.expires is not None and credential.expires <= now):
+            self._once_known.discard(digest)
             raise _refused("revoked or expired")
         if credential.networks and not _within(credential, ip):
             await self._refuse_network(credential, actor, ip, now)
