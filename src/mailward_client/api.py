@@ -803,7 +803,7 @@ class Mailward(Connection):
         self._call(ops.REMOVE_TEMPLATE, path={"template": template}, query={}, body=None, headers={})
 
     def publish_template(self, template: str) -> models.Template:
-        """Publish the draft. The draft is rendered with its sample first; one that does not render is refused with
+        """Publish the draft. The draft is rendered with its sample first; what does not render is refused with
         part and line. Needs the permission `template.change`.
         """
         found: models.Template = self._call(

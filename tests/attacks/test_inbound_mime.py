@@ -47,7 +47,19 @@ class Watched(World):
 
 
 async def receive(examiner: Examiner, content: bytes) -> tuple[str, float]:
-    """What becomes of it: "kept" or the code of its refusal, and the CPU time of its child."""
+    """What becomes of it: "kept" or the code of its refusal, and the CPU time of its child, the least of four tries.
+
+    A neighbour on the machine makes a try dearer and never cheaper.
+    """
+    outcome, least = await _received(examiner, content)
+    for _ in range(3):
+        if least < LONGEST:
+            break
+        least = min(least, (await _received(examiner, content))[1])
+    return outcome, least
+
+
+async def _received(examiner: Examiner, content: bytes) -> tuple[str, float]:
     world = Watched(examiner)
     before = used(examiner)
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import time
 
 import pytest
 
@@ -204,12 +203,16 @@ def test_alias_loops() -> None:
     assert (verdicts.spf.result, verdicts.dmarc.result) == ("temperror", "temperror")
 
 
-def spf_of(policy: str | list[str], more: dict[str, dict[str, object]] | None = None) -> tuple[str, int, float]:
-    """Result, number of questions and seconds of an attacker's SPF policy."""
+def spf_of(policy: str | list[str], more: dict[str, dict[str, object]] | None = None) -> tuple[str, int]:
+    """Result and number of questions of an attacker's SPF policy, which takes less than a second."""
     host = Host({"evil.test": {"TXT": [policy] if isinstance(policy, str) else policy}} | (more or {}))
-    began = time.perf_counter()
-    verdicts = host.judge(header("nodmarc.test") + BODY, mail_from=("l" * 60) + "@evil.test", client="2001:db8::1")
-    return verdicts.spf.result, len(host.asked), time.perf_counter() - began
+    sender = ("l" * 60) + "@evil.test"
+
+    def judge() -> Verdicts:
+        host.asked.clear()
+        return host.judge(header("nodmarc.test") + BODY, mail_from=sender, client="2001:db8::1")
+
+    return within(1, judge).spf.result, len(host.asked)
 
 
 @pytest.mark.parametrize(
@@ -242,10 +245,9 @@ def test_spf_bombs(policy: str, result: str) -> None:
         "a.evil.test": {"TXT": ["v=spf1 include:b.evil.test ?all"]},
         "b.evil.test": {"TXT": ["v=spf1 redirect=a.evil.test"]},
     }
-    got, questions, seconds = spf_of(policy, more)
+    got, questions = spf_of(policy, more)
     assert got == result
     assert questions <= 40
-    assert seconds < 1
 
 
 def test_spf_hosts() -> None:
@@ -254,7 +256,7 @@ def test_spf_hosts() -> None:
     assert spf_of("v=spf1 mx:m.evil.test +all", mx)[0] == "permerror"
     pointer = "1" + ".0" * 23 + ".8.b.d.0.1.0.0.2.ip6.arpa"
     names: dict[str, dict[str, object]] = {pointer: {"PTR": [f"h{n}.evil.test" for n in range(200)]}}
-    result, questions, _ = spf_of("v=spf1 ptr -all", names)
+    result, questions = spf_of("v=spf1 ptr -all", names)
     assert result == "fail" and questions < 25
 
 
