@@ -99,12 +99,15 @@ class Platform(Peer):
         self.config.write_text(toml(self._values))
         self.launch()
         self.admin_key = self.cli_json("key", "create", "bench-admin", "--scope", "admin")["secret"]
-        self.send_key = self.cli_json("key", "create", "bench-send", "--scope", "send")["secret"]
-        credential = self.cli_json("smtp", "create", "bench-smtp")
+        self.send_key = self.made("/v1/keys", name="bench-send", scopes=["send"])["secret"]
+        credential = self.made("/v1/smtp-credentials", name="bench-smtp")
         self.smtp_user, self.smtp_password = credential["username"], credential["password"]
-        self.cli_json("smtp", "create", "bench-network", "--network", "127.0.0.0/8", "--without-password")
+        self.made("/v1/smtp-credentials", name="bench-network", kind="network", networks=["127.0.0.0/8"])
         if self._own_domain:
             self.verify_domain(self.domain)
+        elif self._values["submission.private"]:
+            # Workers look for new source networks a few times a second; a listener serves the worker that takes it.
+            wait_until(lambda: all(self._is_known() for _ in range(12)), "every worker to know the network", 10)
 
     def launch(self) -> None:
         """Start the processes on the data folder as it is, and wait until they serve."""
@@ -213,6 +216,20 @@ class Platform(Peer):
         if key is None:
             # Each worker looks for changed domains a few times a second; a listener serves the worker that takes it.
             wait_until(lambda: all(self._may_send() for _ in range(12)), f"every worker to know {name}", 10)
+
+    def made(self, path: str, **body: Any) -> Any:
+        """What the API made there; PeerFailed with its words unless it answers 201."""
+        status, answer = self.api("POST", path, body)
+        if status != 201:
+            raise PeerFailed(f"POST {path}: {status} {answer}")
+        return answer
+
+    def _is_known(self) -> bool:
+        try:
+            with smtplib.SMTP("127.0.0.1", self.private_port, timeout=5) as session:
+                return session.ehlo()[0] == 250 and session.mail(f"probe@{self.domain}")[0] != 530
+        except (OSError, smtplib.SMTPException):
+            return False
 
     def _may_send(self) -> bool:
         try:

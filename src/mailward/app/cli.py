@@ -63,6 +63,8 @@ for _name, _where in (
 
 def _verb(arguments: list[str]) -> str:
     """The command that is about to run, or "" when only help or the version is shown or the words mean none."""
+    if arguments[:1] == ["--version"]:
+        return ""
     words, found, _ = app.parse_commands(arguments)
     runs = found[-1].default_command is not None and not set(arguments) & {"--help", "-h"}
     return " ".join(words) if runs else ""
@@ -70,7 +72,7 @@ def _verb(arguments: list[str]) -> str:
 
 def main() -> None:
     """Run a command. Exit codes: 0 fine, 1 the command's own 'no', 2 wrong use, 3 cannot start or reach the store."""
-    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+    if len(sys.argv) < 2 or sys.argv[1] in ("--help", "-h"):
         for name in list(app):
             app[name]  # the list of commands shows what each says of itself
     try:

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from mailward import __version__
+
 
 @pytest.mark.parametrize("wanted", [[], ["--help"]])
 def test_the_list_of_commands_names_each_with_its_purpose(wanted: list[str]) -> None:
@@ -29,3 +31,11 @@ def test_a_hyphen_is_standard_input() -> None:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("kind:")
+
+
+def test_the_version() -> None:
+    """`mailward --version` prints it and nothing else."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mailward", "--version"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
