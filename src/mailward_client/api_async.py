@@ -1343,11 +1343,9 @@ class AsyncMailward(AsyncConnection):
         found: models.Invitations = await self._call(ops.LIST_INVITATIONS, path={}, query={}, body=None, headers={})
         return found
 
-    async def invite(
-        self, *, email: str, role: Literal["member", "workspace_admin", "workspace_manager"] | Omit = OMIT
-    ) -> models.Invitation:
+    async def invite(self, *, email: str, role: str | Omit = OMIT) -> models.Invitation:
         """Invite an address. A link that works once, for seven days, is mailed to the address; no answer holds it.
-        Needs the permission `member.change`.
+        The role may be one of the workspace's own: name its id. Needs the permission `member.change`.
         """
         found: models.Invitation = await self._call(
             ops.INVITE, path={}, query={}, body={"email": email, "role": role}, headers={}

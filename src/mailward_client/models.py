@@ -748,7 +748,9 @@ class InboundReplay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """An invitation; its link is in the mail only. `mailed` is false when no letter could be handed over."""
+    """An invitation; its link is in the mail only. `role` may be the id of a role of the workspace's own;
+    `mailed` is false when no letter could be handed over.
+    """
 
     id: str
     email: str
@@ -772,7 +774,7 @@ class Invite:
     """Whom to invite, and as what. Nobody invites above themselves."""
 
     email: str
-    role: Literal["member", "workspace_admin", "workspace_manager"] | Omit = OMIT
+    role: str | Omit = OMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

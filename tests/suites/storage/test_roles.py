@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mailward.app.store import Store, Tx
 from mailward.base import ids
-from mailward.base.errors import Conflict, Forbidden, NotFound
+from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound
 from mailward.base.ids import UserId, WorkspaceId
-from mailward.core.identity import granting, people
+from mailward.core.identity import granting, invitations, people
 from mailward.core.identity.credentials import Wish, create_key
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import User
@@ -170,3 +171,47 @@ async def test_a_role_in_use_stays_and_the_last_manager_keeps_theirs(team: Team)
     await team.write(manager, people.change_role, bob.id, Role.MEMBER)
     await team.write(manager, granting.remove_role, role.id)
     assert await team.store.read(manager.workspace, lambda tx: granting.list_roles(tx, manager)) == []
+
+
+@pytest.mark.claim("AUTHZ-1")
+async def test_an_invitation_offers_a_role_of_ones_own(team: Team) -> None:
+    """Who accepts may do what the role holds then; nobody invites above themselves or into another workspace's role,
+    and a role that somebody may still join with stays."""
+    _, manager = await team.found("ann@a.test")
+    _, elsewhere = await team.found("eve@e.test")
+    role = await team.role(manager, "Support", SENDS_AND_KEYS)
+    foreign = await team.role(elsewhere, "Support", SENDS_AND_KEYS)
+    lesser = replace(manager, permissions=frozenset({P.MEMBER_CHANGE, P.MESSAGE_READ}))
+    wish = {"custom": role.id, "entropy": team.entropy}
+
+    async def invite(actor: Actor, email: str, **named: Any) -> str:
+        _, token = await team.write(actor, invitations.invite, email, Role.CUSTOM, **(wish | named))
+        return str(token.reveal())
+
+    with pytest.raises(Forbidden):
+        await invite(lesser, "sue@a.test")
+    for wrong in (foreign.id, "role_x", ""):
+        with pytest.raises(Invalid):
+            await invite(manager, "sue@a.test", custom=wrong)
+    token = await invite(manager, "sue@a.test")
+    with pytest.raises(Conflict):
+        await team.write(manager, granting.remove_role, role.id)
+    await team.write(manager, granting.change_role, role.id, "Readers", frozenset({P.MESSAGE_READ}))
+    now = team.clock.now()
+    sue, _, _ = await team.store.system_write(
+        lambda tx: invitations.accept_as_new(tx, token, name="Sue", password_hash="x", now=now, entropy=team.entropy)
+    )
+    assert (await team.actor(await team.signed_in(sue, manager))).permissions == {P.MESSAGE_READ}
+    (listed,) = await team.store.read(manager.workspace, lambda tx: tx.entry.invitations(10))
+    assert (listed.place, listed.state(now)) == (role.id, "accepted")
+    token = await invite(manager, "jo@a.test")
+    team.clock.move(days=8)
+    await team.write(manager, people.change_role, sue.id, Role.MEMBER)
+    await team.write(manager, granting.remove_role, role.id)
+    with pytest.raises(Conflict):
+        await team.write(manager, invitations.resend, (await open_to(team, manager)).id, entropy=team.entropy)
+
+
+async def open_to(team: Team, actor: Actor) -> Any:
+    found = await team.store.read(actor.workspace, lambda tx: tx.entry.invitations(10))
+    return next(i for i in found if i.accepted is None)

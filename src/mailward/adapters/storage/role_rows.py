@@ -9,7 +9,7 @@ from mailward.adapters.storage.times import from_us
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.identity.roles import CustomRole
-from mailward.policy.access import Permission
+from mailward.policy.access import Permission, Role
 
 _KNOWN = frozenset(p.value for p in Permission)
 
@@ -17,6 +17,16 @@ _KNOWN = frozenset(p.value for p in Permission)
 def words(permissions: frozenset[Permission]) -> str:
     """As they are stored: names in order, with a space between."""
     return " ".join(sorted(permissions))
+
+
+def role_in(place: str) -> Role:
+    """The role of a place as it is stored: a role's name, or the id of one of the workspace's own."""
+    return Role.CUSTOM if custom_in(place) else Role(place)
+
+
+def custom_in(place: str) -> str:
+    """The id in a stored place, "" for a role there has always been."""
+    return place if place.startswith("role_") else ""
 
 
 def role_of(row: Sequence[Any]) -> CustomRole:

@@ -19,6 +19,12 @@ from mailward.policy.access import Role
 app = cyclopts.App(name="member", help="People of a workspace.")
 
 RoleName = Literal["member", "workspace_admin", "workspace_manager"]
+InvitedAs = Annotated[
+    str,
+    Parameter(
+        help="member, workspace_admin, workspace_manager, or the id of a role of the workspace's own (role_...)."
+    ),
+]
 
 
 @app.command(name="list")
@@ -36,14 +42,15 @@ def list_(*, config: Config = None, workspace: Workspace = None, json: Json = Fa
 
 
 @app.command
-def invite(email: str, *, role: RoleName = "member", config: Config = None, workspace: Workspace = None) -> int:
+def invite(email: str, *, role: InvitedAs = "member", config: Config = None, workspace: Workspace = None) -> int:
     """Make an invitation and print its link, for you to hand over: this command cannot mail."""
 
     async def act(context: Context) -> int:
+        place, custom = invitations.offered(role)
         _, token = await context.store.write(
             context.actor.workspace,
             lambda tx: invitations.invite(
-                tx, context.actor, email, Role(role), now=context.clock.now(), entropy=context.entropy
+                tx, context.actor, email, place, custom=custom, now=context.clock.now(), entropy=context.entropy
             ),
         )
         print(f"{context.settings.http.public_url.rstrip('/')}/invitation/{token.reveal()}")

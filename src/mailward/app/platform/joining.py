@@ -30,8 +30,9 @@ class Joining:
     async def look(self, token: str) -> Invited:
         """What a link invites to; NotFound when it does not work."""
         now = self._clock.now()
-        found, workspace, known = await self._store.system_read(lambda tx: invitations.look(tx, token, now=now))
-        return Invited(found.email, workspace, found.role.value, known is not None)
+        offer = await self._store.system_read(lambda tx: invitations.look(tx, token, now=now))
+        role = offer.own_role.name if offer.own_role is not None else offer.invitation.role.value
+        return Invited(offer.invitation.email, offer.workspace, role, offer.account is not None)
 
     async def accept_as_new(self, token: str, *, name: str, password: str, ip: str, user_agent: str) -> Secret[str]:
         """A person, their place and a session in it."""

@@ -65,9 +65,12 @@ class Members:
     async def invite(self, actor: Actor, request: types.Invite) -> types.Invitation:
         """Made, then mailed. Conflict when this installation has no domain to mail from."""
         now = self._clock.now()
+        role, custom = invitations.offered(request.role)
         return await self._mail(
             actor,
-            lambda tx: invitations.invite(tx, actor, request.email, Role(request.role), now=now, entropy=self._entropy),
+            lambda tx: invitations.invite(
+                tx, actor, request.email, role, custom=custom, now=now, entropy=self._entropy
+            ),
             now,
         )
 
@@ -85,16 +88,18 @@ class Members:
             raise Conflict("no_sender", "Invitations are mailed: verify a domain that may send first.")
         made, token = await self._store.write(actor.workspace, verb)
 
-        async def who(tx: Tx) -> tuple[str, str]:
+        async def who(tx: Tx) -> tuple[str, str, str]:
             inviter = await tx.people.user(UserId(actor.id)) if actor.kind == "session" else None
             workspace = await tx.workspaces.get(actor.workspace)
-            return (inviter.email if inviter else "", workspace.name if workspace else "")
+            own = await tx.roles.get(made.custom) if made.custom else None
+            role = own.name if own is not None else made.role.value.replace("_", " ")
+            return inviter.email if inviter else "", workspace.name if workspace else "", role
 
-        inviter, workspace = await self._store.system_read(who)
+        inviter, workspace, role = await self._store.system_read(who)
         text = invitation_text(
             workspace=workspace,
             inviter=inviter,
-            role=made.role.value,
+            role=role,
             url=f"{self._public_url}/invitation/{token.reveal()}",
             days=entry.INVITATION_LIFE.days,
         )
@@ -140,7 +145,7 @@ def invitation_view(i: entry.Invitation, now: datetime, *, mailed: bool = True) 
     return types.Invitation(
         id=i.id,
         email=i.email,
-        role=i.role.value,
+        role=i.place,
         state=i.state(now),
         created_at=i.created,
         sent_at=i.sent,

@@ -32,6 +32,13 @@ class Invitation:
     expires: datetime
     accepted: datetime | None = None
     revoked: datetime | None = None
+    custom: str = ""
+    """The id of a role of the workspace's own, when `role` is Role.CUSTOM."""
+
+    @property
+    def place(self) -> str:
+        """What it offers, in a word: the name of a role there has always been, or the id of one of the workspace's."""
+        return self.custom or self.role.value
 
     def state(self, now: datetime) -> str:
         """`open`, `accepted`, `revoked` or `expired`."""
@@ -94,6 +101,9 @@ class EntryRepo(Protocol):
 
     async def revoke_invitations_by(self, workspace: WorkspaceId, inviter: str, now: datetime) -> int:
         """Every open one that somebody sent; how many."""
+
+    async def invited_as(self, place: str, now: datetime) -> bool:
+        """Whether an invitation that could be accepted now offers this place; of the scope."""
 
     async def invitation_by_token(self, token_hash: bytes, now: datetime) -> Invitation | None:
         """One that can be accepted now. System scope."""

@@ -71,12 +71,14 @@ async def change_role(
 
 
 async def remove_role(tx: IdentityTx, actor: Actor, id: str, *, now: datetime) -> None:
-    """Take a role out of the list. Conflict while somebody has it."""
+    """Take a role out of the list. Conflict while somebody has it, or may still join with it."""
     access.require(actor, Permission.ROLE_CHANGE)
     role = await _role(tx, id)
     access.require_within(actor, role.permissions, "This role")
     if await tx.roles.holders(id):
         raise Conflict("role_in_use", "Give its members another role first.")
+    if await tx.entry.invited_as(id, now):
+        raise Conflict("role_in_use", "Somebody is invited to it: withdraw the invitation first.")
     await tx.roles.remove(id)
     await tx.revocations.bump()
     await tx.audit.append(actor, "role.removed", id, {"name": role.name}, now=now)
@@ -95,7 +97,7 @@ async def give_role(tx: IdentityTx, actor: Actor, user: UserId, id: str, *, now:
         await people.not_the_last_manager(tx, actor)
     before = await permissions_of(tx, actor.workspace, user, member.role)
     await tx.people.set_role(actor.workspace, user, Role.CUSTOM)
-    await tx.roles.give(user, id)
+    await tx.roles.give(actor.workspace, user, id)
     if not before <= role.permissions:
         await people.take_back(tx, actor, user, now=now)
     await tx.people.revoke_sessions(user)

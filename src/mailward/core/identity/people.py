@@ -12,7 +12,7 @@ from mailward.base.sources import Entropy
 from mailward.core.identity import tokens
 from mailward.core.identity.model import SETUP_LINK_LIFE, CredentialKind, Member, User
 from mailward.core.identity.ports import IdentityTx
-from mailward.core.identity.roles import permissions_of
+from mailward.core.identity.roles import CustomRole, permissions_of
 from mailward.core.workspaces import change as workspaces
 from mailward.core.workspaces.model import Workspace
 from mailward.policy import access
@@ -227,13 +227,17 @@ async def list_members(tx: IdentityTx, actor: Actor) -> list[Member]:
     return await tx.people.members(actor.workspace)
 
 
-async def join(tx: IdentityTx, actor: Actor, user: User, role: Role, now: datetime) -> Member:
-    """A place for a person, for verbs that have asked whether they may have it."""
+async def join(
+    tx: IdentityTx, actor: Actor, user: User, role: Role, now: datetime, *, custom: CustomRole | None = None
+) -> Member:
+    """A place for a person, for verbs that have asked whether they may have it; `custom` goes with Role.CUSTOM."""
     member = Member(user.id, user.email, user.name, role, now)
     await tx.people.add_member(actor.workspace, member)
+    if custom is not None:
+        await tx.roles.give(actor.workspace, user.id, custom.id)
     # Pages of a person's sessions list the workspaces they may go to, and are kept until the epoch moves.
     await tx.revocations.bump()
-    facts = {"email": user.email, "name": user.name, "role": role.value}
+    facts = {"email": user.email, "name": user.name, "role": custom.name if custom is not None else role.value}
     await tx.audit.append(actor, "member.added", user.id, facts, now=now)
     return member
 

@@ -28,7 +28,7 @@ class CustomRole:
 
 
 class RolesRepo(Protocol):
-    """Roles that workspaces made, and who has one. The scope's own; `of` also in the system scope."""
+    """Roles that workspaces made, and who has one. The scope's own; `get`, `give` and `of` also in the system scope."""
 
     async def add(self, role: CustomRole) -> None: ...
 
@@ -41,8 +41,8 @@ class RolesRepo(Protocol):
 
     async def remove(self, id: str) -> None: ...
 
-    async def give(self, user: UserId, id: str) -> None:
-        """In place of the one they had."""
+    async def give(self, workspace: WorkspaceId, user: UserId, id: str) -> None:
+        """In place of the one they had. Also in the system scope, where an invitation is accepted."""
 
     async def of(self, workspace: WorkspaceId, user: UserId) -> CustomRole | None:
         """The role last given to a person; it counts only while their place names Role.CUSTOM."""

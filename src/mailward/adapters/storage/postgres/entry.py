@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mailward.adapters.storage.postgres.sealed import INSTALLATION
+from mailward.adapters.storage.role_rows import custom_in, role_in
 from mailward.adapters.storage.times import from_us, maybe_from_us, to_us
 from mailward.base import ids
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.identity.entry import Invitation, Link
 from mailward.core.identity.model import Network
-from mailward.policy.access import Role
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.scope import SealedSql
@@ -46,13 +46,14 @@ class PgEntry:
             ids.encode("inv", r[0]),
             WorkspaceId(ids.encode("ws", r[1])),
             self._person.open_text(r[1], r[0], r[2]) or "",
-            Role(r[3]),
+            role_in(r[3]),
             r[4],
             from_us(r[5]),
             from_us(r[6]),
             from_us(r[7]),
             maybe_from_us(r[8]),
             maybe_from_us(r[9]),
+            custom_in(r[3]),
         )
 
     async def add_invitation(self, invitation: Invitation, token_hash: bytes) -> None:
@@ -66,7 +67,7 @@ class PgEntry:
             raw,
             self._email(i.email),
             self._person.seal_text(workspace, raw, i.email),
-            i.role.value,
+            i.place,
             token_hash,
             i.invited_by,
             to_us(i.created),
@@ -122,6 +123,11 @@ class PgEntry:
             "WHERE workspace = $2 AND invited_by = $3 AND token_hash IS NOT NULL"
         )
         return await self._tx.run(sql, to_us(now), ids.decode("ws", workspace), inviter)
+
+    async def invited_as(self, place: str, now: datetime) -> bool:
+        """Of the scope."""
+        sql = "SELECT 1 FROM invitations WHERE role = $1 AND token_hash IS NOT NULL AND expires > $2 LIMIT 1"
+        return await self._tx.row(sql, place, to_us(now)) is not None
 
     async def invitation_by_token(self, token_hash: bytes, now: datetime) -> Invitation | None:
         """System scope."""

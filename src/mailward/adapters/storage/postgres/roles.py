@@ -55,12 +55,12 @@ class PgRoles:
         await self._tx.run("DELETE FROM role_holders WHERE role = $1", raw)
         await self._tx.run("DELETE FROM roles WHERE id = $1", raw)
 
-    async def give(self, user: UserId, id: str) -> None:
+    async def give(self, workspace: WorkspaceId, user: UserId, id: str) -> None:
         """In place of the one they had."""
         await self._tx.run(
             'INSERT INTO role_holders(workspace, "user", role) VALUES ($1, $2, $3) '
             'ON CONFLICT (workspace, "user") DO UPDATE SET role = excluded.role',
-            self._tx.workspace,
+            ids.decode("ws", workspace),
             ids.decode("usr", user),
             ids.decode("role", id),
         )

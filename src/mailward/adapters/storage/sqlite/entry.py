@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mailward.adapters.storage.role_rows import custom_in, role_in
 from mailward.adapters.storage.sqlite.times import from_us, maybe_from_us, to_us
 from mailward.adapters.storage.sqlite.workspaces import table
 from mailward.base import ids
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.identity.entry import Invitation, Link
 from mailward.core.identity.model import Network
-from mailward.policy.access import Role
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Row, Sql
@@ -27,13 +27,14 @@ def _invitation(r: Row) -> Invitation:
         ids.encode("inv", r[0]),
         WorkspaceId(ids.encode("ws", r[1])),
         r[2],
-        Role(r[3]),
+        role_in(r[3]),
         r[4],
         from_us(r[5]),
         from_us(r[6]),
         from_us(r[7]),
         maybe_from_us(r[8]),
         maybe_from_us(r[9]),
+        custom_in(r[3]),
     )
 
 
@@ -64,7 +65,7 @@ class SqliteEntry:
                 ids.decode("ws", i.workspace),
                 ids.decode("inv", i.id),
                 i.email,
-                i.role.value,
+                i.place,
                 token_hash,
                 i.invited_by,
                 to_us(i.created),
@@ -124,6 +125,11 @@ class SqliteEntry:
             "WHERE workspace = ? AND invited_by = ? AND token_hash IS NOT NULL"
         )
         return self._tx.run(sql, (to_us(now), ids.decode("ws", workspace), inviter))
+
+    async def invited_as(self, place: str, now: datetime) -> bool:
+        """Of the scope."""
+        sql = "SELECT 1 FROM invitations WHERE role = ? AND token_hash IS NOT NULL AND expires > ? LIMIT 1"
+        return self._tx.row(sql, (place, to_us(now))) is not None
 
     async def invitation_by_token(self, token_hash: bytes, now: datetime) -> Invitation | None:
         """System scope."""

@@ -62,12 +62,12 @@ class SqliteRoles:
         self._tx.run("DELETE FROM t_role_holders WHERE role = ? AND workspace = scope()", (raw,))
         self._tx.run("DELETE FROM t_roles WHERE id = ? AND workspace = scope()", (raw,))
 
-    async def give(self, user: UserId, id: str) -> None:
+    async def give(self, workspace: WorkspaceId, user: UserId, id: str) -> None:
         """In place of the one they had."""
         self._tx.run(
-            "INSERT INTO t_role_holders(workspace, user, role) VALUES (scope(), ?, ?) "
+            "INSERT INTO t_role_holders(workspace, user, role) VALUES (?, ?, ?) "
             "ON CONFLICT (workspace, user) DO UPDATE SET role = excluded.role",
-            (ids.decode("usr", user), ids.decode("role", id)),
+            (ids.decode("ws", workspace), ids.decode("usr", user), ids.decode("role", id)),
         )
 
     async def of(self, workspace: WorkspaceId, user: UserId) -> CustomRole | None:

@@ -114,7 +114,8 @@ OPERATIONS = [
         name="invite",
         tag="members",
         summary="Invite an address",
-        description="A link that works once, for seven days, is mailed to the address; no answer holds it.",
+        description="A link that works once, for seven days, is mailed to the address; no answer holds it. "
+        "The role may be one of the workspace's own: name its id.",
         request=types.Invite,
         response=types.Invitation,
         status=201,

@@ -10,6 +10,14 @@ from mailward.edges.web.schema.common import Request, View
 from mailward.edges.web.schema.messages import Instant
 
 RoleName = Literal["member", "workspace_admin", "workspace_manager"]
+InvitedAs = Annotated[
+    str,
+    Meta(
+        pattern="^(member|workspace_admin|workspace_manager|role_[0-9a-hjkmnp-tv-z]{26})$",
+        description="member, workspace_admin, workspace_manager, or the id of a role of the workspace's own.",
+        examples=["member"],
+    ),
+]
 Network = Annotated[str, Meta(max_length=64, examples=["192.0.2.0/24"])]
 
 
@@ -39,11 +47,12 @@ class Invite(Request):
     """Whom to invite, and as what. Nobody invites above themselves."""
 
     email: Annotated[str, Meta(min_length=3, max_length=254, examples=["new@example.com"])]
-    role: RoleName = "member"
+    role: InvitedAs = "member"
 
 
 class Invitation(View):
-    """An invitation; its link is in the mail only. `mailed` is false when no letter could be handed over."""
+    """An invitation; its link is in the mail only. `role` may be the id of a role of the workspace's own; `mailed` is
+    false when no letter could be handed over."""
 
     id: str
     email: str
