@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from mailward.adapters.net.resolver import Resolver
 from mailward.adapters.scanners.examiner import Examiner
 from mailward.app.allowance import Allowance
+from mailward.app.arrivals import Seats
 from mailward.app.bodies import Bodies
 from mailward.app.budgets import Budgets
 from mailward.app.ceilings import KnownCeilings
@@ -55,6 +56,7 @@ class Parts(Protocol):
     knowledge: Knowledge
     allowance: Allowance
     budgets: Budgets
+    seats: Seats
     ceilings: KnownCeilings
     webhooks: WebhookWorker
     handing: Handing

@@ -29,7 +29,7 @@ class Mx(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     max_connections: int = 2000
     """Open at once in a worker."""
     max_connections_per_ip: int = 20
-    """Open at once from an IPv4 address or an IPv6 /64."""
+    """Open at once on a machine, from an IPv4 address or an IPv6 /64."""
     connections_per_minute_ip: int = 300
     """New connections of one source a minute; 0 means no limit."""
     max_refused_recipients: int = 50

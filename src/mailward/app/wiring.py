@@ -17,6 +17,7 @@ import structlog
 
 from mailward.adapters.host.bell import Bell
 from mailward.adapters.host.buckets import MachineBuckets
+from mailward.adapters.host.seats import MachineSeats
 from mailward.adapters.net.courier import PoolOptions, SmtpCourier
 from mailward.adapters.net.egress import GuardedHttp
 from mailward.adapters.net.resolver import Resolver, parse_server, system_servers
@@ -24,7 +25,7 @@ from mailward.adapters.net.sink import SmtpSink
 from mailward.adapters.rendering.renderer import LimitedRenderer
 from mailward.adapters.storage.records import BodyRef
 from mailward.app.allowance import Allowance, per_minute
-from mailward.app.arrivals import Arrivals
+from mailward.app.arrivals import Arrivals, Seats
 from mailward.app.bodies import Bodies
 from mailward.app.budgets import Budgets
 from mailward.app.carriage import Carriage
@@ -179,6 +180,7 @@ class Worker:
         )
         self.standings = Standings(i.store, i.clock.now)
         self.machine = MachineBuckets(settings.data / "rates", i.clock.monotonic)
+        self.seats: Seats = MachineSeats(settings.data / "connections")
         self.budgets: Budgets = self.machine
         if nodes is not None:
             self.budgets = Quotas(nodes.draw, i.clock.monotonic, self.machine, i.vault.derive("rates"))
@@ -348,6 +350,8 @@ class Worker:
                 at_once=sys.maxsize,
                 at_once_ip=settings.submission.max_connections_per_ip,
                 rate=per_minute("smtp-connections", limits.smtp_connections_per_minute_ip),
+                seats=self.seats,
+                door="submission",
             ),
             budgets=self.budgets,
             auth_failures=Rate("smtp-auth", max(1, limits.auth_failures_per_minute_ip), 60),

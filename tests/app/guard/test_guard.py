@@ -15,8 +15,12 @@ from mailward.app.guard.challenge import Challenges
 from mailward.app.guard.guard import SharedGuard
 from mailward.app.guard.watch import Watch
 from mailward.app.sign_in_options import ChallengeSettings
+from mailward.base import ids
 from mailward.base.errors import ChallengeRequired, LimitReached
+from mailward.base.ids import UserId
 from mailward.core.guard.model import Digests
+from mailward.core.identity.model import Arrival, User
+from mailward.policy.suspicion import Level, Suspicion
 from tests.app.guard.solving import solve
 from tests.conftest import MovingClock, SeededEntropy
 
@@ -219,3 +223,28 @@ async def test_a_stuffing_run_raises_its_alert_and_a_month_of_mistyping_none(des
     await desk.watch.tell()
     (alert,) = await desk.watch.judge(desk.clock.now() + timedelta(seconds=1))
     assert (alert.rule, alert.subject) == ("credential-stuffing", "203.0.113.9")
+
+
+async def test_many_accounts_failed_at_is_known_to_every_process(
+    desk: Desk, clock: MovingClock, entropy: SeededEntropy
+) -> None:
+    """What one source got wrong at two processes, at different accounts each, counts together at a third the moment
+    after, where the next sign-in from there is held for it; another source's is not, and half an hour later neither."""
+    one, two, third = (Desk(desk.store, clock, entropy) for _ in range(3))
+    ada = User(UserId(ids.new("usr", clock.now(), entropy)), "ada@example.com", "Ada", "x", clock.now())
+    await desk.store.system_write(lambda tx: tx.people.add_user(ada))
+
+    async def strange(ip: str) -> Suspicion:
+        return await third.guard.weigh(ada.id, Arrival(ip, "a browser", b"new"), now=clock.now())
+
+    for n, at in enumerate((one, two, one, two)):
+        assert await at.sign_in(f"p{n}@example.com", "x", "203.0.113.9") == "wrong"
+    assert await two.sign_in("P0@example.com ", "x", "203.0.113.9") == "wrong"
+    assert (await strange("203.0.113.9")).level < Level.HIGH
+    assert await two.sign_in("p4@example.com", "x", "203.0.113.9", proof=two.proof()) == "wrong"
+    held = await strange("203.0.113.9")
+    assert held.level is Level.HIGH
+    assert held.reasons == ("The same address failed to sign in to 5 accounts lately.",)
+    assert (await strange("203.0.113.10")).level < Level.HIGH
+    clock.move(minutes=30)
+    assert (await strange("203.0.113.9")).level < Level.HIGH

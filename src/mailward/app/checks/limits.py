@@ -207,8 +207,8 @@ async def _guess(context: Context) -> int:
 
 
 async def _crowd(context: Context) -> str | None:
-    """Connections from one address beyond what every worker together allows: some must get 421 4.7.0."""
-    cap = context.settings.submission.max_connections_per_ip * context.settings.workers
+    """Connections from one address beyond what this machine allows, whichever workers take them: 421 4.7.0."""
+    cap = context.settings.submission.max_connections_per_ip
     if cap >= _MOST_CONNECTIONS:
         return ""
     address, source = probe.submission_address(context), probe.fresh_source(context)

@@ -19,7 +19,7 @@ from mailward.base.ids import UserId
 from mailward.core.guard import tries
 from mailward.core.guard.model import Digests, SignedIn
 from mailward.core.identity.model import Arrival
-from mailward.policy.detection import Kind
+from mailward.policy.detection import Kind, slot_of
 from mailward.policy.gcra import Rate, decide
 from mailward.policy.lockout import Bucket, Counted, LockRule, attempt
 from mailward.policy.source import source_of
@@ -111,6 +111,8 @@ class SharedGuard:
         elif kind == "password":
             self._watch.note(Kind.FAILED, source_of(source), account.strip().casefold(), now=now)
             self._watch.note(Kind.FAILED_FROM, account.strip().casefold(), source_of(source), now=now)
+            # At once: a run through many accounts may find the right password at another process the moment after.
+            await self._watch.tell()
 
     async def passed(self, account: str, source: str, kind: str, *, device: bytes | None = None, now: datetime) -> None:
         """See Guard."""
@@ -120,8 +122,9 @@ class SharedGuard:
 
     async def weigh(self, user: UserId, arrival: Arrival, *, now: datetime) -> Suspicion:
         """See Guard."""
+        failing = self._watch.token(source_of(arrival.address))
 
-        async def look(tx: Tx) -> tuple[list[SignedIn], bool, bool, int]:
+        async def look(tx: Tx) -> tuple[list[SignedIn], bool, bool, int, int]:
             person = await tx.people.user(user)
             tried = self._digests.tried(person.email if person else "", arrival.address, arrival.device_hash)
             # A browser that keeps no cookie is known by its address alone.
@@ -132,9 +135,10 @@ class SharedGuard:
                 own in known,
                 tried.at_address in known,
                 await tries.wrong_so_far(tx, "password", tried),
+                await tx.guard.different(Kind.FAILED, failing, slot_of(now.timestamp()) - 1),
             )
 
-        earlier, known, at_home, failures = await self._store.system_read(look)
+        earlier, known, at_home, failures, accounts = await self._store.system_read(look)
         return assess(
             Facts(
                 now=now,
@@ -144,7 +148,7 @@ class SharedGuard:
                 history=[Visit(s.at, s.device_hash, s.network, s.position) for s in earlier if s.began],
                 position=self._position(arrival.address),
                 failures=failures,
-                accounts=self._watch.different(Kind.FAILED, source_of(arrival.address), now=now),
+                accounts=accounts,
                 anonymiser=self._anonymiser(arrival.address),
             )
         )

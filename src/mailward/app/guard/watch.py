@@ -26,7 +26,6 @@ class Watch:
         self._digests = digests
         self._entropy = entropy
         self._counts: dict[tuple[int, Kind, str, str], dict[str, int]] = {}
-        self._lately: dict[tuple[int, Kind, str], set[str]] = {}
 
     def note(self, kind: Kind, subject: str, item: str, *, count: int = 1, workspace: str = "", now: datetime) -> None:
         """Something happened. `subject` is an address or an id, `item` what it was done to or from."""
@@ -39,23 +38,19 @@ class Watch:
         if item not in items and len(items) >= _MOST_ITEMS:
             item = next(iter(items))
         items[item] = items.get(item, 0) + count
-        self._lately.setdefault(place[:3], set()).add(item)
 
-    def different(self, kind: Kind, subject: str, *, now: datetime) -> int:
-        """How many items this process saw with a subject in this slot and the one before."""
-        slot = slot_of(now.timestamp())
-        for place in [p for p in self._lately if p[0] < slot - 1]:
-            del self._lately[place]
-        return len(self._lately.get((slot, kind, subject), set()) | self._lately.get((slot - 1, kind, subject), set()))
+    def token(self, subject: str) -> bytes:
+        """What stands for a subject in the store."""
+        return self._digests.of("subject", subject)
 
     async def tell(self) -> int:
-        """Add what was noted to the store; call every few seconds. How many subjects."""
+        """Add what was noted to the store; call every few seconds, or at once where it matters. How many subjects."""
         counts, self._counts = self._counts, {}
         rows = [
             Observation(
                 slot,
                 kind,
-                self._digests.of("subject", subject),
+                self.token(subject),
                 self._digests.of("item", item),
                 count,
                 subject,

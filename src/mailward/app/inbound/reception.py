@@ -54,6 +54,8 @@ class Reception:
             at_once=settings.mx.max_connections,
             at_once_ip=settings.mx.max_connections_per_ip,
             rate=per_minute("mx-connections", settings.mx.connections_per_minute_ip),
+            seats=worker.seats,
+            door="mx",
         )
         self.gate = MxGate(
             directory=directory,

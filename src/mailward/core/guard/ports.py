@@ -56,6 +56,9 @@ class GuardRepo(Protocol):
     async def observed(self, since: int) -> list[Observed]:
         """Every subject that was counted lately, with its slots from `since` on and without its name."""
 
+    async def different(self, kind: str, subject: bytes, since: int) -> int:
+        """How many different items were counted with a subject from slot `since` on, by all processes."""
+
     async def subject(self, kind: str, subject: bytes) -> str:
         """A subject's name."""
 

@@ -206,6 +206,12 @@ class Guard:
             out.append((kind, subject, "", owner, slot, int(count), int(items)))
         return rows.to_observed(out)
 
+    async def different(self, kind: str, subject: bytes, since: int) -> int:
+        """By the primary key's first columns."""
+        sql = "SELECT count(DISTINCT item) FROM observations WHERE kind = $1 AND subject = $2 AND slot >= $3"
+        row = await self._sql.row(sql, str(kind), subject, since)
+        return 0 if row is None else int(row[0])
+
     async def subject(self, kind: str, subject: bytes) -> str:
         """What a subject is called; "" when nothing is kept of it."""
         row = await self._sql.row(
