@@ -15,8 +15,16 @@ from mailward.policy.returned.wording import normal
 _SENDER = re.compile(
     r"sender(?:'s)? (?:address |e-?mail |domain |host )?(?:\S{1,60} )?(?:address |domain )?(?:rejected|verif|unknown|not found|does not|doesn't|is not|invalid|unresolvable|must|could not|cannot)|"
     r"domain of (?:the )?sender|sender'?s? (?:e-?mail )?domain|in reply to mail from|verify sender|bad return|return-?path|callback|callout|unable to verify (?:your|sender)|sender verify|"
-    r"(?:your|from|mail from|helo|envelope|reverse|connecting|sending|client|source)[- ](?:domain|host(?:name)?|address|sender|server|ip)[^.]{0,30}(?:not|unknown|invalid|reject)|originator|sender address"
+    r"(?:your|from|mail from|helo|envelope|reverse|connecting|sending|client|source)[- ](?:domain|host(?:name)?|address|sender|server|ip)[^.]{0,30}(?:not|unknown|invalid|reject)|originator|sender address|"
+    r"\b(?:helo|ehlo)\b|\b(?:in|envelope|header|your|invalid|the) from\b|\bfrom:? ?(?:address|domain|header)|mail from|(?:this|as) sender\b|sender not "
 )
+# "Takes no mail from unknown addresses": the unknown one is not the recipient.
+_FROM = re.compile(r"\b(?:from|by) (?:an? |any |the )?$")
+# "Invalid domain" alone is said of either side.
+_ANY_DOMAIN = re.compile(
+    r"(?:invalid|bad|illegal) (?:host/)?domain|domain (?:name )?(?:is )?(?:not (?:a )?valid|invalid)"
+)
+_OF_RECIPIENT = re.compile(r"recipient|rcpt|destination|\bto address|addressee")
 _AT_MAIL = re.compile(
     r"in reply to (?:the )?mail from|after mail from|>>> mail from|response to mail from|mail from:? ?command"
 )
@@ -25,7 +33,12 @@ _AT_DATA = re.compile(r"end of data|data command|after data|access denied|policy
 _PERHAPS = re.compile(
     r"(?:\b(?:may|might|maybe|perhaps|possibl[ey]|if|either|whether|probabl[ey]|could be|or that|likely|reasons?|because either)\b)[^.;:]{0,60}$"
 )
-_UNTIL = re.compile(r"\btry (?:again|later)|temporar|later\b|retry\b|time(?:d)? ?out|deferred")
+_OR = re.compile(
+    r"^[^.:]{0,40}\b(?:or|and/or) (?:\w{1,12} ){0,3}?(?:temporar|disabled|suspend|inactiv|full\b|over\b|block|access|denied|busy)"
+)
+_UNTIL = re.compile(
+    r"currently unable|unable to accept|at this time|not currently|momentar|\btry (?:again|later)|temporar|later\b|retry\b|time(?:d)? ?out|deferred"
+)
 
 
 # Codes of loops, queues, loads and sizes beside words for an unknown address: one of the two is wrong.
@@ -95,7 +108,11 @@ def _doubt(cause: str, words: str, at: int, status: str, said: codes.Codes, *, t
         return "sender_refused"
     if said.temporary or status[:1] == "4":
         return "network" if cause == "no_domain" else "system"
-    if not backed and _PERHAPS.search(words[max(0, at - 90) : at]):
+    if _FROM.search(words[max(0, at - 12) : at]):
+        return "sender_refused"
+    if not backed and (_PERHAPS.search(words[max(0, at - 90) : at]) or _OR.search(words[at : at + 120])):
+        return "refused"
+    if cause == "no_domain" and not backed and _ANY_DOMAIN.match(words, at) and not _OF_RECIPIENT.search(words):
         return "refused"
     if cause == "no_domain" and _UNTIL.search(words):
         return "network"

@@ -33,11 +33,14 @@ def reported(recipient: dsn.Recipient, notice: str, *, alone: bool) -> Judged:
         other = judge(notice[:4000])
         if other.cause in _OTHER_STORIES:
             said = Judged(other.cause, said.status, f"notice, {other.rule}")
-    if said.status[:1] == "4" and CAUSES[said.cause].kind is Kind.HARD:
+    temporary = said.status[:1] == "4" or (status[:1] == "4" and status not in _QUEUE_CONCLUDES)
+    if temporary and CAUSES[said.cause].kind is Kind.HARD:
         said = Judged("contradictory", said.status, said.rule)
     return said
 
 
+# What a queue writes when it gives up, beside a reply that is first-hand.
+_QUEUE_CONCLUDES = frozenset(("4.4.7", "4.4.0"))
 _OTHER_STORIES = frozenset(
     ("full", "loop", "blocked", "spam", "virus", "rate", "greylisted", "disabled", "too_large", "authentication")
 )
