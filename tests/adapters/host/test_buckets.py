@@ -84,3 +84,19 @@ def test_the_file_names_nobody(make: Callable[..., MachineBuckets], tmp_path: Pa
     path = tmp_path / "rates"
     assert b"192.0.2.77" not in path.read_bytes()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_large_quota_is_drawn_in_portions(make: Callable[..., MachineBuckets], clock: MovingClock) -> None:
+    """One worker alone gets the whole quota and no more; of several, each may hold back a thousandth of it at the end."""
+    large = Rate("send", 20_000, 60.0)
+    alone = make()
+    assert sum(alone.spend("a", large).allowed for _ in range(20_100)) == 20_000
+    clock.move(seconds=60)
+    others = [make() for _ in range(3)]
+    got = sum(worker.spend("b", large).allowed for _ in range(6_700) for worker in others)
+    assert 20_000 - 3 * 20 <= got <= 20_000
+    # What was given back is there again, and what was held for longer than a window counts no more.
+    alone.give_back("a", large, 3)
+    assert alone.spend("a", large).allowed
+    clock.move(seconds=61)
+    assert sum(worker.spend("b", large).allowed for _ in range(6_700) for worker in others) <= 20_000

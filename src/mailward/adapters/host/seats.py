@@ -4,6 +4,10 @@ A table in a file that each worker maps, as `buckets` has it for rates. An entry
 one source and one worker, so what a worker that was killed had open can be told from what
 is open: each worker holds a lock of its own on the file as long as it lives, and an entry
 whose owner holds none is nobody's. The file holds no names: a source is found by a keyed hash.
+
+An entry that counts something is written by its owner alone, so while a source is far from
+its limit its owner adds and takes away without a lock: between two workers' looks no more
+than one connection each can be missed, and half the limit is more than that.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from pathlib import Path
 _SALT = 16
 _HEAD = 128
 _ENTRY = struct.Struct("<8sII")  # hash of the source, owner, how many
+_COUNT = struct.Struct("<I")
+_COUNT_AT = 12
 _PLACES = 16
 _GROUP = _ENTRY.size * _PLACES
 _GROUPS = 4096  # 65,536 entries in 1 MiB
@@ -33,6 +39,7 @@ class MachineSeats:
 
     def __init__(self, path: Path, *, groups: int = _GROUPS) -> None:
         self._groups = groups
+        self._mine: dict[str, tuple[int, int, bytes]] = {}  # key: its entry of ours that counts something, group, hash
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         size = _HEAD + groups * _GROUP
         self._lock(fcntl.F_WRLCK, 0, _HEAD)
@@ -52,6 +59,11 @@ class MachineSeats:
 
         True also when the table has no place left for one more source: then whoever asks counts for itself.
         """
+        if (mine := self._mine.get(key)) is not None:
+            at, group, name = mine
+            if self._of(name, group) < most // 2 - _PLACES:
+                self._set(at, self._count(at) + 1)
+                return True
         name, group = self._name(key)
         self._lock(fcntl.F_WRLCK, group, _GROUP)
         try:
@@ -65,21 +77,22 @@ class MachineSeats:
                 self._bury(group)
                 at = self._place(name, group)
             if at is not None:
-                _ENTRY.pack_into(self._map, at, name, self._owner, _ENTRY.unpack_from(self._map, at)[2] + 1)
+                self._set(at, self._count(at) + 1)
+                self._mine[key] = at, group, name
             return True
         finally:
             self._lock(fcntl.F_UNLCK, group, _GROUP)
 
     def leave(self, key: str) -> None:
         """One fewer; once for each take() that was True. One that found no place takes nothing from others."""
-        name, group = self._name(key)
-        self._lock(fcntl.F_WRLCK, group, _GROUP)
-        try:
-            for at, there, owner, count in self._entries(group):
-                if there == name and owner == self._owner and count:
-                    _ENTRY.pack_into(self._map, at, name, owner, count - 1)
-        finally:
-            self._lock(fcntl.F_UNLCK, group, _GROUP)
+        if (mine := self._mine.get(key)) is None:
+            return
+        at, _, _ = mine
+        left = self._count(at) - 1
+        if left <= 0:
+            # From here on it is anybody's.
+            del self._mine[key]
+        self._set(at, left)
 
     def close(self) -> None:
         """Let go of the file; what this process had open counts no more."""
@@ -99,7 +112,19 @@ class MachineSeats:
             yield at, name, owner, count
 
     def _of(self, name: bytes, group: int) -> int:
-        return sum(count for _, there, _, count in self._entries(group) if there == name)
+        found = 0
+        for there, _, count in _ENTRY.iter_unpack(self._map[group : group + _GROUP]):
+            if there == name:
+                found += count
+        return found
+
+    def _count(self, at: int) -> int:
+        count: int = _COUNT.unpack_from(self._map, at + _COUNT_AT)[0]
+        return count
+
+    def _set(self, at: int, count: int) -> None:
+        # Four aligned octets are written at once: nobody sees half a number.
+        _COUNT.pack_into(self._map, at + _COUNT_AT, count)
 
     def _place(self, name: bytes, group: int) -> int | None:
         """Where this process counts this source: its own entry, else a free one; None in a full group."""
