@@ -87,7 +87,7 @@ def test_the_file_names_nobody(make: Callable[..., MachineBuckets], tmp_path: Pa
 
 
 def test_a_large_quota_is_drawn_in_portions(make: Callable[..., MachineBuckets], clock: MovingClock) -> None:
-    """One worker alone gets the whole quota and no more; of several, each may hold back a thousandth of it at the end."""
+    """One worker alone gets the whole quota and no more; of several, each may hold back a thousandth at the end."""
     large = Rate("send", 20_000, 60.0)
     alone = make()
     assert sum(alone.spend("a", large).allowed for _ in range(20_100)) == 20_000
