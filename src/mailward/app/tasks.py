@@ -238,7 +238,8 @@ class InstallationChores:
         return await self._owners.run() + await self._notices.run()
 
     async def figures(self) -> int:
-        """Hours beyond their term become days, and old requests go."""
+        """What the last hours say of bounces and complaints; hours beyond their term become days, old requests go."""
+        await self._worker.guarding.watch.judge_returns(self._clock.now())
         return await end_terms(self._store, self._clock)
 
     async def drift(self) -> int:

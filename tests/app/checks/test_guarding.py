@@ -10,8 +10,10 @@ import pytest
 
 from mailward.app.checks import guarding
 from mailward.app.context import Context
+from mailward.core.evidence.model import Result
 from mailward.core.guard import tries
 from mailward.core.guard.model import Digests
+from mailward.policy import reputation
 from mailward.policy.suspicion import Level, Suspicion, assess
 from tests.conftest import SeededEntropy
 
@@ -24,6 +26,7 @@ class Here:
 
     store: Any
     entropy: SeededEntropy
+    clock: Any = None
 
 
 def test_a_judge_that_holds_nothing_is_found_out() -> None:
@@ -56,3 +59,29 @@ async def test_each_replay_raises_its_alert_and_nothing_stays(store: Any, entrop
     found = await guarding._rehearse(context, lambda tx: guarding.replay(context, tx, rule, NOW))
     assert found == rule
     assert await store.system_read(lambda tx: tx.guard.observed(0)) == []
+
+
+@pytest.mark.parametrize("rule", [*guarding.RETURNS, ""])
+async def test_each_replay_of_what_comes_back_raises_its_alert(store: Any, entropy: SeededEntropy, rule: str) -> None:
+    """On both stores, and nothing stays."""
+    context = cast(Context, Here(store, entropy))
+    assert await guarding._rehearse(context, lambda tx: guarding.replay_returns(context, tx, rule, NOW)) == rule
+    assert await store.system_read(lambda tx: tx.guard.alerts(before=None, limit=9)) == []
+
+
+@pytest.mark.parametrize("store", ["embedded"], indirect=True)
+async def test_rules_that_see_nothing_come_back_are_found_out(
+    store: Any, entropy: SeededEntropy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without rules on bounces and complaints the check of LOG-3 fails; with them it passes."""
+
+    @dataclass
+    class Clock:
+        def now(self) -> datetime:
+            return NOW
+
+    context = cast(Context, Here(store, entropy, Clock()))
+    assert (await guarding.alerts_explain_themselves(context)).result is Result.PASSED
+    monkeypatch.setattr(reputation, "_MEASURES", reputation._MEASURES[:1])
+    found = await guarding.alerts_explain_themselves(context)
+    assert (found.result, found.evidence) == (Result.FAILED, "replayed complaint-rate: raised nothing")

@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailward.app.store import Store
+from mailward.app.guard.watch import Watch
+from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import ChallengeRequired, LimitReached
-from mailward.base.ids import UserId
+from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.guard import tries
 from mailward.core.guard.model import Digests, Link, LinkKind, SignedIn
 from mailward.core.guard.watching import observe, raise_alerts
+from mailward.core.workspaces.model import Workspace, WorkspaceSettings
 from mailward.policy.detection import Kind, Observation, slot_of
 from mailward.policy.lockout import Bucket
 from mailward.policy.suspicion import Level
@@ -145,3 +147,32 @@ async def test_rows_past_their_time_are_dropped(store: Store, clock: MovingClock
     assert (await store.system_read(lambda tx: tx.guard.look([key])))[key].tries == 3
     assert await store.system_write(lambda tx: tx.guard.forget(NOW + timedelta(days=3))) == 2
     assert await store.system_read(lambda tx: tx.guard.look([key])) == {}
+
+
+@pytest.mark.claim("LOG-3")
+async def test_what_comes_back_of_a_workspaces_mail_is_judged_from_its_counters(
+    store: Store, clock: MovingClock, entropy: SeededEntropy
+) -> None:
+    """A workspace with a habit of two percent has a day of thirty: one alert, in its own log, not again within hours;
+    its neighbour, who always had thirty, and whoever sent little have none."""
+    now = clock.now()
+    made = [WorkspaceId(ids.new("ws", now, entropy)) for _ in range(3)]
+    for workspace, usual, today in zip(made, (20, 300, 0), (300, 300, 9), strict=True):
+        await store.system_write(
+            lambda tx, w=workspace: tx.workspaces.insert(Workspace(w, "W", now, WorkspaceSettings()))  # type: ignore[misc]
+        )
+
+        async def send(tx: Tx, usual: int = usual, today: int = today) -> None:
+            for day in range(1, 29):
+                at = int((now - timedelta(days=day)).timestamp() * 1e6)
+                await tx.messages.count(at, {"delivered": 1000 - usual, "bounced": usual})
+            await tx.messages.count(int(now.timestamp() * 1e6), {"delivered": 1000 - today, "bounced": today})
+
+        await store.write(workspace, send)
+    watch = Watch(store, DIGESTS, entropy)
+    (alert,) = await watch.judge_returns(now)
+    assert (alert.workspace, alert.rule, alert.subject) == (made[0], "bounce-rate", made[0])
+    assert "30.0 % of 1000; the worst day of the four weeks before had 2.0 %." in alert.sentence
+    assert await watch.judge_returns(now + timedelta(minutes=10)) == []
+    assert [a.id for a in await store.read(made[0], lambda tx: tx.guard.alerts(before=None, limit=9))] == [alert.id]
+    assert await store.read(made[1], lambda tx: tx.guard.alerts(before=None, limit=9)) == []

@@ -19,11 +19,11 @@ from mailward.app.context import Context
 from mailward.app.store import Tx
 from mailward.base import ids
 from mailward.base.errors import LimitReached, MailwardError
-from mailward.base.ids import UserId
-from mailward.core.evidence.model import Finding, failed, passed
+from mailward.base.ids import UserId, WorkspaceId
+from mailward.core.evidence.model import Finding, Result, failed, passed
 from mailward.core.guard import sign_ins, tries
 from mailward.core.guard.model import Digests
-from mailward.core.guard.watching import observe, raise_alerts
+from mailward.core.guard.watching import observe, raise_alerts, raise_on_returns
 from mailward.core.identity import passwords
 from mailward.core.identity.model import Arrival, User
 from mailward.policy.detection import Kind, Observation, slot_of
@@ -221,8 +221,40 @@ async def attacks_are_noticed(context: Context) -> Finding:
 
 @check("LOG-3")
 async def alerts_explain_themselves(context: Context) -> Finding:
-    """The same replays: found, none too many, and each with a sentence."""
-    return await _replays(context)
+    """The same replays, and months of bounces and complaints: found, none too many, and each with a sentence."""
+    found = await _replays(context)
+    if found.result is not Result.PASSED:
+        return found
+    now = context.clock.now()
+    for rule in (*RETURNS, ""):
+        wrong = await _rehearse(context, lambda tx, rule=rule: replay_returns(context, tx, rule, now))  # type: ignore[misc]
+        if wrong != rule:
+            return failed(f"replayed {rule or 'normal weeks'}: raised {wrong or 'nothing'}")
+    return passed(
+        f"{len(ATTACKS)} replayed attacks, a day of bounces and one of complaints each raise their alert against the "
+        "habit of the weeks before, with a sentence; normal weeks raise none"
+    )
+
+
+RETURNS = {"bounce-rate": "bounced", "complaint-rate": "complained"}
+"""rule -> what is counted."""
+
+
+async def replay_returns(context: Context, tx: Tx, rule: str, now: datetime) -> str:
+    """Four usual weeks of a workspace's mail and a day of it (none: a usual one); the alerts raised, in order."""
+    hour = int(now.timestamp()) // 3600
+    usual = {"delivered": 980, "bounced": 20, "complained": 1}
+    hours = [(hour - 24 * n, what, count) for n in range(1, 29) for what, count in usual.items()]
+    today = dict(usual)
+    if rule:
+        today[RETURNS[rule]] = 150
+    hours += [(hour, what, count) for what, count in today.items()]
+    # Nobody's workspace: one of the installation's could have been told the same within hours.
+    workspace = WorkspaceId(ids.new("ws", now, context.entropy))
+    raised = await raise_on_returns(tx, workspace, hours, now=now, entropy=context.entropy)
+    if any("within a day" not in a.sentence or "150" not in a.sentence or a.workspace != workspace for a in raised):
+        return "an alert without a sentence"
+    return " ".join(a.rule for a in raised)
 
 
 _SLOTS_A_DAY = 144

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -10,8 +11,9 @@ from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.sources import Entropy
 from mailward.core.guard.model import Alert, Digests
-from mailward.core.guard.watching import observe, raise_alerts
+from mailward.core.guard.watching import observe, raise_alerts, raise_on_returns
 from mailward.policy.detection import Kind, Observation, slot_of
+from mailward.policy.reputation import HOURS_LOOKED_AT, worth_a_look
 
 log = structlog.get_logger()
 
@@ -65,11 +67,27 @@ class Watch:
 
     async def judge(self, now: datetime) -> list[Alert]:
         """Let the rules look at what all processes saw; the alerts raised. Once an installation, every minute."""
-        raised = await self._store.system_write(lambda tx: raise_alerts(tx, now=now, entropy=self._entropy))
-        for alert in raised:
-            log.warning("alert_raised", alert=alert.id, rule=alert.rule, severity=alert.severity)
+        return _logged(await self._store.system_write(lambda tx: raise_alerts(tx, now=now, entropy=self._entropy)))
+
+    async def judge_returns(self, now: datetime) -> list[Alert]:
+        """The same for what came back of each workspace's mail: bounces and complaints. Once an installation."""
+        raised: list[Alert] = []
+        hour = int(now.timestamp()) // 3600
+        for workspace in await self._store.system_read(lambda tx: tx.workspaces.all()):
+            # A day of nearly all of them says that no more has to be read.
+            if not worth_a_look(await self._store.read(workspace.id, lambda tx: tx.messages.hours(hour - 23))):
+                continue
+            hours = await self._store.read(workspace.id, lambda tx: tx.messages.hours(hour - HOURS_LOOKED_AT))
+            verb = partial(raise_on_returns, workspace=workspace.id, hours=hours, now=now, entropy=self._entropy)
+            raised += _logged(await self._store.system_write(verb))
         return raised
 
     async def forget(self, now: datetime) -> int:
         """Drop what the guard keeps past its time."""
         return await self._store.system_write(lambda tx: tx.guard.forget(now))
+
+
+def _logged(raised: list[Alert]) -> list[Alert]:
+    for alert in raised:
+        log.warning("alert_raised", alert=alert.id, rule=alert.rule, severity=alert.severity)
+    return raised

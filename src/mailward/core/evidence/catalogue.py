@@ -205,8 +205,8 @@ CATALOGUE: tuple[Control, ...] = (
     ),
     Control(
         "LOG-3",
-        "Anomalies of sign-ins, keys, sending and exports are found and explained in a sentence.",
-        missing="bounce and complaint rates among the rules; recall over longer labelled replays",
+        "Anomalies of sign-ins, keys, sending, exports, bounces and complaints are found, against each one's own "
+        "habit, and explained in a sentence.",
     ),
     Control("LOG-4", "Alerts reach whoever is on call.", missing="alerts and rotations"),
     # Incidents

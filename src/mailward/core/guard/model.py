@@ -130,7 +130,7 @@ class Link:
 class Alert:
     """An attack on the platform that a named rule recognised. `workspace` None: it concerns the installation.
 
-    `subject` is the id of a credential or a person, or the source address; `sentence` explains.
+    `subject` is the id of a credential, a person or the workspace, or the source address; `sentence` explains.
     """
 
     id: str

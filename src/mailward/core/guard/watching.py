@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from mailward.base.ids import WorkspaceId
 from mailward.base.sources import Entropy
 from mailward.core.guard.model import Alert
 from mailward.core.guard.ports import GuardTx
-from mailward.policy import access
+from mailward.policy import access, reputation
 from mailward.policy.access import Actor, Permission
 from mailward.policy.detection import KEEP_SLOTS, QUIET_SECONDS, Finding, Observation, detect, slot_of
 
@@ -28,21 +28,41 @@ async def raise_alerts(tx: GuardTx, *, now: datetime, entropy: Entropy) -> list[
     person belongs to their workspace, one on a source to the installation; each is in that
     audit log.
     """
-    slot = slot_of(now.timestamp())
     raised = []
-    for finding in await _findings(tx, slot):
-        if await tx.guard.alerted(finding.rule, finding.subject, now - timedelta(seconds=QUIET_SECONDS)):
-            continue
-        workspace = WorkspaceId(ids.encode("ws", finding.workspace)) if finding.workspace else None
-        alert = Alert(
-            ids.new("alr", now, entropy), workspace, now, finding.rule, finding.severity, finding.name, finding.sentence
-        )
-        await tx.guard.add_alert(alert, finding.subject)
-        facts = {"rule": alert.rule, "severity": alert.severity, "subject": alert.subject, "why": alert.sentence}
-        actor = Actor(workspace or WorkspaceId(""), "system", "guard")
-        await tx.audit.append(actor, "alert.raised", alert.id, facts, now=now)
-        raised.append(alert)
+    for finding in await _findings(tx, slot_of(now.timestamp())):
+        if (alert := await _raise(tx, finding, now=now, entropy=entropy)) is not None:
+            raised.append(alert)
     return raised
+
+
+async def raise_on_returns(
+    tx: GuardTx, workspace: WorkspaceId, hours: Iterable[tuple[int, str, int]], *, now: datetime, entropy: Entropy
+) -> list[Alert]:
+    """Judge what came back of a workspace's mail; the alerts raised now. System scope.
+
+    `hours` are its counters, (hour since 1970, what, how many) each, `HOURS_LOOKED_AT` back.
+    """
+    raw = ids.decode("ws", workspace)
+    raised = []
+    for found in reputation.judge(hours, int(now.timestamp()) // 3600):
+        finding = Finding(found.rule, found.severity, raw, workspace, raw, found.sentence)
+        if (alert := await _raise(tx, finding, now=now, entropy=entropy)) is not None:
+            raised.append(alert)
+    return raised
+
+
+async def _raise(tx: GuardTx, finding: Finding, *, now: datetime, entropy: Entropy) -> Alert | None:
+    if await tx.guard.alerted(finding.rule, finding.subject, now - timedelta(seconds=QUIET_SECONDS)):
+        return None
+    workspace = WorkspaceId(ids.encode("ws", finding.workspace)) if finding.workspace else None
+    alert = Alert(
+        ids.new("alr", now, entropy), workspace, now, finding.rule, finding.severity, finding.name, finding.sentence
+    )
+    await tx.guard.add_alert(alert, finding.subject)
+    facts = {"rule": alert.rule, "severity": alert.severity, "subject": alert.subject, "why": alert.sentence}
+    actor = Actor(workspace or WorkspaceId(""), "system", "guard")
+    await tx.audit.append(actor, "alert.raised", alert.id, facts, now=now)
+    return alert
 
 
 async def _findings(tx: GuardTx, slot: int) -> list[Finding]:
