@@ -60,9 +60,9 @@ class MachineSeats:
         True also when the table has no place left for one more source: then whoever asks counts for itself.
         """
         if (mine := self._mine.get(key)) is not None:
-            at, group, name = mine
+            entry, group, name = mine
             if self._of(name, group) < most // 2 - _PLACES:
-                self._set(at, self._count(at) + 1)
+                self._set(entry, self._count(entry) + 1)
                 return True
         name, group = self._name(key)
         self._lock(fcntl.F_WRLCK, group, _GROUP)
