@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -25,16 +26,20 @@ from mailward.app.checks import (
     limits,
     log,
     network,
+    notices,
     outcomes,
     transport,
 )
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
+from mailward.app.guard import letters
 from mailward.app.installation import COMMAND_LINE, Installation
+from mailward.app.letters import Letters
 from mailward.app.settings import load
 from mailward.base.outcome import PermFail
 from mailward.core.audit.export import export
 from mailward.core.evidence.model import Result
+from mailward.core.guard import sign_ins
 from mailward.core.identity.credentials import Wish, create_smtp
 from mailward.core.identity.model import CredentialKind
 from mailward.policy.access import Actor
@@ -100,6 +105,7 @@ def _changed(context: Context, **sections: dict[str, Any]) -> Context:
         network.metrics_tell_nothing,
         network.only_documented_ports,
         network.strict_pages,
+        notices.sign_ins_are_told,
         transport.nothing_before_tls,
         transport.old_tls_fails,
         log.an_export_proves_itself,
@@ -181,6 +187,32 @@ async def test_a_limit_that_is_not_what_the_settings_say_fails(
     found = await check(_changed(context, **{section: {name: value}}))
     assert found.result is Result.FAILED
     assert words in found.evidence
+
+
+@pytest.mark.claim("AUTHN-7")
+async def test_a_sign_in_that_nobody_is_told_of_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A letter that is not sent, or says too little, or has a dead link is found; without a domain there is no way."""
+
+    async def lost(*_: Any, **__: Any) -> bool:
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Letters, "send", lost)
+        assert (await notices.sign_ins_are_told(context)).evidence == "whoever signs in is not mailed"
+    with monkeypatch.context() as patch:
+        patch.setattr(letters, "_where", lambda arrival, now: "somewhere")
+        assert "time, address, place, browser" in (await notices.sign_ins_are_told(context)).evidence
+    with monkeypatch.context() as patch:
+        patch.setattr(sign_ins, "DISOWN_LIFE", timedelta(seconds=-1))
+        assert "no link" in (await notices.sign_ins_are_told(context)).evidence
+    with monkeypatch.context() as patch:
+        patch.setattr(notices, "load_domains", lambda i: _nothing())
+        assert (await notices.sign_ins_are_told(context)).result is Result.NOT_CONFIGURED
+    assert (await notices.sign_ins_are_told(context)).result is Result.PASSED
+
+
+async def _nothing() -> dict[bytes, Any]:
+    return {}
 
 
 @pytest.mark.claim("RATE-2")

@@ -18,6 +18,7 @@ from mailward.app.checks import (
     limits,
     log,
     network,
+    notices,
     operators,
     outcomes,
     peers,
@@ -25,9 +26,11 @@ from mailward.app.checks import (
     privacy,
     public,
     receiving,
+    shown,
     storage,
     supply,
     transport,
+    walls,
 )
 from mailward.app.checks.registry import CHECKS, check
 
@@ -51,6 +54,7 @@ __all__ = [
     "limits",
     "log",
     "network",
+    "notices",
     "operators",
     "outcomes",
     "peers",
@@ -58,7 +62,9 @@ __all__ = [
     "privacy",
     "public",
     "receiving",
+    "shown",
     "storage",
     "supply",
     "transport",
+    "walls",
 ]

@@ -100,7 +100,7 @@ CATALOGUE: tuple[Control, ...] = (
         "Guessing is slowed by source and account over all nodes, on web, API and SMTP, and keeps no owner out.",
     ),
     Control("AUTHN-6", "Suspicious attempts are asked for a proof of work, or a question; a solution counts once."),
-    Control("AUTHN-7", "Sign-in can be limited to listed networks, and is told to the owner.", missing="both"),
+    Control("AUTHN-7", "Sign-in can be limited to listed networks, and is told to the owner by mail."),
     Control("AUTHN-8", "Unusual sign-ins wait for the owner's confirmation, who can say it was somebody else."),
     Control(
         "AUTHN-9",
