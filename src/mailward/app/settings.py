@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mailward.app.acme_options import Acme, check_acme
+from mailward.app.backup_options import Backup, BackupError, check_backup
 from mailward.app.identity_providers import ProvidersError, check_providers
 from mailward.app.objects import Attachments, Objects, ObjectsError, check_objects
 from mailward.app.public_options import Availability, Evidence
@@ -194,6 +195,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     passwords: PasswordSettings = msgspec.field(default_factory=PasswordSettings)
     evidence: Evidence = msgspec.field(default_factory=Evidence)
     availability: Availability = msgspec.field(default_factory=Availability)
+    backup: Backup = msgspec.field(default_factory=Backup)
 
     @property
     def capture(self) -> bool:
@@ -335,7 +337,8 @@ def _check(settings: Settings) -> None:
         check_objects(settings.attachments)
         check_receiving(settings.mx, settings.scanning)
         check_providers(settings.sign_in.provider)
-    except (ObjectsError, ReceivingError, ProvidersError) as e:
+        check_backup(settings.backup, data=settings.data, embedded=settings.storage.kind == "embedded")
+    except (ObjectsError, ReceivingError, ProvidersError, BackupError) as e:
         raise SettingsError(str(e)) from e
     if amiss := check_sign_in(settings.challenge, settings.sign_in):
         raise SettingsError(amiss)

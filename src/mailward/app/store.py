@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from mailward.adapters.storage.records import BodyRef
 from mailward.core.audit.ports import AuditRepo
 from mailward.core.availability.ports import AvailabilityRepo
+from mailward.core.backup.ports import BackupsRepo
 from mailward.core.certificates.ports import CertificatesRepo
 from mailward.core.delivery.ports import LeaseRepo
 from mailward.core.disclosure.ports import ReportsRepo
@@ -182,6 +183,9 @@ class Tx(Protocol):
 
     @property
     def availability(self) -> AvailabilityRepo: ...
+
+    @property
+    def backups(self) -> BackupsRepo: ...
 
     @property
     def certificates(self) -> CertificatesRepo: ...

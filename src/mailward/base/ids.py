@@ -53,6 +53,8 @@ NAMES = {
     "ntc": "notice",
     "trf": "transfer",
     "role": "role",
+    "bak": "backup",
+    "rst": "restore test",
 }
 """What each prefix stands for, as people are told."""
 PREFIXES = frozenset(NAMES)

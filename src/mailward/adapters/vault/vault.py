@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from mailward.adapters.vault.files import locked, read_private, write_private
+from mailward.adapters.vault.files import away, locked, read_private, write_private
 from mailward.adapters.vault.keyfile import KeyFile
-from mailward.adapters.vault.signer import LogSigner
+from mailward.adapters.vault.signer import BackupSigner, LogSigner
 from mailward.base.errors import Corrupt
 from mailward.base.sources import Entropy
 
@@ -44,6 +45,15 @@ class Vault:
     def log_signer(self) -> LogSigner:
         """Signs the heads of the audit log."""
         return LogSigner(self._secret(_AUDIT_LOG))
+
+    def backup_signer(self) -> BackupSigner:
+        """Signs the manifests of backups."""
+        return BackupSigner(self.derive("backup-manifest"))
+
+    def wrapped_secrets(self) -> dict[str, bytes]:
+        """Every secret of the installation as its file holds it, those made that are not there yet."""
+        self.database_key(), self.log_signer(), self.derive("backup-manifest")
+        return {path.stem: read_private(path)[0] for path in sorted(self._folder.glob("*.wrapped"))}
 
     def derive(self, purpose: str, context: bytes = b"") -> bytes:
         """See Secrets. HKDF-SHA-256 over the root secret; the purpose's length keeps purpose and context apart."""
@@ -105,3 +115,21 @@ class Vault:
 
 def _aad(name: str) -> bytes:
     return b"mailward secret\x00" + name.encode()
+
+
+def put_keys(folder: Path, key_file: Path, secrets: Mapping[str, bytes]) -> None:
+    """Make a folder of keys from a kept copy of the key file and wrapped secrets. The folder must not exist.
+
+    Unavailable when the copy cannot be read. The copy's mode does not matter: what is made is 0600.
+    """
+    try:
+        content = key_file.read_bytes()
+    except OSError as e:
+        raise away(f"{key_file}: {e.strerror}") from e
+    folder.mkdir(mode=0o700, parents=True)
+    with locked(folder):
+        write_private(folder / "master.key", content)
+        for name, wrapped in secrets.items():
+            if not name.isascii() or not name.replace("-", "").isalnum():
+                raise Corrupt("secret_corrupt", "A stored secret has no name of ours.")
+            write_private(folder / f"{name}.wrapped", wrapped)

@@ -175,6 +175,8 @@ has no row and is not copied, so at another place there is nothing left to overw
 STAYS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "evidence_results": "found anew by the target's first run of checks",
+        "backups": "copies of the source; their place keeps them, and the target has others",
+        "restore_tests": "of those copies",
         "schema_migrations": "each store's own history",
         "moves": "how far a move into this store has come",
         "worker_slots": "processes that ran here; their leases move as work that is due",

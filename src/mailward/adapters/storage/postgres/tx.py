@@ -10,6 +10,7 @@ from mailward.adapters.storage.postgres.sql import Row
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.alike.availability import Availability
+    from mailward.adapters.storage.alike.backups import Backups
     from mailward.adapters.storage.alike.certificates import Certificates
     from mailward.adapters.storage.alike.disclosure import Reports
     from mailward.adapters.storage.alike.limits import KeptCeilings, OwnerNotices
@@ -220,6 +221,14 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.alike import PgStatements
 
         return Availability(PgStatements(self))
+
+    @cached_property
+    def backups(self) -> Backups:
+        """What was copied elsewhere, and whether it could be restored."""
+        from mailward.adapters.storage.alike.backups import Backups
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Backups(PgStatements(self))
 
     @cached_property
     def certificates(self) -> Certificates:

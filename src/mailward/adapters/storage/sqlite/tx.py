@@ -9,6 +9,7 @@ from mailward.adapters.storage.sqlite.sql import Row, Sql
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.alike.availability import Availability
+    from mailward.adapters.storage.alike.backups import Backups
     from mailward.adapters.storage.alike.certificates import Certificates
     from mailward.adapters.storage.alike.disclosure import Reports
     from mailward.adapters.storage.alike.limits import KeptCeilings, OwnerNotices
@@ -227,6 +228,14 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.alike import SqliteStatements
 
         return Availability(SqliteStatements(self))
+
+    @cached_property
+    def backups(self) -> Backups:
+        """What was copied elsewhere, and whether it could be restored."""
+        from mailward.adapters.storage.alike.backups import Backups
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Backups(SqliteStatements(self))
 
     @cached_property
     def certificates(self) -> Certificates:
