@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,7 +51,7 @@ class SeededEntropy:
 
 @pytest.fixture
 def clock() -> MovingClock:
-    return MovingClock(datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC))
+    return MovingClock(_START)
 
 
 @pytest.fixture
@@ -58,6 +59,8 @@ def entropy() -> SeededEntropy:
     return SeededEntropy()
 
 
+_START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+_KEY = bytes(range(32))
 STORES = ("embedded", "postgres")
 
 
@@ -75,9 +78,10 @@ async def store(
     """A store, fresh and migrated: the embedded one, or in folders that run on every store each in turn."""
     kind = getattr(request, "param", "embedded")
     if kind == "embedded":
-        key = bytes(range(32))
-        SqliteStore.prepare(tmp_path / "data", key, clock)
-        made: Any = SqliteStore(tmp_path / "data", key, worker=0, entropy=entropy)
+        data = tmp_path / "data"
+        data.mkdir(mode=0o700)
+        shutil.copy(request.getfixturevalue("migrated_file"), data / "state.db")
+        made: Any = SqliteStore(data, _KEY, worker=0, entropy=entropy)
         await made.open()
         yield made
         await made.close()
@@ -89,7 +93,16 @@ async def store(
     made = await open_store(server, database, tmp_path / "data", clock=clock, entropy=entropy)
     yield made
     await made.close()
-    await server.drop_database(database)
+    await server.give_back(database)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded store's file with every migration and no rows; each test has a copy of its own."""
+    folder = tmp_path_factory.mktemp("migrated")
+    SqliteStore.prepare(folder, _KEY, MovingClock(_START))
+    assert not (folder / "state.db-wal").exists()
+    return folder / "state.db"
 
 
 @pytest.fixture(scope="session")

@@ -14,22 +14,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
-
-import asyncpg
 
 from mailward.adapters.storage.local import LocalBodies
 from mailward.adapters.storage.postgres.access import Access
 from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
-from mailward.adapters.storage.postgres.migrate import bootstrap, migrate
 from mailward.adapters.storage.postgres.sealed import FieldCipher
 from mailward.adapters.storage.postgres.tx import PgTx
 from mailward.base.sources import Clock, Entropy
+from tests.postgres_databases import APP_PASSWORD, Databases
 from tests.scenarios.peers import free_port
-
-APP_PASSWORD = "app-of-the-tests"
-_TEMPLATE = "mailward_template"
 
 
 def embedded_binaries() -> Path:
@@ -62,7 +56,7 @@ class PostgresServer:
         if self._user is not None:
             entry = pwd.getpwnam(self._user)
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
-        self._made = 0
+        self._databases = Databases(self.url)
 
     def add(self, *settings: str) -> None:
         """More `name=value` settings, before `start`."""
@@ -159,39 +153,16 @@ class PostgresServer:
         return f"postgresql://{role}{password}@127.0.0.1:{self.port}/{database}"
 
     async def fresh_database(self) -> str:
-        """A database with roles, schema and migrations, copied from a template."""
-        if not self._made:
-            await self._make_template()
-        self._made += 1
-        name = f"mailward_{self._made}"
-        await self._as_admin("postgres", f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-        # What belongs to a database and not to what is in it (rights, settings of roles) is not copied.
-        db = await asyncpg.connect(self.url("postgres", name), ssl=False)
-        await bootstrap(db)
-        await db.close()
-        return name
+        """A database with roles, schema and migrations, and no rows."""
+        return await self._databases.fresh()
+
+    async def give_back(self, name: str) -> None:
+        """For a test that is done with a fresh database: it is emptied for the next, or removed."""
+        await self._databases.give_back(name)
 
     async def drop_database(self, name: str) -> None:
         """Remove it with whoever is connected."""
-        await self._as_admin("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-    async def _make_template(self) -> None:
-        await self._as_admin("postgres", f"CREATE DATABASE {_TEMPLATE}")
-        db = await asyncpg.connect(self.url("postgres", _TEMPLATE), ssl=False)
-        await bootstrap(db)
-        await db.execute(f"ALTER ROLE mailward_app PASSWORD '{APP_PASSWORD}'")
-        await db.close()
-        owner = await asyncpg.connect(self.url("mailward_owner", _TEMPLATE), ssl=False)
-        await migrate(owner, now_us=0)
-        await owner.close()
-
-    async def _as_admin(self, database: str, *statements: str) -> None:
-        db: Any = await asyncpg.connect(self.url("postgres", database), ssl=False)
-        try:
-            for statement in statements:
-                await db.execute(statement)
-        finally:
-            await db.close()
+        await self._databases.drop(name)
 
     def _run(self, program: str, *args: str) -> None:
         done = subprocess.run(

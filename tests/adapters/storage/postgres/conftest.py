@@ -59,7 +59,7 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[str]:
     """An empty database with our schema."""
     name = await postgres_server.fresh_database()
     yield name
-    await postgres_server.drop_database(name)
+    await postgres_server.give_back(name)
 
 
 @pytest.fixture
