@@ -26,11 +26,9 @@ from mailward.app.checks import (
     privacy,
     public,
     receiving,
-    shown,
     storage,
     supply,
     transport,
-    walls,
 )
 from mailward.app.checks.registry import CHECKS, check
 
@@ -62,9 +60,7 @@ __all__ = [
     "privacy",
     "public",
     "receiving",
-    "shown",
     "storage",
     "supply",
     "transport",
-    "walls",
 ]
