@@ -30,8 +30,9 @@ class Browser:
     def set_up(cls, node: Platform) -> Browser:
         """The first owner, by the setup link."""
         browser = cls(node)
-        link = re.search(r"/setup/\S+", node.cli("setup-link").stdout)
-        assert link is not None
+        done = node.cli("setup-link")
+        link = re.search(r"/setup/\S+", done.stdout)
+        assert link is not None, done.stderr
         form = {"email": "owner@example.org", "password": _PASSWORD, "again": _PASSWORD, "workspace_name": "Ours"}
         assert browser.post(link[0], link[0], form) in (200, 303)
         return browser

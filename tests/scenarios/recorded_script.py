@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.scenarios.platform import zone_lines
+from tests.scenarios.recorded_access import access
+from tests.scenarios.recorded_mail import ME, look, mail, settled, soon
+from tests.scenarios.recorded_templates import templates
 from tests.scenarios.recording import Recorder, nobody
 
-ME = "ada@demo.mailward.test"
-# Operations refused to one key; thirty within twenty minutes would raise an alert, a moment later on one store than on the other.
+# Operations refused to one key: thirty in twenty minutes raise an alert, a moment later on one store than on the other.
 _PATIENCE = 20
 
 
@@ -20,14 +22,9 @@ def play(r: Recorder) -> None:
         part(r)
     for part in (_credentials, _webhooks, _workspace, _smtp_talk, _smtp_mail, _smtp_faults):
         part(r)
-    for part in (_inbound, _lists, _erasing, _audit):
+    # With a manager there is somebody to write to: letters that come when they come would be in the lists.
+    for part in (_inbound, templates, _lists, _erasing, access, _audit):
         part(r)
-
-
-def mail(subject: str, /, **more: Any) -> dict[str, Any]:
-    """A message as the API takes it."""
-    plain = {"from": ME, "to": [f"{subject}@example.com"], "subject": subject, "text": f"text {subject}"}
-    return {name: value for name, value in (plain | more).items() if value is not None}
 
 
 # -- generated from the document ------------------------------------------------------------------
@@ -100,18 +97,6 @@ def _public(r: Recorder) -> None:
 def _codes(problems: Any) -> list[str]:
     listed = problems.get("data", []) if isinstance(problems, dict) else []
     return [str(p["code"]) for p in listed] or ["not_found", "domain_not_verified"]
-
-
-def settled(r: Recorder, message: str) -> None:
-    """Wait until a message has got where it goes."""
-    done = ("delivered", "bounced", "discarded", "suppressed", "partly", "held", "cancelled")
-    r.until(lambda: r.call("getMessage", message=message, quiet=True)["status"] in done)
-
-
-def look(r: Recorder, message: str) -> None:
-    """Everything there is to ask about one message."""
-    for name in ("getMessage", "listMessageEvents", "explainMessage", "getMessageContent", "getRawMessage"):
-        r.call(name, message=message)
 
 
 def _sending(r: Recorder) -> None:
@@ -192,20 +177,14 @@ def _raw(r: Recorder) -> None:
 
 
 def _later(r: Recorder) -> None:
-    later = r.call("sendMessage", mail("later", scheduled_at=_soon()), note="scheduled")
+    later = r.call("sendMessage", mail("later", scheduled_at=soon()), note="scheduled")
     look(r, later["id"])
-    r.call("rescheduleMessage", {"scheduled_at": _soon(2)}, message=later["id"])
+    r.call("rescheduleMessage", {"scheduled_at": soon(2)}, message=later["id"])
     r.call("rescheduleMessage", {"scheduled_at": "2999-01-01T00:00:00Z"}, message=later["id"], note="far future")
     r.call("cancelMessage", message=later["id"])
     r.call("cancelMessage", message=later["id"], note="again")
-    r.call("rescheduleMessage", {"scheduled_at": _soon()}, message=later["id"], note="cancelled")
+    r.call("rescheduleMessage", {"scheduled_at": soon()}, message=later["id"], note="cancelled")
     look(r, later["id"])
-
-
-def _soon(days: int = 1) -> str:
-    from datetime import UTC, datetime, timedelta
-
-    return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _held(r: Recorder) -> None:
@@ -333,7 +312,7 @@ def _webhooks(r: Recorder) -> None:
 
     r.call("testWebhook", webhook=hook)
     told(1)
-    later = r.call("sendMessage", mail("told", scheduled_at=_soon()), note="to be cancelled")
+    later = r.call("sendMessage", mail("told", scheduled_at=soon()), note="to be cancelled")
     r.call("cancelMessage", message=later["id"], note="and told")
     told(2)
     events = r.call("listWebhookEvents", webhook=hook)["data"]
@@ -345,7 +324,7 @@ def _webhooks(r: Recorder) -> None:
         r.call("listWebhookAttempts", webhook=hook, query={"event": event["id"]}, note="of one")
     r.call("replayWebhookEvents", {"event": events[0]["id"]}, webhook=hook, note="one")
     told(2)
-    replay = r.call("replayWebhookEvents", {"since": _soon(-1), "only": "all"}, webhook=hook)
+    replay = r.call("replayWebhookEvents", {"since": soon(-1), "only": "all"}, webhook=hook)
     if "id" in replay:
         r.until(lambda: r.call("getWebhookReplay", webhook=hook, replay=replay["id"], quiet=True).get("finished", True))
         r.call("getWebhookReplay", webhook=hook, replay=replay["id"])
@@ -566,7 +545,7 @@ def _inbound(r: Recorder) -> None:
     r.call("discardReceived", message=worse)
     r.call("replayReceived", {}, message=good)
     r.until(lambda: len(r.call("listReceived", query={"state": "handed_over"}, quiet=True)["data"]) == 2)
-    replay = r.call("replayRoute", {"since": _soon(-1), "only": "all"}, route=route["id"])
+    replay = r.call("replayRoute", {"since": soon(-1), "only": "all"}, route=route["id"])
     r.until(lambda: r.call("getRouteReplay", route=route["id"], replay=replay["id"], quiet=True).get("finished", True))
     r.call("getRouteReplay", route=route["id"], replay=replay["id"])
     r.call("eraseReceived", message=good)
@@ -610,7 +589,7 @@ def _erasing(r: Recorder) -> None:
     r.call("eraseMessage", message=sent["id"])
     r.call("eraseMessage", message=sent["id"], note="again")
     look(r, sent["id"])
-    later = r.call("sendMessage", mail("open", scheduled_at=_soon()), note="still open")
+    later = r.call("sendMessage", mail("open", scheduled_at=soon()), note="still open")
     r.call("eraseMessage", message=later["id"], note="open")
 
 

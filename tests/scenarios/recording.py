@@ -66,7 +66,7 @@ class Recorder:
     """Talks to a platform and keeps the record. `dns` is its resolver, `endpoint` a URL that takes what it is told."""
 
     def __init__(self, platform: Platform, dns: Dns, endpoint: str) -> None:
-        self._platform = platform
+        self.platform = platform
         self.dns = dns
         self.endpoint = endpoint
         self._connection = http.client.HTTPConnection("127.0.0.1", platform.http_port, timeout=_SECONDS)
@@ -113,7 +113,7 @@ class Recorder:
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         sent = dict(headers or {})
         if key != "":
-            sent["Authorization"] = f"Bearer {key or self._platform.admin_key}"
+            sent["Authorization"] = f"Bearer {key or self.platform.admin_key}"
         if content is not None:
             sent["Content-Type"] = media
         status, octets, kind = self._http(method, path, content, sent)
@@ -156,7 +156,7 @@ class Recorder:
 
         A line of bytes is sent as it is; "" sends nothing and reads one more reply.
         """
-        port = getattr(self._platform, f"{door}_port")
+        port = getattr(self.platform, f"{door}_port")
         replies: list[str] = []
         with ExitStack() as stack:
             plain = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=_SECONDS))
@@ -187,7 +187,7 @@ class Recorder:
 
     def login(self) -> str:
         """AUTH PLAIN with the platform's credential."""
-        token = f"\0{self._platform.smtp_user}\0{self._platform.smtp_password}"
+        token = f"\0{self.platform.smtp_user}\0{self.platform.smtp_password}"
         return "AUTH PLAIN " + base64.b64encode(token.encode()).decode()
 
     def _reply(self, session: socket.socket) -> str:
@@ -208,6 +208,9 @@ class Recorder:
     def _plain(self, value: Any, key: str = "") -> Any:
         if key in ("checkpoints", "anchor"):
             # How often the log's head was signed on the way is a matter of seconds.
+            return f"<{key}>"
+        if key in ("last_used", "last_used_at"):
+            # Uses are written down every few seconds.
             return f"<{key}>"
         match value:
             case dict():

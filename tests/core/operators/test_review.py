@@ -10,7 +10,7 @@ import pytest
 from mailward.app.store import Store
 from mailward.base.errors import Conflict, Forbidden
 from mailward.base.ids import WorkspaceId
-from mailward.core.identity.credentials import Wish, create_key
+from mailward.core.identity.credentials import Wish, create_key, create_smtp
 from mailward.core.identity.model import Member
 from mailward.core.operators import review
 from mailward.core.operators.model import Decision, Kind, Review
@@ -50,6 +50,18 @@ def test_quarters() -> None:
     when = datetime(2026, 12, 31, 23, tzinfo=UTC)
     assert (review.quarter_of(when), review.quarter_began(when)) == ("2026-Q4", datetime(2026, 10, 1, tzinfo=UTC))
     assert review.quarter_of(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-Q1"
+
+
+async def test_credentials_stand_by_kind(rig: Rig) -> None:
+    """Keys come first, then SMTP credentials, also where pairs of them were made at one and the same time."""
+    for _ in range(6):
+        await key(rig, "pair")
+        await rig.store.write(
+            rig.workspace,
+            lambda tx: create_smtp(tx, upkeep(rig), Wish("pair"), now=rig.now, entropy=rig.entropy),
+        )
+    kinds = [i.facts["kind"] for i in (await opened(rig)).items if i.kind is Kind.KEY]
+    assert kinds == ["key"] * 6 + ["smtp"] * 6
 
 
 @pytest.mark.claim("AUTHZ-4")
