@@ -20,6 +20,8 @@ from tests.scenarios.test_every_page import ARGS, CHROMIUM, PASSWORD
 OWNER, NEW = "olive@demo.mailward.test", "new@demo.mailward.test"
 CLAIMS = {"sub": "olive", "email": OWNER, "email_verified": True, "name": "Olive"}
 
+QUINN: dict[str, Any] = {"sub": "quinn", "email": "quinn@demo.mailward.test", "email_verified": True, "name": "Quinn"}
+
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[int]:
@@ -27,7 +29,7 @@ def provider() -> Iterator[int]:
     port = free_port()
     args = ["-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "--host", "127.0.0.1", "--require-nonce"]
     process = subprocess.Popen(
-        [sys.executable, *args, "--user-claims", json.dumps(CLAIMS)],
+        [sys.executable, *args, "--user-claims", json.dumps(CLAIMS), "--user-claims", json.dumps(QUINN)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -72,7 +74,8 @@ def mailed(platform: Platform) -> str:
 @pytest.mark.timeout(120)
 async def test_people_come_in_by_invitation_and_by_a_provider(platform: Platform) -> None:
     """The owner invites, somebody new joins with the mailed link, once; the owner founds a workspace and goes between
-    the two; then the provider, which verified their address, signs the owner in, and the link is listed."""
+    the two; then the provider, which verified their address, signs the owner in, and the link is listed; somebody else
+    joins with the provider in place of a password, once it says that the invited address is theirs."""
     from playwright.async_api import async_playwright
 
     url = f"http://127.0.0.1:{platform.http_port}"
@@ -125,4 +128,19 @@ async def test_people_come_in_by_invitation_and_by_a_provider(platform: Platform
         assert await links.get_by_text(OWNER).count() == 1
         await again.goto(f"{url}/sign-in/with/company/callback?code=x&state=forged")
         assert "did not work" in await again.inner_text("main")
+
+        await owner.get_by_label("Email address").fill(QUINN["email"])
+        await owner.get_by_role("button", name="Invite").click()
+        await owner.get_by_text(QUINN["email"]).wait_for()
+        quinn, link = await (await browser.new_context()).new_page(), mailed(platform)
+        for sub in ("olive", "quinn"):
+            await quinn.goto(url + link)
+            await quinn.get_by_role("link", name="Join with Company").click()
+            await quinn.get_by_role("button", name=sub).click()
+            await quinn.wait_for_url(lambda at: at.startswith(url))
+            if sub == "olive":
+                assert "does not vouch" in await quinn.inner_text("main")
+        await quinn.wait_for_url(url + "/")
+        await quinn.goto(url + "/security")
+        assert await quinn.get_by_role("table", name="Identities that sign you in").get_by_text(QUINN["email"]).count()
         await browser.close()

@@ -14,6 +14,7 @@ from mailward.core.identity.credentials import Wish
 from mailward.core.identity.entry import INVITATIONS_KEPT, Identity
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import User
+from mailward.core.identity.passwords import NOBODY
 from mailward.policy.access import ROLE_PERMISSIONS, Actor, Role
 
 HOME, AWAY = "192.0.2.7", "198.51.100.9"
@@ -269,6 +270,38 @@ async def test_linking_takes_nobody_elses_identity(world: World) -> None:
     await world.system(lambda tx: federation.unlink(tx, world.actor, id, now=world.now))
     with pytest.raises(Unauthenticated):
         await who(world, IDENTITY, by_address=False)
+
+
+@pytest.mark.claim("AUTHN-4")
+async def test_an_invitation_is_accepted_with_a_provider_that_vouches_for_its_address(world: World) -> None:
+    """Somebody new gets a place and no password; another address, an unverified one, a known identity and a used link
+    give nothing; the only way in is not removed."""
+    _, token = await world.invite("new@example.com", Role.ADMIN)
+
+    async def accept(subject: str, email: str) -> Any:
+        identity = Identity("work", "https://id.example", subject, email, "New <b>")
+        return await world.system(
+            lambda tx: invitations.accept_with(tx, token, identity, now=world.now, entropy=world.entropy)
+        )
+
+    for email in ("", "other@example.com", "new@example.com.evil.test"):
+        with pytest.raises(Forbidden):
+            await accept("7", email)
+    await world.system(lambda tx: federation.link(tx, world.actor, IDENTITY, now=world.now))
+    with pytest.raises(Conflict):
+        await accept(IDENTITY.subject, "new@example.com")
+    user, member, _ = await accept("7", "NEW@example.com")
+    assert (user.email, user.password, member.role) == ("new@example.com", NOBODY, Role.ADMIN)
+    with pytest.raises(NotFound):
+        await accept("8", "new@example.com")
+    found, linked = await who(world, Identity("work", "https://id.example", "7"))
+    assert (found.id, linked) == (user.id, False)
+    [held] = await world.system(lambda tx: federation.list_links(tx, user.id))
+    acting, id = world.as_(user.id, Role.ADMIN), federation.link_id(held)
+    with pytest.raises(Conflict):
+        await world.system(lambda tx: federation.unlink(tx, acting, id, now=world.now))
+    await world.system(lambda tx: tx.people.set_password(user.id, "$x"))
+    await world.system(lambda tx: federation.unlink(tx, acting, id, now=world.now))
 
 
 @pytest.mark.parametrize(

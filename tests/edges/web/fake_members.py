@@ -107,7 +107,7 @@ class FakeFederated:
 
     providers: Sequence[ProviderShown] = ()
 
-    async def begin(self, provider: str, session: Session | None = None) -> tuple[str, str]:
+    async def begin(self, provider: str, session: Session | None = None, *, invitation: str = "") -> tuple[str, str]:
         raise NotFound("not_found", "There is no such provider.")
 
     async def finish(self, provider: str, cookie: str, **facts: object) -> Outcome:

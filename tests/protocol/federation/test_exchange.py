@@ -168,6 +168,11 @@ def test_an_answer_counts_for_the_browser_that_asked() -> None:
     other = proofs.begin("work", proofs.SIGN_IN, now=NOW, entropy=bytes(32))
     link = begun(proofs.LINK, "session-1")
     assert proofs.come_back(link.cookie, "work", link.state, now=NOW, bound="session-1").purpose == proofs.LINK
+    join = begun(proofs.JOIN, "invitation-1")
+    assert proofs.come_back(join.cookie, "work", join.state, now=NOW, bound="invitation-1") == join
+    with pytest.raises(FederationError):
+        proofs.come_back(join.cookie, "work", join.state, now=NOW, bound="invitation-2")
+    assert [proofs.purpose_of(c) for c in (join.cookie, "x.y", "")] == [proofs.JOIN, "", ""]
     refused: list[tuple[str, str, str, float, str]] = [
         ("", "work", out.state, NOW, ""),
         (other.cookie, "work", out.state, NOW, ""),

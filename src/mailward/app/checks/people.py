@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from mailward.app.checks.registry import check
@@ -14,8 +15,9 @@ from mailward.base import ids
 from mailward.base.errors import Forbidden, MailwardError
 from mailward.base.ids import UserId
 from mailward.core.evidence.model import Finding, failed, passed
-from mailward.core.identity import credentials, people, restrictions, sessions
+from mailward.core.identity import credentials, invitations, people, restrictions, sessions, tokens
 from mailward.core.identity.credentials import Wish
+from mailward.core.identity.entry import INVITATION_LIFE, Identity, Invitation
 from mailward.core.identity.model import User
 from mailward.policy.access import ROLE_PERMISSIONS, Actor, Role
 from mailward.protocol.federation import id_token, proofs
@@ -38,8 +40,29 @@ async def forged_identities_are_refused(context: Context) -> Finding:
     wrong, tried = forgeries(id_token.verify, context.clock.now().timestamp(), context.entropy.bytes(32))
     if wrong:
         return failed(f"an identity token was believed or refused wrongly: {', '.join(wrong)}")
+    if joined := await _undone(context, lambda tx: _joining(context, tx)):
+        return failed(f"somebody joins by a provider who should not, or the other way round: {joined}")
     named = ", ".join(p.name for p in context.settings.sign_in.provider) or "none"
-    return passed(f"a right token is believed and {tried} forged ones are not; providers set up: {named}")
+    return passed(
+        f"a right token is believed and {tried} forged ones are not; an invitation is accepted with its own verified "
+        f"address alone; providers set up: {named}"
+    )
+
+
+async def _joining(context: Context, tx: Tx) -> None:
+    now, place = context.clock.now(), context.actor.workspace
+    name, token = ids.new("inv", now, context.entropy), tokens.new_token(tokens.INVITATION, context.entropy)
+    email, digest = f"{name}@evidence.invalid", tokens.hash_token(token.reveal(), tokens.INVITATION)
+    assert digest is not None
+    made = Invitation(name, place, email, Role.MEMBER, "evidence", now, now, now + INVITATION_LIFE)
+    await tx.entry.add_invitation(made, digest)
+    let_in = []
+    for said in ("", f"other-{email}", email):
+        identity = Identity("check", "https://issuer.invalid", name, said)
+        with suppress(Forbidden):
+            await invitations.accept_with(tx, token.reveal(), identity, now=now, entropy=context.entropy)
+            let_in.append(said)
+    raise _Undone("" if let_in == [email] else "another address than the invited one is enough")
 
 
 def forgeries(verify: Callable[..., Any], now: float, entropy: bytes) -> tuple[list[str], int]:

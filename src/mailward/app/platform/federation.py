@@ -11,11 +11,12 @@ import structlog
 
 from mailward.app.federation import Federation
 from mailward.app.letters import Letters
-from mailward.app.store import Store
+from mailward.app.store import Store, Tx
 from mailward.base.errors import Unauthenticated
 from mailward.base.ids import UserId
+from mailward.base.secret import Secret
 from mailward.base.sources import Clock, Entropy
-from mailward.core.identity import federation
+from mailward.core.identity import federation, invitations, restrictions, sessions
 from mailward.core.identity.entry import Identity
 from mailward.core.identity.model import User
 from mailward.edges.web.dashboard.ports import Linked, Outcome, ProviderShown, Session, Signing
@@ -62,17 +63,18 @@ class FederatedSignIn:
         """For the buttons."""
         return [ProviderShown(p.name, p.label) for p in self._asked.providers]
 
-    async def begin(self, provider: str, session: Session | None = None) -> tuple[str, str]:
-        """Where to go, and what the browser keeps; to link when somebody is signed in, else to sign in."""
+    async def begin(self, provider: str, session: Session | None = None, *, invitation: str = "") -> tuple[str, str]:
+        """Where to go, and what the browser keeps: to accept an invitation, to link when somebody is signed in, else
+        to sign in."""
         if session is not None and self._recent is not None:
             await self._recent(session, self._clock.now())
-        purpose = proofs.SIGN_IN if session is None else proofs.LINK
+        purpose = proofs.JOIN if invitation else proofs.SIGN_IN if session is None else proofs.LINK
         begun = proofs.begin(
             provider,
             purpose,
             now=self._clock.now().timestamp(),
             entropy=self._entropy.bytes(32),
-            bound=_bound(session),
+            bound=_joining(invitation) if invitation else _bound(session),
         )
         try:
             return await self._asked.url(provider, begun), begun.cookie
@@ -88,13 +90,16 @@ class FederatedSignIn:
         code: str,
         issuer: str,
         session: Session | None,
+        invitation: str = "",
         ip: str,
         user_agent: str,
     ) -> Outcome:
-        """Who came back: a session, or a link for whoever is signed in. Unauthenticated when it cannot be trusted."""
+        """Who came back: a session, a place by invitation, or a link for whoever is signed in. Unauthenticated when it
+        cannot be trusted."""
         now = self._clock.now()
+        bound = _joining(invitation) if proofs.purpose_of(cookie) == proofs.JOIN else _bound(session)
         try:
-            begun = proofs.come_back(cookie, provider, state, now=now.timestamp(), bound=_bound(session))
+            begun = proofs.come_back(cookie, provider, state, now=now.timestamp(), bound=bound)
             if not code or len(code) > 4096:
                 raise FederationError("no code")
             identity = await self._asked.identity(begun, code, issuer)
@@ -106,6 +111,8 @@ class FederatedSignIn:
             actor = session.actor
             await self._store.system_write(lambda tx: federation.link(tx, actor, identity, now=now))
             return Outcome(None, linked=True)
+        if begun.purpose == proofs.JOIN:
+            return Outcome(await self._join(invitation, identity, ip, user_agent, now), linked=False)
         trusted = provider in self._by_address
         user, linked = await self._store.system_write(
             lambda tx: federation.person_of(tx, identity, by_address=trusted, now=now)
@@ -114,6 +121,20 @@ class FederatedSignIn:
             await self._tell(user, identity)
         got = await self._enter(user, provider, ip=ip, user_agent=user_agent)
         return Outcome(got.token, linked=False, ticket=got.ticket)
+
+    async def _join(self, token: str, identity: Identity, ip: str, user_agent: str, now: datetime) -> Secret[str]:
+        async def act(tx: Tx) -> Secret[str]:
+            user, member, invitation = await invitations.accept_with(
+                tx, token, identity, now=now, entropy=self._entropy
+            )
+            await restrictions.admit(tx, user.id, [(invitation.workspace, member.role)], ip)
+            _, secret = await sessions.create_session(
+                tx, user.id, invitation.workspace, member.role, device=user_agent, address=ip,
+                factors=frozenset({identity.provider}), now=now, entropy=self._entropy,
+            )  # fmt: skip
+            return secret
+
+        return await self._store.system_write(act)
 
     async def _tell(self, user: User, identity: Identity) -> None:
         label = self._asked.provider(identity.provider).label
@@ -141,6 +162,10 @@ class FederatedSignIn:
 
 def _bound(session: Session | None) -> str:
     return "" if session is None else hashlib.sha256(session.token.reveal().encode()).hexdigest()
+
+
+def _joining(token: str) -> str:
+    return hashlib.sha256(f"invitation\n{token}".encode()).hexdigest()
 
 
 def _failed(provider: str, error: FederationError) -> Unauthenticated:

@@ -196,10 +196,13 @@ class Security:
     # -- proving oneself again ---------------------------------------------------------------------
 
     async def methods(self, session: Session) -> list[str]:
-        """Factors, or the password where there is none."""
+        """Factors, or the password where there is none; nothing for who comes in with a provider alone."""
         held = await self._s.held(session)
         known: list[Factor] = await self._s.store.system_read(lambda tx: tx.factors.of(held.user))
-        return sorted(methods_of(known)) or ["password"]
+        if known:
+            return sorted(methods_of(known))
+        user = await self._s.store.system_read(lambda tx: tx.people.user(held.user))
+        return [] if user is None or user.password == passwords.NOBODY else ["password"]
 
     async def passkey_again(self, session: Session) -> dict[str, Any]:
         """Options to show one with."""

@@ -12,8 +12,9 @@ from hashlib import sha256
 
 from mailward.base.errors import Conflict, NotFound, Unauthenticated
 from mailward.base.ids import UserId
+from mailward.core.identity import passwords
 from mailward.core.identity.entry import Identity, Link
-from mailward.core.identity.model import User
+from mailward.core.identity.model import FactorKind, User
 from mailward.core.identity.ports import IdentityTx
 from mailward.policy.access import Actor
 
@@ -64,10 +65,25 @@ async def link(tx: IdentityTx, actor: Actor, identity: Identity, *, now: datetim
     return await _add(tx, user, identity, now, how="signed in")
 
 
+async def adopt(tx: IdentityTx, user: User, identity: Identity, *, now: datetime) -> Link:
+    """Link an identity to somebody who joins with it. System scope; Conflict when it signs in somebody already."""
+    if await tx.entry.link(identity.issuer, identity.subject) is not None:
+        raise Conflict(
+            "identity_taken", "This identity signs in another account. Sign in with it, or join another way."
+        )
+    return await _add(tx, user.id, identity, now, how="invitation")
+
+
 async def unlink(tx: IdentityTx, actor: Actor, id: str, *, now: datetime) -> None:
-    """Remove a link of the actor's own. Its way in is closed at once. System scope; NotFound when it is not theirs."""
-    for known in await tx.entry.links(UserId(actor.id)):
+    """Remove a link of the actor's own. Its way in is closed at once. System scope; NotFound when it is not theirs.
+
+    Conflict for the last one of somebody who has neither a password nor a passkey: it is their only way in.
+    """
+    links = await tx.entry.links(UserId(actor.id))
+    for known in links:
         if link_id(known) == id:
+            if len(links) == 1 and not await _otherwise(tx, UserId(actor.id)):
+                raise Conflict("only_way_in", "This is your only way in: set a password or add a passkey first.")
             await tx.entry.remove_link(known)
             facts = {"provider": known.provider, "email": known.email}
             await tx.audit.append(actor, "identity.unlinked", actor.id, facts, now=now)
@@ -83,6 +99,13 @@ async def list_links(tx: IdentityTx, user: UserId) -> Sequence[Link]:
 def link_id(link: Link) -> str:
     """What a page calls a link: neither issuer nor subject can be read from it."""
     return sha256(f"link\n{link.issuer}\n{link.subject}".encode()).hexdigest()[:32]
+
+
+async def _otherwise(tx: IdentityTx, user: UserId) -> bool:
+    found = await tx.people.user(user)
+    if found is not None and found.password != passwords.NOBODY:
+        return True
+    return any(factor.kind is FactorKind.PASSKEY for factor in await tx.factors.of(user))
 
 
 async def _add(tx: IdentityTx, user: UserId, identity: Identity, now: datetime, *, how: str) -> Link:

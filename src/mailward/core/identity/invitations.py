@@ -2,7 +2,7 @@
 
 Whoever opens the link has shown that the address is theirs, because the token is in that
 mail and nowhere else: no answer of the platform holds it. Someone new then chooses a
-password; someone who has an account signs in and joins.
+password, or shows a provider that vouches for the invited address; someone who has an account signs in and joins.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, Not
 from mailward.base.ids import UserId
 from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
-from mailward.core.identity import tokens
-from mailward.core.identity.entry import INVITATION_LIFE, RESEND_AFTER, Invitation
+from mailward.core.identity import federation, passwords, tokens
+from mailward.core.identity.entry import INVITATION_LIFE, RESEND_AFTER, Identity, Invitation
 from mailward.core.identity.model import Member, User
 from mailward.core.identity.people import good_email, join, may_grant
 from mailward.core.identity.ports import IdentityTx
@@ -149,6 +149,26 @@ async def accept_as_new(
     user = User(UserId(ids.new("usr", now, entropy)), offer.invitation.email, chosen, password_hash, now)
     await tx.people.add_user(user)
     return user, await _take(tx, token, offer, user, now), offer.invitation
+
+
+async def accept_with(
+    tx: IdentityTx, token: str, identity: Identity, *, now: datetime, entropy: Entropy
+) -> tuple[User, Member, Invitation]:
+    """Use the link up for somebody new whom a provider vouches for; they get no password. System scope.
+
+    Forbidden unless the provider verified the very address that was invited. Conflict when
+    the address has an account, or the identity signs in somebody already.
+    """
+    offer = await look(tx, token, now=now)
+    if not identity.email or identity.email.casefold() != offer.invitation.email.casefold():
+        raise Forbidden("other_address", "The provider does not vouch for the address that was invited.")
+    name = identity.name.strip() if identity.name.isprintable() else ""
+    name = name[:100] or offer.invitation.email.partition("@")[0]
+    user, member, invitation = await accept_as_new(
+        tx, token, name=name, password_hash=passwords.NOBODY, now=now, entropy=entropy
+    )
+    await federation.adopt(tx, user, identity, now=now)
+    return user, member, invitation
 
 
 async def accept_as(tx: IdentityTx, token: str, user: UserId, *, now: datetime) -> tuple[Member, Invitation]:

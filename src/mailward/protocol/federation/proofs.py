@@ -16,13 +16,13 @@ from urllib.parse import urlencode, urlsplit
 from mailward.protocol.federation.provider import GITHUB, Endpoints, FederationError, Provider
 
 LIFE_SECONDS = 600
-SIGN_IN, LINK = "sign-in", "link"
-_PURPOSES = frozenset((SIGN_IN, LINK))
+SIGN_IN, LINK, JOIN = "sign-in", "link", "join"
+_PURPOSES = frozenset((SIGN_IN, LINK, JOIN))
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A way out to a provider that was begun. `bound` ties a linking to the session that asked for it, else ""."""
+    """A way out to a provider that was begun. `bound` ties a linking to the session that asked for it, a joining to its invitation, else ""."""
 
     provider: str
     purpose: str
@@ -70,12 +70,17 @@ def come_back(cookie: str, provider: str, state: str, *, now: float, bound: str 
     parts = cookie.split(".")
     if len(parts) != 4 or parts[0] != provider or parts[1] not in _PURPOSES or not parts[2].isdigit():
         raise FederationError("this browser did not ask this provider")
-    begun = Begun(provider, parts[1], int(parts[2][:12]), parts[3], bound if parts[1] == LINK else "")
+    begun = Begun(provider, parts[1], int(parts[2][:12]), parts[3], "" if parts[1] == SIGN_IN else bound)
     if len(parts[3]) < 43 or not now < begun.until <= now + LIFE_SECONDS + 1:
         raise FederationError("it was begun too long ago")
     if not hmac.compare_digest(state.encode("utf-8", "replace"), begun.state.encode()):
         raise FederationError("the state is not this browser's")
     return begun
+
+
+def purpose_of(cookie: str) -> str:
+    """What a cookie says it is for, before it is known to be good; "" for none of ours."""
+    return next((part for part in cookie.split(".")[1:2] if part in _PURPOSES), "")
 
 
 def authorization_url(provider: Provider, endpoints: Endpoints, begun: Begun, redirect_uri: str) -> str:

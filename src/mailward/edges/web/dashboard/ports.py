@@ -499,8 +499,9 @@ class Federated(Protocol):
     @property
     def providers(self) -> Sequence[ProviderShown]: ...
 
-    async def begin(self, provider: str, session: Session | None = None) -> tuple[str, str]:
-        """Where to send the browser, and the value of its cookie; with a session, to link the provider to it."""
+    async def begin(self, provider: str, session: Session | None = None, *, invitation: str = "") -> tuple[str, str]:
+        """Where to send the browser, and the value of its cookie; with a session, to link the provider to it; with the
+        token of an invitation, to accept that without a password."""
         ...
 
     async def finish(
@@ -512,6 +513,7 @@ class Federated(Protocol):
         code: str,
         issuer: str,
         session: Session | None,
+        invitation: str = "",
         ip: str,
         user_agent: str,
     ) -> Outcome: ...

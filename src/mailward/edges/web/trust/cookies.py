@@ -27,4 +27,5 @@ COOKIES = (
         "a year",
     ),
     Cookie("mailward_federation", "Ties a sign-in at another identity provider to this browser.", "minutes"),
+    Cookie("mailward_invitation", "Keeps an invitation while you are at that provider to accept it.", "minutes"),
 )

@@ -17,10 +17,11 @@ from mailward.edges.web.problems import status_of
 from mailward.policy.access import OWN
 
 COOKIE = "mailward_federation"
+INVITATION = "mailward_invitation"
 
 
 class Federation:
-    """Signing in with a provider, and linking one."""
+    """Signing in with a provider, joining with one, and linking one."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -31,6 +32,7 @@ class Federation:
         public, acts = self._desk.public, self._desk.acts
         return [
             Route("/sign-in/with/{provider}", public(self.out), methods=["GET"]),
+            Route("/invitation/{token}/with/{provider}", public(self.join), methods=["GET"]),
             Route("/sign-in/with/{provider}/callback", public(self.back), methods=["GET"]),
             Route("/links/{provider}", acts(self.link, OWN, recent=True), methods=["POST"]),
             Route("/links/{id}/remove", acts(self.unlink, OWN, recent=True), methods=["POST"]),
@@ -47,6 +49,26 @@ class Federation:
             url, cookie = await self._desk.platform.federated.begin(request.path_params["provider"])
         except MailwardError as e:
             return self._refused(request, e)
+        return self._away(url, cookie)
+
+    async def join(self, request: Request) -> Response:
+        """Off to the provider, to join with what it says in place of a password. Nothing is accepted before it said it.
+
+        The token waits in a cookie of this browser; what comes back counts for that invitation alone.
+        """
+        token = request.path_params["token"]
+        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            return redirect(f"/invitation/{token}")
+        try:
+            await self._desk.platform.joining.look(token)
+            url, cookie = await self._desk.platform.federated.begin(request.path_params["provider"], invitation=token)
+        except MailwardError as e:
+            return self._refused(request, e)
+        response = self._away(url, cookie)
+        guard.set_cookie(response, INVITATION, token, secure=self._secure)
+        return response
+
+    def _away(self, url: str, cookie: str) -> Response:
         response = Response(b"", 303, {"location": url, "cache-control": "no-store", "referrer-policy": "no-referrer"})
         guard.set_cookie(response, COOKIE, cookie, secure=self._secure)
         return response
@@ -77,16 +99,20 @@ class Federation:
                 code=query.get("code", ""),
                 issuer=query.get("iss", "")[:500],
                 session=session,
+                invitation=guard.read_cookie(request, INVITATION, secure=self._secure),
                 ip=client_ip(request),
                 user_agent=request.headers.get("user-agent", "")[:300],
             )
         except MailwardError as e:
             refused = self._refused(request, e) if session is None else self._desk.problem(session, e)
-            guard.drop_cookie(refused, COOKIE, secure=self._secure)
-            return refused
+            return self._back(refused)
         signing = Signing(outcome.token, outcome.ticket)
         response = redirect("/security") if outcome.linked else self._desk.proceed(signing)
-        guard.drop_cookie(response, COOKIE, secure=self._secure)
+        return self._back(response)
+
+    def _back(self, response: Response) -> Response:
+        for name in (COOKIE, INVITATION):
+            guard.drop_cookie(response, name, secure=self._secure)
         return response
 
     def _refused(self, request: Request, error: MailwardError) -> Response:

@@ -67,6 +67,7 @@ class Invitations:
             return self._desk.stranger(request, "invitation_over.html", status_of(e), problem=e.public)
         shown = {
             "error": error, "field": field, "name": name, "invited": invited,
+            "token": request.path_params["token"],
             "role": next((text for r, text in ROLES.items() if r.value == invited.role), invited.role),
             "me": session.email if session is not None else "",
             "mine": session is not None and session.email.casefold() == invited.email.casefold(),
