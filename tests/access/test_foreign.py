@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Message
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.bodies import Bodies
@@ -33,7 +36,7 @@ from mailward.policy.access import Actor, Permission, Role
 from tests.access.matrix import Nowhere, operations
 from tests.app.platform.test_areas import NAMES, Nothing, Two
 from tests.app.retention_rig import SEARCH_KEY, Rig
-from tests.conftest import MovingClock, SeededEntropy
+from tests.conftest import STORES, MovingClock, SeededEntropy
 from tests.core.inbound.inbound_rig import ACTOR, OTHER, OTHER_RAW, RAW, World
 from tests.edges.web.fake_platform import FakeReadiness
 from tests.raw import dump
@@ -161,14 +164,11 @@ async def _hold(client: httpx.AsyncClient, rig: Rig, clock: MovingClock, entropy
     )
 
 
-@pytest.mark.asvs("8.2.2", "8.4.1")
-@pytest.mark.claim("AUTHZ-2")
-async def test_an_id_of_another_workspace_is_nobodys(
-    store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, tmp_path: Path, made: FreshKeys
-) -> None:
-    """The same 404 as for an id that never was, on every operation that takes one; and the holder's rows, its log
-    among them, are as they were. Whoever holds the id finds it: the question could have been answered."""
-    rig = Rig(store, clock, entropy, tmp_path / "data")
+async def _world(
+    store: Any, clock: MovingClock, entropy: SeededEntropy, folder: Path, made: FreshKeys
+) -> tuple[Rig, ASGIApp]:
+    """Two workspaces behind the API; "ours" and "theirs" are their keys."""
+    rig = Rig(store, clock, entropy, folder / "data")
     for workspace in (RAW, OTHER_RAW):
         await rig.workspace(workspace)
     all_of = frozenset(Permission)
@@ -181,14 +181,24 @@ async def test_an_id_of_another_workspace_is_nobodys(
         entropy=entropy,
         limits=WebLimits(rates=dict.fromkeys(RateClass)),
     )
-    transport = httpx.ASGITransport(app.build(services, FakeReadiness()), client=("127.0.0.1", 1))
+    return rig, app.build(services, FakeReadiness())
 
-    def client(name: str) -> httpx.AsyncClient:
-        headers = {"authorization": f"Bearer {name}"}
-        return httpx.AsyncClient(transport=transport, base_url="http://x", headers=headers)
 
+def _client(front: ASGIApp, name: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(front, client=("127.0.0.1", 1))
+    return httpx.AsyncClient(transport=transport, base_url="http://x", headers={"authorization": f"Bearer {name}"})
+
+
+@pytest.mark.asvs("8.2.2", "8.4.1")
+@pytest.mark.claim("AUTHZ-2")
+async def test_an_id_of_another_workspace_is_nobodys(
+    store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, tmp_path: Path, made: FreshKeys
+) -> None:
+    """The same 404 as for an id that never was, on every operation that takes one; and the holder's rows, its log
+    among them, are as they were. Whoever holds the id finds it: the question could have been answered."""
+    rig, front = await _world(store, clock, entropy, tmp_path, made)
     wrong, asked = [], 0
-    async with client("ours") as ours, client("theirs") as theirs:
+    async with _client(front, "ours") as ours, _client(front, "theirs") as theirs:
         held = await _hold(ours, rig, clock, entropy)
 
         async def ask(who: httpx.AsyncClient, operation: Operation, path: str) -> tuple[int, dict[str, Any]]:
@@ -215,3 +225,92 @@ async def test_an_id_of_another_workspace_is_nobodys(
             one = operation.method == "GET" and operation.path.endswith("}") and operation.path.count("{") == 1
             if one and path is not None:
                 assert (await ask(ours, operation, path))[0] == 200, operation.name
+
+
+TIMED = ("getMessage", "getDomain", "revokeKey", "changeWebhook", "getReceived", "removeMember")
+"""Reads and writes, of what is kept by id and by name."""
+_PAIRS, _ROUNDS, _APART = 167, 3, 0.15
+
+
+class Timed:
+    """Asks the application without a client in between: how long an answer takes, and which it is."""
+
+    def __init__(self, front: ASGIApp, key: str) -> None:
+        self._front = front
+        self._headers = [
+            (b"host", b"x"),
+            (b"authorization", b"Bearer " + key.encode()),
+            (b"content-type", b"application/json"),
+        ]
+
+    async def ask(self, operation: Operation, path: str) -> float:
+        """Seconds that a 404 takes."""
+        sent: list[Message] = []
+        content = [b"{}" if operation.takes_body else b""]
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": content[0], "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": operation.method,
+            "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+            "headers": [*self._headers, (b"content-length", str(len(content[0])).encode())],
+            "client": ("127.0.0.1", 1), "server": ("x", 80),
+        }  # fmt: skip
+        began = time.perf_counter()
+        await self._front(scope, receive, send)
+        took = time.perf_counter() - began
+        assert sent[0]["status"] == 404, (operation.name, sent)
+        return took
+
+
+def alike(one: list[float], other: list[float]) -> bool:
+    """Whether two sorts of answers, measured in pairs, cannot be told apart by the time they take.
+
+    Of two alike either is the slower in half of the pairs, however busy the machine is: both
+    of a pair meet the same weather. The bound is four standard deviations of a fair coin.
+    """
+    slower = sum(a > b for a, b in zip(one, other, strict=True)) / len(one)
+    return abs(slower - 0.5) <= _APART
+
+
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.claim("AUTHZ-2")
+@pytest.mark.parametrize("store", STORES, indirect=True)
+async def test_an_id_of_another_workspace_takes_as_long_as_nobodys(
+    store: Any, clock: MovingClock, entropy: SeededEntropy, tmp_path: Path, made: FreshKeys
+) -> None:
+    """2,000 tries in pairs, either sort first in turn: on six routes what is there and another's is as often slower as
+    what never was. A route that seems to tell is measured again, twice: one that tells is apart each time."""
+    rig, front = await _world(store, clock, entropy, tmp_path, made)
+    async with _client(front, "ours") as ours:
+        held = await _hold(ours, rig, clock, entropy)
+    timed = Timed(front, "theirs")
+    named = {o.name: o for o in operations()}
+    for name in TIMED:
+        operation = named[name]
+        foreign, never = held.fill(operation, foreign=True), held.fill(operation, foreign=False)
+        assert foreign is not None and never is not None and foreign != never
+        for path in (foreign, never) * 3:  # what is compiled and cached is, before anything counts
+            await timed.ask(operation, path)
+        for _ in range(_ROUNDS):
+            took: dict[str, list[float]] = {foreign: [], never: []}
+            for n in range(_PAIRS):
+                for path in (foreign, never) if n % 2 else (never, foreign):
+                    took[path].append(await timed.ask(operation, path))
+            if alike(took[foreign], took[never]):
+                break
+        else:
+            pytest.fail(f"{name} tells by its time whether an id exists elsewhere")
+
+
+def test_times_that_differ_are_told_apart() -> None:
+    """The comparison can fail: one look more is seen through noise of its size, slow answers are not."""
+    draw = random.Random(1)
+    one, other = ([draw.gauss(400, 60) * (20 if n % 10 == 0 else 1) for n in range(_PAIRS)] for _ in range(2))
+    assert alike(one, other)
+    assert not alike([t + 60 for t in one], other)
+    assert not alike(one, [t + 60 for t in other])
