@@ -12,7 +12,7 @@ HEAP = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRI
 
 
 class Plan(msgspec.Struct, kw_only=True):
-    """Sent as JSON on the worker's standard input. Sockets are file descriptors inherited under the same numbers."""
+    """Sent as JSON to the nursery. Sockets are file descriptors inherited under the same numbers."""
 
     slot: int
     """Unique among all workers of the data folder that are alive."""

@@ -1,4 +1,4 @@
-"""`python -m mailward.app.process worker|committer`: how the supervisor starts the processes that do the work.
+"""`python -m mailward.app.process nursery|committer`: how the supervisor starts the processes that do the work.
 
 Before anything else is imported, the console decorations that the log library would load for people at a terminal are
 declared absent: they cost each process five megabytes and several of its milliseconds, and it never uses them.
@@ -10,7 +10,7 @@ import importlib
 import sys
 from typing import Any
 
-_PARTS = ("worker", "committer")
+_PARTS = ("nursery", "committer")
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 
@@ -18,7 +17,8 @@ import structlog
 
 from mailward.app.committing import Committing
 from mailward.app.committing import start as start_committing
-from mailward.app.plan import HEAP, Plan, encode
+from mailward.app.nursery import Born, Nursery, NurseryFailed
+from mailward.app.plan import Plan
 from mailward.app.ports import bind
 from mailward.app.roles import Hold, StartError, first_slot
 from mailward.app.settings import Settings, SettingsError, split_address
@@ -53,7 +53,8 @@ class Supervisor:
         self._first = first_slot(self._roles)
         # Upkeep is one set of tasks, whoever runs it: a second worker would have nothing to do.
         self._count = 1 if set(self._roles) == {"upkeep"} else settings.workers
-        self._workers: dict[int, subprocess.Popen[bytes]] = {}
+        self._nursery: Nursery | None = None
+        self._workers: dict[int, Born] = {}
         self._started: dict[int, float] = {}
         self._pause: dict[int, float] = {}
         self._again: dict[int, float] = {}
@@ -76,6 +77,7 @@ class Supervisor:
             hold.started()
             signal.signal(signal.SIGTERM, self._stop)
             signal.signal(signal.SIGINT, self._stop)
+            self._nursery = Nursery([*self._descriptors(), *hold.workers], self._owner)
             if settings.storage.kind == "embedded":
                 self._committing = start_committing(settings, self._owner)
             for slot in self._slots():
@@ -83,6 +85,8 @@ class Supervisor:
             self._ready()
             return self._watch()
         finally:
+            if self._nursery is not None:
+                self._nursery.close()
             if self._committing is not None:
                 self._committing.stop()
             hold.release()
@@ -127,9 +131,11 @@ class Supervisor:
 
     # -- workers ---------------------------------------------------------------------------------
 
+    def _descriptors(self) -> list[int]:
+        return [s.fileno() for group in self._sockets.values() for s in group]
+
     def _spawn(self, slot: int) -> None:
-        assert self._hold is not None
-        owner = self._owner
+        assert self._nursery is not None
         metrics = self._metrics_socket(slot)
         doors = ("starttls", "implicit", "private", "http", "plain", "mx")
         fds = {name: [s.fileno() for s in self._sockets[name]] for name in doors}
@@ -141,33 +147,23 @@ class Supervisor:
             metrics=metrics.fileno() if metrics else -1,
             **fds,
         )
-        inherited = [fd for group in fds.values() for fd in group] + ([metrics.fileno()] if metrics else [])
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "mailward.app.process", "worker"],
-            stdin=subprocess.PIPE,
-            pass_fds=[*inherited, *self._hold.workers],
-            start_new_session=True,
-            env={**os.environ, **HEAP},
-            user=owner[0] if owner else None,
-            group=owner[1] if owner else None,
-            extra_groups=[] if owner else None,
-        )
-        assert worker.stdin is not None
-        try:
-            worker.stdin.write(encode(plan))
-            worker.stdin.close()
-        except BrokenPipeError:
-            pass  # it died before it read its plan: the watch sees that
-        self._workers[slot] = worker
         self._started[slot] = time.monotonic()
+        try:
+            worker = self._workers[slot] = self._nursery.bear(plan)
+        except NurseryFailed as e:
+            self._workers.pop(slot, None)
+            self._wait(slot, time.monotonic(), steady=False)
+            log.error("worker_not_started", slot=slot, why=str(e), restart_in=self._pause[slot])
+            return
         log.info("worker_started", slot=slot, pid=worker.pid)
 
     def _watch(self) -> int:
         looked = time.monotonic()
         while not self._stopping:
             now = time.monotonic()
-            for slot, worker in list(self._workers.items()):
-                if slot not in self._again and (code := worker.poll()) is not None:
+            for slot in self._slots():
+                worker = self._workers.get(slot)
+                if slot not in self._again and worker is not None and (code := worker.poll()) is not None:
                     self._died(slot, code, now)
                 # Each waits for itself: a worker that cannot start keeps no other one from coming back.
                 if slot in self._again and now >= self._again[slot]:
@@ -175,6 +171,8 @@ class Supervisor:
                     self._spawn(slot)
             if self._committing is not None:
                 self._committing.look(now)
+            if self._nursery is not None and not self._again and now - max(self._started.values()) > _STEADY_SECONDS:
+                self._nursery.close()
             if now - looked > _UPKEEP_LOOK_SECONDS:
                 looked = now
                 self._look_for_upkeep()
@@ -184,16 +182,18 @@ class Supervisor:
     def _died(self, slot: int, code: int, now: float) -> None:
         lived = now - self._started[slot]
         # However long it took: one that says that it cannot start has not been steady.
-        if lived > _STEADY_SECONDS and code != _CANNOT_START:
-            self._pause[slot] = 0.0
-        else:
-            self._pause[slot] = min(max(self._pause.get(slot, 0.0) * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
-        self._again[slot] = now + self._pause[slot]
+        self._wait(slot, now, steady=lived > _STEADY_SECONDS and code != _CANNOT_START)
         how = signal.Signals(-code).name if code < 0 and -code in set(signal.Signals) else f"exit code {code}"
         advice = {"advice": _ADVICE[code]} if code in _ADVICE else {}
         log.error(
             "worker_died", slot=slot, code=code, how=how, lived=round(lived, 1), restart_in=self._pause[slot], **advice
         )
+
+    def _wait(self, slot: int, now: float, *, steady: bool) -> None:
+        """When it is started again: at once, or ever later while it cannot stay."""
+        longer = min(max(self._pause.get(slot, 0.0) * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+        self._pause[slot] = 0.0 if steady else longer
+        self._again[slot] = now + self._pause[slot]
 
     def _look_for_upkeep(self) -> None:
         if self._hold is not None and "upkeep" not in self._roles and not self._hold.held_by_anyone("upkeep"):
@@ -204,6 +204,8 @@ class Supervisor:
 
     def _drain(self) -> int:
         log.info("draining")
+        if self._nursery is not None:
+            self._nursery.close()
         for worker in self._workers.values():
             worker.terminate()
         end = time.monotonic() + _DRAIN_SECONDS
@@ -213,7 +215,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 log.error("worker_killed", pid=worker.pid)
                 worker.kill()
-                worker.wait()
+                worker.wait(_DRAIN_SECONDS)
         log.info("stopped")
         return 0
 

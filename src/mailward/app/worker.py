@@ -1,4 +1,4 @@
-"""A worker process: reads its plan from standard input, runs its roles on one event loop, drains on SIGTERM."""
+"""A worker process: gets its plan from the nursery, runs its roles on one event loop, drains on SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import gc
 import os
 import signal
 import sys
+from typing import NoReturn
 
 import structlog
 import uvloop
 
 from mailward.app import logs
-from mailward.app.plan import Plan, decode
+from mailward.app.plan import Plan
 from mailward.app.wiring import Worker
 from mailward.base.errors import MailwardError
 
@@ -62,12 +63,11 @@ def end_with(supervisor: int) -> None:
         sys.exit(0)
 
 
-def main() -> None:
-    """Entry point of `python -m mailward.app.process worker`.
+def begin(plan: Plan) -> NoReturn:
+    """What a worker does with its life.
 
     Exits with 78 when it cannot start, 76 when other nodes had taken it for dead, 74 when a sync failed.
     """
-    plan = decode(sys.stdin.buffer.read())
     logs.configure(plan.settings.server.log, slot=plan.slot)
     end_with(plan.supervisor)
     os.umask(0o077)
