@@ -213,6 +213,7 @@ class Worker:
             clock=i.clock,
             entropy=i.entropy,
             log=log,
+            lessee=self.generation,
         )
         self._make_inbound()
         loop = asyncio.get_running_loop()
@@ -299,6 +300,7 @@ class Worker:
             clock=i.clock,
             entropy=i.entropy,
             log=log,
+            lessee=self.generation,
         )
 
     def _make_acceptance(self) -> Acceptance:

@@ -55,6 +55,25 @@ async def test_a_lease_that_runs_out_comes_back(world: World) -> None:
     assert [w.number for w in await world.lease()] == [1]
 
 
+async def test_what_a_dead_worker_held_is_due_at_once(world: World) -> None:
+    """Its successor in the slot gives its leases back; what waits for its next try, and what others hold, stays."""
+    route = await world.route()
+    for _ in range(3):
+        await world.take(route)
+
+    async def begin(slot: int) -> tuple[int, int]:
+        started: tuple[int, int] = await world.store.system_write(lambda tx: tx.deliveries.take_slot(slot, world.us()))
+        return started
+
+    (dead, _), (alive, _) = await begin(1), await begin(2)
+    await world.answer(await world.lease(lessee=dead, limit=1), 503)
+    (held,) = await world.lease(lessee=dead, limit=1)
+    assert len(await world.lease(lessee=alive, limit=1)) == 1
+    assert (await begin(1))[1] == 1
+    assert [(w.message.id, w.number) for w in await world.lease()] == [(held.message.id, 1)]
+    assert (await begin(1))[1] == 0
+
+
 async def test_what_the_endpoint_takes_is_handed_over(world: World) -> None:
     """2xx ends the copy; the attempt is kept with what was said."""
     route = await world.route()

@@ -228,6 +228,20 @@ async def test_a_lease_that_ran_out_is_taken_over_once(world: World) -> None:
     assert attempt.outcome == "delivered"
 
 
+async def test_a_worker_that_is_known_to_be_dead_is_not_waited_for(world: World) -> None:
+    """What it was posting is posted by its successor at once, under the same id."""
+    hook, _ = await world.endpoint()
+    await world.event()
+    now = int(world.clock.now().timestamp() * 1e6)
+    dead, _ = await world.store.system_write(lambda tx: tx.deliveries.take_slot(0, now))
+    assert len(await world.store.system_write(lambda tx: lease.lease(tx, lessee=dead, now=now, limit=9, turn=0))) == 1
+    assert await world.run() == 0
+    assert (await world.store.system_write(lambda tx: tx.deliveries.take_slot(0, now)))[1] == 1
+    assert await world.run() == 1
+    (attempt,) = await world.attempts(hook)
+    assert (attempt.outcome, attempt.number) == ("delivered", 1)
+
+
 async def test_one_endpoint_cannot_take_every_place(world: World) -> None:
     """A crowd for one endpoint leaves room for another's event in the same lease."""
     await world.endpoint("https://crowd.example/", types=["message.delivered"])

@@ -25,6 +25,7 @@ async def due_now(tx: QueueTx, now: int) -> bool:
 async def lease(
     tx: QueueTx,
     *,
+    lessee: int = 0,
     now: int,
     turn: int,
     limit: int = AT_ONCE,
@@ -35,7 +36,8 @@ async def lease(
     """Up to `limit` copies over all workspaces. `busy` (by route), `tenants` (by workspace) and `slow` count what
     this worker does already; a route whose endpoint took nothing lately gets one request at a time.
 
-    A copy whose lease ran out counts as due: the message may then arrive twice, under the same id.
+    `lessee` is the generation of the worker, by whose end the copies come back at once; 0 for none. A copy whose lease
+    ran out counts as due: the message may then arrive twice, under the same id.
     """
     room = Room(limit, EACH, TENANT, max(0, SLOW - slow), busy or {}, tenants or {})
-    return await tx.inbound.lease(now=now, until=now + LEASE_US, turn=turn, room=room)
+    return await tx.inbound.lease(lessee=lessee, now=now, until=now + LEASE_US, turn=turn, room=room)

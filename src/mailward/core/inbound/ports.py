@@ -132,7 +132,7 @@ class InboundQueue(Protocol):
 
     async def anything_due(self, now: int) -> bool: ...
 
-    async def lease(self, *, now: int, until: int, turn: int, room: Room) -> list[Work]:
+    async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """As many due copies as there is room for, starting with another route each turn; their due moves to `until`.
 
         A route that takes nothing lately gets one place at a time, out of `room.slow`.

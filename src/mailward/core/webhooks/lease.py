@@ -28,6 +28,7 @@ async def due_now(tx: QueueTx, now: int) -> bool:
 async def lease(
     tx: QueueTx,
     *,
+    lessee: int = 0,
     now: int,
     turn: int,
     limit: int = AT_ONCE,
@@ -38,10 +39,11 @@ async def lease(
     """Up to `limit` jobs over all workspaces. `busy` (by endpoint), `tenants` (by workspace) and `slow` count what
     this worker does already; an endpoint that took nothing lately gets one request at a time.
 
-    A job whose lease ran out counts as due: the event may then arrive twice, under the same id.
+    `lessee` is the generation of the worker, by whose end the jobs come back at once; 0 for none. A job whose lease
+    ran out counts as due: the event may then arrive twice, under the same id.
     """
     room = Room(limit, EACH, TENANT, max(0, SLOW - slow), busy or {}, tenants or {})
-    return await tx.webhooks.lease(now=now, until=now + LEASE_US, turn=turn, room=room)
+    return await tx.webhooks.lease(lessee=lessee, now=now, until=now + LEASE_US, turn=turn, room=room)
 
 
 async def prune(tx: QueueTx, *, now: int, keep: int = KEEP_US) -> int:

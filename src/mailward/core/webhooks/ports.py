@@ -111,7 +111,7 @@ class WebhookQueue(Protocol):
 
     async def anything_due(self, now: int) -> bool: ...
 
-    async def lease(self, *, now: int, until: int, turn: int, room: Room) -> list[Work]:
+    async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """As many due jobs as there is room for, starting with another endpoint each turn; their due moves to `until`.
 
         An endpoint that has been failing gets one place at a time, out of `room.slow`.

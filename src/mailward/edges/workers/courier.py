@@ -1,8 +1,8 @@
 """What every HTTP courier does: lease what is due, post it, settle how it went, and let nobody wait for anybody.
 
 Attempts run side by side, a few an endpoint; what finished while the store was busy is settled together. Stopping
-lets requests under way end within their deadline; whatever is cut off comes back when its lease runs out, under the
-same id.
+lets requests under way end within their deadline; whatever is cut off comes back as soon as the worker is known to be
+gone, and at the latest when its lease runs out, under the same id.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ class Courier(ABC, Generic[W, R]):
     NAME: str
     """Begins the names of its log events."""
 
-    def __init__(self, store: Store, *, clock: Clock, entropy: Entropy, log: Log) -> None:
+    def __init__(self, store: Store, *, clock: Clock, entropy: Entropy, log: Log, lessee: int = 0) -> None:
         self._store = store
+        self._lessee = lessee
         self._clock = clock
         self._entropy = entropy
         self._log = log

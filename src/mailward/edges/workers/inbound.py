@@ -54,10 +54,13 @@ class InboundWorker(Courier[Work, Result]):
         clock: Clock,
         entropy: Entropy,
         log: Log,
+        lessee: int = 0,
         counted: Callable[[str], None] = lambda outcome: None,
     ) -> None:
-        """`counted` is told "handed_over" or "not_taken" for each attempt."""
-        super().__init__(store, clock=clock, entropy=entropy, log=log)
+        """`lessee` is this worker's generation, by whose end its leases come back at once. `counted` is told
+        "handed_over" or "not_taken" for each attempt.
+        """
+        super().__init__(store, clock=clock, entropy=entropy, log=log, lessee=lessee)
         self._handing = handing
         self._load = load
         self._tell = tell
@@ -71,7 +74,14 @@ class InboundWorker(Courier[Work, Result]):
         """Copies that are due."""
         works: list[Work] = await self._store.system_write(
             lambda tx: leasing.lease(
-                tx, now=now, limit=room, turn=turn, busy=load.busy, tenants=load.tenants, slow=load.slow
+                tx,
+                lessee=self._lessee,
+                now=now,
+                limit=room,
+                turn=turn,
+                busy=load.busy,
+                tenants=load.tenants,
+                slow=load.slow,
             )
         )
         return works

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from mailward.base import ids
-from mailward.base.errors import MailwardError
+from mailward.base.errors import MailwardError, Unavailable
 from mailward.base.sources import Clock, Entropy
 from mailward.core.webhooks import lease as leasing
 from mailward.core.webhooks.model import DEADLINE_SECONDS, Result, Work
@@ -33,9 +33,10 @@ class WebhookWorker(Courier[Work, Result]):
         clock: Clock,
         entropy: Entropy,
         log: Log,
+        lessee: int = 0,
         user_agent: str = "Mailward-Webhooks/1",
     ) -> None:
-        super().__init__(store, clock=clock, entropy=entropy, log=log)
+        super().__init__(store, clock=clock, entropy=entropy, log=log, lessee=lessee)
         self._poster = poster
         self._unseal = unseal
         self._user_agent = user_agent
@@ -48,7 +49,14 @@ class WebhookWorker(Courier[Work, Result]):
         """Events that are due."""
         works: list[Work] = await self._store.system_write(
             lambda tx: leasing.lease(
-                tx, now=now, limit=room, turn=turn, busy=load.busy, tenants=load.tenants, slow=load.slow
+                tx,
+                lessee=self._lessee,
+                now=now,
+                limit=room,
+                turn=turn,
+                busy=load.busy,
+                tenants=load.tenants,
+                slow=load.slow,
             )
         )
         return works
@@ -90,6 +98,9 @@ class WebhookWorker(Courier[Work, Result]):
     def _headers(self, work: Work) -> dict[str, str]:
         workspace = ids.encode("ws", work.workspace)
         secrets = [self._unseal(workspace, s.sealed) for s in work.secrets]
+        if not secrets:
+            # Unsigned it would be indistinguishable from anybody's request.
+            raise Unavailable("no_secret", "There is no secret to sign with; rotate it.")
         at = int(self._clock.now().timestamp())
         signed = standard.headers(secrets, ids.encode("evt", work.event), at, work.body)
         return {"content-type": "application/json", "user-agent": self._user_agent, **dict(signed)}

@@ -142,7 +142,7 @@ async def read_for_the_installation(tx: PgTx) -> list[object]:
     workspace = await tx.workspaces.get(WS_ID)
     assert workspace is not None
     room = Room(limit=9, each=9, tenant=9, slow=9, busy={}, tenants={})
-    works = await tx.webhooks.lease(now=T0 + 1, until=T0 + 2, turn=0, room=room)
+    works = await tx.webhooks.lease(lessee=0, now=T0 + 1, until=T0 + 2, turn=0, room=room)
     return [
         user.email.lower(), user.name, user.password, session.device, credential.name, credential.hint,
         sorted(credential.domains or ()), credential.pause_reason, workspace.name,

@@ -114,7 +114,7 @@ TABLES: Final[Sequence[Table]] = (
     ),
     _table("webhook_secrets", "workspace webhook created", "sealed expires"),
     _table("webhook_events", "workspace id", "type at body"),
-    _table("webhook_jobs", "workspace webhook event", "type state attempts due replay"),
+    _table("webhook_jobs", "workspace webhook event", "type state attempts due replay lessee"),
     _table(
         "webhook_attempts",
         "workspace webhook id",
@@ -128,7 +128,7 @@ TABLES: Final[Sequence[Table]] = (
     ),
     _table("inbound_secrets", "workspace route created", "sealed expires"),
     _table("received", "workspace id", f"at {_PLACE} facts reason content_gone", body="id"),
-    _table("received_copies", "workspace route received", "state attempts due replay"),
+    _table("received_copies", "workspace route received", "state attempts due replay lessee"),
     _table(
         "received_attempts",
         "workspace received id",
@@ -192,10 +192,18 @@ STAYS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 _LEASED, _QUEUED = 1, 0
+_COURIERS: Final = frozenset(("received_copies", "webhook_jobs"))
 
 
 def settled(table: Table, row: Row) -> Row:
-    """The row as it arrives: a delivery somebody held a lease on becomes due, since when it last changed."""
+    """The row as it arrives: a delivery somebody held a lease on becomes due, since when it last changed.
+
+    What a courier held, which is a minute at most, stays due when that lease ends, and is nobody's.
+    """
+    if table.name in _COURIERS and row[table.at("lessee")]:
+        values = list(row)
+        values[table.at("lessee")] = 0
+        return tuple(values)
     if table.name != "deliveries" or row[table.at("state")] != _LEASED:
         return row
     values = list(row)

@@ -117,7 +117,7 @@ class PgInboundMessages(PgInboundRows):
             "SELECT $1, u.received, u.route, u.due, 0, 0, $5 "
             "FROM unnest($2::bytea[], $3::bytea[], $4::bigint[]) AS u(received, route, due) "
             "ON CONFLICT (workspace, route, received) DO UPDATE "
-            "SET state = 0, attempts = 0, due = excluded.due, replay = excluded.replay",
+            "SET state = 0, attempts = 0, due = excluded.due, lessee = 0, replay = excluded.replay",
             self._tx.own,
             *([r[i] for r in once] for i in range(3)),
             replay,
@@ -126,7 +126,8 @@ class PgInboundMessages(PgInboundRows):
     async def move(self, received: bytes, state: CopyState, to: CopyState, *, due: int | None) -> int:
         """Move a message's copies that stand in `state`; how many."""
         return await self._tx.run(
-            "UPDATE received_copies SET state = $3, due = $4 WHERE workspace = $1 AND received = $2 AND state = $5",
+            "UPDATE received_copies SET state = $3, due = $4, lessee = 0 "
+            "WHERE workspace = $1 AND received = $2 AND state = $5",
             self._tx.own,
             received,
             int(to),
@@ -143,7 +144,7 @@ class PgInboundMessages(PgInboundRows):
         """Record attempt `number` of a waiting copy; False when it was recorded or ended meanwhile."""
         return bool(
             await self._tx.run(
-                "UPDATE received_copies SET state = $4, attempts = $5, due = $6 "
+                "UPDATE received_copies SET state = $4, attempts = $5, due = $6, lessee = 0 "
                 "WHERE workspace = $1 AND route = $2 AND received = $3 AND attempts = $5 - 1 AND state = 0",
                 self._tx.own,
                 route,

@@ -30,7 +30,7 @@ _TAKE = (
     "CROSS JOIN LATERAL (SELECT j.received, j.due FROM received_copies AS j WHERE j.workspace = p.workspace "
     "AND j.route = p.route AND j.due <= $1 ORDER BY j.due LIMIT p.places FOR UPDATE SKIP LOCKED) AS d) "
     "UPDATE received_copies AS j SET due = CASE WHEN m.id IS NOT NULL THEN $2::bigint END, "
-    "state = CASE WHEN m.id IS NULL THEN 5 ELSE 0 END "
+    "state = CASE WHEN m.id IS NULL THEN 5 ELSE 0 END, lessee = CASE WHEN m.id IS NULL THEN 0 ELSE $6::bigint END "
     "FROM taken LEFT JOIN received AS m ON m.workspace = taken.workspace AND m.id = taken.received "
     "WHERE j.workspace = taken.workspace AND j.route = taken.route AND j.received = taken.received "
     "RETURNING taken.turn, taken.due, j.route, j.attempts, "
@@ -50,7 +50,7 @@ class PgInboundQueue(PgInboundRows):
         """One probe of the index."""
         return await self._tx.row("SELECT 1 FROM received_copies WHERE due <= $1 LIMIT 1", now) is not None
 
-    async def lease(self, *, now: int, until: int, turn: int, room: Room) -> list[Work]:
+    async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """Due copies, a few a route: one statement looks who waits, one takes them, one reads the secrets."""
         waiting = await self._tx.rows(_WAITING, now, room.each)
         if not waiting:
@@ -61,7 +61,7 @@ class PgInboundQueue(PgInboundRows):
         if not chosen:
             return []
         taken = await self._tx.rows(
-            _TAKE, now, until, [w for w, _ in chosen], [r for _, r in chosen], [n for n, _ in chosen.values()]
+            _TAKE, now, until, [w for w, _ in chosen], [r for _, r in chosen], [n for n, _ in chosen.values()], lessee
         )
         taken.sort(key=lambda r: (r[0], r[1]))
         secrets = await self._secrets_of(list(chosen), now)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.scope import SealedSql
-    from mailward.adapters.storage.postgres.sql import Row
+    from mailward.adapters.storage.postgres.sql import Row, Sql
     from mailward.core.delivery.ports import LeasedRow
 
 # Workspaces with an open delivery, by skipping from one to the next through the index.
@@ -34,6 +34,15 @@ _LEASE = (
 )
 # Worker slots of one node at most.
 _SLOTS = 10_000
+
+
+async def return_to_couriers(tx: Sql, generations: Sequence[int], now: int) -> int:
+    """Make due what dead workers were handing over or posting; how many."""
+    count = 0
+    for table in ("received_copies", "webhook_jobs"):
+        sql = f"UPDATE {table} SET due = $1, lessee = 0 WHERE lessee = ANY($2::bigint[]) AND due IS NOT NULL"  # noqa: S608
+        count += await tx.run(sql, now, list(generations))
+    return count
 
 
 class PgLeases:
@@ -130,6 +139,7 @@ class PgLeases:
                 now,
                 old[0],
             )
+            returned += await return_to_couriers(self._tx, [old[0]], now)
         return generation, returned
 
     async def slots(self) -> list[int]:

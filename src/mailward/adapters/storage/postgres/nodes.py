@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+from mailward.adapters.storage.postgres.leases import return_to_couriers
 from mailward.base.errors import Unavailable
 from mailward.core.nodes.model import DEAD_SECONDS, Answer, Beat, Draw, Grant, Identity, NodeSeen
 from mailward.policy.gcra import Rate, draw
@@ -224,6 +225,7 @@ async def _return_leases(tx: Any, generations: Sequence[int], now: int) -> int:
         now,
         list(generations),
     )
+    count += await return_to_couriers(tx, generations, now)
     if count:
         tx.announce("work")
     return int(count)

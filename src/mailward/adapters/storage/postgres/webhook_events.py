@@ -66,7 +66,7 @@ class PgWebhookEvents(PgWebhookRows):
             "INSERT INTO webhook_jobs(workspace, webhook, event, type, state, attempts, due, replay) "  # noqa: S608
             f"SELECT $1, u.webhook, u.event, u.type, 0, 0, u.due, $6 FROM {_JOBS} "
             "ON CONFLICT (workspace, webhook, event) DO UPDATE "
-            "SET state = 0, attempts = 0, due = excluded.due, replay = excluded.replay",
+            "SET state = 0, attempts = 0, due = excluded.due, lessee = 0, replay = excluded.replay",
             self._tx.own,
             *_job_columns(once),
             replay,
@@ -163,7 +163,7 @@ class PgWebhookEvents(PgWebhookRows):
         """Record attempt `number` of a pending job; False when it was recorded or ended meanwhile."""
         return bool(
             await self._tx.run(
-                "UPDATE webhook_jobs SET state = $4, attempts = $5, due = $6 "
+                "UPDATE webhook_jobs SET state = $4, attempts = $5, due = $6, lessee = 0 "
                 "WHERE workspace = $1 AND webhook = $2 AND event = $3 AND attempts = $5 - 1 AND state = 0",
                 self._tx.own,
                 webhook,

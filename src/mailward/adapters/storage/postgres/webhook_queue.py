@@ -34,7 +34,7 @@ _TAKE = (
     "CROSS JOIN LATERAL (SELECT j.event, j.due FROM webhook_jobs AS j WHERE j.workspace = p.workspace "
     "AND j.webhook = p.webhook AND j.due <= $1 ORDER BY j.due LIMIT p.places FOR UPDATE SKIP LOCKED) AS d) "
     "UPDATE webhook_jobs AS j SET due = CASE WHEN e.id IS NOT NULL THEN $2::bigint END, "
-    "state = CASE WHEN e.id IS NULL THEN 3 ELSE 0 END "
+    "state = CASE WHEN e.id IS NULL THEN 3 ELSE 0 END, lessee = CASE WHEN e.id IS NULL THEN 0 ELSE $6::bigint END "
     "FROM taken LEFT JOIN webhook_events AS e ON e.workspace = taken.workspace AND e.id = taken.event "
     "WHERE j.workspace = taken.workspace AND j.webhook = taken.webhook AND j.event = taken.event "
     "RETURNING j.workspace, j.webhook, j.event, j.type, j.attempts, e.body, taken.turn, taken.due"
@@ -48,7 +48,7 @@ class PgWebhookQueue(PgWebhookRows):
         """One probe of the index."""
         return await self._tx.row("SELECT 1 FROM webhook_jobs WHERE due <= $1 LIMIT 1", now) is not None
 
-    async def lease(self, *, now: int, until: int, turn: int, room: Room) -> list[Work]:
+    async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """Due jobs, a few an endpoint: one statement looks who waits, one takes the jobs, one reads the secrets."""
         waiting = await self._tx.rows(_WAITING, now, room.each)
         if not waiting:
@@ -59,7 +59,7 @@ class PgWebhookQueue(PgWebhookRows):
         if not chosen:
             return []
         jobs = await self._tx.rows(
-            _TAKE, now, until, [w for w, _ in chosen], [e for _, e in chosen], [n for n, _ in chosen.values()]
+            _TAKE, now, until, [w for w, _ in chosen], [e for _, e in chosen], [n for n, _ in chosen.values()], lessee
         )
         jobs.sort(key=lambda r: (r[6], r[7]))
         secrets = await self._secrets_of(list(chosen), now)

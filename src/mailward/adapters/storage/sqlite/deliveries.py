@@ -183,6 +183,9 @@ class SqliteDeliveries:
                     "UPDATE t_deliveries SET state=0, due=?, lessee=0 WHERE workspace=? AND state=1 AND lessee=?",
                     (now, workspace, int(old[0])),
                 )
+            for table in ("t_received_copies", "t_webhook_jobs"):
+                sql = f"UPDATE {table} SET due=?, lessee=0 WHERE lessee=? AND due IS NOT NULL"  # noqa: S608
+                returned += self._tx.run(sql, (now, int(old[0])))
         return generation, returned
 
     async def slots(self) -> list[int]:

@@ -97,14 +97,15 @@ class SqliteInboundMessages:
         self._tx.many(
             "INSERT INTO t_received_copies(workspace, received, route, state, attempts, due, replay) "
             "VALUES (scope(),?,?,0,0,?,?) ON CONFLICT DO UPDATE "
-            "SET state = 0, attempts = 0, due = excluded.due, replay = excluded.replay",
+            "SET state = 0, attempts = 0, due = excluded.due, lessee = 0, replay = excluded.replay",
             [(*row, replay) for row in rows],
         )
 
     async def move(self, received: bytes, state: CopyState, to: CopyState, *, due: int | None) -> int:
         """Move a message's copies that stand in `state`; how many."""
         return self._tx.run(
-            "UPDATE t_received_copies SET state = ?, due = ? WHERE workspace = scope() AND received = ? AND state = ?",
+            "UPDATE t_received_copies SET state = ?, due = ?, lessee = 0 "
+            "WHERE workspace = scope() AND received = ? AND state = ?",
             (int(to), due, received, int(state)),
         )
 
@@ -119,7 +120,7 @@ class SqliteInboundMessages:
         """Record attempt `number` of a waiting copy; False when it was recorded or ended meanwhile."""
         return bool(
             self._tx.run(
-                "UPDATE t_received_copies SET state = ?, attempts = ?, due = ? "
+                "UPDATE t_received_copies SET state = ?, attempts = ?, due = ?, lessee = 0 "
                 "WHERE workspace = scope() AND route = ? AND received = ? AND attempts = ? AND state = 0",
                 (int(state), number, due, route, received, number - 1),
             )

@@ -26,7 +26,7 @@ class SqliteInboundQueue:
         """One probe of the index."""
         return self._tx.row("SELECT 1 FROM t_received_copies WHERE due <= ? LIMIT 1", (now,)) is not None
 
-    async def lease(self, *, now: int, until: int, turn: int, room: Room) -> list[Work]:
+    async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """Due copies, a few a route, by skipping from route to route through the index."""
         waiting = self._with_open_copies()
         start = turn % len(waiting) if waiting else 0
@@ -50,7 +50,7 @@ class SqliteInboundQueue:
                 "WHERE workspace = ? AND route = ? AND due <= ? ORDER BY due LIMIT ?",
                 (workspace, id, now, places),
             )
-            got = self._take(route, copies, now, until, failing) if copies else []
+            got = self._take(route, copies, lessee, now, until, failing) if copies else []
             taken[workspace] = taken.get(workspace, 0) + len(got)
             slow -= len(got) if failing else 0
             out += got
@@ -80,7 +80,9 @@ class SqliteInboundQueue:
             found.append(last)
         return found
 
-    def _take(self, route: InboundRoute, copies: list[Row], now: int, until: int, slow: bool) -> list[Work]:
+    def _take(
+        self, route: InboundRoute, copies: list[Row], lessee: int, now: int, until: int, slow: bool
+    ) -> list[Work]:
         key = (route.workspace, route.id)
         secrets = tuple(
             SealedSecret(*s)
@@ -98,8 +100,9 @@ class SqliteInboundQueue:
             if row is not None:
                 taken.append(Work(route.workspace, route, received_of(row), attempts + 1, secrets, slow))
             self._tx.run(
-                "UPDATE t_received_copies SET due = ?, state = ? WHERE workspace = ? AND route = ? AND received = ?",
-                (due, state, *key, id),
+                "UPDATE t_received_copies SET due = ?, state = ?, lessee = ? "
+                "WHERE workspace = ? AND route = ? AND received = ?",
+                (due, state, lessee if row is not None else 0, *key, id),
             )
         return taken
 

@@ -49,7 +49,7 @@ class SqliteWebhookEvents:
         self._tx.many(
             "INSERT INTO t_webhook_jobs(workspace, webhook, event, type, state, attempts, due, replay) "
             "VALUES (scope(),?,?,?,0,0,?,?) ON CONFLICT DO UPDATE "
-            "SET state = 0, attempts = 0, due = excluded.due, replay = excluded.replay",
+            "SET state = 0, attempts = 0, due = excluded.due, lessee = 0, replay = excluded.replay",
             [(*row, replay) for row in rows],
         )
 
@@ -135,7 +135,7 @@ class SqliteWebhookEvents:
         """Record attempt `number` of a pending job; False when it was recorded or ended meanwhile."""
         return bool(
             self._tx.run(
-                "UPDATE t_webhook_jobs SET state = ?, attempts = ?, due = ? "
+                "UPDATE t_webhook_jobs SET state = ?, attempts = ?, due = ?, lessee = 0 "
                 "WHERE workspace = scope() AND webhook = ? AND event = ? AND attempts = ? AND state = 0",
                 (int(state), number, due, webhook, event, number - 1),
             )

@@ -22,7 +22,7 @@ class SqliteWebhookQueue:
         """One probe of the index."""
         return self._tx.row("SELECT 1 FROM t_webhook_jobs WHERE due <= ? LIMIT 1", (now,)) is not None
 
-    async def lease(self, *, now: int, until: int, turn: int, room: Room) -> list[Work]:
+    async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """Due jobs, a few an endpoint, by skipping from endpoint to endpoint through the index."""
         endpoints = self._with_open_jobs()
         start = turn % len(endpoints) if endpoints else 0
@@ -53,7 +53,7 @@ class SqliteWebhookQueue:
             if endpoint is None:
                 self._end_jobs(workspace, webhook)
                 continue
-            got = self._take(workspace, webhook, endpoint[0], jobs, now, until, failing)
+            got = self._take(workspace, webhook, endpoint[0], jobs, lessee, now, until, failing)
             taken[workspace] = taken.get(workspace, 0) + len(got)
             slow -= len(got) if failing else 0
             out += got
@@ -84,6 +84,7 @@ class SqliteWebhookQueue:
         webhook: bytes,
         url: str,
         jobs: list[tuple[Any, ...]],
+        lessee: int,
         now: int,
         until: int,
         slow: bool,
@@ -106,8 +107,8 @@ class SqliteWebhookQueue:
                 due, state = until, _PENDING
                 taken.append(Work(workspace, webhook, event, type, attempts + 1, url, body[0], secrets, slow))
             self._tx.run(
-                "UPDATE t_webhook_jobs SET due = ?, state = ? WHERE workspace = ? AND webhook = ? AND event = ?",
-                (due, state, workspace, webhook, event),
+                "UPDATE t_webhook_jobs SET due = ?, state = ?, lessee = ? WHERE workspace = ? AND webhook = ? AND event = ?",
+                (due, state, lessee if body is not None else 0, workspace, webhook, event),
             )
         return taken
 
