@@ -4,6 +4,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# Processes are started again and again, by the tests most of all: without kept bytecode each compiles the platform
+# anew, which is half of what a start costs.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
