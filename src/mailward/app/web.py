@@ -22,6 +22,7 @@ from mailward.app.letters import Letters
 from mailward.app.naming import installation_names
 from mailward.app.parts import Parts
 from mailward.app.platform.access import Access
+from mailward.app.platform.alerts import Alerts
 from mailward.app.platform.audit import Audit
 from mailward.app.platform.batches import Batches
 from mailward.app.platform.domains import Domains
@@ -94,6 +95,7 @@ class Platform:
     audit: Audit
     workspace: Workspaces
     access: Access
+    alerts: Alerts
     operators: Operators
     sessions: Sessions
     proofs: Proofs
@@ -191,6 +193,7 @@ def platform_of(worker: Parts) -> Platform:
         audit=Audit(i.store, i.clock, export_log),
         workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
         access=Access(i.store, i.clock),
+        alerts=Alerts(i.store),
         operators=Operators(i.store, i.data_keys, i.clock, i.entropy, i.search_key),
         figures=Figures(i.store, i.clock),
         sessions=people,

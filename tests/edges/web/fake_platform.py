@@ -473,6 +473,12 @@ class FakeWorkspace:
     async def change_retention(self, actor: Actor, request: workspace.ChangeRetention) -> workspace.Retention:
         return await self.retention(actor)
 
+    async def revokes_leaked(self, actor: Actor) -> bool:
+        return False
+
+    async def change_leak_response(self, actor: Actor, revoke: bool) -> None:
+        return None
+
     async def usage(self, actor: Actor, query: workspace.UsageQuery) -> workspace.Usage:
         return workspace.Usage(data=[workspace.UsageDay(date="2030-01-01", counts={"accepted": 1})])
 

@@ -65,6 +65,16 @@ class Workspaces:
         """The terms in force, and where they come from."""
         return self._terms(await self._store.read(actor.workspace, lambda tx: change.show(tx, actor)))
 
+    async def revokes_leaked(self, actor: Actor) -> bool:
+        """What happens with a key that somebody reports."""
+        found = await self._store.read(actor.workspace, lambda tx: change.show(tx, actor))
+        return found.settings.revoke_leaked
+
+    async def change_leak_response(self, actor: Actor, revoke: bool) -> None:
+        """Revoke it at once, or warn."""
+        now = self._clock.now()
+        await self._store.write(actor.workspace, lambda tx: change.change_leak_response(tx, actor, revoke, now=now))
+
     async def change_retention(self, actor: Actor, request: workspace.ChangeRetention) -> workspace.Retention:
         """Other terms; fields left out stay."""
         given = {k: v for k in ("messages_days", "content_days") if (v := getattr(request, k)) is not UNSET}

@@ -17,6 +17,7 @@ from mailward.edges.web.dashboard.ports import (
     RequestsAsked,
     RequestsPage,
     Session,
+    ShownAlert,
     Signing,
     Span,
     Spread,
@@ -79,6 +80,16 @@ class FakeEntrance:
         self.done.append(("disown", token))
 
 
+class Alerts:
+    """One, of whatever text."""
+
+    def __init__(self, platform: FakePlatform) -> None:
+        self._p = platform
+
+    async def list(self, actor: Actor, *, before: str = "", limit: int = 50) -> list[ShownAlert]:
+        return [ShownAlert("alr_1", T0, "scanning", "low", self._p.text, self._p.text)]
+
+
 @dataclass
 class FakePlatform:
     """Every area in one object; what acts did is kept in `done`."""
@@ -114,6 +125,7 @@ class FakePlatform:
     transfers: Any = field(default_factory=FakeTransfers)
     roles: Any = field(default_factory=FakeRoles)
     operators: Any = None
+    alerts: Any = None
 
     def __post_init__(self) -> None:
         parts: dict[str, Callable[[FakePlatform], Any]] = {
@@ -123,7 +135,7 @@ class FakePlatform:
             "members": lambda p: FakeMembers(p.text),
             "joining": lambda _: FakeJoining(), "federated": lambda _: FakeFederated(),
             "audit": Audit, "workspace": Workspace, "figures": Figures,
-            "sessions": Sessions, "entrance": lambda _: FakeEntrance(), "security": Security,
+            "alerts": Alerts, "sessions": Sessions, "entrance": lambda _: FakeEntrance(), "security": Security,
         }  # fmt: skip
         for name, part in parts.items():
             setattr(self, name, part(self))
@@ -497,6 +509,12 @@ class Workspace(Part):
             messages_days=30, content_days=7, own_messages_days=30, own_content_days=None,
             default_messages_days=60, default_content_days=7,
         )  # fmt: skip
+
+    async def revokes_leaked(self, actor: Actor) -> bool:
+        return True
+
+    async def change_leak_response(self, actor: Actor, revoke: bool) -> None:
+        self.p.done.append(("leaks", revoke))
 
     async def change_retention(self, actor: Actor, request: workspace.ChangeRetention) -> workspace.Retention:
         if request.messages_days == 0:

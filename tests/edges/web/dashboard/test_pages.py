@@ -30,7 +30,7 @@ PAGES = (
     *("/", "/messages", "/messages/{m}", "/messages/{m}/html", "/messages/{m}/text", "/messages/{m}/headers"),
     *("/messages/rows", "/messages/{m}/live", "/domains", "/domains/dom_1", "/keys", "/suppressions"),
     *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit", "/settings", "/requests", "/requests/rows"),
-    *("/webhooks/whk_1/events/evt_1", "/templates", "/templates/welcome"),
+    *("/webhooks/whk_1/events/evt_1", "/templates", "/templates/welcome", "/alerts", "/domains/transfers"),
     *("/received", f"/received/{MESSAGE}", f"/received/{MESSAGE}/raw", "/routes", f"/routes/{ROUTE}"),
 )
 ACTS = (
@@ -45,6 +45,12 @@ ACTS = (
     *("/templates", "/templates/welcome"),
     *(f"/templates/welcome/{a}" for a in ("publish", "rollback", "remove")),
     *("/webhooks/whk_1/remove", "/audit/export", "/sign-out", "/messages/{m}/erase", "/settings/retention"),
+    *(
+        "/settings/leaks",
+        "/domains/dom_1/transfer",
+        "/domains/transfers/trf_x/grant",
+        "/domains/transfers/trf_x/refuse",
+    ),
 )
 
 

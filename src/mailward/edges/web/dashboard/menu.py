@@ -46,6 +46,7 @@ MENU = (
         Entry("domains", "/domains", "Domains", P.DOMAIN_READ),
         Entry("team", "/team", "Team", P.MEMBER_READ),
         Entry("audit", "/audit", "Audit log", P.AUDIT_READ),
+        Entry("alerts", "/alerts", "Alerts", P.AUDIT_READ),
         Entry("access", "/access", "Access", P.AUDIT_READ),
         Entry("registers", "/settings/registers", "Data protection", P.WORKSPACE_READ),
         Entry("settings", "/settings", "Settings", P.WORKSPACE_READ),

@@ -523,8 +523,31 @@ class Federated(Protocol):
     async def unlink(self, session: Session, link: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """An attack that a rule recognised. `subject` is the id of a credential or a person; `sentence` explains."""
+
+    id: str
+    at: datetime
+    rule: str
+    severity: str
+    subject: str = field(repr=False)
+    sentence: str = field(repr=False)
+
+
+class Alerts(Protocol):
+    """What the platform's rules recognised as attacks on the workspace."""
+
+    async def list(self, actor: Actor, *, before: str = "", limit: int = 50) -> Sequence[ShownAlert]:
+        """Newest first, from the one after `before`, which is an alert's id. Forbidden without the permission."""
+        ...
+
+
 class DashboardPlatform(Platform, Protocol):
     """Everything the dashboard reaches."""
+
+    @property
+    def alerts(self) -> Alerts: ...
 
     @property
     def operators(self) -> Operators: ...

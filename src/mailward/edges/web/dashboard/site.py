@@ -12,6 +12,7 @@ from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard import guard
 from mailward.edges.web.dashboard.desk import Desk
 from mailward.edges.web.dashboard.pages.access import AccessPages
+from mailward.edges.web.dashboard.pages.alerts import AlertPages
 from mailward.edges.web.dashboard.pages.delivery import Suppressions
 from mailward.edges.web.dashboard.pages.federation import Federation
 from mailward.edges.web.dashboard.pages.figures import RequestPages
@@ -29,6 +30,7 @@ from mailward.edges.web.dashboard.pages.security import Security
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.pages.team import Team
 from mailward.edges.web.dashboard.pages.templates import Templates
+from mailward.edges.web.dashboard.pages.transfers import TransferPages
 from mailward.edges.web.dashboard.pages.webhooks import Webhooks
 from mailward.edges.web.dashboard.pages.workspace import WorkspaceSettings
 from mailward.edges.web.dashboard.ports import DashboardPlatform, Surroundings
@@ -78,9 +80,9 @@ def routes(
     desk = Desk(platform, surroundings, entropy, static)
     found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
     areas = (
-        People, Proofs, Security, Held, Federation, Invitations, Overview, Messages, Inbound, Domains, Keys,
-        Suppressions, Templates, Webhooks, RolePages, Team, AuditLog, WorkspaceSettings, RequestPages,
-        AccessPages, OperatorPages,
+        People, Proofs, Security, Held, Federation, Invitations, Overview, Messages, Inbound, TransferPages, Domains,
+        Keys, Suppressions, Templates, Webhooks, RolePages, Team, AuditLog, WorkspaceSettings, RequestPages,
+        AlertPages, AccessPages, OperatorPages,
     )  # fmt: skip
     for area in areas:
         found += area(desk).routes()

@@ -1,4 +1,4 @@
-"""The workspace's own settings: how long messages and their content are kept."""
+"""The workspace's own settings: how long messages and their content are kept, and what happens with a leaked key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mailward.policy.access import Permission
 
 
 class WorkspaceSettings:
-    """One page, one form."""
+    """One page: what can be chosen, and what is so by itself."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -25,6 +25,11 @@ class WorkspaceSettings:
         """The page and its act."""
         return [
             Route("/settings", self._desk.shows(self.show, Permission.WORKSPACE_READ), methods=["GET"]),
+            Route(
+                "/settings/leaks",
+                self._desk.acts(self.leaks, Permission.WORKSPACE_CHANGE, recent=True),
+                methods=["POST"],
+            ),
             Route(
                 "/settings/retention",
                 self._desk.acts(self.change, Permission.WORKSPACE_CHANGE, recent=True),
@@ -36,7 +41,18 @@ class WorkspaceSettings:
         """The terms in force, and the form to change them for those who may."""
         kept = await self._desk.platform.workspace.retention(session.actor)
         own = {"messages": kept.own_messages_days or "", "content": kept.own_content_days or ""}
-        return self._desk.page(session, "workspace.html", status=code, here="settings", r=kept, own=own, error=error)
+        revokes = await self._desk.platform.workspace.revokes_leaked(session.actor)
+        return self._desk.page(
+            session, "workspace.html", status=code, here="settings", r=kept, own=own, error=error, revokes=revokes
+        )
+
+    async def leaks(self, request: Request, session: Session, form: Form) -> Response:
+        """What happens with a key that somebody reports as leaked."""
+        choice = form.text("leaked", 10)
+        if choice not in ("revoke", "warn"):
+            return await self.show(request, session, "Choose what happens with a leaked key.", 422)
+        await self._desk.platform.workspace.change_leak_response(session.actor, choice == "revoke")
+        return redirect("/settings")
 
     async def change(self, request: Request, session: Session, form: Form) -> Response:
         """Other terms; an empty field means the installation's."""
