@@ -41,8 +41,11 @@ def pair() -> tuple[socket.socket, int]:
     raise AssertionError("no free pair of ports")
 
 
-def test_a_taken_metrics_port_of_a_further_worker_does_not_stop_the_start(tmp_path: Path) -> None:
+def test_a_taken_metrics_port_of_a_further_worker_does_not_stop_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Worker 1's neighbour port belongs to someone else: it goes without metrics; worker 0's must be had."""
+    monkeypatch.setattr("mailward.app.supervisor.PATIENCE", 0.0)
     taken, port = pair()
     with taken:
         one = supervisor(tmp_path, port)

@@ -19,7 +19,7 @@ from mailward.app.committing import Committing
 from mailward.app.committing import start as start_committing
 from mailward.app.nursery import Born, Nursery, NurseryFailed
 from mailward.app.plan import Plan
-from mailward.app.ports import bind
+from mailward.app.ports import PATIENCE, bind
 from mailward.app.roles import Hold, StartError, first_slot
 from mailward.app.settings import Settings, SettingsError, split_address
 from mailward.app.user import become, give_data
@@ -119,7 +119,9 @@ class Supervisor:
         key = f"metrics{slot}"
         if key not in self._sockets:
             try:
-                self._sockets[key] = [bind(f"{host}:{port + slot if port else 0}")]
+                # Who held the first one's held this one too: there is hardly anything left to wait for.
+                patience = PATIENCE if slot == self._first else PATIENCE / 8
+                self._sockets[key] = [bind(f"{host}:{port + slot if port else 0}", patience=patience)]
             except StartError as e:
                 # The first worker's port is the one in the settings. A neighbour taken by somebody else costs that
                 # worker's metrics, not the platform.
