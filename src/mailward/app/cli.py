@@ -45,6 +45,7 @@ for _name, _where in (
     ("bounce", "bounce:app"),
     ("audit", "audit:app"),
     ("vault", "vault:app"),
+    ("backup", "backup:app"),
     ("workspace", "workspace:app"),
     ("member", "members:app"),
     ("person", "person:app"),

@@ -125,7 +125,7 @@ class PublicChores:
         for name in sorted(now - self._burning):
             log.error("error_budget_burning", rule=name)
             self._worker.metrics.errors.labels("error_budget").inc()
-            await self._to_operator(
+            await self.to_operator(
                 f"The error budget is burning ({name})",
                 f"The doors of this installation fail faster than the target of {self._target:.3%} a month allows.\n\n"
                 f"{self._worker.settings.http.public_url}/status\n",
@@ -146,7 +146,7 @@ class PublicChores:
             (log.error if missed else log.warning)("report_unanswered", report=report.id, step=report.alerted)
             if missed:
                 self._worker.metrics.errors.labels("disclosure").inc()
-            await self._to_operator(
+            await self.to_operator(
                 "A security report has no answer" + (": its deadline is over" if missed else " yet"),
                 f"It came on {report.at:%Y-%m-%d %H:%M} UTC; its acknowledgement was due by "
                 f"{report.due:%Y-%m-%d %H:%M} UTC.\n\n{self._worker.settings.http.public_url}/operator/reports\n",
@@ -184,7 +184,7 @@ class PublicChores:
         for o in late:
             if (o.entry.id, o.what) not in self._late:
                 log.error("register_overdue", entry=o.entry.id, what=o.what.split(" ")[0], since=o.since.isoformat())
-                await self._to_operator(
+                await self.to_operator(
                     f"A register is overdue: {o.what}",
                     f"{getattr(o.entry.fields, 'name', '')}: {o.what} since {o.since}.\n\n"
                     f"{self._worker.settings.http.public_url}/operator/registers\n",
@@ -193,7 +193,8 @@ class PublicChores:
         self._late = {(o.entry.id, o.what) for o in late}
         return 0
 
-    async def _to_operator(self, subject: str, text: str, kind: str) -> None:
+    async def to_operator(self, subject: str, text: str, kind: str) -> None:
+        """Mail to the contact that the operator has published; nothing where there is none."""
         profiles = await self._store.system_read(lambda tx: tx.registers.entries(Kind.PROFILE))
         fields = profiles[0].fields if profiles else None
         to = fields.security_contact or fields.contact if isinstance(fields, Profile) else ""

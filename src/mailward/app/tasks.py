@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from mailward.adapters.storage.sqlite.same_file import SameFile
+from mailward.app.backups.chore import BackupChore
 from mailward.app.figures import end_terms, write_requests
 from mailward.app.letters import Letters
 from mailward.app.naming import installation_names
@@ -55,7 +56,9 @@ def upkeep_tasks(worker: Parts) -> list[Task]:
     own = WorkerChores(worker)
     if not worker.first or "upkeep" not in worker.roles:
         return own.tasks()
-    led = [*InstallationChores(worker).tasks(), *PublicChores(worker).tasks()]
+    public = PublicChores(worker)
+    backups = BackupChore(worker, public.to_operator)
+    led = [*InstallationChores(worker).tasks(), *public.tasks(), *backups.tasks()]
     return [*own.tasks(), *(_led(worker, task) for task in led), Task("room", 60.0, own.room)]
 
 

@@ -68,6 +68,7 @@ CLI: dict[str, frozenset[Permission]] = {
     "node resume": HOST,
     "node forget": HOST,
     "bounce explain": HOST,
+    **dict.fromkeys(("backup create", "backup list", "backup verify", "backup restore", "backup test"), HOST),
     "vault status": HOST,
     "vault rotate": frozenset({P.WORKSPACE_CHANGE}),
     "workspace list": HOST,
@@ -183,8 +184,9 @@ JOBS: dict[str, frozenset[Permission]] = {
         frozenset[Permission](),
     ),
     **dict.fromkeys(("notices", "probe", "registers", "reports", "verify", "guard", "alerts"), frozenset[Permission]()),
-    # It acts for the installation: certificates belong to no workspace.
+    # They act for the installation: certificates and backups belong to no workspace.
     "renewal": frozenset(),
+    "backup": frozenset(),
 }
 """What each background job may do in a workspace. A job acts as `job_actor` and holds nothing else."""
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from mailward.app.commands.output import Json, print_json, print_table
+from mailward.app.commands.progress import Bar
 from mailward.app.moving import Outcome, check_pair, held, run, share_keys
 from mailward.app.settings import Settings, SettingsError, load
-
-_LINE_SECONDS = 5.0
-_REDRAW_SECONDS = 0.1
-_WIDTH = 30
 
 
 def migrate_store(
@@ -40,7 +36,7 @@ def migrate_store(
     """
     source, target = _load(from_), _load(to)
     check_pair(source, target)
-    progress = Progress(sys.stderr)
+    progress = Bar(sys.stderr)
     with held(source, target):
         share_keys(source, target)
         outcome = asyncio.run(run(source, target, progress, every=check == "all", only_verify=verify_only))
@@ -107,36 +103,3 @@ def _print(outcome: Outcome, to: str, *, verify_only: bool) -> None:
         print("\nWhat is at the target is not what is at the source. The target was not released for use.")
     elif not verify_only:
         print(f"\nEverything is there. Start it with: mailward up --config {to}")
-
-
-class Progress:
-    """A bar on a terminal; elsewhere a line a table, and one now and then for a large one."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._terminal = out.isatty()
-        self._said = ("", 0.0)
-
-    def table(self, name: str, rows: int, of: int) -> None:
-        """So many rows of a table are there."""
-        now = time.monotonic()
-        last, at = self._said
-        every = _REDRAW_SECONDS if self._terminal else _LINE_SECONDS
-        if name == last and rows < of and now - at < every:
-            return
-        if not self._terminal and name == last and rows == of and at == 0.0:
-            return
-        if self._terminal:
-            full = _WIDTH if not of else _WIDTH * rows // of
-            bar = "#" * full + "." * (_WIDTH - full)
-            self._out.write(f"\r\x1b[K{name:<24} [{bar}] {rows:,} of {of:,}")
-        elif of and (rows == of or name == last):
-            self._out.write(f"{name}: {rows} of {of}\n")
-        self._out.flush()
-        self._said = (name, 0.0 if rows == of and not self._terminal else now)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._terminal:
-            self._out.write("\r\x1b[K")
-            self._out.flush()

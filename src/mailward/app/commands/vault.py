@@ -43,7 +43,8 @@ def rotate(
     """Make a new version, wrap every data key and secret anew, and on request retire the old ones.
 
     The platform goes on running: workers meet the new version by themselves. Keep a copy
-    of the key file apart from backups of the data before you retire anything.
+    of the key file apart from backups of the data before you retire anything. A version that
+    a kept backup was sealed under is retired only after that backup went.
     """
 
     async def act(context: Context) -> int:
@@ -63,13 +64,22 @@ def rotate(
                 break
         secrets = i.vault.rewrap()
         retired = []
+        # A backup that is kept was sealed under the version of its day, and opens with no other.
+        kept = {v for b in await store.system_read(lambda tx: tx.backups.kept()) for v in b.keys}
         if retire:
-            for old in [v for v in service.versions if v != version and v not in i.vault.versions_in_use()]:
+            needed = i.vault.versions_in_use() | kept
+            for old in [v for v in service.versions if v != version and v not in needed]:
                 await store.system_write(
                     lambda tx, old=old: rotation.retire(tx, actor, service, old, now=context.clock.now())  # type: ignore[misc]
                 )
                 retired.append(old)
-        facts = {"version": version, "data_keys_rewrapped": rewrapped, "secrets_rewrapped": secrets, "retired": retired}
+        facts = {
+            "version": version,
+            "data_keys_rewrapped": rewrapped,
+            "secrets_rewrapped": secrets,
+            "retired": retired,
+            "kept_for_backups": sorted(kept - {version}),
+        }
         print_json(facts) if json else print_facts(facts)
         return 0
 

@@ -18,10 +18,10 @@ def due(last: datetime | None, now: datetime, every: timedelta) -> bool:
     return last is None or last > now or now - last >= every - _SLACK
 
 
-def over(manifests: Mapping[str, datetime], now: datetime, keep: timedelta) -> list[str]:
+def over(backups: Mapping[str, datetime], now: datetime, keep: timedelta) -> list[str]:
     """Ids of backups past their term, oldest first. The newest stays, however old it is."""
-    by_age = sorted(manifests, key=lambda id: (manifests[id], id))
-    return [id for id in by_age[:-1] if now - manifests[id] > keep]
+    by_age = sorted(backups, key=lambda id: (backups[id], id))
+    return [id for id in by_age[:-1] if now - backups[id] > keep]
 
 
 def key_copies_over(items: Iterable[Item], now: datetime) -> list[str]:

@@ -12,8 +12,9 @@ import apsw
 import msgspec
 
 from mailward.adapters.storage.moving.tables import TABLES
-from mailward.adapters.storage.sqlite.connection import connect
+from mailward.adapters.storage.sqlite.connection import PAGE_SIZE
 from mailward.adapters.storage.sqlite.scope import ScopeGuard
+from mailward.base.errors import Unavailable
 from mailward.core.audit.model import INSTALLATION
 from mailward.core.backup.model import LogState
 from mailward.protocol.merkle.tree import CompactRange
@@ -33,8 +34,27 @@ class Named(NamedTuple):
 
 
 def open_copy(path: Path, key: bytes) -> apsw.Connection:
-    """A copy that nobody else has open, in the system's scope. Raises Unavailable when the key is not its own."""
-    db = connect(path, key)
+    """A copy that nobody else has open, or a new file for one, in the system's scope.
+
+    One file without a log beside it, and nothing is synced: what is to last is synced when it
+    is whole. Never for the store itself. Unavailable when the key is not its own.
+    """
+    db = apsw.Connection(str(path))
+    db.pragma("cipher", "sqlcipher")
+    db.pragma("legacy_page_size", PAGE_SIZE)
+    db.pragma("key", f"x'{key.hex()}'")
+    db.pragma("page_size", PAGE_SIZE)
+    db.pragma("synchronous", 0)
+    db.pragma("temp_store", 2)
+    # Data keys are taken out of copies: pages that held them are overwritten.
+    db.pragma("secure_delete", 1)
+    try:
+        db.pragma("journal_mode", "memory")
+        db.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except apsw.NotADBError as e:
+        raise Unavailable(
+            "wrong_key", "The store cannot be opened.", detail=f"{path}: not readable with this key"
+        ) from e
     ScopeGuard(db).enter(None, system=True)
     return db
 

@@ -55,8 +55,6 @@ def take(data: Path, scratch: Path, key: bytes, *, tell: Tell) -> Snapshot:
     _link(data / "segments", links)
     db = open_copy(copy, key)
     try:
-        # One file, without a log beside it; and no page that held a key stays behind.
-        db.pragma("journal_mode", "delete")
         keys = take_keys(db)
         return Snapshot(
             copy,
@@ -73,12 +71,11 @@ def take(data: Path, scratch: Path, key: bytes, *, tell: Tell) -> Snapshot:
 
 def _copy_database(path: Path, copy: Path, key: bytes, tell: Tell) -> None:
     source = connect(path, key)
-    target = connect(copy, key)
+    target = open_copy(copy, key)
     try:
         # One read transaction over all steps: whoever writes meanwhile does not make the copy begin again.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM counters").fetchall()
-        target.pragma("journal_mode", "delete")
         with target.backup("main", source, "main") as backup:
             while not backup.done:
                 backup.step(_PAGES)

@@ -9,7 +9,7 @@ import apsw
 from mailward.adapters.storage.sqlite.same_file import SameFile
 from mailward.base.errors import Unavailable
 
-_PAGE_SIZE = 2048
+PAGE_SIZE = 2048
 
 
 def connect(path: Path, key: bytes, *, cache_kib: int = 16384) -> apsw.Connection:
@@ -22,9 +22,9 @@ def connect(path: Path, key: bytes, *, cache_kib: int = 16384) -> apsw.Connectio
     db = apsw.Connection(str(path))
     db.pragma("cipher", "sqlcipher")
     # A commit encrypts every page it touched, most of them for one small row: smaller pages are a third cheaper.
-    db.pragma("legacy_page_size", _PAGE_SIZE)
+    db.pragma("legacy_page_size", PAGE_SIZE)
     db.pragma("key", f"x'{key.hex()}'")
-    db.pragma("page_size", _PAGE_SIZE)
+    db.pragma("page_size", PAGE_SIZE)
     try:
         mode = db.pragma("journal_mode", "wal")
     except apsw.NotADBError as e:

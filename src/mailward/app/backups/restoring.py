@@ -1,0 +1,150 @@
+"""Restore: a data folder made anew from a backup and the kept copy of the key file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mailward.adapters.host.clock import SystemClock, SystemEntropy
+from mailward.adapters.storage.backup.reading import KeyRow, open_copy, put_keys
+from mailward.adapters.vault.vault import Vault
+from mailward.adapters.vault.vault import put_keys as put_key_files
+from mailward.app.backups.bringing import Brought, bring_back
+from mailward.app.backups.making import quiet
+from mailward.app.backups.place import Files, backups_in, manifest_name
+from mailward.app.installation import COMMAND_LINE, Installation
+from mailward.app.roles import ORDER, Hold, StartError
+from mailward.app.settings import Settings
+from mailward.app.stores import prepare_store
+from mailward.base import ids
+from mailward.base.errors import NotFound
+from mailward.base.ids import WorkspaceId
+from mailward.core.backup.manifest import peek, read_manifest
+from mailward.core.backup.model import Manifest
+from mailward.core.backup.ports import Shelf, Tell
+from mailward.core.delivery.lease import clear_idle_slots
+from mailward.core.inbound.expire import erase_one
+from mailward.core.messages.erase import erase
+from mailward.policy.access import Actor
+from mailward.policy.boundaries import of_verb
+
+# What may lie in a folder that nothing was ever kept in.
+_HARMLESS = frozenset(("lost+found", "roles", "mailward.lock", "mailward.pid", ".restoring", "backup"))
+
+
+@dataclass
+class Restored:
+    """What was restored, and what of it is missing."""
+
+    manifest: Manifest
+    found: Brought
+    in_place: bool
+    erased_again: int = 0
+    seconds: float = 0.0
+
+
+async def restore(
+    settings: Settings, shelf: Shelf, key_file: Path, *, backup: str | None, damaged: bool, tell: Tell = quiet
+) -> Restored:
+    """Make the data folder of these settings from a backup: the newest one unless named.
+
+    StartError when the folder holds anything or a platform runs on it. A backup that is not
+    as it was made is put in place only when `damaged` allows it. What was erased at
+    somebody's request after the backup was made is erased again, as far as the newest copy of
+    the data keys knows; sessions end. Unavailable when the key file or the place cannot be
+    used, Corrupt when the key file is another installation's or the manifest was changed.
+    """
+    clock = SystemClock()
+    began, now = clock.monotonic(), clock.now()
+    data = settings.data
+    if data.exists() and (there := sorted(p.name for p in data.iterdir() if p.name not in _HARMLESS)):
+        raise StartError(f"{data} is not empty ({', '.join(there[:5])}): a restore overwrites nothing")
+    hold = Hold(data, ORDER, patience=0.0)
+    try:
+        making = data / ".restoring"
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(mode=0o700)
+        there = await backups_in(shelf)
+        if not there or (backup and backup not in there):
+            raise NotFound("no_such_backup", f"There is no such backup in {shelf.where}.")
+        id = backup or there[-1]
+        content = await shelf.read(manifest_name(id))
+        # The secrets prove themselves: the key file opens them or it does not. The signature's key is among them.
+        put_key_files(making / "keys", key_file, peek(content).secrets)
+        vault = Vault(making / "keys", SystemEntropy(), now=now)
+        manifest = read_manifest(content, vault.backup_signer(), id=id)
+        files = Files(shelf, vault, SystemEntropy(), making)
+        found = await bring_back(files, manifest, making / "data", vault, tell)
+        if not found.usable or (found.faults and not damaged):
+            return Restored(manifest, found, False, seconds=clock.monotonic() - began)
+        await asyncio.to_thread(_settle, making, vault.database_key(), found.data_keys)
+        _move(making, data)
+        hold.started()
+        erased = await _begin_again(settings, manifest, found.erased, now)
+        return Restored(manifest, found, True, erased, clock.monotonic() - began)
+    finally:
+        shutil.rmtree(data / ".restoring", ignore_errors=True)
+        hold.release()
+
+
+def _settle(making: Path, key: bytes, data_keys: list[KeyRow]) -> None:
+    """Data keys as the newest copy has them: what was destroyed since stays destroyed. Nobody is signed in."""
+    db = open_copy(making / "data" / "state.db", key)
+    put_keys(db, data_keys)
+    with db:
+        for table in ("t_sessions", "tickets", "setup_links"):
+            db.execute(f"DELETE FROM {table}")  # noqa: S608  # names of ours
+    db.close()
+    with (making / "data" / "state.db").open("rb") as f:
+        os.fsync(f.fileno())
+
+
+def _move(making: Path, data: Path) -> None:
+    """Into place, the database last: without it there is no installation."""
+    (making / "keys").rename(data / "keys")
+    (making / "data" / "segments").rename(data / "segments")
+    (making / "data" / "state.db").rename(data / "state.db")
+    fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+async def _begin_again(settings: Settings, manifest: Manifest, erased: list[tuple[bytes, str]], now: datetime) -> int:
+    """Migrate, give back leases, erase again what was erased since, and say in the log what happened."""
+    vault = Vault(settings.data / "keys", SystemEntropy(), now=now)
+    await asyncio.to_thread(prepare_store, settings, vault, SystemClock())
+    i = Installation(settings, worker=COMMAND_LINE + 998)
+    await i.open()
+    try:
+        us = int(now.timestamp() * 1_000_000)
+        await i.store.system_write(lambda tx: clear_idle_slots(tx, lambda slot: True, now=us))
+        again = 0
+        for workspace, message in erased:
+            again += await _erase_again(i, workspace, message, now)
+        actor = Actor(WorkspaceId(""), "cli", "cli", of_verb("backup restore"))
+        facts = {"made": manifest.at.isoformat(), "erased_again": str(again)}
+        await i.store.system_write(lambda tx: tx.audit.append(actor, "backup.restored", manifest.id, facts, now=now))
+        return again
+    finally:
+        await i.close()
+
+
+async def _erase_again(i: Installation, workspace: bytes, message: str, now: datetime) -> bool:
+    scope = WorkspaceId(ids.encode("ws", workspace))
+    actor = Actor(scope, "cli", "cli", of_verb("message erase"))
+    us = int(now.timestamp() * 1_000_000)
+    try:
+        if message.startswith("rcv_"):
+            await i.store.write(scope, lambda tx: erase_one(tx, actor, message, now=now))
+        else:
+            raw, key = ids.decode("msg", message), i.search_key(workspace)
+            await i.store.write(scope, lambda tx: erase(tx, actor, raw, key=key, now=us))
+    except NotFound:
+        return False
+    return True

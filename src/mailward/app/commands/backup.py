@@ -1,0 +1,203 @@
+"""`mailward backup`: copies of the embedded store elsewhere, looked at, tried, and restored from."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import msgspec
+from cyclopts import Parameter
+
+from mailward.app.commands.output import Config, Json, print_facts, print_json, print_table
+from mailward.app.commands.progress import bar
+from mailward.app.context import Context, run
+from mailward.app.settings import SettingsError, load
+from mailward.base.ids import WorkspaceId
+
+app = cyclopts.App(name="backup", help="Backups of the embedded store.")
+
+Id = Annotated[str | None, Parameter(help="The backup; the newest one by default.")]
+
+
+@app.command
+def create(*, config: Config = None, json: Json = False) -> int:
+    """Make a backup now, while the platform runs, and remove those past their term. The key file is in none of them."""
+
+    async def act(context: Context) -> int:
+        from mailward.app.backups.making import make, prune, require_place
+
+        i, now = context.installation, context.clock.now()
+        shelf, actor = require_place(i), replace(context.actor, workspace=WorkspaceId(""))
+        with bar() as shown:
+            made = await make(i, shelf, actor, now=now, tell=shown.table)
+            gone = await prune(i, shelf, actor, now=now)
+        facts = {
+            "backup": made.id,
+            "at": made.at.isoformat(),
+            "place": shelf.where,
+            "rows": made.rows,
+            "octets": made.size,
+            "written": made.written,
+            "seconds": round(made.seconds, 2),
+            "removed": gone,
+        }
+        if json:
+            print_json(facts)
+        else:
+            print_facts({**facts, "removed": len(gone)})
+            print("\nNo backup holds the key file: keep a copy of keys/master.key apart from them.")
+        return 0
+
+    return run(config, None, act)
+
+
+@app.command(name="list")
+def list_(*, config: Config = None, json: Json = False) -> int:
+    """The backups that lie in the place, newest first, and the last test of restoring. Exits 1 when one is damaged."""
+
+    async def act(context: Context) -> int:
+        from mailward.app.backups.making import require_place
+        from mailward.app.backups.place import Files
+
+        i = context.installation
+        shelf = require_place(i)
+        good, strange = await Files(shelf, i.vault, i.entropy, i.settings.data).manifests()
+        tests = await i.store.system_read(lambda tx: tx.backups.tests(1))
+        rows = [
+            (m.id, m.at.isoformat(timespec="seconds"), sum(m.rows.values()), sum(p.sealed for p in m.parts), m.version)
+            for m in reversed(good.values())
+        ]
+        if json:
+            names = ("backup", "at", "rows", "octets", "version")
+            print_json(
+                {
+                    "place": shelf.where,
+                    "backups": [dict(zip(names, row, strict=True)) for row in rows],
+                    "not_readable": strange,
+                    "last_test": tests[0] if tests else None,
+                }
+            )
+        else:
+            print_table(rows, ("backup", "at", "rows", "octets", "version"))
+            for id in strange:
+                print(f"NOT READABLE: {id}: its manifest was changed, or is another installation's")
+            if tests:
+                good_or = "good" if tests[0].good else f"FAILED: {tests[0].faults[0]}"
+                print(f"\nlast test of restoring: {tests[0].at.isoformat(timespec='seconds')}, {good_or}")
+        return 1 if strange else 0
+
+    return run(config, None, act)
+
+
+@app.command
+def verify(backup: Id = None, *, config: Config = None, json: Json = False) -> int:
+    """Open every part of a backup and compare it with the signed manifest, restoring nothing. Exits 1 on damage."""
+
+    async def act(context: Context) -> int:
+        from mailward.app.backups.making import require_place
+        from mailward.app.backups.trying import look_over
+
+        with bar() as shown:
+            id, faults = await look_over(context.installation, require_place(context.installation), backup, shown.table)
+        if json:
+            print_json({"backup": id, "good": not faults, "faults": faults})
+        else:
+            for fault in faults:
+                print(f"FAULT: {fault}")
+            print(f"{id}: {'as it was written' if not faults else 'DAMAGED'}")
+        return 1 if faults else 0
+
+    return run(config, None, act)
+
+
+@app.command(name="test")
+def try_(*, config: Config = None, json: Json = False) -> int:
+    """Restore the newest backup to a scratch place, compare everything, and keep the result. Exits 1 when it fails."""
+
+    async def act(context: Context) -> int:
+        from mailward.app.backups.making import require_place
+        from mailward.app.backups.trying import try_newest
+
+        i, actor = context.installation, replace(context.actor, workspace=WorkspaceId(""))
+        with bar() as shown:
+            trial, _ = await try_newest(i, require_place(i), actor, now=context.clock.now(), tell=shown.table)
+        if json:
+            print_json({"good": trial.good, **msgspec.to_builtins(trial)})
+            return 0 if trial.good else 1
+        print_facts(
+            {
+                "backup": trial.backup or "none",
+                "recovery time": f"{trial.seconds:.1f} s",
+                "recovery point": f"{timedelta(seconds=round(trial.point_seconds))} ago",
+                "rows": trial.rows,
+                "bodies": f"{trial.bodies}, {trial.opened} opened",
+            }
+        )
+        for fault in trial.faults:
+            print(f"FAULT: {fault}")
+        print("it can be restored" if trial.good else "it can NOT be restored as it was")
+        return 0 if trial.good else 1
+
+    return run(config, None, act)
+
+
+@app.command
+def restore(
+    backup: Id = None,
+    *,
+    key: Annotated[Path, Parameter(help="The kept copy of keys/master.key.")],
+    from_: Annotated[str | None, Parameter(name="--from", help="Where backups lie; backup.to by default.")] = None,
+    damaged: Annotated[bool, Parameter(negative="", help="Restore a damaged backup too: what of it opens.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> int:
+    """Make the data folder of the settings from a backup and the kept key file. It must be empty.
+
+    Everything is compared with the signed manifest before it is put in place. Exit codes: 0
+    restored as it was, 1 it is damaged (and was restored only with --damaged), 3 cannot start.
+    """
+    settings = load(config, os.environ)
+    if from_ is not None:
+        from mailward.app.backup_options import BackupError, check_backup
+
+        settings.backup.to = str(Path(from_).absolute()) if "://" not in from_ else from_
+        try:
+            check_backup(settings.backup, data=settings.data, embedded=settings.storage.kind == "embedded")
+        except BackupError as e:
+            raise SettingsError(str(e)) from e
+    from mailward.app.backup_options import shelf_of
+    from mailward.app.backups.restoring import restore as bring
+
+    shelf = shelf_of(settings.backup)
+    if shelf is None:
+        raise SettingsError("backup.to: say where backups lie, there or by --from")
+    with bar() as shown:
+        done = asyncio.run(bring(settings, shelf, key, backup=backup, damaged=damaged, tell=shown.table))
+    facts = {
+        "backup": done.manifest.id,
+        "made": done.manifest.at.isoformat(timespec="seconds"),
+        "restored": done.in_place,
+        "rows": done.found.rows,
+        "bodies": done.found.bodies,
+        "opened": done.found.opened,
+        "erased_again": done.erased_again,
+        "seconds": round(done.seconds, 2),
+        "faults": done.found.faults,
+    }
+    if json:
+        print_json(facts)
+    else:
+        print_facts({**facts, "faults": len(done.found.faults)})
+        for fault in done.found.faults:
+            print(f"FAULT: {fault}")
+        if done.in_place:
+            print(f"\nIt is in {settings.data}.")
+            print("Read docs/backups.md before you start it: what was true then is true again.")
+        else:
+            print("\nNothing was put in place. Another backup may be whole; --damaged takes what opens of this one.")
+    return 1 if done.found.faults else 0

@@ -1,0 +1,270 @@
+"""Backups of a store with rows in every table and real bodies: made, kept, removed, tried and restored."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from mailward.adapters.storage.backup.folder import FolderShelf
+from mailward.adapters.vault.vault import Vault
+from mailward.app.backup_options import Backup
+from mailward.app.backups.daily import attend
+from mailward.app.backups.making import backup_actor, make, prune
+from mailward.app.backups.place import KEYS, MANIFESTS, PARTS, Files, backups_in, working
+from mailward.app.backups.restoring import restore
+from mailward.app.backups.trying import look_over, try_newest
+from mailward.app.checks.backups import backups_are_whole_and_sealed, the_newest_backup_was_restored
+from mailward.app.context import Context
+from mailward.app.installation import Installation
+from mailward.app.roles import StartError
+from mailward.app.settings import Server, Settings
+from mailward.base.errors import Conflict, Corrupt, Unavailable
+from mailward.core.backup.model import KEY_COPIES_KEPT
+from mailward.core.evidence.model import Result
+from tests.app.moving_rig import Filled, fill
+
+NOW = datetime(2026, 5, 1, 3, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+class House:
+    """An installation that is filled, and a folder for its backups."""
+
+    def __init__(self, folder: Path, made: Path) -> None:
+        self.data, self.place, self.kept_key = folder / "data", folder / "place", folder / "master.key"
+        self.place.mkdir()
+        self.settings = Settings(server=Server(data=str(self.data)), backup=Backup(to=str(self.place)))
+        shutil.copytree(made, self.data)
+        self.filled = Filled(self.settings)
+        self.shelf = FolderShelf(self.place)
+        self.i = Installation(self.settings, worker=0)
+        self.kept_key.write_bytes((self.data / "keys" / "master.key").read_bytes())
+
+    async def day(self, n: float) -> list[str]:
+        """What upkeep does on that day."""
+        return await attend(self.i, self.shelf, now=NOW + n * DAY)
+
+    def at(self, n: float) -> Context:
+        """The installation as a check sees it on that day."""
+        clock = SimpleNamespace(now=lambda: NOW + n * DAY)
+        i = SimpleNamespace(vault=self.i.vault, entropy=self.i.entropy, clock=clock)
+        found = SimpleNamespace(
+            installation=i, settings=self.settings, store=self.i.store, clock=clock, entropy=self.i.entropy
+        )
+        return cast("Context", found)
+
+    def fresh(self, name: str = "fresh") -> Settings:
+        """Settings of a machine that has nothing yet."""
+        return Settings(server=Server(data=str(self.data.parent / name)), backup=self.settings.backup)
+
+    def names(self, folder: str) -> list[str]:
+        """What lies in the place."""
+        return sorted(p.name for p in (self.place / folder).iterdir())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that is filled once; alerts in it would not be readable."""
+    data = tmp_path_factory.mktemp("made") / "data"
+    filled = fill(Settings(server=Server(data=str(data))), rows=2)
+    db = filled.open()
+    with db:
+        db.execute("DELETE FROM t_alerts")
+    db.close()
+    return data
+
+
+@pytest.fixture
+async def house(tmp_path: Path, made: Path) -> AsyncIterator[House]:
+    house = House(tmp_path, made)
+    await house.i.open()
+    yield house
+    await house.i.close()
+
+
+@pytest.mark.claim("AVAIL-5")
+@pytest.mark.claim("AVAIL-6")
+async def test_a_hundred_days(house: House) -> None:
+    """One a day, none past ninety days, tried each week, segments written once, and none opens without its key."""
+    for n in range(101):
+        assert await house.day(n) == []
+        if n % 10 == 0:
+            assert await house.day(n + 0.5) == []
+    kept = await house.i.store.system_read(lambda tx: tx.backups.kept())
+    assert [b.at for b in kept] == [NOW + n * DAY for n in range(100, 9, -1)]
+    assert await backups_in(house.shelf) == sorted(b.id for b in kept)
+    tests = await house.i.store.system_read(lambda tx: tx.backups.tests(100))
+    assert [t.at for t in tests] == [NOW + n * DAY for n in range(98, -1, -7)]
+    assert all(t.good for t in tests)
+    assert tests[0].opened > 0
+    segments = [name for name in house.names(PARTS) if "database" not in name]
+    assert len(segments) == len(list((house.data / "segments").glob("*.seg")))
+    assert len(house.names(KEYS)) == KEY_COPIES_KEPT.days + 1
+    for check in (backups_are_whole_and_sealed, the_newest_backup_was_restored):
+        assert (await check(house.at(100))).result is Result.PASSED, (await check(house.at(100))).evidence
+    other = Vault(house.data.parent / "other", house.i.entropy, now=NOW)
+    files = Files(house.shelf, other, house.i.entropy, house.data.parent)
+    master = house.kept_key.read_bytes()
+    for path in house.place.rglob("*.*"):
+        octets = path.read_bytes()
+        assert b"SQLite format" not in octets
+        assert b"MWS1" not in octets
+        assert master[60:90] not in octets
+    for part in (await Files(house.shelf, house.i.vault, house.i.entropy, house.data).manifest(kept[0].id)).parts:
+        with pytest.raises(Corrupt):
+            await files.get(part, None)
+
+
+@pytest.mark.claim("AVAIL-6")
+async def test_a_corrupted_backup_is_found_and_replaced(house: House) -> None:
+    """The next test finds one flipped bit, alerts and turns the check red; the next visit makes a backup without it."""
+    await house.day(0)
+    segment = next(p for p in (house.place / PARTS).iterdir() if "database" not in p.name)
+    octets = bytearray(segment.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    segment.write_bytes(octets)
+    id, faults = await look_over(house.i, house.shelf, None)
+    assert len(faults) == 1
+    assert segment.name in faults[0]
+    assert any(segment.name in line for line in await house.day(7))
+    alerts = await house.i.store.system_read(lambda tx: tx.guard.alerts(before=None, limit=50))
+    assert [a.rule for a in alerts if a.at == NOW + 7 * DAY] == ["backup-unusable"]
+    assert (await the_newest_backup_was_restored(house.at(7))).result is Result.FAILED
+    assert await house.day(7.1) == []
+    assert (await the_newest_backup_was_restored(house.at(7.1))).result is Result.PASSED
+    assert (await look_over(house.i, house.shelf, None))[1] == []
+    assert (await look_over(house.i, house.shelf, id))[1] != []
+
+
+@pytest.mark.claim("AVAIL-5")
+async def test_a_crash_leaves_no_half_backup(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it ends, there is no backup of that name; what was written goes a day later; the next one is whole."""
+    stopped = 0
+    while True:
+        steps = iter(range(1000))
+
+        def dying(name: str, *rest: object, limit: int = stopped, steps: object = steps) -> None:
+            if next(steps) == limit:  # type: ignore[call-overload]
+                raise KeyboardInterrupt
+            return FolderShelf._create(house.shelf, name, *rest)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(house.shelf, "_create", dying)
+        try:
+            await make(house.i, house.shelf, backup_actor(), now=NOW)
+            break
+        except KeyboardInterrupt:
+            stopped += 1
+            assert await backups_in(house.shelf) == []
+        finally:
+            monkeypatch.undo()
+    assert stopped >= 4
+    (house.place / PARTS / ".half.mwb.unfinished").write_bytes(b"x")
+    assert await house.day(1.5) == []
+    assert len(await backups_in(house.shelf)) == 2
+    assert len(house.names(PARTS)) == len(list((house.data / "segments").glob("*.seg"))) + 2
+    assert (await look_over(house.i, house.shelf, None))[1] == []
+
+
+@pytest.mark.claim("AVAIL-6")
+async def test_a_fresh_machine_with_the_kept_key(house: House) -> None:
+    """Everything comes back on an empty folder; another key opens nothing, and nothing is ever written over."""
+    await house.day(0)
+    other = house.data.parent / "other"
+    Vault(other, house.i.entropy, now=NOW).database_key()
+    with pytest.raises((Corrupt, Unavailable)):
+        await restore(house.fresh(), house.shelf, other / "master.key", backup=None, damaged=False)
+    done = await restore(house.fresh(), house.shelf, house.kept_key, backup=None, damaged=False)
+    assert (done.in_place, done.found.faults) == (True, [])
+    assert done.found.opened > 0
+    assert done.found.opened + done.found.over == done.found.bodies
+    again = Installation(house.fresh(), worker=0)
+    await again.open()
+    assert await again.store.system_read(lambda tx: tx.counters.all())
+    await again.close()
+    assert not (again.settings.data / ".restoring").exists()
+    with pytest.raises(StartError, match="overwrites nothing"):
+        await restore(house.fresh(), house.shelf, house.kept_key, backup=None, damaged=False)
+    assert (house.data.parent / "fresh" / "keys" / "master.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.claim("PRIVACY-1")
+async def test_a_destroyed_data_key_is_gone_from_old_backups(house: House) -> None:
+    """An old backup opens nothing of a key that was destroyed since: the newest copy of the keys decides."""
+    await house.day(0)
+    first = (await backups_in(house.shelf))[0]
+    db = house.filled.open()
+    with db:
+        db.execute("UPDATE t_data_keys SET wrapped = NULL, destroyed = 1")
+    db.close()
+    await house.day(1)
+    done = await restore(house.fresh(), house.shelf, house.kept_key, backup=first, damaged=False)
+    assert (done.found.opened, done.found.over) == (0, done.found.bodies)
+    assert done.found.bodies > 0
+    for name in house.names(KEYS)[:-1]:
+        os.unlink(house.place / KEYS / name)
+    files = Files(house.shelf, house.i.vault, house.i.entropy, house.data)
+    assert all(row[3] is None for row in (await files.newest_keys()).rows)
+
+
+async def test_a_damaged_backup_is_restored_only_when_asked(house: House) -> None:
+    """Without a segment nothing is put in place; with --damaged the rest is."""
+    await house.day(0)
+    next(p for p in (house.place / PARTS).iterdir() if "database" not in p.name).unlink()
+    refused = await restore(house.fresh(), house.shelf, house.kept_key, backup=None, damaged=False)
+    assert (refused.in_place, len(refused.found.bad)) == (False, 1)
+    assert not (house.fresh().data / "state.db").exists()
+    taken = await restore(house.fresh(), house.shelf, house.kept_key, backup=None, damaged=True)
+    assert taken.in_place
+    assert (house.fresh().data / "state.db").exists()
+
+
+@pytest.mark.claim("AVAIL-5")
+async def test_what_turns_the_checks_red(house: House) -> None:
+    """None made, a missed day, one past its term, a part that is gone, a strange manifest, a place that is away."""
+    look, tried = backups_are_whole_and_sealed, the_newest_backup_was_restored
+    to, house.settings.backup.to = house.settings.backup.to, ""
+    for check in (look, tried):
+        assert (await check(house.at(0))).result is Result.NOT_CONFIGURED
+    house.settings.backup.to = to
+    assert "no backup" in (await look(house.at(0))).evidence
+    assert (await tried(house.at(0))).result is Result.NOT_CONFIGURED
+    await make(house.i, house.shelf, backup_actor(), now=NOW)
+    assert (await look(house.at(1))).result is Result.PASSED
+    assert (await tried(house.at(1))).result is Result.NOT_CONFIGURED
+    assert "was ever restored" in (await tried(house.at(1.2))).evidence
+    assert "one was missed" in (await look(house.at(1.2))).evidence
+    await try_newest(house.i, house.shelf, backup_actor(), now=NOW)
+    assert (await tried(house.at(8))).result is Result.PASSED
+    assert "is due every 7" in (await tried(house.at(8.2))).evidence
+    await make(house.i, house.shelf, backup_actor(), now=NOW + 95 * DAY)
+    assert "past their term" in (await look(house.at(95))).evidence
+    await prune(house.i, house.shelf, backup_actor(), now=NOW + 95 * DAY)
+    assert (await look(house.at(95))).result is Result.PASSED
+    gone = next(p for p in (house.place / PARTS).iterdir() if "database" in p.name)
+    gone.rename(house.place / "elsewhere")
+    assert "missing or cut off" in (await look(house.at(95))).evidence
+    (house.place / "elsewhere").rename(gone)
+    manifest = next((house.place / MANIFESTS).iterdir())
+    manifest.write_bytes(manifest.read_bytes().replace(b'"schema":', b'"schema":1'))
+    assert "were changed" in (await look(house.at(95))).evidence
+    house.place.rename(house.place.with_name("away"))
+    assert "cannot be read" in (await look(house.at(95))).evidence
+    assert await house.day(96) != []
+    alerts = await house.i.store.system_read(lambda tx: tx.guard.alerts(before=None, limit=50))
+    assert "backup-missing" in [a.rule for a in alerts if a.at == NOW + 96 * DAY]
+
+
+async def test_one_at_a_time(house: House) -> None:
+    """While one works, another is told so and touches nothing."""
+    with working(house.data) as scratch:
+        (scratch / "mine").write_bytes(b"x")
+        with pytest.raises(Conflict):
+            await make(house.i, house.shelf, backup_actor(), now=NOW)
+        assert (scratch / "mine").exists()
