@@ -17,6 +17,7 @@ import structlog
 
 from mailward.adapters.host.bell import Bell
 from mailward.adapters.host.buckets import MachineBuckets
+from mailward.adapters.host.in_hand import HANDING, SENDING, InHand
 from mailward.adapters.host.seats import MachineSeats
 from mailward.adapters.net.courier import PoolOptions, SmtpCourier
 from mailward.adapters.net.egress import GuardedHttp
@@ -49,6 +50,7 @@ from mailward.app.plan import Plan
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.messages import Messages
 from mailward.app.platform.templates import Templates
+from mailward.app.poison import bury
 from mailward.app.quotas import Quotas
 from mailward.app.renewal import Shared
 from mailward.app.routing import Routes
@@ -65,6 +67,7 @@ from mailward.core.delivery.attempt import Attempter, Verdict
 from mailward.core.delivery.judge import judge
 from mailward.core.delivery.model import Settled, Work
 from mailward.core.delivery.settle import Settling
+from mailward.core.guard.model import Digests
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.inbound.model import SealedSecret
 from mailward.core.inbound.model import Work as Handed
@@ -156,9 +159,12 @@ class Worker:
         await i.join_committer(self.settling)
         if (nodes := i.store.nodes()) is not None:
             await nodes.claim(identity(settings, i.entropy))
+        self.hand = InHand(settings.data / "in-hand" / str(self.plan.slot))
+        await bury(i.store, self.hand, Digests(i.vault.derive("guard")), now=i.clock.now(), entropy=i.entropy)
         self.generation, returned = await i.store.system_write(lambda tx: tx.deliveries.take_slot(self.plan.slot, now))
         if returned:
             log.info("leases_returned", copies=returned)
+        self.hand.begin(self.generation)
         self.heart = Heart(
             nodes,
             slot=self.plan.slot,
@@ -256,6 +262,8 @@ class Worker:
             listed=self._listed,
             lessee=self.generation,
             now_us=i.now_us,
+            hold=partial(self.hand.holding, SENDING),
+            failed=self._sender_failed,
         )
 
         def settle(workspace: bytes, settled: list[Settled]) -> asyncio.Future[Any]:
@@ -291,6 +299,7 @@ class Worker:
             files=self.files,
             clock=i.clock,
             entropy=i.entropy,
+            hold=partial(self.hand.holding, HANDING),
         )
         self.inbound = InboundWorker(
             i.store,

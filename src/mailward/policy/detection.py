@@ -35,6 +35,7 @@ class Kind(StrEnum):
     USED = "used"  # a credential was used from networks
     SENT = "sent"  # a credential wrote to recipients
     READ = "read"  # an actor read content, or exported
+    KILLED = "killed"  # a message that workers died of; judged at once, by `core/guard/deaths`
 
 
 HABITS = frozenset((Kind.USED, Kind.SENT, Kind.READ))

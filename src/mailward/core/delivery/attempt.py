@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple, Protocol, assert_never
 
 from mailward.base.errors import MailwardError
@@ -95,6 +97,12 @@ ReturnPath = Callable[[bytes, MessageFacts, bytes, int], str]
 Judge = Callable[[Outcome, str, int, int, int], Verdict]
 Load = Callable[[Work], Awaitable[bytes]]
 Listed = Callable[[Work], Awaitable[dict[int, str]]]
+Hold = Callable[[bytes, bytes], AbstractContextManager[None]]
+"""(workspace, message) -> a block in which that message's content is worked on without a pause."""
+
+
+def _unnoted(workspace: bytes, message: bytes) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class Attempter:
@@ -112,7 +120,12 @@ class Attempter:
         listed: Listed,
         lessee: int,
         now_us: Callable[[], int],
+        hold: Hold = _unnoted,
+        failed: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
+        """`hold` notes what is worked on, for whoever comes after a crash; `failed` hears of faults of ours."""
+        self._hold = hold
+        self._failed = failed
         self._router = router
         self._courier = courier
         self._signing = signing
@@ -138,15 +151,20 @@ class Attempter:
                     return stopped
             content = work.content if work.content is not None else await self._load(work)
             now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
-            header, signed = self._signing.sign(work.workspace, work.facts.domain, content, now)
-        except MailwardError as e:
-            failure = TempFail("internal", f"the message could not be prepared ({e.code})")
+            with self._hold(work.workspace, work.id):
+                header, signed = self._signing.sign(work.workspace, work.facts.domain, content, now)
+        except Exception as e:  # whatever it is, it counts as an attempt: what cannot be prepared expires one day
+            code = e.code if isinstance(e, MailwardError) else "internal error"
+            if not isinstance(e, MailwardError):
+                self._failed(e)
+            failure = TempFail("internal", f"the message could not be prepared ({code})")
             return stopped + [self._settled(work, copy, failure, _nowhere("", ()), "", ()) for copy in work.copies]
         chunks = (header, content) if header else (content,)
         seven_bit: SevenBit | None = None
         if work.facts.eight_bit:
             workspace, signer = work.workspace, work.facts.domain
-            seven_bit = SevenBit(content, lambda form: self._signing.sign(workspace, signer, form, now))
+            hold = partial(self._hold, workspace, work.id)
+            seven_bit = SevenBit(content, lambda form: self._signing.sign(workspace, signer, form, now), hold)
         groups: dict[str, list[Copy]] = {}
         for copy in work.copies:
             groups.setdefault(copy.recipient.rpartition("@")[2].lower(), []).append(copy)

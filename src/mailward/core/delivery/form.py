@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, TypeAlias
 
 from mailward.base.errors import Invalid, MailwardError
@@ -29,14 +30,18 @@ class SevenBit:
     where it cannot be signed now. It raises nothing.
     """
 
-    def __init__(self, content: bytes, sign: Sign) -> None:
+    def __init__(
+        self, content: bytes, sign: Sign, hold: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        self._hold = hold
         self._content = content
         self._sign = sign
         self._made: Form | PermFail | TempFail | None = None
 
     def __call__(self) -> Form | PermFail | TempFail:
         if self._made is None:
-            self._made = self._make()
+            with self._hold():
+                self._made = self._make()
         return self._made
 
     def _make(self) -> Form | PermFail | TempFail:

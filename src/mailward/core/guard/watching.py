@@ -30,7 +30,7 @@ async def raise_alerts(tx: GuardTx, *, now: datetime, entropy: Entropy) -> list[
     """
     raised = []
     for finding in await _findings(tx, slot_of(now.timestamp())):
-        if (alert := await _raise(tx, finding, now=now, entropy=entropy)) is not None:
+        if (alert := await raise_one(tx, finding, now=now, entropy=entropy)) is not None:
             raised.append(alert)
     return raised
 
@@ -46,12 +46,13 @@ async def raise_on_returns(
     raised = []
     for found in reputation.judge(hours, int(now.timestamp()) // 3600):
         finding = Finding(found.rule, found.severity, raw, workspace, raw, found.sentence)
-        if (alert := await _raise(tx, finding, now=now, entropy=entropy)) is not None:
+        if (alert := await raise_one(tx, finding, now=now, entropy=entropy)) is not None:
             raised.append(alert)
     return raised
 
 
-async def _raise(tx: GuardTx, finding: Finding, *, now: datetime, entropy: Entropy) -> Alert | None:
+async def raise_one(tx: GuardTx, finding: Finding, *, now: datetime, entropy: Entropy) -> Alert | None:
+    """Record and audit what a rule found; None when it was told within six hours. System scope."""
     if await tx.guard.alerted(finding.rule, finding.subject, now - timedelta(seconds=QUIET_SECONDS)):
         return None
     workspace = WorkspaceId(ids.encode("ws", finding.workspace)) if finding.workspace else None

@@ -109,7 +109,7 @@ class CopyState(IntEnum):
 
 S = CopyState
 TRANSITIONS: dict[CopyState, frozenset[CopyState]] = {
-    S.RECEIVED: frozenset({S.HANDED_OVER, S.FAILED, S.EXPIRED}),
+    S.RECEIVED: frozenset({S.HANDED_OVER, S.FAILED, S.EXPIRED, S.QUARANTINED}),  # the last: workers died of it
     S.HANDED_OVER: frozenset({S.RECEIVED}),  # replay
     S.FAILED: frozenset({S.RECEIVED}),
     S.QUARANTINED: frozenset({S.RECEIVED, S.REFUSED, S.EXPIRED}),  # released, discarded, or its term was over

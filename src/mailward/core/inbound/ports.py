@@ -89,6 +89,9 @@ class InboundRepo(Protocol):
     async def move(self, received: bytes, state: CopyState, to: CopyState, *, due: int | None) -> int:
         """Move a message's copies that stand in `state`; how many."""
 
+    async def set_reason(self, received: bytes, reason: str) -> None:
+        """Why a message waits for a person."""
+
     async def end_copies(self, route: bytes) -> int:
         """What waits for a route ends as EXPIRED; how many."""
 

@@ -135,6 +135,12 @@ class PgInboundMessages(PgInboundRows):
             int(state),
         )
 
+    async def set_reason(self, received: bytes, reason: str) -> None:
+        """Why a message waits for a person."""
+        own = self._tx.own
+        sealed = self._reason.seal(own, received, reason.encode())
+        await self._tx.run("UPDATE received SET reason = $3 WHERE workspace = $1 AND id = $2", own, received, sealed)
+
     async def end_copies(self, route: bytes) -> int:
         """What waits for a route ends; how many."""
         sql = "UPDATE received_copies SET state = 5, due = NULL WHERE workspace = $1 AND route = $2 AND state = 0"

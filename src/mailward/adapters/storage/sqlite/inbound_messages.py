@@ -109,6 +109,10 @@ class SqliteInboundMessages:
             (int(to), due, received, int(state)),
         )
 
+    async def set_reason(self, received: bytes, reason: str) -> None:
+        """Why a message waits for a person."""
+        self._tx.run("UPDATE t_received SET reason = ? WHERE workspace = scope() AND id = ?", (reason, received))
+
     async def end_copies(self, route: bytes) -> int:
         """What waits for a route ends; how many."""
         return self._tx.run(

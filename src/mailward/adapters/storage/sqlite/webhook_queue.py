@@ -107,7 +107,8 @@ class SqliteWebhookQueue:
                 due, state = until, _PENDING
                 taken.append(Work(workspace, webhook, event, type, attempts + 1, url, body[0], secrets, slow))
             self._tx.run(
-                "UPDATE t_webhook_jobs SET due = ?, state = ?, lessee = ? WHERE workspace = ? AND webhook = ? AND event = ?",
+                "UPDATE t_webhook_jobs SET due = ?, state = ?, lessee = ? "
+                "WHERE workspace = ? AND webhook = ? AND event = ?",
                 (due, state, lessee if body is not None else 0, workspace, webhook, event),
             )
         return taken
