@@ -105,8 +105,13 @@ async def choose(store: Store, wanted: str | None) -> WorkspaceId:
     raise NotFound("not_found", "There is no workspace with that id.")
 
 
-def run(config: str | None, workspace: str | None, act: Callable[[Context], Awaitable[int]]) -> int:
-    """Open the installation, do one thing in a workspace, close it; the exit code."""
+def run(
+    config: str | None, workspace: str | None, act: Callable[[Context], Awaitable[int]], *, unjudged: bool = False
+) -> int:
+    """Open the installation, do one thing in a workspace, close it; the exit code.
+
+    `unjudged`: open it even where a start would be refused, for what reports on that.
+    """
     settings = load(config, os.environ)
     if not is_prepared(settings):
         raise Unavailable(
@@ -114,7 +119,7 @@ def run(config: str | None, workspace: str | None, act: Callable[[Context], Awai
         )
 
     async def main() -> int:
-        installation = Installation(settings, worker=COMMAND_LINE + os.getpid() % 900)
+        installation = Installation(settings, worker=COMMAND_LINE + os.getpid() % 900, unjudged=unjudged)
         await installation.open()
         try:
             chosen = await choose(installation.store, workspace)

@@ -23,12 +23,15 @@ COMMAND_LINE = 9000
 class Installation:
     """Open with `open()`; `close()` when done. The store's threads belong to the running loop."""
 
-    def __init__(self, settings: Settings, *, worker: int) -> None:
+    def __init__(self, settings: Settings, *, worker: int, unjudged: bool = False) -> None:
+        """`unjudged` is for `mailward verify`: a database that is not fit to be used is opened, and reported."""
         self.settings = settings
         self.clock = SystemClock()
         self.entropy = SystemEntropy()
         self.vault = Vault(settings.data / "keys", self.entropy, now=self.clock.now())
-        self.store: Store = make_store(settings, self.vault, worker=worker, clock=self.clock, entropy=self.entropy)
+        self.store: Store = make_store(
+            settings, self.vault, worker=worker, clock=self.clock, entropy=self.entropy, unjudged=unjudged
+        )
         self.data_keys = DataKeys(self.store, self.vault.service, self.entropy, unwrapping(self.store, self.clock.now))
 
     async def open(self) -> None:

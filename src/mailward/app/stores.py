@@ -27,8 +27,10 @@ _CONNECT_SECONDS = 10.0
 _UPLOADS = 256
 
 
-def make_store(settings: Settings, vault: Vault, *, worker: int, clock: Clock, entropy: Entropy) -> Store:
-    """The store of one process, not open yet."""
+def make_store(
+    settings: Settings, vault: Vault, *, worker: int, clock: Clock, entropy: Entropy, unjudged: bool = False
+) -> Store:
+    """The store of one process, not open yet. `unjudged`: as it is, fit or not, for whoever reports on that."""
     if settings.storage.kind == "embedded":
         return SqliteStore(settings.data, vault.database_key(), worker=worker, entropy=entropy)
     cipher = FieldCipher(vault.derive, entropy)
@@ -41,7 +43,7 @@ def make_store(settings: Settings, vault: Vault, *, worker: int, clock: Clock, e
 
     storage = settings.storage
     return PostgresStore(
-        access_of(settings),
+        access_of(settings, unjudged=unjudged),
         lambda connection: PgTx(connection, cipher),
         open_bodies,
         clock=clock,
@@ -57,11 +59,15 @@ def make_store(settings: Settings, vault: Vault, *, worker: int, clock: Clock, e
     )
 
 
-def access_of(settings: Settings, *, owner: bool = False) -> Access:
+def access_of(settings: Settings, *, owner: bool = False, unjudged: bool = False) -> Access:
     """How the database is reached, as the platform's role or as the owner. SettingsError when it may not be used."""
     s = settings.storage
     access = Access(
-        s.owner_url if owner else s.url, ca=s.ca, plaintext=tuple(s.plaintext), pooler=s.pooler and not owner
+        s.owner_url if owner else s.url,
+        ca=s.ca,
+        plaintext=tuple(s.plaintext),
+        pooler=s.pooler and not owner,
+        unjudged=unjudged,
     )
     try:
         access.tls()

@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Container, Sequence
 from datetime import datetime
 
 import msgspec
 
+from mailward.adapters.vault.files import UNGUARDED
 from mailward.app.context import Context, begin_verb, choose, cli_actor
 from mailward.app.installation import COMMAND_LINE, Installation
-from mailward.app.settings import Settings
+from mailward.app.settings import Settings, SettingsError
+from mailward.app.stores import access_of
 from mailward.base.errors import NotFound
 from mailward.core.evidence.catalogue import CATALOGUE
 from mailward.core.evidence.keep import SCHEDULE, keep
-from mailward.core.evidence.model import Change, Line
-from mailward.core.evidence.verify import verify
+from mailward.core.evidence.model import Change, Control, Line, failed, not_configured
+from mailward.core.evidence.verify import state_of, verify
 
 
 async def store_lines(context: Context, lines: list[Line], cause: str, *, whole: bool, now: datetime) -> list[Change]:
@@ -33,7 +36,8 @@ async def run_all(settings: Settings) -> int:
     """Every check, its results stored. 0 also where nobody has a workspace yet: there is nothing to ask with."""
     from mailward.app.checks import CHECKS
 
-    installation = Installation(settings, worker=COMMAND_LINE + os.getpid() % 900)
+    UNGUARDED.set(True)
+    installation = Installation(settings, worker=COMMAND_LINE + os.getpid() % 900, unjudged=True)
     await installation.open()
     try:
         try:
@@ -47,6 +51,29 @@ async def run_all(settings: Settings) -> int:
         return 0
     finally:
         await installation.close()
+
+
+def barred(settings: Settings, controls: Sequence[Control], checks: Container[str], now: datetime) -> list[Line]:
+    """The lines where not even a look is possible: the database is elsewhere, and not reached by verified TLS.
+
+    Empty where it can be looked at. TRANSIT-6 fails; whatever else has a check was not asked,
+    since asking would send what is stored over that very way.
+    """
+    if settings.storage.kind != "postgres":
+        return []
+    try:
+        access_of(settings, unjudged=True)
+    except SettingsError as e:
+        why = failed(f"a start would be refused: {e}")
+    else:
+        return []
+    unasked = not_configured("not asked: the database is not reached in a way that may be used (TRANSIT-6)")
+    findings = {c.id: why if c.id == "TRANSIT-6" else unasked for c in controls if c.id in checks}
+    return [
+        Line(c.id, state_of(c, [f] if f else []), c.claim, (f.evidence,) if f else (), c.missing, c.duty, now)
+        for c in controls
+        for f in [findings.get(c.id)]
+    ]
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ class ListenerTls:
     oldest: str
     """"TLSv1.2" or "TLSv1.3": the oldest version that is spoken."""
     suites: tuple[str, ...]
-    """For TLS 1.2, the best first, and ours is the order that counts. TLS 1.3 has no weak suites to leave out."""
+    """For TLS 1.2, the best first, and ours is the order that counts. The three of TLS 1.3 that OpenSSL offers by
+    itself are strong; a configuration of the system's (OPENSSL_CONF) may add weaker ones: `mailward verify` looks."""
 
 
 # Mozilla's intermediate profile without finite-field groups (DHE): forward secrecy and authenticated encryption only.

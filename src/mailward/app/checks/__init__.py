@@ -3,7 +3,6 @@
 from mailward.app.checks import (
     access,
     availability,
-    backups,
     bounces,
     content,
     delivery,
@@ -27,9 +26,11 @@ from mailward.app.checks import (
     privacy,
     public,
     receiving,
+    shown,
     storage,
     supply,
     transport,
+    walls,
 )
 from mailward.app.checks.registry import CHECKS, check
 
@@ -37,7 +38,6 @@ __all__ = [
     "CHECKS",
     "access",
     "availability",
-    "backups",
     "bounces",
     "check",
     "content",
@@ -62,7 +62,9 @@ __all__ = [
     "privacy",
     "public",
     "receiving",
+    "shown",
     "storage",
     "supply",
     "transport",
+    "walls",
 ]

@@ -16,7 +16,8 @@ from mailward.app.checks.registry import check
 from mailward.app.context import Context
 from mailward.app.handing import Handing
 from mailward.app.inbound.desk import answered
-from mailward.base.errors import MailwardError, Unavailable
+from mailward.base import ids
+from mailward.base.errors import Corrupt, MailwardError, Unavailable
 from mailward.core.evidence.model import Finding, failed, passed
 from mailward.core.inbound.model import (
     Attachments,
@@ -38,6 +39,8 @@ _RAW = (
 )
 # The keys of CloudMailin's documented JSON, normalized.
 _DOCUMENTED = ("headers", "envelope", "plain", "html", "reply_plain", "attachments")
+# Octets; Standard Webhooks asks for 24 to 64.
+_LEAST_SECRET = 24
 _ANSWERS = {200: "250", 204: "250", 403: "554", 422: "554", 500: "450", 503: "450", 302: "450", 0: "450"}
 
 
@@ -111,6 +114,28 @@ async def a_message_becomes_a_signed_request(context: Context) -> Finding:
         f"{forms} requests in {len(RouteFormat)} forms carry signatures that verify; "
         "in session 2xx is 250, 4xx is 554, all else 450"
     )
+
+
+@check("EMAIL-9")
+async def every_endpoint_has_its_secret(context: Context) -> Finding:
+    """Each endpoint and route that is on has a secret in force that opens, so that nothing would leave unsigned."""
+    now = context.installation.now_us()
+    held: dict[tuple[bytes, bytes], bool] = {}
+    for workspace, place, sealed in await context.store.system_read(lambda tx: tx.evidence.signing_secrets(now)):
+        held[workspace, place] = held.get((workspace, place), False) or _opens(context, workspace, sealed)
+    without = sum(not signed for signed in held.values())
+    if without:
+        return failed(f"{without} of {len(held)} endpoints and routes have no secret to sign with")
+    return passed(f"{len(held)} endpoints and routes are on, each with a secret to sign with")
+
+
+def _opens(context: Context, workspace: bytes, sealed: bytes | None) -> bool:
+    if sealed is None:
+        return False
+    try:
+        return len(context.installation.unseal_webhook(ids.encode("ws", workspace), sealed)) >= _LEAST_SECRET
+    except Corrupt:
+        return False
 
 
 def _route(form: RouteFormat, signature: Signature) -> InboundRoute:

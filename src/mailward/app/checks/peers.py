@@ -12,11 +12,14 @@ from mailward.app.checks.registry import check
 from mailward.app.checks.storage import spellings
 from mailward.app.context import Context
 from mailward.app.objects import place_of
+from mailward.app.settings import SettingsError
+from mailward.app.stores import access_of
 from mailward.base.errors import Unavailable
 from mailward.core.evidence.model import Finding, failed, passed
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.objects.bucket import Bucket, Entry
+    from mailward.adapters.storage.postgres.scope import SealedSql
     from mailward.adapters.storage.postgres.sql import Sql
     from mailward.app.store import Tx
 
@@ -25,6 +28,14 @@ _OCTETS = 64 << 20
 _LISTED = 20_000
 _SECONDS = 30.0
 _TELLING = 8
+# Whoever is another role than the session's at the moment is shown nothing of how it is connected.
+_LOGIN = "SET LOCAL ROLE NONE"
+_BY_TLS = "SELECT FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid() AND ssl"
+_IN_CLEAR = (
+    "SELECT FROM pg_catalog.pg_stat_activity AS a JOIN pg_catalog.pg_stat_ssl AS s ON s.pid = a.pid "
+    "WHERE a.usename = session_user AND NOT s.ssl AND NOT a.client_addr << inet '127.0.0.0/8' "
+    "AND a.client_addr <> inet '::1'"
+)
 # What a message or an act leaves in rows, and what sorts the newest last.
 _TABLES = (
     ("messages", "id"),
@@ -55,8 +66,8 @@ async def parts_are_verified(context: Context) -> Finding:
         pass
     said = []
     if context.settings.storage.kind == "postgres":
-        cipher = await context.store.system_read(_cipher)
-        said.append(f"database: {cipher or 'this machine, without TLS'}")
+        by_tls = await context.store.system_read(lambda tx: cast("SealedSql", tx).found_in(_LOGIN, _BY_TLS))
+        said.append("database: " + ("verified TLS" if by_tls else "this machine, without TLS"))
     place = place_of(context.settings.objects)
     if place is not None:
         said.append("object store: " + ("this machine, without TLS" if place.unencrypted else "HTTPS, verified"))
@@ -64,12 +75,21 @@ async def parts_are_verified(context: Context) -> Finding:
     return passed(f"unverified ways to a database and an object store are refused; {ways}")
 
 
-async def _cipher(tx: Tx) -> str:
-    """TLS version and cipher of the connection that runs this; empty without TLS."""
-    row = await cast("Sql", tx).row(
-        "SELECT version || ' ' || cipher FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid() AND ssl"
-    )
-    return str(row[0]) if row else ""
+@check("TRANSIT-6")
+async def the_database_is_reached_as_a_start_would(context: Context) -> Finding:
+    """The settings as they are now, judged as a start judges them; and no session of ours without TLS from elsewhere.
+
+    The server knows where a session comes from, also when a forwarder on this machine stands in between.
+    """
+    if context.settings.storage.kind != "postgres":
+        return passed("the embedded store is reached over no network")
+    try:
+        access_of(context.settings)
+    except SettingsError as e:
+        return failed(f"a start would be refused: {e}")
+    if await context.store.system_read(lambda tx: cast("SealedSql", tx).found_in(_LOGIN, _IN_CLEAR)):
+        return failed("the server sees sessions of the platform from another machine, without TLS")
+    return passed("a start would accept the way to the database; no session comes from another machine without TLS")
 
 
 @check("REST-1")

@@ -94,10 +94,13 @@ async def nothing_readable(context: Context) -> Finding:
 
 @check("REST-2")
 async def key_file(context: Context) -> Finding:
-    """The local key file is private to its owner; it is no key service, and this says so."""
-    path = context.settings.data / "keys" / "master.key"
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        return failed(f"the key file can be read by others (mode {mode:04o})")
+    """The key file and the secrets it wraps are private to their owner; it is no key service, and this says so."""
+    folder = context.settings.data / "keys"
     count = await context.store.system_read(lambda tx: tx.evidence.data_keys_in_force())
-    return not_configured(f"no key service: a local key file, mode {mode:04o}, wraps {count} data keys")
+    for path in (folder / "master.key", *sorted(folder.glob("*.wrapped"))):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            return failed(f"keys/{path.name} can be read by others (mode {mode:04o})")
+    if (mode := stat.S_IMODE(folder.stat().st_mode)) & 0o022:
+        return failed(f"the folder of keys can be written by others (mode {mode:04o})")
+    return not_configured(f"no key service: a local key file, for its owner alone, wraps {count} data keys")

@@ -48,6 +48,12 @@ class EvidenceRepo(Protocol):
     async def signing_keys(self) -> Mapping[tuple[bytes, str], list[bytes]]:
         """(workspace, domain name) -> its public keys: RSA as DER, Ed25519 as 32 octets."""
 
+    async def signing_secrets(self, now: int) -> Sequence[tuple[bytes, bytes, bytes | None]]:
+        """(workspace, endpoint or route, sealed secret in force) of each that is on; None for one that has none.
+
+        `now` in microseconds UTC.
+        """
+
     async def verified_domains(self) -> list[tuple[int | None, int]]:
         """(last checked, failures since) of every verified domain."""
 

@@ -21,7 +21,7 @@ from mailward.adapters.storage.postgres.moves import require_settled
 from mailward.adapters.storage.postgres.nodes import PgNodes
 from mailward.adapters.storage.postgres.notices import Notices
 from mailward.adapters.storage.postgres.reading import Readers
-from mailward.adapters.storage.postgres.server import require_server
+from mailward.adapters.storage.postgres.server import facts_of, require_server
 from mailward.adapters.storage.postgres.sql import SYSTEM_ROLE, Sql
 from mailward.adapters.storage.postgres.transaction import Committer, MakeTx, begin_sql
 from mailward.adapters.storage.postgres.waiting import SINGLE, Job, Waiting
@@ -96,7 +96,7 @@ class PostgresStore:
         self._loop = asyncio.get_running_loop()
         db = await self._connector.connect()
         try:
-            facts = await require_server(db)
+            facts = await (facts_of if self._access.unjudged else require_server)(db)
             self._durable = facts.commits_durably
             await db.execute(begin_sql() + f"SET LOCAL ROLE {SYSTEM_ROLE}")
             await require_schema(db)

@@ -113,6 +113,19 @@ class SqliteEvidence:
             out.setdefault((workspace, name), []).extend(keys)
         return out
 
+    async def signing_secrets(self, now: int) -> list[tuple[bytes, bytes, bytes | None]]:
+        """Of endpoints and of routes."""
+        rows = self._tx.rows(
+            "SELECT w.workspace, w.id, s.sealed FROM t_webhooks AS w LEFT JOIN t_webhook_secrets AS s "
+            "ON s.workspace = w.workspace AND s.webhook = w.id AND (s.expires IS NULL OR s.expires > ?1) "
+            "WHERE w.enabled = 1 UNION ALL "
+            "SELECT r.workspace, r.id, s.sealed FROM t_inbound_routes AS r LEFT JOIN t_inbound_secrets AS s "
+            "ON s.workspace = r.workspace AND s.route = r.id AND (s.expires IS NULL OR s.expires > ?1) "
+            "WHERE r.enabled = 1",
+            (now,),
+        )
+        return [(r[0], r[1], r[2]) for r in rows]
+
     async def verified_domains(self) -> list[tuple[int | None, int]]:
         """(last checked, failures since) of every verified domain."""
         rows = self._tx.rows("SELECT checked_at, failures FROM t_domains WHERE state = 'verified'")
