@@ -3,6 +3,7 @@
 from mailward.app.checks import (
     access,
     availability,
+    backups,
     bounces,
     content,
     delivery,
@@ -38,6 +39,7 @@ __all__ = [
     "CHECKS",
     "access",
     "availability",
+    "backups",
     "bounces",
     "check",
     "content",

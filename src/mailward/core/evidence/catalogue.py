@@ -36,14 +36,14 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "REST-1",
         "Whatever is written to disk (state, bodies, queue) is AES-256 ciphertext.",
-        missing="exports and backups, which do not exist yet",
+        missing="exports",
         duty="encrypt the volume, and say so",
     ),
     Control(
         "REST-2",
         "Content is sealed under a data key per workspace and day, itself wrapped by a key that can be rotated "
         "while mail flows; destroying the data keys destroys the content.",
-        missing="Vault and KMS adapters; erasure carried through backups",
+        missing="Vault and KMS adapters",
     ),
     # Network
     Control("NET-1", "Only the documented ports listen, and metrics answer on loopback alone."),
@@ -78,8 +78,16 @@ CATALOGUE: tuple[Control, ...] = (
         "AVAIL-3", "The store can be restored to a chosen minute.", missing="restores, and copies of the embedded store"
     ),
     Control("AVAIL-4", "A domain's mail stays in the region it is pinned to.", missing="regions"),
-    Control("AVAIL-5", "Encrypted backups are made daily and removed after their term.", missing="backups"),
-    Control("AVAIL-6", "The newest backup is restored and checked on a schedule.", missing="backups"),
+    Control(
+        "AVAIL-5",
+        "Encrypted backups are made daily, kept 90 days or as long as is set, and removed then; none holds its key.",
+        duty="name a place on another machine, keep the key file apart from it; with PostgreSQL, its own backups",
+    ),
+    Control(
+        "AVAIL-6",
+        "The newest backup is restored and compared on a schedule, timed and reported; a failure alerts.",
+        duty="with PostgreSQL, restore tests of its own backups",
+    ),
     # Authentication
     Control(
         "AUTHN-1",
@@ -222,7 +230,7 @@ CATALOGUE: tuple[Control, ...] = (
         "PRIVACY-1",
         "Messages and their content are kept for terms each workspace sets, 60 days by default; then rows, search "
         "tokens, the data key of the day and its files go.",
-        missing="periods for single fields and for account data; received mail; backups",
+        missing="periods for single fields and for account data; received mail",
     ),
     Control("PRIVACY-2", "Fields can be redacted or never stored.", missing="redaction"),
     Control("PRIVACY-3", "Everything about a person can be exported and erased.", missing="both"),
