@@ -41,6 +41,13 @@ Unseal = Callable[[str, bytes], bytes]
 Secrets = Callable[[bytes, bytes], Awaitable[Sequence[SealedSecret]]]
 """(workspace, route) -> the secrets that sign now."""
 
+Hold = Callable[[bytes, bytes], contextlib.AbstractContextManager[None]]
+"""(workspace, message) -> a block in which that message's content is worked on without a pause."""
+
+
+def _unnoted(workspace: bytes, message: bytes) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
 
 class Handing:
     """One a process."""
@@ -55,8 +62,12 @@ class Handing:
         clock: Clock,
         entropy: Entropy,
         budget: int = BUDGET,
+        hold: Hold = _unnoted,
     ) -> None:
-        """`files` is where attachments go that a route wants stored; None when this installation has no such place."""
+        """`files` is where attachments go that a route wants stored; None when this installation has no such place.
+        `hold` notes what is worked on, for whoever comes after a crash.
+        """
+        self._hold = hold
         self._poster = poster
         self._secrets = secrets
         self._unseal = unseal
@@ -157,13 +168,19 @@ class Handing:
         secrets: Sequence[SealedSecret],
     ) -> Request:
         keys = await self._keys(route, secrets, route.credentials)
-        content = read(raw, facts) if len(raw) <= _SMALL else await asyncio.to_thread(read, raw, facts)
+
+        def take_apart() -> Content:
+            with self._hold(route.workspace, id):
+                return read(raw, facts)
+
+        content = take_apart() if len(raw) <= _SMALL else await asyncio.to_thread(take_apart)
         if route.attachments is Attachments.STORE:
             content = await self._stored(route, id, content)
         now = int(self._clock.now().timestamp())
 
         def make() -> Request:
-            return compose(route, id, at, facts, content, keys, now=now, entropy=self._entropy)
+            with self._hold(route.workspace, id):
+                return compose(route, id, at, facts, content, keys, now=now, entropy=self._entropy)
 
         return make() if len(raw) <= _SMALL else await asyncio.to_thread(make)
 
