@@ -16,6 +16,7 @@ PAGES = {
     "message-text": "/messages/{message}/text",
     "message-headers": "/messages/{message}/headers",
     "templates": "/templates",
+    "template": "/templates/{template}",
     "received": "/received",
     "received-one": "/received/{received}",
     "routes": "/routes",
@@ -28,6 +29,7 @@ PAGES = {
     "suppressions": "/suppressions",
     "webhooks": "/webhooks",
     "webhook": "/webhooks/{webhook}",
+    "webhook-event": "/webhooks/{webhook}/events/{event}",
     "requests": "/requests",
     "audit": "/audit",
     "alerts": "/alerts",
@@ -42,6 +44,8 @@ PAGES = {
     "security-totp": "/security/totp",
     "security-again": "/security/again",
     "problem": "/messages/msg_00000000000000000000000000",
+    "reset": "/reset/{reset}",
+    "address": "/address/{address}",
 }
 STRANGERS = {
     "sign-in": "/sign-in",
@@ -50,6 +54,8 @@ STRANGERS = {
     "setup-spent": "/setup/mwl_spent",
     "invitation": "/invitation/{invitation}",
     "invitation-over": "/invitation/mwi_over",
+    "confirm-over": "/sign-in/confirm/over",
+    "not-me-over": "/sign-in/not-me/over",
     "trust": "/trust",
     "status": "/status",
     "legal": "/legal",
@@ -67,6 +73,35 @@ OPERATORS = {
     "operator-reports": "/operator/reports",
     "operator-report": "{report}",
     "operator-status": "/operator/status",
+    "operator-read": "/operator/read/{grant}",
+    "operator-read-message": "/operator/read/{grant}/{message}",
 }
 # Those that say no, and how.
-REFUSALS = {"problem": 404, "setup-spent": 404, "invitation-over": 404}
+REFUSALS = {"problem": 404, "setup-spent": 404, "invitation-over": 404, "confirm-over": 404, "not-me-over": 404}
+# What a browser may ask for and nobody looks at by itself; `test_walk.py` holds the routes against all of this.
+NO_PAGES = {
+    "/static/{name:path}": "files",
+    "/public/style.css": "a file",
+    "/security/totp.svg": "a picture",
+    "/audit.csv": "a file",
+    "/messages/{id}/raw": "a file",
+    "/received/{id}/raw": "a file",
+    "/legal/agreement.txt": "a file",
+    "/disclosure/key.asc": "a file",
+    "/.well-known/security.txt": "a file",
+    "/trust.json": "a document for programs",
+    "/trust/key.json": "a document for programs",
+    "/trust/key.pem": "a file",
+    "/status.json": "a document for programs",
+    "/challenge": "a document for a script",
+    "/messages/rows": "a part of a page",
+    "/messages/{id}/live": "a part of a page",
+    "/messages/{id}/frame": "in a frame of a page",
+    "/templates/{name}/frame": "in a frame of a page",
+    "/webhooks/{id}/attempts": "a part of a page",
+    "/requests/rows": "a part of a page",
+    "/sign-in/factor": "a step, in test_second_factors_chromium.py",
+    "/sign-in/with/{provider}": "leads away, in test_people_chromium.py",
+    "/invitation/{token}/with/{provider}": "leads away, in test_people_chromium.py",
+    "/sign-in/with/{provider}/callback": "leads on, in test_people_chromium.py",
+}

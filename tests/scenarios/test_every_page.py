@@ -23,6 +23,7 @@ import pytest
 
 from mailward.core.registers.model import TYPES
 from tests.edges.web.dashboard.fake import CANARY
+from tests.scenarios.granted_read import live_grant
 from tests.scenarios.holding_on import Browser as Visitor
 from tests.scenarios.pages import OPERATORS, PAGES, REFUSALS, STRANGERS
 from tests.scenarios.peers import REPOSITORY, wait_until
@@ -95,6 +96,9 @@ class House:
         self.ids["domain"] = self.ask("POST", "/domains", {"name": "shop.example.com"})["id"]
         hook = {"url": "http://127.0.0.1:9/hook", "events": ["message.delivered"], "description": "the shop"}
         self.ids["webhook"] = self.ask("POST", "/webhooks", hook)["id"]
+        self.ids["event"] = self.ask("POST", f"/webhooks/{self.ids['webhook']}/test")["event"]
+        draft = {"name": "welcome", "subject": "Welcome", "html": "<h1>Hello {{ name }}</h1>", "sample": {"name": "Jo"}}
+        self.ids["template"] = self.ask("POST", "/templates", draft)["name"]
         route = {"domain": "demo.mailward.test", "kind": "catch_all", "url": "http://127.0.0.1:9/in"}
         self.ids["route"] = self.ask("POST", "/routes", route)["id"]
         self.invite("grace@demo.mailward.test")
@@ -117,16 +121,25 @@ class House:
     def invite(self, email: str) -> None:
         """Invite somebody; the token of the letter's link is kept."""
         self.ask("POST", "/invitations", {"email": email})
+        self.ids["invitation"] = self.mailed("invitation", email)
 
-        def letter() -> dict[str, Any] | None:
-            found = self.ask("GET", f"/messages?tag=invitation&to={email}")["data"]
-            return found[0] if found else None
-
-        wait_until(lambda: letter() is not None, "the invitation", 20)
-        [newest] = self.ask("GET", f"/messages?tag=invitation&to={email}")["data"]
-        found = re.search(r"/invitation/(mwi_\w+)", self.ask("GET", f"/messages/{newest['id']}/content")["text"])
+    def mailed(self, tag: str, to: str) -> str:
+        """The token of the link in the newest captured letter of a kind."""
+        asked = f"/messages?tag={tag}&to={to}"
+        wait_until(lambda: self.ask("GET", asked)["data"], f"a letter: {tag}", 20)
+        text = self.ask("GET", f"/messages/{self.ask('GET', asked)['data'][0]['id']}/content")["text"]
+        found = re.search(r"/(?:invitation|reset|address)/(\w+)", text)
         assert found is not None
-        self.ids["invitation"] = found[1]
+        return found[1]
+
+    def be_mailed(self) -> None:
+        """The owner, who is signed in, asks for another password and another address; both links wait."""
+        with Visitor(self.platform, httpx.Cookies({c["name"]: c["value"] for c in self.cookies})) as ann:
+            assert ann.post("/security", "/security/address", {"email": "other.ann@example.com"}) == 200
+        with Visitor(self.platform) as somebody:
+            assert somebody.post("/forgot", "/forgot", {"email": OWNER}) == 200
+        self.ids["address"] = self.mailed("address-change", OWNER)
+        self.ids["reset"] = self.mailed("password-reset", OWNER)
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +170,8 @@ async def come_in(page: Any, house: House) -> None:
         await page.locator(f"input[name={name}]").first.fill(PASSWORD)
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"{house.url}/", timeout=15_000)
+    house.cookies = await page.context.cookies()
+    await asyncio.to_thread(house.be_mailed)
 
 
 async def become_operator(page: Any, house: House) -> None:
@@ -168,6 +183,7 @@ async def become_operator(page: Any, house: House) -> None:
     await page.locator("ul.codes").wait_for()
     await page.screenshot(path=PICTURES / "security-codes-light.png", full_page=True)
     await asyncio.to_thread(house.platform.cli_json, "operator", "add", OWNER)
+    house.ids["grant"] = await live_grant(house.platform, house.ask("GET", "/workspace")["id"])
     house.cookies = await page.context.cookies()
 
 
