@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.scenarios.killing import alive, children, kill_family
 from tests.scenarios.peers import Dns, PeerFailed, free_port, stop, wait_until
 from tests.scenarios.platform import Platform
 
@@ -133,7 +134,7 @@ class Apart(Platform):
         """kill -9 for one process."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not _alive(pid), f"{name} {pid} to end", 10, 0.001)
+        wait_until(lambda: not alive(pid), f"{name} {pid} to end", 10, 0.001)
 
     def kill_supervisor(self, name: str) -> None:
         """kill -9 for the supervisor alone: its workers drain by themselves."""
@@ -142,15 +143,7 @@ class Apart(Platform):
 
     def kill_part(self, name: str) -> None:
         """kill -9 for a supervisor and all its workers at one instant, as when the machine fails."""
-        part = self.parts[name]
-        part.send_signal(signal.SIGSTOP)
-        pids = children(part.pid)
-        for pid in (part.pid, *pids):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        part.wait(20)
-        # Sockets are closed when the last process that holds them has really ended.
-        wait_until(lambda: not any(map(_alive, pids)), f"the processes of {name} to end", 10, 0.001)
+        kill_family(self.parts[name])
 
     def stop_part(self, name: str, seconds: float = 45) -> int:
         """SIGTERM, and its exit code."""
@@ -173,23 +166,6 @@ class Apart(Platform):
         """The platform's own resolver, when it has a domain."""
         assert self._dns is not None
         return self._dns
-
-
-def children(parent: int) -> list[int]:
-    """Direct children of a process that are alive."""
-    try:
-        tasks = Path(f"/proc/{parent}/task").iterdir()
-        found = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return [pid for pid in found if _alive(pid)]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False
 
 
 def _metrics_base() -> int:

@@ -27,8 +27,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tests.scenarios.apart import Apart, children
+from tests.scenarios.apart import Apart
 from tests.scenarios.endpoint_ledger import EndpointLedger, Post
+from tests.scenarios.killing import children
 from tests.scenarios.peers import Dns, PeerFailed, Postfix, several, swaks, tool, wait_until
 from tests.scenarios.traffic import Dialogue, Sender, SmtpSender, SourceSender
 

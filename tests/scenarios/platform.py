@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import smtplib
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.scenarios.killing import kill_family
 from tests.scenarios.peers import REPOSITORY, Dns, Peer, PeerFailed, answers, free_port, stop, wait_until
 
 
@@ -249,11 +249,9 @@ class Platform(Peer):
         )
         return b"".join(done.stdout.strip().strip(b'"').split(b'" "'))
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """Signal the whole process group, at once."""
-        assert self._process is not None
-        os.killpg(self._process.pid, number)
-        self._process.wait(20)
+    def kill(self) -> None:
+        """kill -9 for the supervisor and all its processes at one instant, as when the machine fails."""
+        kill_family(self.process)
 
     def close(self) -> None:
         if self._process is not None:

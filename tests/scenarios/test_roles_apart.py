@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.scenarios.apart import Apart, children
+from tests.scenarios.apart import Apart
+from tests.scenarios.killing import children
 from tests.scenarios.ledger import LedgerSink
 from tests.scenarios.peers import curl, free_port, swaks, wait_until
 from tests.scenarios.traffic import RECIPIENT, SENDER, Dialogue
