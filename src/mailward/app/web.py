@@ -49,6 +49,7 @@ from mailward.app.platform.workspace import Workspaces
 from mailward.app.public.reading import PublicReader
 from mailward.app.retention import default_terms
 from mailward.app.settings import split_address
+from mailward.app.shown_certificate import facts as certificate_facts
 from mailward.app.signing import make_keys
 from mailward.app.store import Tx
 from mailward.base.errors import MailwardError
@@ -194,7 +195,14 @@ def platform_of(worker: Parts) -> Platform:
         workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
         access=Access(i.store, i.clock),
         alerts=Alerts(i.store),
-        operators=Operators(i.store, i.data_keys, i.clock, i.entropy, i.search_key),
+        operators=Operators(
+            i.store,
+            i.data_keys,
+            i.clock,
+            i.entropy,
+            i.search_key,
+            certificate=lambda: certificate_facts(i.store, worker.settings, i.clock.now()),
+        ),
         figures=Figures(i.store, i.clock),
         sessions=people,
         proofs=Proofs(signing),

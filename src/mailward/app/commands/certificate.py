@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import cyclopts
@@ -11,8 +11,6 @@ from mailward.app.commands.output import Config, Json, print_facts, print_json, 
 from mailward.app.context import Context, run
 from mailward.base.errors import Unavailable
 from mailward.base.ids import WorkspaceId
-from mailward.core.certificates import order as orders
-from mailward.core.certificates.model import when
 from mailward.policy.access import Actor
 
 app = cyclopts.App(name="certificate", help="Certificates of the listeners.")
@@ -53,7 +51,9 @@ def show(*, config: Config = None, json: Json = False) -> int:
     """The certificate in force, where it comes from, when the next is ordered, and why the last order failed."""
 
     async def act(context: Context) -> int:
-        facts = await _facts(context)
+        from mailward.app.shown_certificate import facts as facts_of
+
+        facts = await facts_of(context.store, context.settings, context.clock.now())
         if json:
             print_json(facts)
         else:
@@ -61,32 +61,6 @@ def show(*, config: Config = None, json: Json = False) -> int:
         return 0
 
     return run(config, None, act)
-
-
-async def _facts(context: Context) -> dict[str, Any]:
-    from cryptography import x509
-
-    from mailward.app.wiring import certificate
-
-    tls = context.settings.tls
-    newest = await context.store.system_read(lambda tx: tx.certificates.newest()) if tls.acme.directory else None
-    standing = await context.store.system_read(orders.standing)
-    source = "authority" if newest else "files" if tls.certificate else "self-signed"
-    facts: dict[str, Any] = {"source": source}
-    if newest is not None:
-        facts |= {"serial": newest.serial, "names": " ".join(newest.names), "issued": newest.issued.isoformat()}
-        facts |= {"expires": newest.expires.isoformat(), "renewal from": when(newest, standing, 0.0).isoformat()}
-    else:
-        path, _ = certificate(context.settings, context.clock.now())
-        held = x509.load_pem_x509_certificate(path.read_bytes())
-        facts |= {"file": str(path), "serial": f"{held.serial_number:x}"}
-        facts |= {"expires": held.not_valid_after_utc.isoformat()}
-    if tls.acme.directory:
-        facts |= {"directory": tls.acme.directory, "challenge": tls.acme.challenge}
-    if standing.failures:
-        facts |= {"failures": standing.failures, "failed": _at(standing.failed), "why": standing.error}
-        facts |= {"next try": _at(standing.retry)}
-    return facts
 
 
 @app.command
@@ -134,7 +108,3 @@ def _say(json: bool, value: dict[str, Any], line: str) -> None:
 
 def _day(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M")
-
-
-def _at(us: int) -> str:
-    return datetime.fromtimestamp(us / 1e6, UTC).isoformat(timespec="seconds")

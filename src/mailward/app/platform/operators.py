@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,8 +59,17 @@ class Operators:
     """Everything here asks first whether the person is an operator; NotFound when not: the door does not show."""
 
     def __init__(
-        self, store: Store, keys: DataKeys, clock: Clock, entropy: Entropy, search_key: Callable[[bytes], bytes]
+        self,
+        store: Store,
+        keys: DataKeys,
+        clock: Clock,
+        entropy: Entropy,
+        search_key: Callable[[bytes], bytes],
+        *,
+        certificate: Callable[[], Awaitable[dict[str, Any]]] | None = None,
     ) -> None:
+        """`certificate` gives the facts of the certificate in force, where there are listeners to show one."""
+        self._certificate = certificate
         self._store = store
         self._keys = keys
         self._clock = clock
@@ -77,6 +86,16 @@ class Operators:
         return await self._store.system_read(lambda tx: register.standing(tx, user))
 
     # -- what needs no grant --------------------------------------------------------------------
+
+    async def certificate(self, user: str) -> dict[str, Any]:
+        """The facts of the certificate in force; why it cannot be read, where it cannot."""
+        await self.require(user)
+        if self._certificate is None:
+            return {}
+        try:
+            return await self._certificate()
+        except (OSError, ValueError):
+            return {"source": "files", "why": "the certificate's file cannot be read, or is none"}
 
     async def workspaces(self, user: str) -> list[Numbers]:
         """Every workspace in numbers of the last 30 days."""

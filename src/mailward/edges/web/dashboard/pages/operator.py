@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -54,6 +56,7 @@ class OperatorPages:
             operators=await area.register(me),
             grants=await area.grants(me),
             reviews=await area.reviews(me),
+            tls=_shown(await area.certificate(me)),
         )
 
     async def request(self, request: Request, session: Session, form: Form) -> Response:
@@ -144,3 +147,13 @@ class OperatorPages:
             content=content,
             may_open="message.content" in {p.value for p in reader.permissions},
         )
+
+
+_OF_CERTIFICATE = ("source", "names", "issuer", "expires", "renewal from", "next try", "why")
+
+
+def _shown(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the page lists of a certificate, in its order; times without their zone, which the heading names."""
+    found = [(name, str(facts[name])) for name in _OF_CERTIFICATE if facts.get(name)]
+    dates = ("expires", "renewal from", "next try")
+    return [(name, text[:16].replace("T", " ") + " UTC" if name in dates else text) for name, text in found]
