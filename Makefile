@@ -38,7 +38,7 @@ contracts: $(VENV)/.dev ## import-linter: who may import whom
 
 # One file per worker: a module's fixtures start real servers, and should start them once.
 unit: $(VENV)/.dev ## pytest alone (PYTEST_ARGS="tests/protocol -x")
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 bench: test-deps $(VENV)/.dev ## beside Postfix and Haraka, in one run; BENCH_ARGS: --quick, --store postgres, --stored N, --nodes
 	@tools/install-node.sh haraka

@@ -61,6 +61,27 @@ def entropy() -> SeededEntropy:
 
 _START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 _KEY = bytes(range(32))
+_LONGEST = (
+    "nodes", "database_and_bucket", "every_page", "disk_failures", "nothing_lost", "alike", "bad_endpoints",
+    "on_postgresql", "receiving", "outside_failures", "webhooks", "dashboard_chromium", "certificates", "moving_house",
+    "inbound_nothing_lost", "verify", "second_factors_chromium", "people_chromium", "roles_apart", "clients", "erasure",
+    "credentials",
+)  # fmt: skip
+"""Scenarios by how long they take (each is `tests/scenarios/test_NAME.py`), the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long modules start first, so that at the end no worker is left alone with one (with `--no-loadscope-reorder`)."""
+    place = {f"tests/scenarios/test_{name}.py": n for n, name in enumerate(_LONGEST)}
+    place["tests/edges/web/test_schema.py"] = 3
+
+    def turn(item: pytest.Item) -> int:
+        module = item.nodeid.partition("::")[0]
+        return place.get(module, len(place) + (not module.startswith("tests/scenarios/")))
+
+    items.sort(key=turn)
+
+
 STORES = ("embedded", "postgres")
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from itertools import cycle
 from typing import Any
+from unittest import SkipTest
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import load_all_checks
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.result import Ok
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.generation.hypothesis import builder
+from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.python._constants.orchestrator import make_constants_value_source
 
 from mailward.edges.web import app, openapi
 from tests.edges.web.conftest import make_site
@@ -54,26 +62,66 @@ def _as_it_is(context: Any, value: Any) -> bytes:
 
 _LONG = bool(os.environ.get("MAILWARD_SOAK"))
 _TURN, _SCOPES = cycle((True, True, False)), cycle(KEYS)
-
-
-@pytest.mark.asvs("1.4.2", "2.1.1", "2.2.1")
-@pytest.mark.soak
-@pytest.mark.claim("KEYS-2")
-@schema.parametrize()
-@settings(
+_FOUND = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+_OPERATIONS = {operation.label: operation for operation in _FOUND}
+_LEFT_OUT = (
+    builder.UnsatisfiableExampleMark, builder.NonSerializableMark, builder.InvalidRegexMark,
+    builder.InvalidHeadersExampleMark, builder.MissingPathParameters, builder.UnserializablePayloadMark,
+)  # fmt: skip
+_SETTINGS = settings(
     max_examples=200 if _LONG else 12,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_fuzzed(case: schemathesis.Case[Any]) -> None:
-    """Whatever the schema allows or forbids is answered as the schema says, and never with a 5xx.
 
-    Two of three times with a key that may do everything, else with keys of each scope in turn.
+
+@pytest.fixture(scope="module")
+def feedback() -> FeedbackSources:
+    """The constants that the schema names, from which values are made too."""
+    return FeedbackSources(constants_value_source=make_constants_value_source(schema))
+
+
+def ask(operation: str, test: Callable[..., None], feedback: FeedbackSources) -> None:
+    """What `schema.parametrize()` makes of a test for each operation when tests are collected, which each worker of a
+    run would pay for. A SkipTest for want of examples is a failure here, and so is what that one merely warns about.
     """
+    load_all_checks()
+    run = build_operation_test(
+        config=schema.config, operation=_OPERATIONS[operation], test_func=test, given_kwargs={}, feedback=feedback
+    )
+    try:
+        run()
+    except SkipTest as e:
+        raise AssertionError(f"{operation} was not tried") from e
+    assert not [mark for mark in _LEFT_OUT if mark.get(run)]
+
+
+def test_no_operation_is_left_out() -> None:
+    """Each operation of the document is read as one, and tried below."""
+    told = schema.raw_schema["paths"]
+    methods = {"get", "put", "post", "patch", "delete"}
+    assert set(_OPERATIONS) == {f"{m.upper()} {path}" for path, item in told.items() for m in item if m in methods}
+
+
+@_SETTINGS
+def fuzz(case: schemathesis.Case[Any]) -> None:
+    """One request: two of three with a key that may do everything, else with keys of each scope in turn."""
     _SITE.clock.seconds += 60
     if next(_TURN):
         case.call_and_validate()
     else:
         case.call_and_validate(headers={"Authorization": f"Bearer {next(_SCOPES)}"})
+
+
+@pytest.mark.asvs("1.4.2", "2.1.1", "2.2.1")
+@pytest.mark.soak
+@pytest.mark.claim("KEYS-2")
+@pytest.mark.parametrize("operation", _OPERATIONS)
+def test_fuzzed(operation: str, feedback: FeedbackSources) -> None:
+    """Whatever the schema allows or forbids is answered as the schema says, and never with a 5xx.
+
+    Two of three times with a key that may do everything, else with keys of each scope in turn.
+    """
+    ask(operation, fuzz, feedback)
