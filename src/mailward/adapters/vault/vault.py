@@ -117,7 +117,7 @@ def _aad(name: str) -> bytes:
     return b"mailward secret\x00" + name.encode()
 
 
-def put_keys(folder: Path, key_file: Path, secrets: Mapping[str, bytes]) -> None:
+def put_keys(folder: Path, key_file: Path, wrapped: Mapping[str, bytes]) -> None:
     """Make a folder of keys from a kept copy of the key file and wrapped secrets. The folder must not exist.
 
     Unavailable when the copy cannot be read. The copy's mode does not matter: what is made is 0600.
@@ -129,7 +129,7 @@ def put_keys(folder: Path, key_file: Path, secrets: Mapping[str, bytes]) -> None
     folder.mkdir(mode=0o700, parents=True)
     with locked(folder):
         write_private(folder / "master.key", content)
-        for name, wrapped in secrets.items():
+        for name, content in wrapped.items():
             if not name.isascii() or not name.replace("-", "").isalnum():
                 raise Corrupt("secret_corrupt", "A stored secret has no name of ours.")
-            write_private(folder / f"{name}.wrapped", wrapped)
+            write_private(folder / f"{name}.wrapped", content)

@@ -1,4 +1,4 @@
-"""The chore: a look every few minutes, a process of its own when something is due, and mail to the operator."""
+"""The chore: a look every minute, a process of its own when something is due, and mail to the operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mailward.edges.workers.upkeep import Task
 
 log = structlog.get_logger()
 
-_LOOK_SECONDS = 300.0
+_LOOK_SECONDS = 60.0
 # Longer than any backup takes; a process that hangs on a place that hangs ends.
 _LONGEST = 6 * 3600
 _AGAIN = timedelta(minutes=30)
