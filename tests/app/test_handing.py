@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import standardwebhooks
 import svix
 
 from mailward.adapters.net.egress import GuardedHttp
+from mailward.app import handing as app_handing
 from mailward.app.handing import Budget, Handing, reply_text
 from mailward.base import ids
 from mailward.base.errors import Unavailable
@@ -207,6 +209,31 @@ async def test_a_receiver_written_from_the_documentation_works(handing: Handing,
         "reply": "Hello",
         "files": {"a.csv": ("text/csv", 3, "attachment", b"1,2")},
     }
+
+
+async def test_what_is_worked_on_is_noted_and_the_waiting_is_not(
+    handing: Handing, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading and putting in form happen under a note of the message, so that a crash there has a name; posting not."""
+    seen: list[str] = []
+
+    @contextlib.contextmanager
+    def noted(workspace: bytes, message: bytes) -> Iterator[None]:
+        seen.append("begun" if workspace == RAW else "whose?")
+        yield
+        seen.append("over")
+
+    monkeypatch.setattr(handing, "_hold", noted)
+    for name in ("read", "compose"):
+        real = getattr(app_handing, name)
+
+        def told(*given: Any, real: Any = real, name: str = name, **named: Any) -> Any:
+            seen.append(name)
+            return real(*given, **named)
+
+        monkeypatch.setattr(app_handing, name, told)
+    await ask(handing, route(receiver))
+    assert seen == ["begun", "read", "over", "begun", "compose", "over"]
 
 
 async def test_forged_verdicts_are_replaced_by_ours(handing: Handing, receiver: Receiver) -> None:

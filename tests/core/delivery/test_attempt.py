@@ -84,6 +84,24 @@ def work(*recipients: str, content: bytes | None = CONTENT, **over: Any) -> Work
     return Work(WS, s.id, T0, s.facts, copies, T0 + 10**9, content=content)
 
 
+async def test_a_fault_of_ours_counts_as_an_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that cannot be prepared, for whatever reason, is tried on the schedule and expires; it is no loop."""
+    world = World()
+    heard: list[BaseException] = []
+
+    def odd(*_: object) -> object:
+        raise IndexError("odd")
+
+    monkeypatch.setattr(world, "sign", odd)
+    attempter = world.attempter()
+    monkeypatch.setattr(attempter, "_failed", heard.append)
+    (one,) = await attempter.attempt(work("b@x.test"))
+    assert (one.state, one.attempt, one.facts.text) == (
+        DeliveryState.QUEUED, 1, "the message could not be prepared (internal error)"
+    )  # fmt: skip
+    assert [type(e) for e in heard] == [IndexError]
+
+
 async def test_a_delivered_copy_is_signed_and_explained() -> None:
     """The signature goes in front, and the record names host, reason, keys, the answer and the dialogue."""
     world = World()
