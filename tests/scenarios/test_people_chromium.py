@@ -49,12 +49,13 @@ def platform(provider: int, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "name": "company", "issuer": f"http://127.0.0.1:{provider}", "client_id": "mailward",
         "client_secret_file": str(secret), "networks": ["127.0.0.0/8"],
     }  # fmt: skip
-    with Platform(workers=1, settings={"sign_in.provider": [one]}) as made:
+    settings = {"sign_in.provider": [one], "http.trusted_proxies": ["127.0.0.1/32"]}
+    with Platform(workers=1, settings=settings) as made:
         yield made
 
 
-def mailed(platform: Platform) -> str:
-    """The path of the invitation in the newest captured letter."""
+def letters(platform: Platform, kind: str) -> list[str]:
+    """The texts of the captured letters of a kind, newest first."""
 
     def ask(path: str) -> Any:
         request = urllib.request.Request(
@@ -64,13 +65,90 @@ def mailed(platform: Platform) -> str:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read())
 
-    [newest, *_] = ask("/messages?tag=invitation&limit=1")["data"]
-    found = re.search(r"/invitation/mwi_[0-9A-Za-z]+", ask(f"/messages/{newest['id']}/content")["text"])
-    assert found is not None
-    return found[0]
+    return [ask(f"/messages/{m['id']}/content")["text"] for m in ask(f"/messages?tag={kind}&limit=9")["data"]]
+
+
+def mailed(platform: Platform, kind: str = "invitation", link: str = "/invitation") -> str:
+    """The path of a link in the newest letter of a kind that has it, once that is there."""
+
+    def found() -> list[str]:
+        return [m[0] for text in letters(platform, kind) if (m := re.search(rf"{link}/mw[a-z]_[0-9A-Za-z]+", text))]
+
+    wait_until(lambda: bool(found()), f"a letter with {link}", 10)
+    return found()[0]
+
+
+async def sign_in(page: Any, url: str, email: str, password: str) -> None:
+    """Show a password on the sign-in page."""
+    await page.goto(url + "/sign-in")
+    await page.locator("[name=email]").fill(email)
+    await page.locator("[name=password]").fill(password)
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+async def strange(browser: Any, platform: Platform, guest: Any, password: str) -> None:
+    """Somebody signs in as the guest from a browser and a network never seen: held until the mailed link is opened.
+    Then the guest says by the letter about it that it was not them: nobody is signed in, the password is worthless,
+    and another one is set by the letter that follows."""
+    url = f"http://127.0.0.1:{platform.http_port}"
+    await guest.get_by_role("button", name="Sign out").click()
+    await guest.wait_for_url(url + "/sign-in")
+    await sign_in(guest, url, NEW, password)
+    await guest.wait_for_url(url + "/")
+    away = await (
+        await browser.new_context(extra_http_headers={"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
+    ).new_page()
+    await sign_in(away, url, NEW, password)
+    await away.get_by_role("alert").get_by_text("looks unusual").wait_for()
+    await away.goto(url + mailed(platform, "sign-in-held", "/sign-in/confirm"))
+    await away.get_by_role("button", name="Yes, it is me").click()
+    await away.get_by_role("heading", name="Confirmed").wait_for()
+    await sign_in(away, url, NEW, password)
+    await away.wait_for_url(url + "/")
+    told = letters(platform, "sign-in-notice")[0]
+    assert "203.0.113.9" in told
+    assert "HeadlessChrome" in told or "Chrom" in told
+    await guest.goto(url + mailed(platform, "sign-in-notice", "/sign-in/not-me"))
+    await guest.get_by_role("button", name="It was not me: end everything").click()
+    await guest.get_by_role("heading", name="Everything has ended").wait_for()
+    for page in (away, guest):
+        await page.goto(url + "/messages")
+        await page.wait_for_url(url + "/sign-in")
+    await sign_in(away, url, NEW, password)
+    await away.get_by_role("alert").wait_for()
+    await guest.goto(url + mailed(platform, "recovery", "/reset"))
+    for name in ("password", "again"):
+        await guest.fill(f"[name={name}]", password + " anew")
+    await guest.get_by_role("button", name="Set the password").click()
+    await guest.wait_for_url(url + "/sign-in")
+
+
+async def moved(platform: Platform, owner: Any) -> None:
+    """The owner changes the address: letters go to both, both have to be confirmed; then the old one signs in no more,
+    and the new one, from which nobody came yet, is asked for one thing more after the right password."""
+    url = f"http://127.0.0.1:{platform.http_port}"
+    await owner.goto(url + "/security")
+    await owner.get_by_label("New email address").fill("moved@demo.mailward.test")
+    await owner.get_by_role("button", name="Change the address").click()
+    wait_until(lambda: len(letters(platform, "address-change")) == 2, "both letters", 10)
+    for n, text in enumerate(letters(platform, "address-change")):
+        found = re.search(r"/address/mw[a-z]_[0-9A-Za-z]+", text)
+        assert found is not None
+        await owner.goto(url + found[0])
+        await owner.get_by_role("button", name="Confirm").click()
+        await owner.get_by_role("status").wait_for()
+        await owner.goto(url + "/security")
+        if n == 0:
+            assert await owner.get_by_text("moved@demo.mailward.test").count() == 0
+    await sign_in(owner, url, OWNER, PASSWORD)
+    await owner.get_by_role("alert").get_by_text("not right").wait_for()
+    await sign_in(owner, url, "moved@demo.mailward.test", PASSWORD)
+    await owner.get_by_text("One more thing").wait_for()
 
 
 @pytest.mark.claim("AUTHN-4")
+@pytest.mark.claim("AUTHN-7")
+@pytest.mark.claim("AUTHN-8")
 @pytest.mark.timeout(120)
 async def test_people_come_in_by_invitation_and_by_a_provider(platform: Platform) -> None:
     """The owner invites, somebody new joins with the mailed link, once; the owner founds a workspace and goes between
@@ -143,4 +221,7 @@ async def test_people_come_in_by_invitation_and_by_a_provider(platform: Platform
         await quinn.wait_for_url(url + "/")
         await quinn.goto(url + "/security")
         assert await quinn.get_by_role("table", name="Identities that sign you in").get_by_text(QUINN["email"]).count()
+        await guest.goto(url + "/")
+        await strange(browser, platform, guest, "orange lantern walks slowly")
+        await moved(platform, owner)
         await browser.close()
