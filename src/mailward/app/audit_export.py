@@ -9,7 +9,7 @@ import msgspec
 from mailward.app.store import Store
 from mailward.core.audit.advance import advance
 from mailward.core.audit.export import anchor, export
-from mailward.core.audit.ports import Signer
+from mailward.core.audit.ports import Signer, Tell, nobody
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
@@ -23,6 +23,7 @@ async def export_bytes(
     since: datetime | None = None,
     until: datetime | None = None,
     since_size: int | None = None,
+    tell: Tell = nobody,
 ) -> bytes:
     """The file that `mailward audit verify` reads. The export is itself an entry, and the last one in a whole log."""
     access.require(actor, Permission.AUDIT_READ)
@@ -33,7 +34,7 @@ async def export_bytes(
     await store.system_write(lambda tx: advance(tx, signer, now=now))
     content = await store.read(
         actor.workspace,
-        lambda tx: export(tx, actor, signer, now=now, since=since, until=until, since_size=since_size),
+        lambda tx: export(tx, actor, signer, now=now, since=since, until=until, since_size=since_size, tell=tell),
     )
     size = int(content["checkpoint"].split("\n")[1])
     content["anchor"] = await store.system_read(lambda tx: anchor(tx, actor.workspace, size, signer))

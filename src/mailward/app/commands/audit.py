@@ -15,6 +15,7 @@ from cyclopts import Parameter, validators
 
 from mailward.app.audit_export import export_bytes
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
+from mailward.app.commands.progress import bar
 from mailward.app.context import Context, run
 from mailward.core.audit import read
 from mailward.core.audit.advance import advance
@@ -45,7 +46,8 @@ def verify(
             raise ValueError("the file is larger than 1 GiB")
         key = None if public_key is None else parse_public_key(_text_or_file(public_key))
         kept = None if checkpoint is None else checkpoint.read_text("utf-8")
-        report = verify_export(export.read_bytes(), public_key=key, checkpoint=kept)
+        with bar(lines=False) as shown:
+            report = verify_export(export.read_bytes(), public_key=key, checkpoint=kept, tell=shown.table)
     except OSError as e:
         print(f"mailward: {_unreadable(e)}", file=sys.stderr)
         return 2
@@ -109,15 +111,17 @@ def export_(
 
     async def act(context: Context) -> int:
         signer = context.installation.vault.log_signer()
-        data = await export_bytes(
-            context.store,
-            signer,
-            context.actor,
-            now=context.clock.now(),
-            since=_utc(since),
-            until=_utc(until),
-            since_size=since_size,
-        )
+        with bar(lines=False) as shown:
+            data = await export_bytes(
+                context.store,
+                signer,
+                context.actor,
+                now=context.clock.now(),
+                since=_utc(since),
+                until=_utc(until),
+                since_size=since_size,
+                tell=shown.table,
+            )
         made.append(data)
         return 0
 
@@ -203,9 +207,10 @@ def check(*, checkpoint: Kept = None, config: Config = None, json: Json = False)
 
     async def act(context: Context) -> int:
         signer = context.installation.vault.log_signer()
-        faults = await context.store.system_read(
-            lambda tx: verify_store(tx, signer.public_key, signer.log, checkpoints=kept)
-        )
+        with bar(lines=False) as shown:
+            faults = await context.store.system_read(
+                lambda tx: verify_store(tx, signer.public_key, signer.log, checkpoints=kept, tell=shown.table)
+            )
         if json:
             print_json({"good": not faults, "faults": [asdict(f) for f in faults]})
         else:

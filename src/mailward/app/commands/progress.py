@@ -16,10 +16,10 @@ _WIDTH = 30
 class Bar:
     """Rows, octets or checks: so many of so many, under the name of what is being done."""
 
-    def __init__(self, out: TextIO, *, lines: bool = True) -> None:
-        """Without `lines` nothing is written where nobody looks."""
+    def __init__(self, out: TextIO, *, lines: bool = True, terminal: bool | None = None) -> None:
+        """Without `lines` nothing is written where nobody looks; `terminal` says whether somebody does."""
         self._out = out
-        self._terminal = out.isatty()
+        self._terminal = out.isatty() if terminal is None else terminal
         self._silent = not (self._terminal or lines)
         self._said = ("", 0.0)
 

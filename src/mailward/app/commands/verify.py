@@ -14,6 +14,7 @@ from mailward.adapters.host.clock import SystemClock
 from mailward.adapters.vault.files import UNGUARDED
 from mailward.app.checks import CHECKS
 from mailward.app.commands.output import Config, Json, Workspace, print_json
+from mailward.app.commands.progress import Bar
 from mailward.app.context import Context, run
 from mailward.app.settings import load
 from mailward.app.verifying import barred, store_lines
@@ -118,19 +119,18 @@ def _wrapped(text: str, width: int) -> str:
 
 
 class Progress:
-    """One line on the terminal that says which check runs now; nothing when nobody looks."""
+    """A bar on the terminal with the check that runs now; nothing when nobody looks."""
 
     def __init__(self, of: int, *, on: bool) -> None:
-        self._of, self._on = of, on
+        self._of = of
         self._at = 0
+        self._bar = Bar(sys.stderr, lines=False, terminal=on)
 
     def show(self, control: Control) -> None:
         """The next one begins."""
         self._at += 1
-        if self._on:
-            print(f"\r\033[K{self._at}/{self._of} {control.id}", end="", file=sys.stderr, flush=True)
+        self._bar.table(control.id, self._at, self._of)
 
     def clear(self) -> None:
         """The line goes."""
-        if self._on:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        self._bar.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from mailward.base.errors import NotFound, TooLarge
 from mailward.base.ids import WorkspaceId
 from mailward.core.audit.advance import origin
 from mailward.core.audit.model import INSTALLATION, Head, LeafRow
-from mailward.core.audit.ports import AuditTx, Signer
+from mailward.core.audit.ports import TOLD_EVERY, AuditTx, Signer, Tell, nobody
 from mailward.core.audit.read import latest_head, micros
 from mailward.core.audit.subtrees import Subtrees
 from mailward.policy import access
@@ -34,6 +35,7 @@ async def export(
     since: datetime | None = None,
     until: datetime | None = None,
     since_size: int | None = None,
+    tell: Tell = nobody,
 ) -> dict[str, Any]:
     """The log of the actor's workspace for a period (all of it by default) as a JSON object.
 
@@ -64,7 +66,7 @@ async def export(
         "until": None if until is None else until.isoformat(),
         "checkpoint": head.note,
         "first": first,
-        "entries": [await _entry(tree, row, head.size) for row in rows],
+        "entries": await _entries(tree, rows, head.size, tell),
         "left": [_b64(h) for h in await tree.covering(0, first)],
         "right": [_b64(h) for h in await tree.covering(end, head.size)],
         "checkpoints": await _earlier(tx, tree, workspace, head),
@@ -80,6 +82,15 @@ async def _range(tx: AuditTx, workspace: bytes, size: int, since: int | None, un
     if first >= end:
         raise NotFound("no_entries", "There are no entries in this period.")
     return max(0, first - 1) if since is not None else 0, min(size, end + 1) if until is not None else size
+
+
+async def _entries(tree: Subtrees, rows: Sequence[LeafRow], size: int, tell: Tell) -> list[dict[str, Any]]:
+    made = []
+    for n, row in enumerate(rows, 1):
+        made.append(await _entry(tree, row, size))
+        if n % TOLD_EVERY == 0 or n == len(rows):
+            tell("entries", n, len(rows))
+    return made
 
 
 async def _entry(tree: Subtrees, row: LeafRow, size: int) -> dict[str, Any]:

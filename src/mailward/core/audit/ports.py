@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from mailward.core.audit.model import Head, LeafRow
 from mailward.policy.access import Actor
+
+Tell = Callable[[str, int, int], object]
+"""What is being done, so much of it, out of so much: for whoever waits."""
+
+TOLD_EVERY = 1000
+"""Entries between two words of how far it came."""
+
+
+def nobody(what: str, done: int, of: int) -> None:
+    """Nobody waits."""
+
 
 Node = tuple[int, int, bytes]
 """(level, index, hash) of a complete subtree: the root of leaves [index << level, (index + 1) << level)."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from mailward.core.audit.export import FORMAT
 from mailward.core.audit.model import ERASED_ACT, decode_leaf, facts_hash
+from mailward.core.audit.ports import TOLD_EVERY, Tell, nobody
 from mailward.protocol.merkle.checkpoint import Checkpoint, open_checkpoint
 from mailward.protocol.merkle.note import VerifierKey
 from mailward.protocol.merkle.proofs import verify_consistency, verify_inclusion
@@ -48,7 +49,9 @@ def parse_public_key(text: str) -> bytes:
     return raw
 
 
-def verify_export(data: bytes, *, public_key: bytes | None = None, checkpoint: str | None = None) -> Report:
+def verify_export(
+    data: bytes, *, public_key: bytes | None = None, checkpoint: str | None = None, tell: Tell = nobody
+) -> Report:
     """Every way in which the file does not prove itself. Never raises for bad input: that is a fault too.
 
     With `checkpoint`, a note kept from before, the log must contain all that it covered.
@@ -58,16 +61,17 @@ def verify_export(data: bytes, *, public_key: bytes | None = None, checkpoint: s
         content = json.loads(data)
         if content["format"] != FORMAT:
             raise ValueError("not an audit export of this version")
-        _Check(content, public_key, report).run(checkpoint)
+        _Check(content, public_key, report, tell).run(checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         report.faults.append(f"the file is not an intact export: {type(e).__name__}: {e}")
     return report
 
 
 class _Check:
-    def __init__(self, content: dict[str, Any], public_key: bytes | None, report: Report) -> None:
+    def __init__(self, content: dict[str, Any], public_key: bytes | None, report: Report, tell: Tell) -> None:
         self._content = content
         self._report = report
+        self._tell = tell
         self._key = public_key or _raw(content["public_key"])
         self._log = "mailward.audit/" + hashlib.sha256(self._key).hexdigest()[:16]
         report.workspace = content["workspace"]
@@ -126,6 +130,8 @@ class _Check:
                     without[leaf["id"]] = seq
             elif leaf["facts"] != facts_hash(_raw(entry["salt"]), entry["facts"]):
                 self._fault(f"entry {seq}: its facts were changed")
+            if offset % TOLD_EVERY == 0 or offset + 1 == self._report.entries:
+                self._tell("entries", offset + 1, self._report.entries)
         self._report.erased = len(without)
         # An erasure may lie outside the period; in a whole log it must be there.
         if self._content["first"] == 0 and len(self._content["entries"]) == head.size:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from mailward.base import ids
 from mailward.core.audit.advance import origin, tree_name
 from mailward.core.audit.model import ERASED_ACT, HEAD_ACT, INSTALLATION, Fault, Head, LeafRow, decode_leaf, facts_hash
-from mailward.core.audit.ports import AuditTx, Node
+from mailward.core.audit.ports import AuditTx, Node, Tell, nobody
 from mailward.protocol.merkle.checkpoint import Checkpoint, open_checkpoint
 from mailward.protocol.merkle.note import NoteError
 from mailward.protocol.merkle.tree import CompactRange
@@ -15,7 +15,9 @@ from mailward.protocol.merkle.tree import CompactRange
 _CHUNK = 5000
 
 
-async def verify_store(tx: AuditTx, public_key: bytes, log: str, *, checkpoints: Iterable[str] = ()) -> list[Fault]:
+async def verify_store(
+    tx: AuditTx, public_key: bytes, log: str, *, checkpoints: Iterable[str] = (), tell: Tell = nobody
+) -> list[Fault]:
     """Everything in the log that is not as it was written; empty when all is. System scope.
 
     `checkpoints` are notes kept elsewhere (exported, or signed by a witness): with them,
@@ -26,12 +28,13 @@ async def verify_store(tx: AuditTx, public_key: bytes, log: str, *, checkpoints:
     trees = {*await tx.audit.trees(), INSTALLATION}
     recorded: dict[tuple[str, int], str] = {}
     heads: dict[tuple[str, int], str] = {}
-    for workspace in sorted(trees):
+    for n, workspace in enumerate(sorted(trees), 1):
         check = _TreeCheck(tx, workspace, origin(log, workspace), public_key, faults)
         await check.run(kept.pop(origin(log, workspace), []))
         recorded.update(check.recorded_heads)
         if workspace != INSTALLATION:
             heads.update({(check.name, h.size): h.root.hex() for h in check.heads})
+        tell("logs", n, len(trees))
     for place in recorded.keys() - heads.keys():
         faults.append(Fault(place[0], -1, f"the head of size {place[1]} is gone, and perhaps entries with it"))
     for place, root in heads.items():

@@ -64,6 +64,18 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_availability.py",
         "tests/scenarios/test_nodes.py",
     ),
+    "AVAIL-5": (
+        "tests/app/backups/test_backups.py",
+        "tests/adapters/storage/backup/test_sealed.py",
+        "tests/core/backup/test_schedule.py",
+        "tests/scenarios/test_backup.py",
+        "tests/suites/storage/test_backups.py",
+    ),
+    "AVAIL-6": (
+        "tests/app/backups/test_backups.py",
+        "tests/scenarios/test_backup.py",
+        "tests/suites/storage/test_backups.py",
+    ),
     "EMAIL-1": (
         "tests/app/checks/test_records.py",
         "tests/attacks/test_dkim_rotation_gap.py",
