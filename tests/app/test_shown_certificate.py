@@ -23,16 +23,17 @@ async def test_an_operator_sees_names_issuer_and_expiry(
     """The self-signed pair with its own names; a file that cannot be read says so; whoever is no operator sees
     nothing."""
     settings = Settings(server=Server(data=str(tmp_path), hostname="mail.example.com"))
+    keys: Any = None  # no content is read
     rig = await Rig(store, clock, entropy).settle()
 
     def area(of: Settings) -> Operators:
         return Operators(
             store,
-            None,
+            keys,
             clock,
             entropy,
             lambda w: bytes(32),
-            certificate=lambda: facts(store, of, clock.now()),  # type: ignore[arg-type]  # no content is read
+            certificate=lambda: facts(store, of, clock.now()),
         )
 
     shown = dict(_shown(await area(settings).certificate(rig.ann)))

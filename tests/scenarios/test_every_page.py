@@ -260,7 +260,7 @@ class Looker:
             wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             if wide > 0:
                 self.faults.append(f"{name} {light}: {wide} px too wide")
-            if light == "light" or "MAILWARD_SCREENSHOTS" in os.environ:
+            if "MAILWARD_SCREENSHOTS" in os.environ:
                 await page.screenshot(path=PICTURES / f"{name}-{light}.png", full_page=True)
             if light in AXE:
                 found = await page.evaluate("options => axe.run(document, options)", AXE[light])
@@ -329,6 +329,26 @@ async def test_colours_can_be_chosen_without_script(house: House, browser: Any) 
     assert await page.locator("html").get_attribute("data-theme") == "dark"
     await page.get_by_role("button", name="Auto").click()
     assert await page.locator("html").get_attribute("data-theme") is None
+
+
+async def test_a_template_is_previewed_while_it_is_typed(house: House, browser: Any) -> None:
+    """A moment after typing its frame shows what would be sent, or why not; nothing is kept, nothing in it runs, and
+    the way back stays as it was."""
+    page = await inside(browser, house)
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if "script" in m.text.lower() else None)
+    await page.goto(f"{house.url}/templates/{house.ids['template']}")
+    before = await page.evaluate("history.length")
+    html, frame = page.locator("textarea[name=html]"), page.frame_locator("iframe[name=typed]")
+    await html.fill("<p>Dear {{ name }}</p><script>parent.document.title = 'ran'</script>")
+    await frame.locator("p", has_text="Dear Jo").wait_for()
+    assert "Subject: Welcome" in await frame.locator("body").inner_text()
+    await html.fill("{{ unknown }}")
+    await frame.locator("strong", has_text="unknown").wait_for()
+    assert (await page.evaluate("history.length"), await page.title() == "ran") == (before, False)
+    assert house.ask("GET", f"/templates/{house.ids['template']}")["html"] == "<h1>Hello {{ name }}</h1>"
+    await page.screenshot(path=PICTURES / "template-typed-light.png", full_page=True)
+    assert complaints == []
 
 
 async def test_a_refused_request_is_in_the_log(house: House, browser: Any) -> None:

@@ -73,6 +73,9 @@ class FakeTemplates:
         await self.get(actor, name)
         return templates.RenderedMail(version=None, subject=self.text, html=self.text, text=self.text)
 
+    async def try_out(self, actor: Actor, name: str, request: templates.ChangeTemplate) -> templates.RenderedMail:
+        return await self.preview(actor, name, templates.RenderTemplate())
+
     async def trial(self, actor: Actor, name: str, sender: str, to: str) -> Outgoing:
         await self.get(actor, name)
         return Outgoing(content=b"x", recipients=[to], header_from=sender, message_id="<1@x>")

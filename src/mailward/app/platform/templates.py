@@ -76,12 +76,7 @@ class Templates:
 
     async def change(self, actor: Actor, name: str, request: schema.ChangeTemplate) -> schema.Template:
         """What is given."""
-        given: dict[str, str] = {}
-        for field in ("subject", "html", "text", "layout"):
-            if (value := getattr(request, field)) is not UNSET:
-                given[field] = value
-        if request.sample is not UNSET:
-            given["sample"] = _json(request.sample)
+        given = _given(request)
 
         async def act(tx: Tx) -> Template:
             before = await change.find(tx, actor, name)
@@ -157,6 +152,17 @@ class Templates:
         data = None if request.data is None else _json(request.data)
         mail = await render.render(self._renderer, actor, ready, data)
         return schema.RenderedMail(version=ready.version or None, subject=mail.subject, html=mail.html, text=mail.text)
+
+    async def try_out(self, actor: Actor, name: str, request: schema.ChangeTemplate) -> schema.RenderedMail:
+        """The draft as it would be with what is given; it stays as it is."""
+        given = _given(request)
+
+        async def look(tx: Tx) -> render.Ready:
+            before = await change.find(tx, actor, name)
+            return await render.gather_unsaved(tx, actor, name, msgspec.structs.replace(before.draft, **given))
+
+        mail = await render.render(self._renderer, actor, await self._store.read(actor.workspace, look), None)
+        return schema.RenderedMail(version=None, subject=mail.subject, html=mail.html, text=mail.text)
 
     async def trial(self, actor: Actor, name: str, sender: str, to: str) -> Outgoing:
         """The draft with its sample, as a message that says it is a test."""
@@ -272,3 +278,13 @@ def _version(v: Version, current: int) -> schema.TemplateVersionView:
         layout=v.sources.layout,
         **_parts(v.sources),
     )
+
+
+def _given(request: schema.ChangeTemplate) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for field in ("subject", "html", "text", "layout"):
+        if (value := getattr(request, field)) is not UNSET:
+            given[field] = value
+    if request.sample is not UNSET:
+        given["sample"] = _json(request.sample)
+    return given

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mailward.base.errors import Invalid, NotFound
 from mailward.core.templates import model
-from mailward.core.templates.change import existing, judge_data
+from mailward.core.templates.change import existing, judge_data, judge_sources
 from mailward.core.templates.model import Rendered, Sheet, Sources
 from mailward.core.templates.ports import Renderer, TemplateTx
 from mailward.policy import access
@@ -53,6 +53,14 @@ async def gather_for_people(tx: TemplateTx, actor: Actor, name: str, version: in
     if found is None:
         raise NotFound("template_version_not_found", "That template has no such version.")
     return Ready(await sheet_of(tx, found.sources, drafts=True), version, found.sources.sample)
+
+
+async def gather_unsaved(tx: TemplateTx, actor: Actor, name: str, sources: Sources) -> Ready:
+    """The same for what an author is typing: for who may change the template, and nothing of it is kept."""
+    access.require(actor, Permission.TEMPLATE_CHANGE)
+    await existing(tx, name)
+    judge_sources(name, sources)
+    return Ready(await sheet_of(tx, sources, drafts=True), DRAFT, sources.sample)
 
 
 async def sheet_of(tx: TemplateTx, sources: Sources, *, drafts: bool) -> Sheet:

@@ -209,6 +209,12 @@ class Templates(Protocol):
         """The draft or a version, with data or the sample. Nothing is sent."""
         ...
 
+    async def try_out(
+        self, actor: Actor, name: str, request: template_types.ChangeTemplate
+    ) -> template_types.RenderedMail:
+        """The draft as it would be with what is given, rendered with its sample. Nothing is kept."""
+        ...
+
     async def trial(self, actor: Actor, name: str, sender: str, to: str) -> Outgoing:
         """The draft with its sample, ready to be submitted to one address as a test."""
         ...

@@ -43,7 +43,7 @@ ACTS = (
     *(f"/received/{MESSAGE}/{act}" for act in ("replay", "release", "discard")),
     *("/routes", *(f"/routes/{ROUTE}/{act}" for act in ("switch", "rotate", "replay", "remove"))),
     *("/templates", "/templates/welcome"),
-    *(f"/templates/welcome/{a}" for a in ("publish", "rollback", "remove")),
+    *(f"/templates/welcome/{a}" for a in ("publish", "rollback", "remove", "preview")),
     *("/webhooks/whk_1/remove", "/audit/export", "/sign-out", "/messages/{m}/erase", "/settings/retention"),
     *(
         "/settings/leaks",

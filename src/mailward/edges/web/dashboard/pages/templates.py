@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import msgspec
@@ -45,6 +46,7 @@ class Templates:
             Route("/templates/{name}", shows(self.one, reads), methods=["GET"]),
             Route("/templates/{name}", acts(self.save, changes), methods=["POST"]),
             Route("/templates/{name}/frame", shows(self.frame, reads), methods=["GET"]),
+            Route("/templates/{name}/preview", acts(self.try_out, changes), methods=["POST"]),
             Route("/templates/{name}/publish", acts(self.publish, changes), methods=["POST"]),
             Route("/templates/{name}/rollback", acts(self.roll_back, changes), methods=["POST"]),
             Route("/templates/{name}/test", acts(self.test, Permission.MESSAGE_SEND), methods=["POST"]),
@@ -104,11 +106,9 @@ class Templates:
     async def save(self, request: Request, session: Session, form: Form) -> Response:
         """Keep the draft; what was typed is shown again when it cannot be kept."""
         name = request.path_params["name"]
-        typed = {field: form.exact(field, most) for field, most in _MOST.items()}
-        typed["sample"] = form.exact("sample", _SAMPLE_MOST)
+        typed = _typed(form)
         try:
-            sample = _sample(typed["sample"])
-            change = msgspec.convert({**typed, "layout": typed["layout"].strip(), "sample": sample}, ChangeTemplate)
+            change = _change(typed)
             await self._desk.platform.templates.change(session.actor, name, change)
         except msgspec.ValidationError as e:
             return await self._shown(session, name, error=str(e)[:200], typed=typed, code=422)
@@ -125,13 +125,19 @@ class Templates:
             html = mail.html or "<p><em>This template has no HTML.</em></p>"
         except Invalid:
             html = "<p><em>It does not render.</em></p>"
-        headers = {
-            **SECURITY_HEADERS,
-            "content-security-policy": FRAME_CSP,
-            "x-frame-options": "SAMEORIGIN",
-            "referrer-policy": "no-referrer",
-        }
-        return Response(mail_html.document(html), headers=headers, media_type="text/html")
+        return _framed(html)
+
+    async def try_out(self, request: Request, session: Session, form: Form) -> Response:
+        """What is typed, rendered into the page's frame: subject, HTML, text, or why it does not render."""
+        name = request.path_params["name"]
+        try:
+            mail = await self._desk.platform.templates.try_out(session.actor, name, _change(_typed(form)))
+        except msgspec.ValidationError as e:
+            return _framed(f"<p><strong>{escape(str(e)[:200])}</strong></p>")
+        except Refused as e:
+            return _framed(f"<p><strong>{escape(e.public)}</strong></p>")
+        parts = [f"<p><strong>Subject:</strong> {escape(mail.subject)}</p><hr>", mail.html]
+        return _framed("".join(parts) + f"<hr><pre>{escape(mail.text)}</pre>")
 
     async def publish(self, request: Request, session: Session, form: Form) -> Response:
         """The draft is what is sent."""
@@ -172,6 +178,27 @@ class Templates:
         except Refused as e:
             return await self._shown(session, name, error=e.public, code=status_of(e))
         return redirect("/templates")
+
+
+def _typed(form: Form) -> dict[str, str]:
+    typed = {field: form.exact(field, most) for field, most in _MOST.items()}
+    return {**typed, "sample": form.exact("sample", _SAMPLE_MOST)}
+
+
+def _change(typed: dict[str, str]) -> ChangeTemplate:
+    asked = {**typed, "layout": typed["layout"].strip(), "sample": _sample(typed["sample"])}
+    return msgspec.convert(asked, ChangeTemplate)
+
+
+def _framed(html: str) -> Response:
+    """HTML of an author, inert, in a frame of ours alone."""
+    headers = {
+        **SECURITY_HEADERS,
+        "content-security-policy": FRAME_CSP,
+        "x-frame-options": "SAMEORIGIN",
+        "referrer-policy": "no-referrer",
+    }
+    return Response(mail_html.document(html), headers=headers, media_type="text/html")
 
 
 def _sample(text: str) -> dict[str, Any]:

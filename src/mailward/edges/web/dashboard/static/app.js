@@ -37,6 +37,20 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
+// What is typed is previewed in its frame a moment later. A fresh frame each time: the way back stays as it was.
+const live = document.querySelector("button[data-live]");
+if (live) {
+  let pause;
+  live.form.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => {
+      const old = document.getElementsByName(live.formTarget)[0];
+      old.replaceWith(old.cloneNode(false));
+      live.form.requestSubmit(live);
+    }, 600);
+  });
+}
+
 // A tab nobody looks at asks nothing.
 document.addEventListener("htmx:before:request", (event) => {
   if (document.hidden) event.preventDefault();
