@@ -57,8 +57,10 @@ def served(name: str, s3_port: int) -> Iterator[ServedBucket]:
     proxy = FaultProxy(s3_port)
     try:
         asyncio.run_coroutine_threadsafe(proxy.start(), loop).result(10)
-        yield ServedBucket(name, s3_port, proxy)
-        asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result(10)
+        try:
+            yield ServedBucket(name, s3_port, proxy)
+        finally:
+            asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
