@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from mailward.adapters.host.clock import SystemClock
 from mailward.adapters.storage.sqlite.connection import connect
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.checks import access, log, privacy, storage
+from mailward.app.checks.storage import spellings
 from mailward.app.context import Context, cli_actor
 from mailward.app.installation import Installation
 from mailward.app.settings import Server, Settings
@@ -45,6 +47,22 @@ async def test_sql_without_a_scope_is_refused(context: Context) -> None:
     found = await access.no_scope_no_rows(context)
     assert found.result is Result.PASSED, found.evidence
     assert " 0 tables" not in found.evidence
+
+
+@pytest.mark.claim("KEYS-1")
+@pytest.mark.claim("REST-1")
+@pytest.mark.parametrize("check", [access.keys_are_hashes, storage.nothing_readable])
+async def test_what_lies_in_a_file_is_found(context: Context, monkeypatch: pytest.MonkeyPatch, check: Any) -> None:
+    """A key in use, and a planted marker, that somebody wrote into the data folder as they are."""
+
+    def leaking(text: str) -> list[bytes]:
+        (context.settings.data / "leak").write_text(f"it is {text}.")
+        return spellings(text)
+
+    for module in (access, storage):
+        monkeypatch.setattr(module, "spellings", leaking)
+    found = await check(context)
+    assert (found.result, "leak" in found.evidence) == (Result.FAILED, True), found.evidence
 
 
 @pytest.mark.claim("LOG-1")
