@@ -102,3 +102,11 @@ def test_the_command_line_shows_and_previews(platform: Platform) -> None:
     """The draft with its sample, and the list."""
     assert [t["name"] for t in platform.cli_json("template", "list")["data"]] == ["frame", "welcome"]
     assert platform.cli_json("template", "preview", "welcome")["subject"] == "Welcome, Ada"
+    way = ("template", "send-test", "welcome", "--to", "jo@example.org", "--from")
+    sent = platform.cli_json(*way, "hello@demo.mailward.test")
+    _, raw = platform.api("GET", f"/v1/messages/{sent['id']}/raw")
+    assert b"Subject: [Test] Welcome, Ada" in raw
+    refused = platform.cli(*way, "hello@elsewhere.example")
+    assert refused.returncode == 1 and "Refused" in refused.stderr
+    _, keys = platform.api("GET", "/v1/keys?limit=100")
+    assert not [k for k in keys["data"] if "send-test" in k["name"] and not k.get("revoked_at")]

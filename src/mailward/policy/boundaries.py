@@ -108,6 +108,7 @@ CLI: dict[str, frozenset[Permission]] = {
     "template publish": frozenset({P.TEMPLATE_READ, P.TEMPLATE_CHANGE}),
     "template rollback": frozenset({P.TEMPLATE_READ, P.TEMPLATE_CHANGE}),
     "template preview": frozenset({P.TEMPLATE_READ}),
+    "template send-test": frozenset({P.TEMPLATE_READ, P.MESSAGE_SEND, P.KEY_CHANGE}),
     "webhook list": frozenset({P.WEBHOOK_READ}),
     "webhook events": frozenset({P.WEBHOOK_READ}),
     "webhook attempts": frozenset({P.WEBHOOK_READ}),

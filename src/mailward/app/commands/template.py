@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cyclopts
 import msgspec
+from cyclopts import Parameter
 
 from mailward.adapters.rendering.renderer import LimitedRenderer
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.app.platform.templates import Templates
-from mailward.base.errors import Invalid, NotFound
+from mailward.base.errors import Invalid, NotFound, Unavailable
+from mailward.core.identity.credentials import Wish, create_key
 from mailward.edges.web.schema import templates as schema
+from mailward.policy.access import Scope
 
 app = cyclopts.App(name="template", help="Mail templates.")
 
@@ -156,6 +160,48 @@ def preview(
             print_json(mail)
         else:
             print(f"Subject: {mail.subject}\n\n{mail.text}\n{mail.html}")
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command(name="send-test")
+def send_test(
+    name: str,
+    *,
+    sender: Annotated[str, Parameter(name="--from", help="An address of a domain that may send.")],
+    to: str,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """Send the draft with its sample to one address, marked as a test, through the running platform.
+
+    The command cannot accept mail itself: it asks the API on loopback, with a key that ends with the question.
+    """
+
+    async def act(context: Context) -> int:
+        from mailward.app.checks.probe import NotThere, ask, end, secret
+
+        async with _templates(context) as area:
+            mail = await area.preview(context.actor, name, schema.RenderTemplate())
+        asked = {"from": sender, "to": [to], "subject": f"[Test] {mail.subject}"[:998], "tags": ["template-test"]}
+        asked |= {part: text for part, text in (("text", mail.text), ("html", mail.html)) if text}
+        wish = Wish(f"template send-test {name}"[:100], scopes=frozenset({Scope.SEND}))
+        now, place = context.clock.now(), context.actor.workspace
+        key = await context.store.write(
+            place, lambda tx: create_key(tx, context.actor, wish, now=now, entropy=context.entropy)
+        )
+        try:
+            heard = await ask(context, "POST", "/v1/messages", key=secret(key), body=asked)
+        except NotThere as e:
+            raise Unavailable("not_running", f"The test was not sent: {e}") from None
+        finally:
+            await end(context, key)
+        if heard.status != 202:
+            print(f"Refused: {heard.body.get('detail') or heard.code}", file=sys.stderr)
+            return 1
+        print_json(heard.body) if json else print(f"{heard.body['id']} is on its way to {to}.")
         return 0
 
     return run(config, workspace, act)
