@@ -70,6 +70,7 @@ def test_a_poison_message_is_parked_and_the_others_flow() -> None:
         platform.wait_status(bad, ["held"], 60)
         platform.wait_status(good, ["delivered"], 60)
         assert platform.deaths() == 3
+        assert "it was parked" in platform.api("GET", f"/v1/messages/{bad}/explain")[1]["summary"]
         assert platform.log.count("message_parked") == 1
         (alert,) = json.loads(platform.cli("alerts", "list", "--json").stdout)
         assert (alert["rule"], alert["subject"]) == ("poison-message", bad)

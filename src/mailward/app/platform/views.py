@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mailward.base import ids
+from mailward.core.delivery import park
 from mailward.core.messages.find import Found, status_of
 from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message
 from mailward.edges.web.schema import messages as view
@@ -121,6 +122,11 @@ _SENTENCES = {
     "discarded": "Test mode: everything ran but the last hop.",
 }
 
+_PARKED = (
+    "Worker processes ended again and again while they worked on the message, so it was parked; the installation's "
+    "operator was alerted. It will not be sent before it is released."
+)
+
 
 def explanation(found: Found, attempts: list[Attempt], now: int) -> view.Explanation:
     """Why the message is where it is: each copy with every attempt."""
@@ -136,6 +142,8 @@ def explanation(found: Found, attempts: list[Attempt], now: int) -> view.Explana
         for d in found.deliveries
     ]
     text = _SENTENCES.get(word, "")
+    if word == "held" and any(d.reason == park.REASON for d in found.deliveries):
+        text = _PARKED
     last = max(attempts, key=lambda a: a.at, default=None)
     if last is not None and last.facts.outcome != "delivered" and last.facts.text:
         text += f" The last answer was: {last.facts.code or ''} {last.facts.text}".rstrip()
