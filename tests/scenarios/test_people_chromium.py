@@ -123,6 +123,26 @@ async def strange(browser: Any, platform: Platform, guest: Any, password: str) -
     await guest.wait_for_url(url + "/sign-in")
 
 
+HOSTILE = '{"__proto__": {"polluted": 1}, "constructor": {"prototype": {"polluted": 1}}}'
+
+
+async def unpolluted(owner: Any, url: str) -> None:
+    """Objects that would become every object's prototype, from the address, from values of a request, and from what
+    an answer's header has the page do, change no object that a script makes afterwards."""
+
+    async def answer(route: Any) -> None:
+        await route.fulfill(body=HOSTILE, content_type="application/json", headers={"HX-Trigger": HOSTILE})
+
+    await owner.route("**/messages/rows*", answer)
+    await owner.goto(url + "/messages?__proto__[polluted]=1&constructor.prototype.polluted=1#__proto__[polluted]=1")
+    asked = "values => htmx.ajax('GET', '/messages/rows', {target: 'main', swap: 'none', values: JSON.parse(values)})"
+    await owner.evaluate(asked, HOSTILE)
+    assert await owner.evaluate("[({}).polluted, [].polluted, (() => 0).polluted].every(x => x === undefined)")
+    await owner.unroute_all()
+    await owner.evaluate("Object.prototype.polluted = 1")
+    assert await owner.evaluate("({}).polluted") == 1, "the question would have seen it"
+
+
 async def moved(platform: Platform, owner: Any) -> None:
     """The owner changes the address: letters go to both, both have to be confirmed; then the old one signs in no more,
     and the new one, from which nobody came yet, is asked for one thing more after the right password."""
@@ -146,6 +166,7 @@ async def moved(platform: Platform, owner: Any) -> None:
     await owner.get_by_text("One more thing").wait_for()
 
 
+@pytest.mark.asvs("15.3.6")
 @pytest.mark.claim("AUTHN-4")
 @pytest.mark.claim("AUTHN-7")
 @pytest.mark.claim("AUTHN-8")
@@ -223,5 +244,6 @@ async def test_people_come_in_by_invitation_and_by_a_provider(platform: Platform
         assert await quinn.get_by_role("table", name="Identities that sign you in").get_by_text(QUINN["email"]).count()
         await guest.goto(url + "/")
         await strange(browser, platform, guest, "orange lantern walks slowly")
+        await unpolluted(owner, url)
         await moved(platform, owner)
         await browser.close()
