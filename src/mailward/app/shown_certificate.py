@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from mailward.app.settings import Settings
@@ -18,7 +20,7 @@ async def facts(store: Store, settings: Settings, now: datetime) -> dict[str, An
     """
     from cryptography import x509
 
-    from mailward.app.wiring import certificate
+    from mailward.app.certificates import ensure_self_signed
 
     tls = settings.tls
     newest = await store.system_read(lambda tx: tx.certificates.newest()) if tls.acme.directory else None
@@ -30,9 +32,9 @@ async def facts(store: Store, settings: Settings, now: datetime) -> dict[str, An
         found |= {"issued": newest.issued.isoformat(), "expires": newest.expires.isoformat()}
         found |= {"renewal from": when(newest, standing, 0.0).isoformat()}
     else:
-        path, _ = certificate(settings, now)
-        held = x509.load_pem_x509_certificate(path.read_bytes())
-        found |= {"file": str(path), "serial": f"{held.serial_number:x}", "names": _names(held)}
+        path = tls.certificate or str(ensure_self_signed(settings.data / "tls", settings.hostname, now)[0])
+        held = x509.load_pem_x509_certificate(await asyncio.to_thread(Path(path).read_bytes))
+        found |= {"file": path, "serial": f"{held.serial_number:x}", "names": _names(held)}
         found |= {"issuer": held.issuer.rfc4514_string(), "expires": held.not_valid_after_utc.isoformat()}
     if tls.acme.directory:
         found |= {"directory": tls.acme.directory, "challenge": tls.acme.challenge}
