@@ -12,10 +12,17 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/scenarios/test_second_factors_chromium.py",
     ),
     "AUTHN-4": (
+        "tests/core/identity/test_entry.py",
         "tests/core/identity/test_second_factors.py",
         "tests/scenarios/test_people_chromium.py",
     ),
+    "AUTHN-7": (
+        "tests/app/checks/test_running.py",
+        "tests/scenarios/test_people_chromium.py",
+    ),
+    "AUTHN-8": ("tests/scenarios/test_people_chromium.py",),
     "AUTHN-9": (
+        "tests/app/test_doors.py",
         "tests/core/identity/test_lookup.py",
         "tests/scenarios/test_nodes.py",
         "tests/suites/storage/test_roles.py",
@@ -26,14 +33,15 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/access/test_document.py",
         "tests/app/checks/test_running.py",
         "tests/app/platform/test_erase.py",
+        "tests/app/platform/test_role_pages.py",
     ),
     "AUTHZ-2": (
         "tests/adapters/storage/postgres/test_wall.py",
         "tests/adapters/storage/test_engine.py",
-        "tests/suites/storage/test_moved_rows.py",
         "tests/access/test_foreign.py",
+        "tests/app/checks/test_walls.py",
+        "tests/suites/storage/test_moved_rows.py",
         "tests/adapters/storage/postgres/test_evidence.py",
-        "tests/app/checks/test_installation.py",
     ),
     "AUTHZ-3": (
         "tests/core/operators/test_grants.py",
@@ -67,6 +75,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "AVAIL-5": (
         "tests/app/backups/test_backups.py",
         "tests/adapters/storage/backup/test_sealed.py",
+        "tests/adapters/storage/objects/test_shelves.py",
         "tests/core/backup/test_schedule.py",
         "tests/scenarios/test_backup.py",
         "tests/suites/storage/test_backups.py",
@@ -96,9 +105,11 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "EMAIL-6": ("tests/app/checks/test_running.py",),
     "EMAIL-7": ("tests/app/checks/test_running.py",),
     "EMAIL-9": (
+        "tests/app/test_poison.py",
         "tests/scenarios/test_bad_endpoints.py",
         "tests/scenarios/test_inbound_nothing_lost.py",
         "tests/scenarios/test_receiving.py",
+        "tests/suites/storage/test_signing_secrets.py",
     ),
     "INCIDENT-2": (
         "tests/app/checks/test_public.py",
@@ -107,12 +118,12 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/disclosure/test_disclosure.py",
     ),
     "INPUT-1": (
+        "tests/scenarios/test_every_page.py",
         "tests/edges/web/dashboard/test_pages.py",
         "tests/scenarios/test_dashboard_chromium.py",
         "tests/app/checks/test_running.py",
         "tests/app/public/test_pages.py",
         "tests/attacks/test_smtp_smuggling.py",
-        "tests/edges/web/reference/test_reference.py",
     ),
     "INPUT-2": ("tests/scenarios/test_receiving.py",),
     "INPUT-3": (
@@ -121,8 +132,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
     ),
     "INPUT-4": ("tests/scenarios/test_receiving.py",),
     "KEYS-1": (
-        "tests/core/identity/test_lookup.py",
         "tests/app/checks/test_installation.py",
+        "tests/core/identity/test_lookup.py",
         "tests/scenarios/test_nothing_readable.py",
     ),
     "KEYS-2": (
@@ -136,18 +147,24 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "KEYS-3": (
         "tests/suites/storage/test_leaks.py",
         "tests/app/checks/test_leaks.py",
+        "tests/app/platform/test_settings_pages.py",
     ),
     "LOG-1": (
         "tests/core/audit/test_verify_store.py",
         "tests/core/audit/test_verify_export.py",
+        "tests/attacks/test_audit_log.py",
         "tests/app/checks/test_installation.py",
         "tests/app/checks/test_running.py",
         "tests/core/audit/test_search.py",
-        "tests/protocol/merkle/test_conformance.py",
     ),
     "LOG-2": (
         "tests/app/checks/test_running.py",
         "tests/scenarios/test_nothing_readable.py",
+    ),
+    "LOG-3": (
+        "tests/app/platform/test_settings_pages.py",
+        "tests/policy/test_reputation.py",
+        "tests/suites/storage/test_guard.py",
     ),
     "NET-1": (
         "tests/adapters/storage/postgres/test_wall.py",
@@ -165,6 +182,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/platform/test_erase.py",
         "tests/app/checks/test_installation.py",
         "tests/scenarios/test_erasure.py",
+        "tests/app/backups/test_backups.py",
     ),
     "PRIVACY-4": (
         "tests/app/checks/test_public.py",
@@ -183,17 +201,17 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "RATE-2": (
         "tests/app/checks/test_running.py",
         "tests/core/identity/test_bursts.py",
+        "tests/adapters/host/test_seats.py",
         "tests/app/platform/test_areas.py",
         "tests/app/test_standing.py",
         "tests/policy/test_bursts.py",
-        "tests/scenarios/test_credentials.py",
     ),
     "REST-1": (
+        "tests/app/checks/test_installation.py",
         "tests/adapters/storage/objects/test_objects.py",
         "tests/adapters/storage/postgres/test_ciphertext.py",
         "tests/adapters/storage/postgres/test_sealed.py",
         "tests/adapters/storage/test_engine.py",
-        "tests/app/checks/test_installation.py",
         "tests/app/checks/test_running.py",
     ),
     "REST-2": (
@@ -212,7 +230,9 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/test_bill.py",
     ),
     "TRANSIT-1": (
+        "tests/app/checks/test_shown.py",
         "tests/app/checks/test_transport.py",
+        "tests/scenarios/test_broken_controls.py",
         "tests/scenarios/test_certificates.py",
     ),
     "TRANSIT-2": (
@@ -220,7 +240,9 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_transport.py",
     ),
     "TRANSIT-3": (
+        "tests/app/checks/test_shown.py",
         "tests/app/checks/test_transport.py",
+        "tests/app/test_shown_certificate.py",
         "tests/scenarios/test_certificates.py",
     ),
     "TRANSIT-4": ("tests/scenarios/test_receiving.py",),
@@ -230,15 +252,15 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/adapters/storage/objects/test_place.py",
         "tests/app/commands/test_storage.py",
         "tests/app/test_objects.py",
+        "tests/scenarios/test_broken_controls.py",
         "tests/scenarios/test_database_and_bucket.py",
-        "tests/scenarios/test_on_postgresql.py",
     ),
     "TRUST-1": (
         "tests/app/checks/test_public.py",
         "tests/app/public/test_pages.py",
+        "tests/scenarios/test_broken_controls.py",
         "tests/scenarios/test_verify.py",
         "tests/app/checks/test_breaking.py",
         "tests/app/checks/test_supply.py",
-        "tests/core/evidence/test_keep.py",
     ),
 }
