@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.postgres_server import APP_PASSWORD, PostgresServer
+from tests.postgres_databases import APP_PASSWORD
+from tests.postgres_server import PostgresServer
 from tests.scenarios.peers import answers, free_port
 
 

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.postgres_server import APP_PASSWORD
+from tests.postgres_databases import APP_PASSWORD
 from tests.scenarios.apart import Apart
 from tests.scenarios.bucket import ServedBucket
 from tests.scenarios.platform import toml

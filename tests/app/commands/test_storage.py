@@ -59,7 +59,9 @@ def test_the_address_may_come_from_a_file(tmp_path: Path) -> None:
 def test_showing_the_settings_shows_no_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither in lines nor as JSON."""
+    """Neither in lines nor as JSON: not in a URL, and no field that is called a secret."""
+    for name in ("OBJECTS__SECRET_KEY", "OBJECTS__SESSION_TOKEN", "BACKUP__SECRET_KEY"):
+        monkeypatch.setenv(f"MAILWARD_{name}", "the-password")
     monkeypatch.setenv("MAILWARD_STORAGE__KIND", "postgres")
     monkeypatch.setenv("MAILWARD_STORAGE__URL", URL)
     monkeypatch.setenv("MAILWARD_DATA", str(tmp_path))

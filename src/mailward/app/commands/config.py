@@ -17,6 +17,8 @@ app = cyclopts.App(name="config", help="Settings.")
 Config = Annotated[str | None, Parameter(name="--config", help="Settings file.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
 
+_SECRET = re.compile(r"(?:^|_)(?:secret|password|token|secret_key|api_key|tsig_key|hmac_key)$")
+
 
 @app.command
 def check(*, config: Config = None, json: Json = False) -> int:
@@ -28,17 +30,20 @@ def check(*, config: Config = None, json: Json = False) -> int:
     path = find_config(config, os.environ)
     print(f"settings: {path or 'defaults and environment'}")
     print(f"mode: {'capture (nothing leaves this machine)' if settings.capture else settings.server.hostname}")
-    for section in msgspec.structs.fields(settings):
-        value = getattr(settings, section.name)
-        for key in msgspec.structs.fields(value):
-            print(f"{section.name}.{key.name} = {_shown(getattr(value, key.name))!r}")
+    for section, values in _shown(msgspec.to_builtins(settings)).items():
+        for key, value in values.items():
+            print(f"{section}.{key} = {value!r}")
     return 0
 
 
-def _shown(value: Any) -> Any:
-    """A value without the passwords that stand in URLs."""
+def _shown(value: Any, name: str = "") -> Any:
+    """A value without what is secret: passwords in URLs, and what is called a secret, a password or a token."""
     if isinstance(value, dict):
-        return {k: _shown(v) for k, v in value.items()}
+        return {k: _shown(v, str(k)) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(v, name) for v in value]
+    if isinstance(value, str) and value and _SECRET.search(name):
+        return "***"
     if isinstance(value, str) and "://" in value:
         return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", value)
     return value

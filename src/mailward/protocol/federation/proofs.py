@@ -22,7 +22,10 @@ _PURPOSES = frozenset((SIGN_IN, LINK, JOIN))
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A way out to a provider that was begun. `bound` ties a linking to the session that asked for it, a joining to its invitation, else ""."""
+    """A way out to a provider that was begun.
+
+    `bound` ties a linking to the session that asked for it, a joining to its invitation; else "".
+    """
 
     provider: str
     purpose: str
