@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.scenarios.killing import alive, children, kill_family
-from tests.scenarios.peers import Dns, PeerFailed, free_port, stop, wait_until
+from tests.scenarios.peers import Dns, PeerFailed, stop, wait_until
 from tests.scenarios.platform import Platform
 
 APART = (("web",), ("submission",), ("sender",), ("upkeep",))
@@ -42,8 +41,6 @@ class Apart(Platform):
         if data is not None:
             self.data = data
             self._values["server.data"] = str(data)
-        self.metrics_port = _metrics_base()
-        self._values["http.metrics"] = f"127.0.0.1:{self.metrics_port}"
         self._values["limits.smtp_connections_per_minute_ip"] = 0
         self._values["limits.smtp_messages_per_minute_domain"] = 0
         self._values["limits.burst_factor"] = 1_000_000
@@ -127,8 +124,8 @@ class Apart(Platform):
         return self.probe(name, "/readyz", worker)[0] == 200
 
     def children(self, name: str) -> list[int]:
-        """Process ids of a part's workers (and what else its supervisor started)."""
-        return children(self.parts[name].pid)
+        """Process ids of a part's workers; not of the one they are forked from, which soon ends."""
+        return [pid for pid in children(self.parts[name].pid) if not _forks(pid)]
 
     def kill_worker(self, name: str, pid: int) -> None:
         """kill -9 for one process."""
@@ -168,21 +165,8 @@ class Apart(Platform):
         return self._dns
 
 
-def _metrics_base() -> int:
-    """A port such that those of every role's first workers are free too."""
-    for _ in range(200):
-        base = free_port()
-        if base + 404 > 65535:
-            continue
-        if all(_free(base + block + n) for block in _BLOCK.values() for n in range(3)):
-            return base
-    raise PeerFailed("no free block of ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as s:
-        try:
-            s.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def _forks(pid: int) -> bool:
+    try:
+        return b"nursery" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

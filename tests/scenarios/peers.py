@@ -24,6 +24,7 @@ from typing import IO, Self
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _CHANCE = random.SystemRandom()
+_DRAWN: set[int] = set()
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
@@ -38,15 +39,35 @@ def tool(name: str) -> str:
     raise PeerFailed(f"{name} is not installed; run tools/install-test-deps.sh")
 
 
-def free_port() -> int:
-    """A loopback TCP port that was free a moment ago, and that the system gives to no outgoing connection meanwhile."""
+def free_port(others: Sequence[int] = ()) -> int:
+    """A loopback TCP port that was free a moment ago, and that the system gives to no outgoing connection meanwhile.
+
+    Each worker of the tests draws from ports of its own, none of them twice in a row; with `others`, so many ports
+    higher are free too.
+    """
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    share = (max(first, 11_000) - 10_000) // count
+    low = 10_000 + number * share
     for _ in range(1000):
-        port = _CHANCE.randrange(10_000, max(first, 11_000))
-        with contextlib.suppress(OSError), socket.socket() as s:
-            s.bind(("127.0.0.1", port))
+        port = _CHANCE.randrange(low, low + share)
+        wanted = [port, *(port + more for more in others)]
+        if not _DRAWN.intersection(wanted) and all(map(_is_free, wanted)):
+            if len(_DRAWN) > share // 4:
+                _DRAWN.clear()
+            _DRAWN.update(wanted)
             return port
     raise PeerFailed("no free port")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20.0, pause: float = 0.05) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import smtplib
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ from typing import Any
 
 from tests.scenarios.killing import kill_family
 from tests.scenarios.peers import REPOSITORY, Dns, Peer, PeerFailed, answers, free_port, stop, wait_until
+
+# Each role's workers show their metrics at ports of their own, so far above the one in the settings.
+METRICS = tuple(block + n for block in (0, 100, 200, 300, 400) for n in range(3))[1:]
 
 
 class Platform(Peer):
@@ -41,7 +45,7 @@ class Platform(Peer):
         self.data = self.folder / "data"
         self.config = self.folder / "mailward.toml"
         self.http_port, self.starttls_port, self.implicit_port = free_port(), free_port(), free_port()
-        self.private_port, self.metrics_port = free_port(), free_port()
+        self.private_port, self.metrics_port = free_port(), free_port(METRICS)
         self.mx_port = free_port()
         self._own_domain = bool(domain)
         self._dns: Dns | None = None
@@ -105,7 +109,7 @@ class Platform(Peer):
         self.made("/v1/smtp-credentials", name="bench-network", kind="network", networks=["127.0.0.0/8"])
         if self._own_domain:
             self.verify_domain(self.domain)
-        elif self._values["submission.private"]:
+        elif self._values["submission.private"] and not _is_closed(self.private_port):
             # Workers look for new source networks a few times a second; a listener serves the worker that takes it.
             wait_until(lambda: all(self._is_known() for _ in range(12)), "every worker to know the network", 10)
 
@@ -258,6 +262,11 @@ class Platform(Peer):
             stop(self._process, 45)
         if self._dns is not None:
             self._dns.__exit__(None, None, None)
+
+
+def _is_closed(port: int) -> bool:
+    with socket.socket() as s:
+        return bool(s.connect_ex(("127.0.0.1", port)))
 
 
 def zone_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:

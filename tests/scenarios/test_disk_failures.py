@@ -168,7 +168,9 @@ def _replace_for_a_while(platform: Apart) -> None:
         return [float(str(e["restart_in"])) for e in events(platform, "worker_died") if e["code"] == 78]
 
     wait_until(lambda: len(pauses()) >= 3, "three attempts to start", 60)
-    assert pauses()[:3] == [0.25, 0.5, 1.0]
+    # The one that noticed may have been steady before, or not; those that cannot start wait twice as long each time.
+    first, second, third = pauses()[:3]
+    assert (first, second, third) in ((0.25, 0.5, 1.0), (0.5, 1.0, 2.0))
     said = events(platform, "worker_cannot_start")[-1]
     assert "state.db" in str(said["detail"])
     for name in ("state.db", "state.db-wal", "state.db-shm"):

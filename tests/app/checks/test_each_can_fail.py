@@ -48,6 +48,8 @@ FAILED_BY = {
     "handing.every_endpoint_has_its_secret": _BROKEN + "test_exactly_its_line_turns_red",
     "input.hostile_requests_are_refused": _OPEN_DOOR,
     "isolation.another_workspace_finds_nothing": "app/checks/test_records.py::test_a_wall_with_a_hole_fails",
+    "judging.mail_is_judged": "app/checks/test_judging.py::test_a_judge_that_passes_everything_is_found_out",
+    "judging.verdicts_reach_the_customer": _RECEIVING + "test_a_forged_verdict_that_is_handed_over",
     "keys.every_operation_asks_for_its_permission": _OPEN_DOOR,
     "keys.keys_reach_what_they_should": _OPEN_DOOR,
     "leaks.a_leaked_key_is_acted_on": "app/checks/test_leaks.py::test_a_report_that_does_nothing_fails",

@@ -12,18 +12,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailward.app.checks import handing, receiving
+from mailward.app.checks import handing, judging, receiving
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import load
 from mailward.core.evidence.model import Result
 from mailward.protocol.inbound import signing
+from mailward.protocol.inbound.content import Content
 from tests.scenarios.peers import free_port
 from tests.scenarios.platform import Platform
 from tests.scenarios.scanners import Clamd, Rspamd
 
-THROUGH_THE_DOOR = (receiving.tls_facts_are_kept, receiving.octets_are_kept, receiving.malware_at_the_door)
+THROUGH_THE_DOOR = (
+    receiving.tls_facts_are_kept,
+    receiving.octets_are_kept,
+    receiving.malware_at_the_door,
+    judging.verdicts_reach_the_customer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +115,13 @@ async def test_an_mx_without_starttls(context: Context) -> None:
         found = await receiving.tls_facts_are_kept(changed(context, mx={"listen": [address]}))
     assert found.result is Result.FAILED
     assert "STARTTLS" in found.evidence
+
+
+async def test_a_forged_verdict_that_is_handed_over(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is handed over with a verdict that somebody else wrote in our name is a failure."""
+    forged = Content((("Authentication-Results", "x; dmarc=pass"),), "", "", "", ())
+    monkeypatch.setattr(judging, "read", lambda *_: forged)
+    assert (await judging.verdicts_reach_the_customer(context)).result is Result.FAILED
 
 
 async def test_daemons_are_asked(context: Context, tmp_path: Path) -> None:

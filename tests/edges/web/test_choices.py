@@ -10,7 +10,7 @@ import pytest
 from mailward.base.errors import Invalid
 from mailward.edges.web.decoding import QueryReader, decode
 from mailward.edges.web.schema.keys import CreateKey
-from mailward.edges.web.schema.members import Invite, RoleName
+from mailward.edges.web.schema.members import ChangeMember, Invite, RoleName
 from mailward.edges.web.schema.messages import MessageQuery
 from mailward.policy.access import Scope
 
@@ -19,7 +19,7 @@ from mailward.policy.access import Scope
     ("kind", "body", "field", "some"),
     [
         (CreateKey, b'{"name": "x", "scopes": ["send", "everything"]}', "scopes[1]", sorted(Scope)),
-        (Invite, b'{"email": "a@b.example", "role": "king"}', "role", sorted(get_args(RoleName))),
+        (ChangeMember, b'{"role": "king"}', "role", sorted(get_args(RoleName))),
     ],
 )
 def test_a_body_with_a_wrong_word_is_told_the_right_ones(kind: Any, body: bytes, field: str, some: list[str]) -> None:
@@ -28,6 +28,15 @@ def test_a_body_with_a_wrong_word_is_told_the_right_ones(kind: Any, body: bytes,
         decode(msgspec.json.Decoder(kind), body)
     assert refused.value.public == f"Choose from: {', '.join(some)}."
     assert refused.value.field == field
+
+
+def test_what_has_a_form_says_which() -> None:
+    """A role is one of three names or an id; the pattern itself is shown to nobody."""
+    with pytest.raises(Invalid) as refused:
+        decode(msgspec.json.Decoder(Invite), b'{"email": "a@b.example", "role": "king"}')
+    assert refused.value.field == "role"
+    assert "workspace_manager, or the id of a role" in refused.value.public
+    assert "[0-9" not in refused.value.public
 
 
 def test_so_is_a_query() -> None:

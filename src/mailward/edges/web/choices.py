@@ -25,6 +25,19 @@ def choices(of: Any, path: str) -> list[str]:
     return found
 
 
+def described(of: Any, path: str) -> str:
+    """What the schema says of the field at a path of msgspec's; "" where it says nothing."""
+    *outer, last = _STEP.findall(path) or [""]
+    types = list(_flat(inspect.type_info(of)))
+    for step in outer:
+        types = [t for one in types for t in _inside(one, step)]
+    for t in types:
+        for field in t.fields if isinstance(t, inspect.StructType) else ():
+            if field.encode_name == last and isinstance(field.type, inspect.Metadata):
+                return str((field.type.extra_json_schema or {}).get("description", ""))
+    return ""
+
+
 def _flat(t: inspect.Type) -> Iterable[inspect.Type]:
     """A type without its annotations, and a union as its parts."""
     if isinstance(t, inspect.Metadata):

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from mailward.base.errors import Invalid
-from mailward.edges.web.choices import choices
+from mailward.edges.web.choices import choices, described
 from mailward.edges.web.problems import CATALOGUE, Answer
 
 # Which limit a sequence or text of that name ran into.
@@ -121,6 +121,8 @@ def invalid(text: str, prefix: str = "", *, of: Any = None) -> Invalid:
         may = choices(of, path) if of is not None else []
         told = f"Choose from: {', '.join(may)}." if may else "There is no such choice."
         return Invalid("invalid_field", told, field=field)
+    if told.startswith("Expected `str` matching regex") and of is not None and (form := described(of, path)):
+        return Invalid("invalid_field", f"Not of the form that is asked for: {form}", field=field)
     if told.startswith("Object contains unknown field"):
         name = told.partition("`")[2].rstrip("`")[:64]
         return Invalid("unknown_field", "There is no such field.", field=f"{field}.{name}".strip("."))
