@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 GUARDS: dict[str, tuple[str, ...]] = {
-    "AUTHN-1": (
-        "tests/core/identity/test_sign_in.py",
-    ),
-    "AUTHN-2": (
-        "tests/core/identity/test_sign_in.py",
-    ),
+    "AUTHN-1": ("tests/core/identity/test_sign_in.py",),
+    "AUTHN-2": ("tests/core/identity/test_sign_in.py",),
     "AUTHN-3": (
         "tests/core/identity/test_second_factors.py",
         "tests/edges/web/dashboard/test_pages.py",
@@ -24,9 +20,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_running.py",
         "tests/scenarios/test_people_chromium.py",
     ),
-    "AUTHN-8": (
-        "tests/scenarios/test_people_chromium.py",
-    ),
+    "AUTHN-8": ("tests/scenarios/test_people_chromium.py",),
     "AUTHN-9": (
         "tests/app/test_doors.py",
         "tests/core/identity/test_lookup.py",
@@ -108,12 +102,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/protocol/dmarc/test_rfc9989.py",
         "tests/protocol/spf/test_conformance.py",
     ),
-    "EMAIL-6": (
-        "tests/app/checks/test_running.py",
-    ),
-    "EMAIL-7": (
-        "tests/app/checks/test_running.py",
-    ),
+    "EMAIL-6": ("tests/app/checks/test_running.py",),
+    "EMAIL-7": ("tests/app/checks/test_running.py",),
     "EMAIL-9": (
         "tests/app/test_poison.py",
         "tests/scenarios/test_bad_endpoints.py",
@@ -135,16 +125,12 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/public/test_pages.py",
         "tests/attacks/test_smtp_smuggling.py",
     ),
-    "INPUT-2": (
-        "tests/scenarios/test_receiving.py",
-    ),
+    "INPUT-2": ("tests/scenarios/test_receiving.py",),
     "INPUT-3": (
         "tests/policy/test_attachments.py",
         "tests/app/checks/test_running.py",
     ),
-    "INPUT-4": (
-        "tests/scenarios/test_receiving.py",
-    ),
+    "INPUT-4": ("tests/scenarios/test_receiving.py",),
     "KEYS-1": (
         "tests/app/checks/test_installation.py",
         "tests/core/identity/test_lookup.py",
@@ -259,12 +245,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/test_shown_certificate.py",
         "tests/scenarios/test_certificates.py",
     ),
-    "TRANSIT-4": (
-        "tests/scenarios/test_receiving.py",
-    ),
-    "TRANSIT-5": (
-        "tests/app/checks/test_running.py",
-    ),
+    "TRANSIT-4": ("tests/scenarios/test_receiving.py",),
+    "TRANSIT-5": ("tests/app/checks/test_running.py",),
     "TRANSIT-6": (
         "tests/adapters/storage/postgres/test_access.py",
         "tests/adapters/storage/objects/test_place.py",
