@@ -50,6 +50,7 @@ def free_port(others: Sequence[int] = ()) -> int:
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     share = (max(first, 11_000) - 10_000) // count
     low = 10_000 + number * share
+    share -= max(others, default=0)
     for _ in range(1000):
         port = _CHANCE.randrange(low, low + share)
         wanted = [port, *(port + more for more in others)]
@@ -317,6 +318,10 @@ class Postfix(Peer):
         """Messages not yet gone: incoming, active and deferred."""
         names = ("maildrop", "incoming", "active", "deferred")
         return sum(len(files) for n in names for _, _, files in os.walk(self.queue / n))
+
+    def flush(self) -> None:
+        """Try everything now, whatever its time."""
+        self._run("postqueue", "-f")
 
     def purge(self) -> None:
         """Forget all queued mail."""
