@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -83,3 +84,23 @@ def test_the_limit_is_exact(octets: int) -> None:
     assert taken == octets + 4
     assert reader.size == octets
     assert reader.too_large is (octets > 1000)
+
+
+@pytest.mark.parametrize("reader", [DotContent(1_000_000, 0), ChunkContent()], ids=["dots", "chunks"])
+def test_crumbs_take_no_more_memory_than_a_meal(reader: DotContent | ChunkContent) -> None:
+    """Content that comes two octets at a time is the same content, and weighs about what it holds."""
+    sent = b"ab" * 20_000 + b"\r\n"
+    pieces = [sent[at : at + 2] for at in range(0, len(sent), 2)]
+    if isinstance(reader, ChunkContent):
+        reader.expect(len(sent), True)
+    else:
+        pieces.append(b".\r\n")
+    tracemalloc.start()
+    try:
+        progress = [reader.feed(bytes(bytearray(piece)), 0)[0] for piece in pieces][-1]
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert progress is Progress.DONE
+    assert reader.content() == sent
+    assert kept < 4 * len(sent)

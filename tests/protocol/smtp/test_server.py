@@ -160,7 +160,7 @@ def test_capabilities() -> None:
             [b"250 mail.test", b"250 2.1.0", b"250 mail.test", b"503 5.5.1"],
         ),
         ("HELO x|MAIL FROM:<evil@x.org>|RCPT TO:<b@x.org>", [b"250 mail.test", b"550 5.7.1", b"503 5.5.1"]),
-        ("HELO x|AUTH PLAIN", [b"250 mail.test", b"503 5.5.1"]),
+        ("HELO x|AUTH PLAIN", [b"250 mail.test", b"530 5.7.0"]),
         (
             "NOOP|NOOP x|HELP|VRFY a|VRFY|EXPN a",
             [b"250 2.0.0", b"250 2.0.0", b"214 2.0.0", b"252 2.5.0", b"252 2.5.0", b"502 5.5.1"],
@@ -373,6 +373,27 @@ def test_budgets() -> None:
             made.ask("NOOP")
         made.feed(b"MAIL FROM:<a@x.org>\r\nRCPT TO:<b@x.org>\r\nDATA\r\nx\r\n.\r\n")
     assert not made.machine.closed
+
+
+@pytest.mark.parametrize("chunk", [b"BDAT 0\r\n", b"BDAT 2\r\nab"])
+def test_chunks_that_bring_nothing(chunk: bytes) -> None:
+    """A thousand tiny chunks may make a message; whoever goes on is sent away."""
+    made = with_recipient()
+    assert codes(made.feed(chunk * 1000)) == [b"250 2.0.0"] * 1000
+    assert codes(made.feed(chunk * 50)) == [b"421 4.7.0"]
+    assert made.machine.closed
+
+
+@pytest.mark.parametrize(
+    ("tls", "starttls", "answer"),
+    [(False, True, b"530 5.7.0"), (False, False, b"502 5.5.1"), (True, True, b"502 5.5.1")],
+)
+def test_auth_where_nobody_has_to(tls: bool, starttls: bool, answer: bytes) -> None:
+    """At a door without AUTH a password in the clear is told of TLS first, and any other that nobody asks for it."""
+    made = driver(tls=tls, auth=False, starttls=starttls)
+    made.feed(HELLO)
+    assert codes(made.ask("AUTH PLAIN AGFubgBzZWNyZXQ=")) == [answer]
+    assert made.machine.question is None
 
 
 def test_growing_beyond_the_limit() -> None:

@@ -17,6 +17,9 @@ _END = b"\r\n.\r\n"
 _DOT = b"\r\n."
 # Proper prefixes of the end of data, longest first. Held back, so that a piece never ends inside one of them.
 _PREFIXES = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
+_FEW = 64  # pieces kept as they come
+_SMALL = 4096
+_CRUMB = 512  # a chunk of less brings hardly more than its command costs
 
 
 class Progress(IntEnum):
@@ -33,6 +36,16 @@ def is_bare(piece: bytes) -> bool:
     return b"\0" in piece or not only_crlf(piece)
 
 
+def _collect(parts: list[bytes | bytearray], piece: bytes) -> None:
+    """Keep a piece. Past the first few, small ones share a buffer: an object for each would weigh far more than it."""
+    if len(parts) < _FEW or len(piece) >= _SMALL:
+        parts.append(piece)
+    elif type(last := parts[-1]) is bytearray:
+        last += piece
+    else:
+        parts.append(bytearray(piece))
+
+
 class DotContent:
     """Content after DATA (RFC 5321 section 4.5.2). Memory stays under `limit` however much arrives.
 
@@ -45,7 +58,7 @@ class DotContent:
     def __init__(self, limit: int, drain: int) -> None:
         self._limit = limit
         self._allowance = limit + drain
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         # The line before the content ended in CRLF: a lone dot on the first line ends an empty message.
         self._tail = b"\r\n"
         self.size = -2  # the CRLF just assumed is no content
@@ -88,7 +101,7 @@ class DotContent:
         if self.size > self._limit:
             self._parts.clear()
         else:
-            self._parts.append(piece)
+            _collect(self._parts, piece)
         return Progress.MORE
 
     @property
@@ -99,25 +112,27 @@ class DotContent:
     def content(self) -> bytes:
         """The message, each line ended by CRLF, dots unstuffed."""
         parts = self._parts
-        return parts[0][2:] if len(parts) == 1 else b"".join(parts)[2:]
+        return bytes(parts[0])[2:] if len(parts) == 1 else b"".join(parts)[2:]
 
 
 class ChunkContent:
     """Content over one or more BDAT chunks (RFC 3030). A CRLF may be split between two chunks; nothing is unstuffed."""
 
-    __slots__ = ("_left", "_parts", "_tail", "last", "size")
+    __slots__ = ("_left", "_parts", "_tail", "crumbs", "last", "size")
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         self._tail = b""
         self._left = 0
         self.size = 0
+        self.crumbs = 0  # chunks that brought next to nothing
         self.last = False
 
     def expect(self, octets: int, last: bool) -> None:
         """The next `octets` octets are a chunk, the final one if `last`."""
         self._left = octets
         self.size += octets
+        self.crumbs += octets < _CRUMB
         self.last = last
 
     def feed(self, data: bytes, start: int) -> tuple[Progress, int]:
@@ -134,7 +149,8 @@ class ChunkContent:
         if is_bare(piece):
             self._parts.clear()
             return Progress.BARE, start + len(fresh)
-        self._parts.append(piece)
+        if piece:
+            _collect(self._parts, piece)
         return Progress.DONE if done else Progress.MORE, start + len(fresh)
 
     def content(self) -> bytes:

@@ -23,6 +23,7 @@ from mailward.protocol.smtp.reading import Reading
 _LINE_MAX = 512  # RFC 5321 section 4.5.3.1.4, with CRLF
 _LINE_MAXIMA = {b"MAIL": 2048, b"RCPT": 2048, b"AUTH": 12288}  # RFC 1870, 3461, 6531 and 4954 make these longer
 _RECIPIENT_OVERSHOOT = 100  # recipients past the limit that are only told 452; more count as faults
+_CRUMBS = 1000  # tiny chunks of one message; RFC 3030 sets no limit to a game of BDAT 0
 # Without mail to show for it, these spend the budget for idle talk.
 _JUNK = frozenset((b"NOOP", b"RSET", b"HELP", b"VRFY", b"EXPN", b"EHLO", b"HELO"))
 # A browser made to speak to this port (cross-protocol attacks such as ALPACA): no second line is read.
@@ -295,6 +296,12 @@ class Server(Reading):
         self.out.append(replies.CHALLENGE if mechanism == b"PLAIN" else replies.CHALLENGE_USERNAME)
         return None
 
+    def _auth_again(self, argument: bytes) -> bytes:
+        """AUTH when nobody has to: who sends a password in the clear is told so, whatever else is to be said."""
+        if self._config.starttls and not self._tls:
+            raise Rejected(replies.TLS_FIRST)
+        raise Rejected(replies.AUTH_ALREADY if self._config.auth else replies.NO_AUTH)
+
     def _sasl_line(self, line: bytes) -> None:
         step, self._sasl = self._sasl, None
         assert step is not None
@@ -368,6 +375,9 @@ class Server(Reading):
             self._swallow(octets, replies.TOO_LARGE)
             return None
         chunks.expect(octets, last)
+        if chunks.crumbs > _CRUMBS:
+            self.close(replies.TOO_MANY_COMMANDS)
+            return None
         self._reader = chunks
         self._finish = Server._chunk_done
         if not octets:
@@ -491,7 +501,7 @@ TRANSITIONS: dict[State, Row] = {
     State.READY: {
         **_ALWAYS,
         **_refuse(b"RCPT DATA", replies.MAIL_FIRST),
-        b"AUTH": replies.AUTH_ALREADY,
+        b"AUTH": (Server._auth_again, State.STAY),
         b"MAIL": (Server._mail, State.SENDER),
     },
     State.SENDER: {
