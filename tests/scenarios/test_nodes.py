@@ -203,6 +203,9 @@ def test_what_one_node_is_told_holds_on_all(pair: Cluster, sink: LedgerSink) -> 
     took = held_open_ends(one, two, pair) | taken_away(one, two)
     print({what: round(seconds, 3) for what, seconds in took.items()})
     assert max(took.values()) < 1.0
+    (line,) = pair.cli_json("verify", "AUTHN-9")["controls"]
+    assert line["state"] == "proved", line
+    assert "a key, a session and an SMTP credential ended within a second at 2 of the live nodes" in str(line)
 
     pair.cli_json("node", "drain", "1")
     wait_until(lambda: not two.ready(two.part), "the balancer to be told", 5)

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from mailward import __version__
-from mailward.app.settings import Settings
+from mailward.app.settings import Settings, is_loopback, split_address
 from mailward.base.errors import Unavailable
 from mailward.base.sources import Clock, Entropy
 from mailward.core.nodes.model import BEAT_SECONDS, Beat, Identity
@@ -32,7 +32,36 @@ def identity(settings: Settings, entropy: Entropy) -> Identity:
         settings.server.hostname or socket.gethostname(),
         settings.storage.zone,
         __version__,
+        http_door(settings),
+        submission_door(settings),
     )
+
+
+def http_door(settings: Settings) -> str:
+    """Where other nodes ask this one's API and pages, one beyond loopback if there is; "" when there is none."""
+    if "web" not in settings.server.roles:
+        return ""
+    found = _reachable(settings, settings.http.listen)
+    return f"{'https' if settings.http.speaks_tls(found[0]) else 'http'}://{found[1]}" if found else ""
+
+
+def submission_door(settings: Settings) -> str:
+    """The same of the listener for submission that begins with STARTTLS."""
+    found = _reachable(settings, settings.submission.starttls) if "submission" in settings.server.roles else None
+    return found[1] if found else ""
+
+
+def _reachable(settings: Settings, listeners: list[str]) -> tuple[str, str] | None:
+    """A listener, and how others name it."""
+    named = []
+    for listener in listeners:
+        host, port = split_address(listener)
+        if host in ("0.0.0.0", "::"):  # noqa: S104  # read from the settings, not bound
+            host = settings.storage.address
+        if host:
+            named.append((is_loopback(host), listener, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+    named.sort(key=lambda n: n[0])
+    return named[0][1:] if named else None
 
 
 def _instance(path: Path, entropy: Entropy) -> bytes:

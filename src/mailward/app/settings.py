@@ -167,6 +167,9 @@ class Storage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The number of this machine among those that share a database: 0 to 9999, each its own."""
     zone: str = ""
     """What fails together with this machine (a rack, a data centre), for `mailward node list`."""
+    address: str = ""
+    """The address at which other nodes reach this machine, where its listeners are wildcards: `mailward verify` asks
+    every node."""
     committers: int = 4
     """Connections of a worker that commit."""
     readers: int = 4
@@ -381,6 +384,8 @@ def _check_storage(storage: Storage) -> None:
         raise SettingsError('storage.url: set storage.kind = "postgres" to use it')
     if not 0 <= storage.node <= 9999:
         raise SettingsError("storage.node: from 0 to 9999")
+    if storage.address:
+        split_address(f"[{storage.address}]:0", "storage.address")
     if storage.committers < 1 or storage.readers < 1:
         raise SettingsError("storage.committers, storage.readers: at least one each")
 

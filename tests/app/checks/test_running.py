@@ -21,6 +21,7 @@ from mailward.app.checks import (
     content,
     delivery,
     doors,
+    everywhere,
     input,
     keys,
     limits,
@@ -28,6 +29,8 @@ from mailward.app.checks import (
     network,
     notices,
     outcomes,
+    probe,
+    somebody,
     transport,
 )
 from mailward.app.checks.registry import Check
@@ -36,17 +39,21 @@ from mailward.app.guard import letters
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.letters import Letters
 from mailward.app.settings import load
+from mailward.base.ids import UserId
 from mailward.base.outcome import PermFail
 from mailward.core.audit.export import export
 from mailward.core.evidence.model import Result
 from mailward.core.guard import sign_ins
+from mailward.core.identity import people
 from mailward.core.identity.credentials import Wish, create_smtp
-from mailward.core.identity.model import CredentialKind
-from mailward.policy.access import Actor
+from mailward.core.identity.model import CredentialKind, User
+from mailward.policy.access import Actor, Role
 from mailward.policy.bursts import DAY_SLOTS, slot_of
 from mailward.policy.returned import classify
 from mailward.policy.tls import TlsPolicy
 from tests.scenarios.platform import Platform
+
+_NO_PASSWORD = "$argon2id$v=19$m=65536,t=3,p=1$" + "c" * 22 + "$" + "h" * 43
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +71,19 @@ async def context(platform: Platform) -> AsyncIterator[Context]:
     await installation.open()
     yield Context(installation, cli_actor(await choose(installation.store, None)))
     await installation.close()
+
+
+@pytest.fixture
+async def manager(context: Context) -> None:
+    """Somebody manages the workspace, so that a person of the checks' own may come and go."""
+    user = User(UserId("usr_00000000000000000000000000"), "ada@ours.test", "Ada", _NO_PASSWORD, context.clock.now())
+
+    async def come(tx: Any) -> None:
+        if await tx.people.user(user.id) is None:
+            await tx.people.add_user(user)
+            await people.add_member(tx, context.actor, user, Role.MANAGER, now=user.created)
+
+    await context.store.system_write(come)
 
 
 def _changed(context: Context, **sections: dict[str, Any]) -> Context:
@@ -120,6 +140,37 @@ async def test_the_platform_as_it_is_passes(context: Context, check: Check) -> N
     kinds = (CredentialKind.KEY, CredentialKind.SMTP)
     left = await context.store.read(workspace, lambda tx: tx.credentials.page(kinds, before=None, limit=500))
     assert not [c.name for c in left if c.name.startswith("verify:") and c.revoked is None]
+
+
+@pytest.mark.claim("AUTHN-9")
+async def test_access_that_goes_on_somewhere_is_found(
+    context: Context, manager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key, a session or an SMTP session that is still believed after its end is named; else nobody is left."""
+    found = await everywhere.access_ends_at_every_node(context)
+    assert found.result is Result.PASSED, found.evidence
+    workspace = context.actor.workspace
+    left = await context.store.read(workspace, lambda tx: tx.people.members(workspace))
+    assert [m.email for m in left] == ["ada@ours.test"]
+    kept: list[Any] = []
+
+    async def keep(context: Context, what: Any) -> None:
+        kept.append(what)
+
+    for module, name, words in (
+        (probe, "end", "the key at|the SMTP session at"),
+        (somebody, "leave", "the session at"),
+    ):
+        real = getattr(module, name)
+        with monkeypatch.context() as patch:
+            patch.setattr(everywhere, "WITHIN", 0.3)
+            patch.setattr(module, name, keep)
+            found = await everywhere.access_ends_at_every_node(context)
+        assert found.result is Result.FAILED
+        assert all(word in found.evidence for word in words.split("|")), found.evidence
+        for what in kept:
+            await real(context, what)
+        kept.clear()
 
 
 class _Open(BaseHTTPRequestHandler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import urllib.error
@@ -43,31 +44,39 @@ def processes_of(data: Path) -> set[int]:
 
 def listening(pids: set[int]) -> set[tuple[str, int]]:
     """(address, port) of every TCP socket in LISTEN that one of the processes holds."""
-    inodes = set()
-    for pid in pids:
-        try:
-            links = list(Path(f"/proc/{pid}/fd").iterdir())
-        except OSError:
-            continue
-        for link in links:
-            try:
-                target = str(link.readlink())
-            except OSError:
-                continue
-            if match := re.fullmatch(r"socket:\[(\d+)\]", target):
-                inodes.add(match[1])
+    inodes = {inode for pid in pids for inode in _sockets(pid)}
     out = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            lines = Path(table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[3] == _LISTEN and fields[9] in inodes:
-                host, _, port = fields[1].partition(":")
-                out.add((_address(host), int(port, 16)))
+    for fields in _table():
+        if fields[3] == _LISTEN and fields[9] in inodes:
+            host, _, port = fields[1].partition(":")
+            out.add((_address(host), int(port, 16)))
     return out
+
+
+def holders(data: Path, ports: set[int]) -> set[int]:
+    """Which of our processes hold the far ends of connections that were made from these ports of this machine."""
+    ends = {fields[9] for fields in _table() if int(fields[2].rpartition(":")[2], 16) in ports}
+    return {pid for pid in processes_of(data) if ends & _sockets(pid)}
+
+
+def _sockets(pid: int) -> set[str]:
+    """The inodes of a process's sockets."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if match := re.fullmatch(r"socket:\[(\d+)\]", str(link.readlink())):
+                    found.add(match[1])
+    return found
+
+
+def _table() -> list[list[str]]:
+    """The fields of every TCP socket of this machine."""
+    rows = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            rows += [line.split() for line in Path(table).read_text().splitlines()[1:]]
+    return rows
 
 
 def _address(text: str) -> str:

@@ -135,9 +135,14 @@ def submission_address(context: Context) -> str:
 
 
 @asynccontextmanager
-async def submission(context: Context, source: str = "") -> AsyncIterator[Talk]:
-    """A dialogue with the STARTTLS listener after its handshake and EHLO. `talk.greeting` is the reply to EHLO."""
-    address = submission_address(context)
+async def submission(
+    context: Context, source: str = "", address: str = "", tls: ssl.SSLContext | None = None, name: str | None = None
+) -> AsyncIterator[Talk]:
+    """A dialogue with the STARTTLS listener after its handshake and EHLO. `talk.greeting` is the reply to EHLO.
+
+    Another node's listener is named by `address`, with what its certificate has to show.
+    """
+    address = address or submission_address(context)
     try:
         talk = await Talk.open(address, source)
     except OSError:
@@ -147,7 +152,7 @@ async def submission(context: Context, source: str = "") -> AsyncIterator[Talk]:
         await talk.say("EHLO verify.invalid")
         await talk.say("STARTTLS")
         async with asyncio.timeout(_SECONDS):
-            await talk.writer.start_tls(lenient())
+            await talk.writer.start_tls(tls or lenient(), server_hostname=name or None)
         talk.greeting = await talk.say("EHLO verify.invalid")
         yield talk
     except (ssl.SSLError, ConnectionError, TimeoutError) as e:

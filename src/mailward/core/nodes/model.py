@@ -14,7 +14,8 @@ DEAD_SECONDS = 25.0
 class Identity(NamedTuple):
     """Which machine this is: its number, what tells it from another that was given the same one, and words for people.
 
-    `instance` is 16 octets that its data folder keeps.
+    `instance` is 16 octets that its data folder keeps. `http` (`https://host:port`) and `submission` (`host:port`) are
+    where other nodes reach its doors; empty where it has none, or does not know how others name it.
     """
 
     node: int
@@ -22,6 +23,8 @@ class Identity(NamedTuple):
     name: str
     zone: str
     version: str
+    http: str = ""
+    submission: str = ""
 
 
 class Beat(NamedTuple):
@@ -42,7 +45,8 @@ class Answer(NamedTuple):
 
 
 class NodeSeen(NamedTuple):
-    """One node for people: `state` is up, draining, stopped or gone; `age` seconds since it was seen last."""
+    """One node for people: `state` is up, draining, stopped or gone; `age` seconds since it was seen last. `http` and
+    `submission` as in `Identity`."""
 
     node: int
     name: str
@@ -52,6 +56,8 @@ class NodeSeen(NamedTuple):
     workers: int
     roles: tuple[str, ...]
     age: float
+    http: str = ""
+    submission: str = ""
 
 
 class Draw(NamedTuple):

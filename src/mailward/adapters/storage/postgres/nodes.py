@@ -38,7 +38,7 @@ class PgNodes:
             await tx.run(
                 "INSERT INTO nodes(node, instance, name, zone, version, seen) "  # noqa: S608  # a constant
                 f"VALUES ($1, $2, $3, $4, $5, {_NOW}) ON CONFLICT DO NOTHING",
-                *identity,
+                *identity[:5],
             )
             held = await tx.row(
                 f"SELECT instance, name, ({_NOW} - seen) / 1000000.0, stopped FROM nodes WHERE node = $1 FOR UPDATE",  # noqa: S608
@@ -47,7 +47,9 @@ class PgNodes:
             if held[0] != identity.instance and not held[3] and held[2] < DEAD_SECONDS:
                 return f"node number {identity.node} is in use by {held[1]}, seen {held[2]:.0f} s ago"
             await tx.run(
+                # Several supervisors may be one node: the one without a door does not strike the other's.
                 "UPDATE nodes SET instance = $2, name = $3, zone = $4, version = $5, stopped = false, "  # noqa: S608
+                "http = coalesce(nullif($6, ''), http), submission = coalesce(nullif($7, ''), submission), "
                 f"seen = {_NOW} WHERE node = $1",
                 *identity,
             )
@@ -137,7 +139,7 @@ class PgNodes:
         async def verb(tx: Any) -> list[NodeSeen]:
             rows = await tx.rows(
                 f"SELECT n.node, n.name, n.zone, n.version, n.stopped, n.resting, ({_NOW} - n.seen) / 1000000.0, "  # noqa: S608
-                "count(s.slot), coalesce(string_agg(DISTINCT s.roles, ','), '') FROM nodes AS n "
+                "count(s.slot), coalesce(string_agg(DISTINCT s.roles, ','), ''), n.http, n.submission FROM nodes AS n "
                 f"LEFT JOIN worker_slots AS s ON s.slot / {_SLOTS} = n.node AND s.seen > {_NOW} - {_DEAD_US} "
                 "GROUP BY n.node ORDER BY n.node"
             )
@@ -232,9 +234,8 @@ async def _return_leases(tx: Any, generations: Sequence[int], now: int) -> int:
 
 
 def _node_seen(row: Any) -> NodeSeen:
-    node, name, zone, version, stopped, resting, age, workers, roles = row
+    node, name, zone, version, stopped, resting, age, workers, roles, http, submission = row
     alive = workers > 0 or (not stopped and age < DEAD_SECONDS)
     state = ("draining" if resting else "up") if alive and not stopped else "stopped" if stopped else "gone"
-    return NodeSeen(
-        node, name, zone, version, state, workers, tuple(sorted({r for r in roles.split(",") if r})), float(age)
-    )
+    found = tuple(sorted({r for r in roles.split(",") if r}))
+    return NodeSeen(node, name, zone, version, state, workers, found, float(age), http, submission)
