@@ -8,7 +8,7 @@ declare -A package_of=(
   [postconf]=postfix [smtp-source]=postfix [opendkim]=opendkim [opendkim-testmsg]=opendkim-tools
   [swaks]=swaks [unbound]=unbound [dig]=bind9-dnsutils [chromium]=chromium [node]=nodejs [npm]=npm [curl]=curl
   [pgbouncer]=pgbouncer [/usr/lib/postgresql/15/bin/postgres]=postgresql-15
-  [clamd]=clamav-daemon [rspamd]=rspamd [pebble]=pebble [nft]=nftables
+  [clamd]=clamav-daemon [rspamd]=rspamd [pebble]=pebble [nft]=nftables [systemd-analyze]=systemd
 )
 PATH=$PATH:/usr/sbin:/sbin
 missing=()

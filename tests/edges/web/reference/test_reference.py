@@ -7,7 +7,6 @@ import gzip
 import inspect
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime
@@ -140,7 +139,6 @@ def test_curl_examples_say_the_same() -> None:
         assert ("--data-binary" in parts) == (given is not None)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node, which make test-deps installs")
 def test_node_examples_are_javascript() -> None:
     """The Node examples are modules that Node reads."""
     schemas = DOCUMENT["components"]["schemas"]
