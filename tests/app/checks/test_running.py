@@ -30,6 +30,7 @@ from mailward.app.checks import (
     notices,
     outcomes,
     probe,
+    roles,
     somebody,
     transport,
 )
@@ -42,6 +43,8 @@ from mailward.app.settings import load
 from mailward.base.ids import UserId
 from mailward.base.outcome import PermFail
 from mailward.core.audit.export import export
+from mailward.core.domains.add import _new
+from mailward.core.domains.model import DomainState
 from mailward.core.evidence.model import Result
 from mailward.core.guard import sign_ins
 from mailward.core.identity import people
@@ -171,6 +174,48 @@ async def test_access_that_goes_on_somewhere_is_found(
         for what in kept:
             await real(context, what)
         kept.clear()
+
+
+@pytest.mark.claim("AUTHZ-1")
+async def test_people_and_commands_that_reach_too_far_are_found(
+    context: Context, manager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages that a lower role gets, a verb that asks nobody, an id of another workspace that opens: each is named."""
+    actor = Actor(context.actor.workspace, "session", UserId("usr_00000000000000000000000000"))
+    other = await context.store.system_write(
+        lambda tx: people.found_another(tx, actor, "Other", now=context.clock.now(), entropy=context.entropy)
+    )
+    theirs, ours = (
+        _new(name, DomainState.PENDING, now=context.clock.now(), entropy=context.entropy)
+        for name in ("theirs.test", "ours.test")
+    )
+    await context.store.write(other.id, lambda tx: tx.domains.insert(theirs))
+    await context.store.write(actor.workspace, lambda tx: tx.domains.insert(ours))
+    for check, words in (
+        (roles.each_role_gets_what_is_its_own, "by people of 3 roles"),
+        (roles.commands_reach_their_own_verbs, "each tried on 7 verbs"),
+        (roles.foreign_ids_are_unknown, "1 things of other workspaces"),
+    ):
+        found = await check(context)
+        assert (found.result, words in found.evidence) == (Result.PASSED, True), found.evidence
+
+    async def lax(*_: Any, **__: Any) -> list[Any]:
+        return []
+
+    real, held = somebody.somebody, roles._held
+
+    async def through_the_wall(context: Context, workspace: Any) -> dict[str, list[str]]:
+        return {"domains": [ours.id]} if workspace == other.id else await held(context, workspace)
+
+    for check, name, broken, words in (
+        (roles.each_role_gets_what_is_its_own, "somebody", lambda c, _, a: real(c, Role.MANAGER, a), "to a member"),
+        (roles.commands_reach_their_own_verbs, "list_domains", lax, "domain.read"),
+        (roles.foreign_ids_are_unknown, "_held", through_the_wall, "another workspace"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(roles, name, broken)
+            found = await check(context)
+        assert (found.result, words in found.evidence) == (Result.FAILED, True), found.evidence
 
 
 class _Open(BaseHTTPRequestHandler):

@@ -128,7 +128,6 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "AUTHZ-1",
         "One table says which role may do what; a route without a policy does not start.",
-        missing="people's roles asked at the dashboard and the command line, and with another workspace's ids",
     ),
     Control("AUTHZ-2", "The database refuses any query that is not inside a tenant's scope."),
     Control(
