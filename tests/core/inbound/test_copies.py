@@ -278,6 +278,19 @@ async def over_again(world: World, route: InboundRoute, **more: Any) -> Progress
     return found
 
 
+async def test_mail_of_weeks_ago_is_handed_over_again(world: World) -> None:
+    """Leases that look at the last days alone see a replay of earlier mail within seconds, beside what is new."""
+    route = await world.route()
+    message = await world.take(route)
+    await world.answer(await world.lease(), 200)
+    world.clock.move(days=20)
+    assert await world.lease() == []
+    assert await again(world, message) == 1
+    world.clock.move(seconds=6)
+    new = await world.take(route)
+    assert {w.message.id for w in await world.lease()} == {message, new}
+
+
 async def test_all_failures_and_a_span_of_time(world: World) -> None:
     """All failures take what failed or expired and nothing it took; a span takes everything of that time."""
     route = await world.route()

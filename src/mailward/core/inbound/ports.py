@@ -115,7 +115,7 @@ class InboundRepo(Protocol):
         """Messages between two ids whose content is kept, oldest first."""
 
     async def older(self, *, below: bytes, limit: int) -> list[bytes]:
-        """Messages below an id, oldest first."""
+        """Messages below an id, oldest first; where days are kept apart, of whole days below it."""
 
     async def waiting_among(self, received: Sequence[bytes]) -> set[bytes]:
         """Those of them with a copy the courier still has to hand over."""

@@ -127,12 +127,13 @@ TABLES: Final[Sequence[Table]] = (
         "details enabled created disabled_at failing_since owner_told",
     ),
     _table("inbound_secrets", "workspace route created", "sealed expires"),
-    _table("received", "workspace id", f"at {_PLACE} facts reason content_gone", body="id"),
-    _table("received_copies", "workspace route received", "state attempts due replay lessee"),
+    _table("received", "workspace id", f"at {_PLACE} facts reason content_gone", body="id", day="id"),
+    _table("received_copies", "workspace route received", "state attempts due replay lessee", day="received"),
     _table(
         "received_attempts",
         "workspace received id",
         "route at number outcome status elapsed_ms response next_due",
+        day="received",
     ),
     _table("inbound_replays", "workspace route id", "since until only_failed total more"),
     _table("messages", "workspace id", f"created {_PLACE} facts content_gone", body="id", day="id"),
@@ -189,6 +190,7 @@ STAYS: Final[Mapping[str, str]] = MappingProxyType(
         "commit_marks": "connections of the source",
         "partition_days": "made at the target for the days that rows need",
     }
+        "received_days_from": "how the source lays out what it received; the target has its own",
 )
 
 _LEASED, _QUEUED = 1, 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mailward.adapters.storage.postgres.inbound_rows import PgInboundRows
+from mailward.adapters.storage.postgres.sealed import day_of, first_of
 from mailward.core.inbound.model import Attempt, Copy, CopyState, Received, Replay
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class PgInboundMessages(PgInboundRows):
         if not rows:
             return
         own, facts, reason = self._tx.own, self._facts.seal, self._reason.seal
+        await self._tx.partitions.ensure(r[0] for r in rows)
         await self._tx.run(
             "INSERT INTO received(workspace, id, at, segment, seg_offset, seg_length, facts, reason) "
             "SELECT $1, * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], "
@@ -230,9 +232,9 @@ class PgInboundMessages(PgInboundRows):
         return [r[0] for r in await self._tx.rows(sql, self._tx.own, after, below, limit)]
 
     async def older(self, *, below: bytes, limit: int) -> list[bytes]:
-        """Messages below an id, oldest first."""
+        """Of whole days below an id, oldest first: rows of one day go together, as a rule with their partition."""
         sql = "SELECT id FROM received WHERE workspace = $1 AND id < $2 ORDER BY id LIMIT $3"
-        return [r[0] for r in await self._tx.rows(sql, self._tx.own, below, limit)]
+        return [r[0] for r in await self._tx.rows(sql, self._tx.own, first_of(day_of(below)), limit)]
 
     async def waiting_among(self, received: Sequence[bytes]) -> set[bytes]:
         """Those of them with a copy that is still to be handed over."""

@@ -2,44 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mailward.adapters.storage.postgres.inbound_rows import PgInboundRows
+from mailward.adapters.storage.postgres.sealed import first_of
 from mailward.adapters.storage.postgres.webhook_queue import Place, share
 from mailward.core.inbound.model import InboundRoute, SealedSecret, Work
 from mailward.core.webhooks.model import Room
+
+if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.scope import SealedSql
+    from mailward.adapters.storage.postgres.sql import Row
 
 # Routes with a waiting copy, by skipping from one to the next through the index; with each, how many copies are due
 # (up to $2 of them), and the route if it is on.
 _WAITING = (
     "WITH RECURSIVE e(workspace, route) AS ("
-    "(SELECT workspace, route FROM received_copies WHERE due IS NOT NULL ORDER BY workspace, route LIMIT 1) UNION ALL "
+    "(SELECT workspace, route FROM received_copies WHERE due IS NOT NULL AND received >= $3 "
+    "ORDER BY workspace, route LIMIT 1) UNION ALL "
     "SELECT n.workspace, n.route FROM e CROSS JOIN LATERAL ("
-    "SELECT j.workspace, j.route FROM received_copies AS j WHERE j.due IS NOT NULL "
+    "SELECT j.workspace, j.route FROM received_copies AS j WHERE j.due IS NOT NULL AND j.received >= $3 "
     "AND (j.workspace, j.route) > (e.workspace, e.route) ORDER BY j.workspace, j.route LIMIT 1) AS n) "
     "SELECT e.workspace, e.route, w.details, w.failing_since, (SELECT count(*) FROM ("
-    "SELECT FROM received_copies AS j WHERE j.workspace = e.workspace AND j.route = e.route AND j.due <= $1 LIMIT $2"
-    ") AS due), w.enabled, w.created, w.disabled_at, w.owner_told FROM e "
+    "SELECT FROM received_copies AS j WHERE j.workspace = e.workspace AND j.route = e.route AND j.due <= $1 "
+    "AND j.received >= $3 LIMIT $2) AS due), w.enabled, w.created, w.disabled_at, w.owner_told FROM e "
     "LEFT JOIN inbound_routes AS w ON w.workspace = e.workspace AND w.id = e.route AND w.enabled = 1 "
     "ORDER BY e.workspace, e.route"
 )
-# The first due copies of each route, as many as it was given. One whose message is no longer there ends.
+# The first due copies of each route, as many as it was given.
 _TAKE = (
-    "WITH taken AS MATERIALIZED (SELECT p.workspace, p.route, p.turn, d.received, d.due "
-    "FROM unnest($3::bytea[], $4::bytea[], $5::int[]) WITH ORDINALITY AS p(workspace, route, places, turn) "
+    "SELECT p.workspace, p.route, p.turn, d.received, d.due "
+    "FROM unnest($2::bytea[], $3::bytea[], $4::int[]) WITH ORDINALITY AS p(workspace, route, places, turn) "
     "CROSS JOIN LATERAL (SELECT j.received, j.due FROM received_copies AS j WHERE j.workspace = p.workspace "
-    "AND j.route = p.route AND j.due <= $1 ORDER BY j.due LIMIT p.places FOR UPDATE SKIP LOCKED) AS d) "
-    "UPDATE received_copies AS j SET due = CASE WHEN m.id IS NOT NULL THEN $2::bigint END, "
-    "state = CASE WHEN m.id IS NULL THEN 5 ELSE 0 END, lessee = CASE WHEN m.id IS NULL THEN 0 ELSE $6::bigint END "
-    "FROM taken LEFT JOIN received AS m ON m.workspace = taken.workspace AND m.id = taken.received "
+    "AND j.route = p.route AND j.due <= $1 AND j.received >= $5 ORDER BY j.due LIMIT p.places "
+    "FOR UPDATE SKIP LOCKED) AS d"
+)
+# Those become somebody's until $1. One whose message is no longer there ends. The bounds name the days to look into,
+# which the join alone does not tell the planner.
+_MARK = (
+    "UPDATE received_copies AS j SET due = CASE WHEN m.id IS NOT NULL THEN $1::bigint END, "
+    "state = CASE WHEN m.id IS NULL THEN 5 ELSE 0 END, lessee = CASE WHEN m.id IS NULL THEN 0 ELSE $2::bigint END "
+    "FROM unnest($3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[]) "
+    "AS taken(workspace, route, received, turn, due) LEFT JOIN received AS m "
+    "ON m.workspace = taken.workspace AND m.id = taken.received AND m.id >= $8 AND m.id <= $9 "
     "WHERE j.workspace = taken.workspace AND j.route = taken.route AND j.received = taken.received "
+    "AND j.received >= $8 AND j.received <= $9 "
     "RETURNING taken.turn, taken.due, j.route, j.attempts, "
     "m.workspace, m.id, m.at, m.segment, m.seg_offset, m.seg_length, m.facts, m.reason, m.content_gone"
 )
 
 
+_DAY_US = 86_400_000_000
+# More than the schedule of attempts reaches.
+_DAYS_TRIED = 5
+# How long a copy of earlier mail that becomes due may not be seen.
+_LOOK_US = 5_000_000
+
+
 class PgInboundQueue(PgInboundRows):
     """Leasing what is due, and what the installation does for every workspace."""
+
+    def __init__(self, tx: SealedSql) -> None:
+        super().__init__(tx)
+        self._looked = -_LOOK_US
+        self._earlier = False
 
     async def all_routes(self) -> list[InboundRoute]:
         """Every route, those that are off included."""
@@ -47,12 +74,26 @@ class PgInboundQueue(PgInboundRows):
         return [self.route_of(r) for r in await self._tx.rows(sql)]
 
     async def anything_due(self, now: int) -> bool:
-        """One probe of the index."""
-        return await self._tx.row("SELECT 1 FROM received_copies WHERE due <= $1 LIMIT 1", now) is not None
+        """One probe of the index of each day that is looked at."""
+        sql = "SELECT 1 FROM received_copies WHERE due <= $1 AND received >= $2 LIMIT 1"
+        return await self._tx.row(sql, now, await self._since(now)) is not None
+
+    async def _since(self, now: int) -> bytes:
+        """From which id on copies are looked for: those of the last days, and of earlier ones while some are due.
+
+        What is tried at all is tried for days, so only a replay and a release from quarantine concern earlier mail. For
+        these every day is looked at now and then, instead of with each lease.
+        """
+        recent = first_of(now // _DAY_US - _DAYS_TRIED)
+        if not self._looked <= now < self._looked + _LOOK_US:
+            sql = "SELECT 1 FROM received_copies WHERE due <= $1 AND received < $2 LIMIT 1"
+            self._earlier, self._looked = await self._tx.row(sql, now, recent) is not None, now
+        return b"" if self._earlier else recent
 
     async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
-        """Due copies, a few a route: one statement looks who waits, one takes them, one reads the secrets."""
-        waiting = await self._tx.rows(_WAITING, now, room.each)
+        """Due copies, a few a route: one statement looks who waits, two take them, one reads the secrets."""
+        since = await self._since(now)
+        waiting = await self._tx.rows(_WAITING, now, room.each, since)
         if not waiting:
             return []
         start = turn % len(waiting)
@@ -60,9 +101,7 @@ class PgInboundQueue(PgInboundRows):
         await self._end(off)
         if not chosen:
             return []
-        taken = await self._tx.rows(
-            _TAKE, now, until, [w for w, _ in chosen], [r for _, r in chosen], [n for n, _ in chosen.values()], lessee
-        )
+        taken = await self._take(chosen, since, lessee=lessee, now=now, until=until)
         taken.sort(key=lambda r: (r[0], r[1]))
         secrets = await self._secrets_of(list(chosen), now)
         routes = {
@@ -78,6 +117,17 @@ class PgInboundQueue(PgInboundRows):
                 received = self.received_of(tuple(row[4:]))
                 out.append(Work(row[4], routes[place], received, row[3] + 1, keys, chosen[place][1]))
         return out
+
+    async def _take(
+        self, chosen: Mapping[Place, tuple[int, bool]], since: bytes, *, lessee: int, now: int, until: int
+    ) -> list[Row]:
+        rows = await self._tx.rows(
+            _TAKE, now, [w for w, _ in chosen], [r for _, r in chosen], [n for n, _ in chosen.values()], since
+        )
+        if not rows:
+            return []
+        workspaces, routes, turns, ids, dues = (list(column) for column in zip(*rows, strict=True))
+        return await self._tx.rows(_MARK, until, lessee, workspaces, routes, ids, turns, dues, min(ids), max(ids))
 
     async def _end(self, places: Sequence[Place]) -> None:
         """What waits for a route that is off, or gone, ends."""

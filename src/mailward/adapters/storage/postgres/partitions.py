@@ -1,4 +1,4 @@
-"""Days: the partitions of the tables that grow by the message."""
+"""Days: the partitions of the tables that grow by the message, sent or received."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class PgPartitions:
     async def drop(self, day: int) -> bool:
         """Drop a day with all its messages. System scope.
 
-        False when one of its deliveries is open, or when others kept it in use for a second:
-        it is tried again with the next run.
+        False when one of its deliveries is open, when a copy of received mail waits, or when others
+        kept it in use for a second: it is tried again with the next run.
         """
         try:
             async with self._tx.attempt():

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from mailward.adapters.storage.postgres.sealed import day_of, first_of
 from mailward.adapters.storage.postgres.webhook_rows import PgWebhookRows
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.sql import Row
-
-_DAY_MS = 86_400_000
 
 
 class PgRetention(PgWebhookRows):
@@ -99,8 +98,7 @@ class PgRetention(PgWebhookRows):
 
     async def erases_below(self, below: bytes) -> bytes:
         """The begin of the bound's day: rows of one day go together, as a rule with their partition."""
-        ms = int.from_bytes(below[:6], "big")
-        return (ms - ms % _DAY_MS).to_bytes(6, "big") + bytes(10)
+        return first_of(day_of(below))
 
     async def drop_day(self, below: bytes) -> int | None:
         """Drop the oldest day that lies wholly below a bound: how many messages it had, None without such a day.
@@ -108,11 +106,14 @@ class PgRetention(PgWebhookRows):
         The caller knows that no workspace keeps messages of those days. A day with an open
         delivery stays, for its rows to go one by one. System scope.
         """
-        end = int.from_bytes(below[:6], "big") // _DAY_MS
+        end = day_of(below)
         for day in await self._tx.partitions.days():
             if day >= end:
                 break
-            sql = "SELECT count(*) FROM messages WHERE id >= first_id($1) AND id < first_id($2)"
+            sql = (
+                "SELECT (SELECT count(*) FROM messages WHERE id >= first_id($1) AND id < first_id($2)) + "
+                "(SELECT count(*) FROM received WHERE id >= first_id($1) AND id < first_id($2))"
+            )
             row = await self._tx.row(sql, day, day + 1)
             if await self._tx.partitions.drop(day):
                 return int(row[0]) if row else 0

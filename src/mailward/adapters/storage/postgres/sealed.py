@@ -45,6 +45,11 @@ def day_of(id: bytes) -> int:
     return int.from_bytes(id[:6], "big") // _DAY_MS
 
 
+def first_of(day: int) -> bytes:
+    """The smallest id of a UTC day."""
+    return (day * _DAY_MS).to_bytes(6, "big") + bytes(10)
+
+
 class FieldCipher:
     """Seals and opens values of columns and makes their tokens; one for a process, shared by its connections."""
 
