@@ -86,6 +86,7 @@ NO_PAGES = {
     "/audit.csv": "a file",
     "/messages/{id}/raw": "a file",
     "/received/{id}/raw": "a file",
+    "/operator/reports/{report}/message": "a file",
     "/legal/agreement.txt": "a file",
     "/disclosure/key.asc": "a file",
     "/.well-known/security.txt": "a file",

@@ -15,3 +15,8 @@ def installation_names(settings: Settings) -> InstallationNames:
         mx_hosts=(hostname,),
         sources=tuple(settings.delivery.sources),
     )
+
+
+def report_address(hostname: str) -> str:
+    """The address at our own name that reports of weaknesses are written to (RFC 2142 section 4)."""
+    return f"security@{hostname}".lower()

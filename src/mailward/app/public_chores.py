@@ -10,6 +10,7 @@ from datetime import timedelta
 import msgspec
 import structlog
 
+from mailward.app.inbound.directory import MailDirectory
 from mailward.app.letters.send import Letters
 from mailward.app.parts import Parts
 from mailward.app.public.probes import Probes
@@ -50,6 +51,7 @@ class PublicChores:
         self._minute = -1
         self._burning: set[str] = set()
         self._late: set[tuple[str, str]] = set()
+        self._directory = MailDirectory(i.store, worker.settings.hostname)
         self._letters = Letters(
             i.store,
             domains=worker.knowledge.domains,
@@ -194,9 +196,16 @@ class PublicChores:
         return 0
 
     async def to_operator(self, subject: str, text: str, kind: str) -> None:
-        """Mail to the contact that the operator has published; nothing where there is none."""
+        """Mail to the contact that is published, or else to the people who operate this; nothing where neither is.
+
+        Never to an address whose mail comes in here as a report: that one would be answered by another.
+        """
         profiles = await self._store.system_read(lambda tx: tx.registers.entries(Kind.PROFILE))
         fields = profiles[0].fields if profiles else None
-        to = fields.security_contact or fields.contact if isinstance(fields, Profile) else ""
-        if "@" in to:
+        contacts = (fields.security_contact, fields.contact) if isinstance(fields, Profile) else ()
+        await self._directory.refresh()
+        found = [c for c in contacts if "@" in c and not self._directory.is_for_reports(c)][:1]
+        if not found:
+            found = [o.email for o in await self._store.system_read(lambda tx: tx.operators.serving())]
+        for to in found:
             await self._letters.send(to, subject, text, kind)

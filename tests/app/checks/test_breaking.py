@@ -51,9 +51,9 @@ def behind(i: Installation, *statements: str) -> None:
 
 def late_report(i: Installation) -> None:
     past = int((i.clock.now() - timedelta(days=9)).timestamp() * 1e6)
-    behind(
-        i, f"INSERT INTO disclosure_reports VALUES (x'01', x'02', {past}, {past}, 'received', NULL, {past}, '', x'')"
-    )
+    columns = "id, token_hash, at, due, state, updated, alerted, content"
+    values = f"x'01', x'02', {past}, {past}, 'received', {past}, '', x''"
+    behind(i, f"INSERT INTO disclosure_reports({columns}) VALUES ({values})")
 
 
 def stale_review(i: Installation) -> None:

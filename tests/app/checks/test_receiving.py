@@ -12,11 +12,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailward.app.checks import handing, judging, receiving
+from mailward.app.checks import handing, judging, receiving, reporting
+from mailward.app.checks.mx import talk
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
+from mailward.app.inbound.report_mail import Author, MailedReports
 from mailward.app.installation import COMMAND_LINE, Installation
+from mailward.app.public.keys import ReportSeal
 from mailward.app.settings import load
+from mailward.core.disclosure.intake import content_of
+from mailward.core.disclosure.model import Origin
 from mailward.core.evidence.model import Result
 from mailward.protocol.inbound import signing
 from mailward.protocol.inbound.content import Content
@@ -59,7 +64,9 @@ def changed(context: Context, **sections: dict[str, Any]) -> Context:
     return replace(context, installation=installation)
 
 
-@pytest.mark.parametrize("check", [*THROUGH_THE_DOOR, receiving.hostile_messages_are_read])
+@pytest.mark.parametrize(
+    "check", [*THROUGH_THE_DOOR, receiving.hostile_messages_are_read, reporting.mailed_reports_are_taken]
+)
 async def test_the_running_mx(context: Context, check: Check) -> None:
     """Each check holds, says what it saw, and leaves no message behind."""
     found = await check(context)
@@ -68,11 +75,45 @@ async def test_the_running_mx(context: Context, check: Check) -> None:
     assert left == []
 
 
-@pytest.mark.parametrize("check", THROUGH_THE_DOOR)
+@pytest.mark.parametrize("check", [*THROUGH_THE_DOOR, reporting.mailed_reports_are_taken])
 async def test_an_mx_that_is_not_there(context: Context, check: Check) -> None:
     """A door that should be open and is not is a failure; an installation without the role is not configured."""
     assert (await check(changed(context, mx={"listen": [f"127.0.0.1:{free_port()}"]}))).result is Result.FAILED
     assert (await check(changed(context, server={"roles": ["web"]}))).result is Result.NOT_CONFIGURED
+
+
+class Open(ReportSeal):
+    """Seals nothing."""
+
+    def seal(self, id: str, plain: bytes) -> bytes:
+        return plain
+
+    def open(self, id: str, sealed: bytes) -> bytes:
+        return sealed
+
+
+@pytest.mark.claim("INCIDENT-2")
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("answers whoever it seems to be from", "a forged"),
+        ("answers nobody", "a proven"),
+        ("seals not", "clear"),
+    ],
+)
+async def test_an_intake_that_does_wrong_is_found(
+    context: Context, monkeypatch: pytest.MonkeyPatch, wrong: str, said: str
+) -> None:
+    """Letters to a forged author, none to a proven one, a report in clear: each is named."""
+    if wrong == "seals not":
+        monkeypatch.setattr(reporting, "ReportSeal", Open)
+    else:
+        silent = "" if "whoever" in wrong else "never"
+        author = Author("finder@verify.invalid", silent)
+        monkeypatch.setattr(MailedReports, "_author", lambda *facts: author)
+    found = await reporting.mailed_reports_are_taken(context)
+    assert (found.result, said in found.evidence) == (Result.FAILED, True), found.evidence
+    assert await context.store.system_read(lambda tx: tx.reports.newest(5)) == []
 
 
 @contextlib.asynccontextmanager
@@ -158,3 +199,17 @@ async def test_requests_and_answers(context: Context, monkeypatch: pytest.Monkey
         found = await handing.a_message_becomes_a_signed_request(context)
     assert found.result is Result.FAILED
     assert "does not verify" in found.evidence
+
+
+@pytest.mark.claim("INCIDENT-2")
+async def test_mail_to_the_address_for_reports_is_in_the_register(context: Context) -> None:
+    """Sent to the running MX it is a report, of the null sender one that nobody is answered for."""
+    async with talk(context) as dialogue:
+        for command in ("MAIL FROM:<>", "RCPT TO:<Security@mailward.test>", "DATA"):
+            assert (await dialogue.say(command))[:1] in "23"
+        dialogue.writer.write(b"From: <a@example.org>\r\nSubject: A hole\r\n\r\nIt is open.\r\n.\r\n")
+        assert (await dialogue.answer())== "250 2.0.0 Queued as a report of a weakness, thank you\r\n"
+    (report,) = await context.store.system_read(lambda tx: tx.reports.newest(5))
+    content = content_of(report, ReportSeal(context.installation))
+    assert (content.title, content.what, report.origin) == ("A hole", "It is open.", Origin.MAIL)
+    assert content.mail is not None and not content.mail.answered

@@ -85,6 +85,7 @@ class World:
     verdict: MailwardError | None = None  # of the desk, or of the authorisation
     arrived: list[Arrived] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    reported: list[bytes] = field(default_factory=list)
     returned: list[tuple[Sequence[str], bytes]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     terms: inbound.Terms = field(default_factory=inbound.Terms)
@@ -129,7 +130,7 @@ class World:
         """The gate in this world."""
         scanners = [_Says(report) for report in self.reports]
         return MxGate(
-            directory=self, judge=self, reader=Reader(self, scanners), desk=self, returns=self,
+            directory=self, judge=self, reader=Reader(self, scanners), desk=self, returns=self, reports=_Reports(self),
             arrivals=Arrivals(LocalLimiter(lambda: 0.0), at_once=10, at_once_ip=5, rate=None),
             terms=self.terms, hostname=HOST,
             clock=Clock(), entropy=Entropy(), judge_seconds=0.05 if self.slow else 5, refused=self.refused.append,
@@ -156,6 +157,20 @@ class World:
         taken = tuple(Recipient(r) for r in recipients)
         envelope = SmtpEnvelope(sender, taken, "", "", "", smtputf8, False, len(content))
         return await gate.accept(visitor, envelope, content, session)
+
+
+class _Reports:
+    """The register, whose address is report@in.test."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def takes(self, address: str, size: int) -> bool:
+        return address == "report@in.test"
+
+    async def take(self, mail_from: str, content: bytes, session: SessionFacts) -> str:
+        self._world.reported.append(content)
+        return "rep_1"
 
 
 class _Says:

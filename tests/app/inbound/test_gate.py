@@ -266,3 +266,18 @@ def test_each_refusal_has_its_own_answer() -> None:
     answers = {code: translate(Refused(code, "x")).split(b" x")[0] for code in codes}
     assert len(set(answers.values())) == len(codes) - 1, answers  # relaying and spam are both 550 5.7.1
     assert translate(Unavailable("other", "x")) == b"451 4.3.0 x\r\n"
+
+
+async def test_a_report_has_a_transaction_of_its_own() -> None:
+    """Mail for the address of reports goes to the register alone; other recipients are told to come apart."""
+    world = World()
+    assert await world.send(recipients=("report@in.test",)) == "rep_1"
+    assert (world.reported, world.arrived) == ([PLAIN], [])
+    for recipients in (
+        ("report@in.test", "b@in.test"),
+        ("b@in.test", "report@in.test"),
+        ("report@in.test", "b+x@in.test"),
+    ):
+        apart = World()
+        assert (await answer(apart, recipients=recipients)).startswith(b"452 4.5.3")
+        assert apart.reported == []

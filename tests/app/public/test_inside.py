@@ -14,8 +14,8 @@ from mailward.base import ids
 from mailward.base.errors import Forbidden, NotFound
 from mailward.base.ids import WorkspaceId
 from mailward.base.secret import Secret
-from mailward.core.disclosure.intake import receive
-from mailward.core.disclosure.model import Content
+from mailward.core.disclosure.intake import receive, receive_mail
+from mailward.core.disclosure.model import Content, Mailed
 from mailward.edges.web.dashboard.desk import Desk, Form
 from mailward.edges.web.dashboard.pages.public import PublicSide
 from mailward.edges.web.dashboard.ports import Session, Surroundings
@@ -61,6 +61,7 @@ async def test_the_door_does_not_show(site: Site, area: PublicArea) -> None:
         area.reports(other),
         area.report(other, "rep_x"),
         area.answer(other, "rep_x", "acknowledged", ""),
+        area.message(other, "rep_x"),
         area.posts(other),
         area.post(other, "t", "t"),
         area.update(other, "inc_x", "t", True),
@@ -114,6 +115,17 @@ async def test_every_page_renders_and_every_form_works(site: Site, area: PublicA
     assert b"<b>here" not in shown.body
     await side.answer(request(report=report.id), session, form(state="acknowledged", answer="Thanks"))
     assert isinstance((await area.reports(ME))[0].acknowledged, datetime)
+    mail = Content(title="By <b>mail", what="w", mail=Mailed(dmarc="fail", domain="e.test", silent="forged"))
+    mailed = await i.store.system_write(
+        lambda tx: receive_mail(tx, mail, b"raw", b"d" * 32, site.reader._seal, now=i.clock.now(), entropy=i.entropy)
+    )
+    assert mailed is not None
+    shown = await side.report(request(report=mailed[0].id), session)
+    assert b"nothing proves who wrote it" in shown.body and b"Nobody was answered: forged" in shown.body
+    assert b"By <b>" not in shown.body
+    raw = await side.message(request(report=mailed[0].id), session)
+    assert (raw.body, raw.media_type) == (b"raw", "message/rfc822")
+    assert raw.headers["content-disposition"].startswith("attachment")
     await side.post(request(), session, form(title="Slow", text="We look."))
     (post,) = await area.posts(ME)
     await side.post(request(), session, form(id=post.id, text="Over.", ended="1"))

@@ -163,6 +163,8 @@ async def test_a_report_comes_in_and_is_followed(site: Site) -> None:
 @pytest.mark.claim("INCIDENT-2")
 async def test_security_txt_is_always_fresh(site: Site) -> None:
     """RFC 9116: the required fields once, https and mailto only, an end in the future and within a year."""
+    nameless = (await site.ask("/.well-known/security.txt")).text
+    assert "Contact: mailto:security@mailward.test\n" in nameless
     await fill(site)
     lines = (await site.ask("/.well-known/security.txt")).text.splitlines()
     fields: dict[str, list[str]] = {}

@@ -12,8 +12,17 @@ from mailward.base.errors import Conflict, Forbidden, Invalid, LimitReached, Not
 from mailward.base.ids import WorkspaceId
 from mailward.core.disclosure import intake
 from mailward.core.disclosure.deadline import after_business_days
-from mailward.core.disclosure.intake import follow, move, note_overdue, open_report, receive
-from mailward.core.disclosure.model import Content, ReportState
+from mailward.core.disclosure.intake import (
+    follow,
+    move,
+    note_answered,
+    note_overdue,
+    open_message,
+    open_report,
+    receive,
+    receive_mail,
+)
+from mailward.core.disclosure.model import Content, Mailed, Origin, ReportState
 from mailward.policy.access import Actor, Role
 from tests.conftest import MovingClock, SeededEntropy
 from tests.core.conftest import WS_ID
@@ -132,3 +141,50 @@ def test_business_days(came: str, due: str, holidays: tuple[date, ...]) -> None:
     """Two of them, over weekends, holidays and the turn of the year."""
     at = datetime.fromisoformat(came).replace(tzinfo=UTC)
     assert after_business_days(at, 2, holidays) == datetime.fromisoformat(due).replace(tzinfo=UTC)
+
+
+async def mailed(store: Store, now: datetime, entropy: SeededEntropy, message: bytes) -> Any:
+    words = Content(title="t" * 300, what="w", mail=Mailed(dmarc="pass", domain="example.com", silent=""))
+    digest = message.rjust(32)
+    return await store.system_write(lambda tx: receive_mail(tx, words, message, digest, SEAL, now=now, entropy=entropy))
+
+
+async def test_a_mailed_report_keeps_its_message_once(store: Store, clock: MovingClock, entropy: SeededEntropy) -> None:
+    """Sealed apart from the row, opened for operators only and audited; the same message again is no second report."""
+    report, token = await mailed(store, clock.now(), entropy, b"the message")
+    assert await mailed(store, clock.now(), entropy, b"the message") is None
+    (row,) = await store.system_read(lambda tx: tx.reports.newest(5))
+    assert (row, row.origin) == (report, Origin.MAIL)
+    kept = await store.system_read(lambda tx: tx.reports.message(report.id))
+    assert kept is not None and b"the message" not in kept
+    opened = await store.system_write(lambda tx: open_message(tx, OPERATOR, report.id, SEAL, now=clock.now()))
+    assert opened == b"the message"
+    await store.system_write(lambda tx: note_answered(tx, report.id, SEAL))
+    _, content = await store.system_read(lambda tx: follow(tx, token.reveal(), SEAL))
+    assert (len(content.title), content.mail and content.mail.answered) == (200, True)
+    with pytest.raises(Forbidden):
+        await store.system_write(
+            lambda tx: open_message(
+                tx,
+                Actor(WorkspaceId(WS_ID), "session", "u", frozenset(), Role.MANAGER),
+                report.id,
+                SEAL,
+                now=clock.now(),
+            )
+        )
+    form, _ = await reported(store, clock.now(), entropy)
+    with pytest.raises(NotFound):
+        await store.system_write(lambda tx: open_message(tx, OPERATOR, form.id, SEAL, now=clock.now()))
+
+
+async def test_mail_and_form_are_counted_apart(
+    store: Store, clock: MovingClock, entropy: SeededEntropy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day's fill of mail turns away mail, and the form goes on."""
+    monkeypatch.setattr(intake, "MAILS_A_DAY", 1)
+    await mailed(store, clock.now(), entropy, b"one")
+    with pytest.raises(LimitReached):
+        await mailed(store, clock.now(), entropy, b"two")
+    await reported(store, clock.now(), entropy)
+    clock.move(days=1, seconds=1)
+    await mailed(store, clock.now(), entropy, b"two")

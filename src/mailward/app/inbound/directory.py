@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mailward.app.inbound.ports import Place
+from mailward.app.naming import report_address
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Unavailable
 from mailward.core.domains.model import DomainState
 from mailward.core.inbound.holder import holder_of, holders
 from mailward.core.inbound.model import BY_HAND, EPOCH, InboundRoute
+from mailward.core.registers.change import PROFILE_EPOCH
+from mailward.core.registers.model import Kind, Profile
 from mailward.policy.inbound_routes import RouteTable, Rule, is_role
 
 _DOMAINS_EPOCH = "domains_epoch"
@@ -23,20 +26,35 @@ class MailDirectory:
     def __init__(self, store: Store, hostname: str) -> None:
         self._store = store
         self._hostname = hostname
-        self._epochs: tuple[int, int] = (-1, -1)
+        self._epochs: tuple[int, int, int] = (-1, -1, -1)
         self._held: Mapping[str, tuple[bytes, bool]] = {}
         self._table = RouteTable([])
         self._home: bytes | None = None
+        self._contact = ""
 
     async def refresh(self) -> bool:
-        """Look whether domains or routes changed and take it over; True when they did."""
+        """Look whether domains, routes or the published contact changed and take it over; True when they did."""
         counters = await self._store.system_read(lambda tx: tx.counters.all())
-        epochs = (counters.get(_DOMAINS_EPOCH, 0), counters.get(EPOCH, 0))
+        epochs = (counters.get(_DOMAINS_EPOCH, 0), counters.get(EPOCH, 0), counters.get(PROFILE_EPOCH, 0))
         if epochs == self._epochs:
             return False
-        self._held, self._table, self._home = await self._store.system_read(_load)
+        self._held, self._table, self._home, self._contact = await self._store.system_read(_load)
         self._epochs = epochs
         return True
+
+    def is_for_reports(self, address: str) -> bool:
+        """Whether what is written to an address is a report of a weakness.
+
+        `security` at our own name (RFC 2142 section 4), and the address that security.txt names when its domain is of
+        whoever runs this installation: a register takes no mail of another customer.
+        """
+        address = address.lower()
+        if address == report_address(self._hostname):
+            return True
+        domain = address.rpartition("@")[2]
+        if address != self._contact or self._home is None:
+            return False
+        return domain == self._hostname or holder_of(self._held, domain) == self._home
 
     def receives(self, domain: str) -> bool:
         """A domain with a route, or one that is held: postmaster and abuse of that one are taken."""
@@ -67,10 +85,12 @@ def unquoted(local: str) -> str:
     return local
 
 
-async def _load(tx: Tx) -> tuple[Mapping[str, tuple[bytes, bool]], RouteTable, bytes | None]:
+async def _load(tx: Tx) -> tuple[Mapping[str, tuple[bytes, bool]], RouteTable, bytes | None, str]:
     verified = [(w, d) for w, d, _ in await tx.domains.senders() if d.state in _HELD]
     routes = [r for r in await tx.inbound.all_routes() if r.enabled or r.disabled_reason != BY_HAND]
     rules = [Rule(r, r.domain, r.kind, r.pattern) for r in routes]
     workspaces = await tx.workspaces.all()
     home = ids.decode("ws", workspaces[0].id) if workspaces else None
-    return holders(verified), RouteTable(rules), home
+    profiles = [e.fields for e in await tx.registers.entries(Kind.PROFILE)]
+    contact = next((p.security_contact for p in profiles if isinstance(p, Profile)), "")
+    return holders(verified), RouteTable(rules), home, contact.strip().lower()

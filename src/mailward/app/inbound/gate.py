@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 
 from mailward.app.arrivals import Arrivals
-from mailward.app.inbound.ports import Arrived, Desk, Directory, Judge, Judged, Place, ReturnPaths
+from mailward.app.inbound.ports import Arrived, Desk, Directory, Judge, Judged, Place, ReportMail, ReturnPaths
 from mailward.app.inbound.reading import Reader, Reading
 from mailward.app.inbound.visitor import Visitor
 from mailward.base import ids
@@ -41,6 +41,7 @@ class MxGate:
         reader: Reader,
         desk: Desk,
         returns: ReturnPaths,
+        reports: ReportMail,
         arrivals: Arrivals,
         terms: inbound.Terms,
         hostname: str,
@@ -55,6 +56,7 @@ class MxGate:
         self._reader = reader
         self._desk = desk
         self._returns = returns
+        self._reports = reports
         self._arrivals = arrivals
         self._terms = terms
         self._hostname = hostname
@@ -105,14 +107,19 @@ class MxGate:
 
     def _check_recipient(self, principal: Visitor, recipient: str) -> Awaitable[None] | None:
         if self._returns.genuine(recipient):
-            if principal.places:
+            if principal.places or principal.reporting:
                 raise _another_transaction()
             principal.returning.append(recipient)
+            return None
+        if self._reports.takes(recipient, principal.params.size):
+            if principal.places or principal.returning:
+                raise _another_transaction()
+            principal.reporting = True
             return None
         place = self._place(recipient)
         if not principal.session.tls_version and any(r.require_tls for r in place.routes):
             raise Forbidden("tls_required", "This recipient accepts mail over TLS only; issue STARTTLS first.")
-        if principal.returning or not _fits(principal, place):
+        if principal.returning or principal.reporting or not _fits(principal, place):
             raise _another_transaction()
         asking = [r for r in place.routes if r.authorize_url]
         if not asking:
@@ -151,6 +158,8 @@ class MxGate:
             if visitor.returning:
                 header_of(content)  # its caps hold for what comes back, too
                 return await self._returns.take(visitor.returning, envelope.sender, content, session)
+            if visitor.reporting:
+                return await self._reports.take(envelope.sender, content, session)
             return await self._receive(visitor, envelope, content, session)
         except MailwardError as e:
             self._refused(e.code)

@@ -84,6 +84,18 @@ class Desk(Protocol):
         ...
 
 
+class ReportMail(Protocol):
+    """Reports of weaknesses that come as mail."""
+
+    def takes(self, address: str, size: int) -> bool:
+        """Is this an address for reports? Raises TooLarge when the octets announced are more than one may have."""
+        ...
+
+    async def take(self, mail_from: str, content: bytes, session: SessionFacts) -> str:
+        """Put it into the register; the text of the 250. Raises LimitReached, Refused, TooLarge or Unavailable."""
+        ...
+
+
 class ReturnPaths(Protocol):
     """Bounces and complaints that come back to our own return-path addresses."""
 

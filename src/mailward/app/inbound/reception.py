@@ -14,11 +14,14 @@ from mailward.app.inbound.desk import MailDesk
 from mailward.app.inbound.directory import MailDirectory
 from mailward.app.inbound.gate import MxGate
 from mailward.app.inbound.judging import MailJudge
-from mailward.app.inbound.ports import Desk, Judge, ReturnPaths
+from mailward.app.inbound.ports import Desk, Judge, ReportMail, ReturnPaths
 from mailward.app.inbound.reading import Reader
+from mailward.app.inbound.report_mail import MailedReports
 from mailward.app.inbound.scanning import scanners_of
 from mailward.app.inbound.visitor import Visitor
+from mailward.app.letters import Letters
 from mailward.app.parts import Parts
+from mailward.app.public.keys import ReportSeal
 from mailward.edges.smtpd.config import reception
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.policy import inbound
@@ -43,9 +46,19 @@ class Reception:
             wake=worker.wake_webhooks,
         )
         judge = MailJudge(Authenticator(worker.resolver, hostname=settings.hostname), i.clock)
-        return cls(worker, MailDirectory(i.store, settings.hostname), judge, desk, returns_of(worker, judge))
+        directory = MailDirectory(i.store, settings.hostname)
+        reports = reports_of(worker, directory, judge)
+        return cls(worker, directory, judge, desk, returns_of(worker, judge), reports)
 
-    def __init__(self, worker: Parts, directory: MailDirectory, judge: Judge, desk: Desk, returns: ReturnPaths) -> None:
+    def __init__(
+        self,
+        worker: Parts,
+        directory: MailDirectory,
+        judge: Judge,
+        desk: Desk,
+        returns: ReturnPaths,
+        reports: ReportMail,
+    ) -> None:
         i, settings = worker.installation, worker.settings
         self._worker = worker
         self.directory = directory
@@ -63,8 +76,9 @@ class Reception:
             reader=Reader(worker.examiner, scanners_of(settings.scanning)),
             desk=desk,
             returns=returns,
+            reports=reports,
             arrivals=self.arrivals,
-            terms=inbound.Terms(settings.scanning.malware, settings.scanning.spam, settings.mx.dmarc),
+            terms=_terms(worker),
             hostname=settings.hostname,
             clock=i.clock,
             entropy=i.entropy,
@@ -88,3 +102,35 @@ class Reception:
             proxies=tuple(ip_network(n) for n in mx.proxies),
         )
         return await serve([os.dup(fd) for fd in fds], self.gate, config, self._worker.certificates.context)
+
+
+def reports_of(worker: Parts, directory: MailDirectory, judge: Judge) -> MailedReports:
+    """Reports of weaknesses at one worker's MX."""
+    i, settings = worker.installation, worker.settings
+    letters = Letters(
+        i.store,
+        domains=worker.knowledge.domains,
+        accept=worker.acceptance.accept,
+        clock=i.clock,
+        entropy=i.entropy,
+        capture=settings.capture,
+    )
+    return MailedReports(
+        i.store,
+        ReportSeal(i),
+        letters,
+        judge,
+        worker.budgets,
+        ours=directory.is_for_reports,
+        key=i.vault.derive("report-mail"),
+        terms=_terms(worker),
+        public_url=settings.http.public_url,
+        clock=i.clock,
+        entropy=i.entropy,
+        judge_seconds=settings.mx.judge_seconds,
+    )
+
+
+def _terms(worker: Parts) -> inbound.Terms:
+    settings = worker.settings
+    return inbound.Terms(settings.scanning.malware, settings.scanning.spam, settings.mx.dmarc)

@@ -18,11 +18,12 @@ class Visitor:
     params: MailParams = NO_PARAMS
     places: dict[str, Place] = field(default_factory=dict)
     returning: list[str] = field(default_factory=list)
+    reporting: bool = False
 
     def begin(self, sender: str, params: MailParams) -> None:
         """MAIL: a new transaction."""
         self.sender, self.params = sender, params
-        self.places, self.returning = {}, []
+        self.places, self.returning, self.reporting = {}, [], False
 
     @property
     def workspace(self) -> bytes | None:

@@ -16,7 +16,7 @@ from mailward.base.errors import NotFound
 from mailward.base.ids import UserId
 from mailward.core.availability.model import Post
 from mailward.core.availability.record import post, update
-from mailward.core.disclosure.intake import move, open_report
+from mailward.core.disclosure.intake import move, open_message, open_report
 from mailward.core.disclosure.model import Content, Report, ReportState
 from mailward.core.operators.register import operator_actor
 from mailward.core.registers.change import put, read_fields, remove
@@ -72,6 +72,11 @@ class PublicArea:
         """Open one; audited."""
         actor, now = await self._operator(user), self._i.clock.now()
         return await self._store.system_write(lambda tx: open_report(tx, actor, id, self._seal, now=now))
+
+    async def message(self, user: str, id: str) -> bytes:
+        """The mail it came as; audited."""
+        actor, now = await self._operator(user), self._i.clock.now()
+        return await self._store.system_write(lambda tx: open_message(tx, actor, id, self._seal, now=now))
 
     async def answer(self, user: str, id: str, state: str, text: str) -> None:
         """Answer one."""

@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
+
 from mailward import __version__
 from mailward.app.installation import Installation
+from mailward.app.naming import report_address
 from mailward.app.public.agreement import Agreement, agreement
 from mailward.app.public.keys import ReportSeal
 from mailward.base.secret import Secret
@@ -20,7 +23,7 @@ from mailward.core.evidence.catalogue import CATALOGUE
 from mailward.core.evidence.guards import GUARDS
 from mailward.core.evidence.model import Change, Line, Run
 from mailward.core.evidence.publish import Stated, document, jwk, signed
-from mailward.core.registers.model import Entry, Kind, Profile, Statement
+from mailward.core.registers.model import Entry, Profile, Statement
 from mailward.edges.web.trust.ports import Availability, Published
 
 T = TypeVar("T")
@@ -126,11 +129,15 @@ class PublicReader:
         return agreement(await self.profile(), await self.entries(), published.document, today=self.now.date())
 
     async def profile(self) -> Profile:
-        """Who runs this; a nameless one when nobody said."""
-        for entry in await self.entries():
-            if entry.kind is Kind.PROFILE and isinstance(entry.fields, Profile):
-                return entry.fields
-        return Profile(name="")
+        """Who runs this; a nameless one when nobody said.
+
+        Where no address for reports is named and this node receives mail, it is the one at our own name.
+        """
+        found = next((e.fields for e in await self.entries() if isinstance(e.fields, Profile)), Profile(name=""))
+        settings = self._i.settings
+        if not found.security_contact and "mx" in settings.server.roles and settings.mx.listen:
+            return msgspec.structs.replace(found, security_contact=report_address(settings.hostname))
+        return found
 
     async def report(self, content: Content) -> tuple[Report, Secret[str]]:
         """Take a stranger's report in."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from mailward.core.audit.ports import AuditRepo
-from mailward.core.disclosure.model import Report
+from mailward.core.disclosure.model import Origin, Report
 
 
 class ReportsRepo(Protocol):
@@ -26,8 +26,17 @@ class ReportsRepo(Protocol):
     async def waiting(self) -> list[Report]:
         """Those without an acknowledgement, the most urgent first."""
 
-    async def count_since(self, since: datetime) -> int:
-        """How many came since then."""
+    async def keep_message(self, id: str, sealed: bytes) -> None:
+        """The message that the report of this id came as."""
+
+    async def message(self, id: str) -> bytes | None:
+        """The same, sealed; None for a report of the form."""
+
+    async def by_digest(self, digest: bytes) -> Report | None:
+        """The one that came as the message of this digest."""
+
+    async def count_since(self, since: datetime, origin: Origin) -> int:
+        """How many came this way since then."""
 
 
 class DisclosureTx(Protocol):

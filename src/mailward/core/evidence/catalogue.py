@@ -223,9 +223,8 @@ CATALOGUE: tuple[Control, ...] = (
     Control("INCIDENT-1", "Incidents run as a guided record with its deadlines.", missing="the register"),
     Control(
         "INCIDENT-2",
-        "Anyone can report a weakness by a form that seals it, follows it with a link, and gets an acknowledgement "
-        "within two business days, or somebody is alerted.",
-        missing="reports that come as mail",
+        "Anyone can report a weakness by a form that seals it or by mail to security@ this installation, follows it with "
+        "a link, and gets an acknowledgement within two business days, or somebody is alerted.",
     ),
     # Privacy
     Control(

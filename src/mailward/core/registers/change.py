@@ -26,6 +26,8 @@ from mailward.core.registers.ports import RegistersTx
 from mailward.policy import access
 from mailward.policy.access import Actor
 
+PROFILE_EPOCH = "profile_epoch"
+"""Counts changes of who runs this: the door for mail knows the address that reports are to be written to."""
 _LONGEST = 20_000
 _HALF = re.compile(r"20\d\d-H[12]")
 
@@ -80,6 +82,8 @@ async def put(
             raise NotFound("not_found", "There is no such entry.")
     entry = Entry(before.id if before else ids.new("reg", now, entropy), kind, now, fields)
     await tx.registers.put_entry(entry)
+    if kind is Kind.PROFILE:
+        await tx.counters.bump(PROFILE_EPOCH)
     act = "register.changed" if before else "register.added"
     await tx.audit.append(actor, act, entry.id, {"kind": kind.value}, now=now)
     if isinstance(fields, Subprocessor):
@@ -96,6 +100,8 @@ async def remove(tx: RegistersTx, actor: Actor, id: str, *, now: datetime, entro
     if entry is None:
         raise NotFound("not_found", "There is no such entry.")
     await tx.registers.remove_entry(id)
+    if entry.kind is Kind.PROFILE:
+        await tx.counters.bump(PROFILE_EPOCH)
     await tx.audit.append(actor, "register.removed", id, {"kind": entry.kind.value}, now=now)
     if isinstance(entry.fields, Subprocessor):
         await _owe(tx, f"{entry.fields.name} is no longer a subprocessor.", now=now, entropy=entropy)

@@ -54,11 +54,20 @@ class RegistersRepo(Protocol):
         """Newest first, in the workspace's scope."""
 
 
+class Epochs(Protocol):
+    """By which workers notice that what they know is old."""
+
+    async def bump(self, name: str) -> int: ...
+
+
 class RegistersTx(Protocol):
-    """A transaction with registers and the audit log."""
+    """A transaction with registers, the audit log and the epochs of what workers know."""
 
     @property
     def registers(self) -> RegistersRepo: ...
 
     @property
     def audit(self) -> AuditRepo: ...
+
+    @property
+    def counters(self) -> Epochs: ...

@@ -7,9 +7,9 @@ from datetime import datetime
 from mailward.adapters.storage.alike.statements import Row, Statements
 from mailward.adapters.storage.times import from_us, maybe_from_us, to_us
 from mailward.base import ids
-from mailward.core.disclosure.model import Report, ReportState
+from mailward.core.disclosure.model import Origin, Report, ReportState
 
-_COLUMNS = "id, token_hash, at, due, state, acknowledged, updated, alerted, content"
+_COLUMNS = "id, token_hash, at, due, state, acknowledged, updated, alerted, content, origin, digest"
 
 
 def _report(r: Row) -> Report:
@@ -23,6 +23,8 @@ def _report(r: Row) -> Report:
         updated=from_us(r[6]),
         alerted=r[7],
         content=r[8],
+        origin=Origin(r[9]),
+        digest=r[10] or b"",
     )
 
 
@@ -35,7 +37,7 @@ class Reports:
     async def insert(self, report: Report) -> None:
         """A new one."""
         await self._sql.run(
-            f"INSERT INTO disclosure_reports({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",  # noqa: S608
+            f"INSERT INTO disclosure_reports({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",  # noqa: S608
             ids.decode("rep", report.id),
             report.token_hash,
             to_us(report.at),
@@ -45,6 +47,8 @@ class Reports:
             to_us(report.updated),
             report.alerted,
             report.content,
+            report.origin.value,
+            report.digest or None,
         )
 
     async def change(self, report: Report) -> None:
@@ -78,9 +82,23 @@ class Reports:
         sql = f"SELECT {_COLUMNS} FROM disclosure_reports WHERE acknowledged IS NULL ORDER BY due LIMIT 1000"  # noqa: S608
         return [_report(r) for r in await self._sql.rows(sql)]
 
-    async def count_since(self, since: datetime) -> int:
+    async def keep_message(self, id: str, sealed: bytes) -> None:
+        """The message it came as."""
+        await self._sql.run("INSERT INTO disclosure_mails(id, message) VALUES ($1, $2)", ids.decode("rep", id), sealed)
+
+    async def message(self, id: str) -> bytes | None:
+        """The same, sealed as it was kept."""
+        row = await self._sql.row("SELECT message FROM disclosure_mails WHERE id = $1", ids.decode("rep", id))
+        return row[0] if row else None
+
+    async def by_digest(self, digest: bytes) -> Report | None:
+        """By the digest of the message it came as."""
+        return await self._one("digest = $1", digest)
+
+    async def count_since(self, since: datetime, origin: Origin) -> int:
         """How many."""
-        row = await self._sql.row("SELECT count(*) FROM disclosure_reports WHERE at >= $1", to_us(since))
+        sql = "SELECT count(*) FROM disclosure_reports WHERE at >= $1 AND origin = $2"
+        row = await self._sql.row(sql, to_us(since), origin.value)
         return int(row[0]) if row else 0
 
     async def _one(self, where: str, value: bytes) -> Report | None:

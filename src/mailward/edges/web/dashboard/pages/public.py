@@ -15,7 +15,7 @@ from mailward.core.disclosure.model import TRANSITIONS
 from mailward.core.registers.model import TYPES, Kind
 from mailward.edges.web.dashboard.desk import Desk, Form
 from mailward.edges.web.dashboard.ports import Session
-from mailward.edges.web.dashboard.render import redirect
+from mailward.edges.web.dashboard.render import SECURITY_HEADERS, redirect
 from mailward.edges.web.problems import status_of
 from mailward.policy.access import OWN, Actor, Permission
 
@@ -34,6 +34,8 @@ class PublicArea(Protocol):
     async def reports(self, user: str) -> Sequence[Any]: ...
 
     async def report(self, user: str, id: str) -> tuple[Any, Any]: ...
+
+    async def message(self, user: str, id: str) -> bytes: ...
 
     async def answer(self, user: str, id: str, state: str, text: str) -> None: ...
 
@@ -67,6 +69,7 @@ class PublicSide:
             Route("/operator/registers/{kind}", acts(self.put, OWN), methods=["POST"]),
             Route("/operator/reports", shows(self.reports, OWN), methods=["GET"]),
             Route("/operator/reports/{report}", shows(self.report, OWN), methods=["GET"]),
+            Route("/operator/reports/{report}/message", shows(self.message, OWN), methods=["GET"]),
             Route("/operator/reports/{report}", acts(self.answer, OWN), methods=["POST"]),
             Route("/operator/status", shows(self.posts, OWN), methods=["GET"]),
             Route("/operator/status", acts(self.post, OWN), methods=["POST"]),
@@ -120,7 +123,10 @@ class PublicSide:
     async def reports(self, request: Request, session: Session) -> Response:
         """Reports, newest first."""
         found = await self._area.reports(session.actor.id)
-        rows = [{"id": r.id, "state": r.state.value, "at": r.at, "due": r.due, "late": r.alerted} for r in found]
+        rows = [
+            {"id": r.id, "by": r.origin.value, "state": r.state.value, "at": r.at, "due": r.due, "late": r.alerted}
+            for r in found
+        ]
         return self._desk.page(session, "public_reports.html", here="reports", rows=rows)
 
     async def report(self, request: Request, session: Session, error: str = "", code: int = 200) -> Response:
@@ -137,6 +143,13 @@ class PublicSide:
             states=states,
             error=error,
         )
+
+    async def message(self, request: Request, session: Session) -> Response:
+        """The mail it came as, for the operator's own tools: never shown as a page."""
+        id = request.path_params["report"]
+        raw = await self._area.message(session.actor.id, id)
+        headers = {**SECURITY_HEADERS, "content-disposition": f'attachment; filename="{id}.eml"'}
+        return Response(raw, headers=headers, media_type="message/rfc822")
 
     async def answer(self, request: Request, session: Session, form: Form) -> Response:
         """Answer it."""
