@@ -29,6 +29,8 @@ log = structlog.get_logger()
 # Sessions get 10 s to end, deliveries 15, requests 5: see Worker.drain. What is not over then is killed.
 _DRAIN_SECONDS = 40.0
 _STEADY_SECONDS = 5.0
+# A worker that cannot start has said so by then; the process that they are forked from holds 40 MiB.
+_CALM_SECONDS = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
 _UPKEEP_LOOK_SECONDS = 60.0
 _SYNC_FAILED, _REPLACED, _CANNOT_START = 74, 75, 78
@@ -173,7 +175,7 @@ class Supervisor:
                     self._spawn(slot)
             if self._committing is not None:
                 self._committing.look(now)
-            if self._nursery is not None and not self._again and now - max(self._started.values()) > _STEADY_SECONDS:
+            if self._nursery is not None and not self._again and now - max(self._started.values()) > _CALM_SECONDS:
                 self._nursery.close()
             if now - looked > _UPKEEP_LOOK_SECONDS:
                 looked = now
