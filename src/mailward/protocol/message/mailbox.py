@@ -22,9 +22,10 @@ from mailward.protocol.message.headers import Parsed
 MAX_MAILBOXES = 1000
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"
-# Phrase (dots allowed, as everybody writes "John Q. Public"), then one angle address; or a bare address.
+# Phrase (dots allowed, as everybody writes "John Q. Public"), then one angle address; or a bare address. The phrase
+# gives nothing back, else a long run of spaces would be tried at each of its ends.
 _FAST_NAMED = re.compile(
-    rf'(?:"([^"\\\x00-\x1f\x7f-\U0010ffff]*)"|([{_ATEXT}. ]*))[ \t]*<([{_ATEXT}.]+)@([A-Za-z0-9.-]+)>'
+    rf'(?:"([^"\\\x00-\x1f\x7f-\U0010ffff]*)"|([{_ATEXT}. ]*+))[ \t]*+<([{_ATEXT}.]+)@([A-Za-z0-9.-]+)>'
 )
 _FAST_BARE = re.compile(rf"([{_ATEXT}.]+)@([A-Za-z0-9.-]+)")
 _DOT_ATOM = re.compile(
