@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailward.app.checks import handing, judging, receiving, reporting
+from mailward.app.checks import arriving, handing, judging, receiving, reporting
 from mailward.app.checks.mx import talk
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
@@ -33,6 +33,7 @@ THROUGH_THE_DOOR = (
     receiving.tls_facts_are_kept,
     receiving.octets_are_kept,
     receiving.malware_at_the_door,
+    arriving.limits_of_receiving_have_their_answers,
     judging.verdicts_reach_the_customer,
 )
 
@@ -150,6 +151,25 @@ async def test_an_mx_that_says_yes_and_keeps_nothing(context: Context, check: Ch
     assert found.result is Result.FAILED
 
 
+@pytest.mark.claim("INPUT-3")
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("max_recipients", 99, "one recipient more"),
+        ("max_message_bytes", 1000, "a size beyond"),
+        ("max_errors", 2, "errors without end"),
+        ("max_refused_recipients", 2, "guesses"),
+        ("max_connections_per_ip", 2, "one connection more"),
+        ("connections_per_minute_ip", 3, "connections without end"),
+    ],
+)
+async def test_a_laxer_mx_than_the_settings_say(context: Context, name: str, value: int, words: str) -> None:
+    """The check asks what runs: a limit that is not what is written down is named, and only it."""
+    found = await arriving.limits_of_receiving_have_their_answers(changed(context, mx={name: value}))
+    assert (found.result, words in found.evidence) == (Result.FAILED, True), found.evidence
+    assert ";" not in found.evidence
+
+
 async def test_an_mx_without_starttls(context: Context) -> None:
     """STARTTLS that is not offered fails its promise."""
     async with yes_sayer() as address:
@@ -208,7 +228,7 @@ async def test_mail_to_the_address_for_reports_is_in_the_register(context: Conte
         for command in ("MAIL FROM:<>", "RCPT TO:<Security@mailward.test>", "DATA"):
             assert (await dialogue.say(command))[:1] in "23"
         dialogue.writer.write(b"From: <a@example.org>\r\nSubject: A hole\r\n\r\nIt is open.\r\n.\r\n")
-        assert (await dialogue.answer())== "250 2.0.0 Queued as a report of a weakness, thank you\r\n"
+        assert (await dialogue.answer()) == "250 2.0.0 Queued as a report of a weakness, thank you\r\n"
     (report,) = await context.store.system_read(lambda tx: tx.reports.newest(5))
     content = content_of(report, ReportSeal(context.installation))
     assert (content.title, content.what, report.origin) == ("A hole", "It is open.", Origin.MAIL)

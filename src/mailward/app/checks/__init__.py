@@ -2,6 +2,7 @@
 
 from mailward.app.checks import (
     access,
+    arriving,
     availability,
     backups,
     bounces,
@@ -29,8 +30,8 @@ from mailward.app.checks import (
     privacy,
     public,
     receiving,
-    roles,
     reporting,
+    roles,
     shown,
     storage,
     supply,
@@ -42,6 +43,7 @@ from mailward.app.checks.registry import CHECKS, check
 __all__ = [
     "CHECKS",
     "access",
+    "arriving",
     "availability",
     "backups",
     "bounces",
@@ -70,9 +72,9 @@ __all__ = [
     "privacy",
     "public",
     "receiving",
+    "reporting",
     "roles",
     "shown",
-    "reporting",
     "storage",
     "supply",
     "transport",

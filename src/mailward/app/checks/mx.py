@@ -30,18 +30,22 @@ def mx_address(context: Context) -> str:
 
 
 @asynccontextmanager
-async def talk(context: Context, *, tls: bool = False) -> AsyncIterator[Talk]:
-    """A dialogue with the MX after EHLO, over TLS if asked for. `talk.greeting` is the last reply to EHLO."""
+async def talk(context: Context, *, tls: bool = False, source: str = "", greet: bool = True) -> AsyncIterator[Talk]:
+    """A dialogue with the MX after EHLO, over TLS if asked for. `talk.greeting` is the last reply to EHLO.
+
+    It comes from a loopback address if one is named; without `greet` nothing has been said or read yet.
+    """
     address = mx_address(context)
     try:
-        dialogue = await Talk.open(address)
+        dialogue = await Talk.open(address, source)
     except OSError:
         raise MxSilent(f"the MX at {address} does not answer") from None
     try:
         if context.settings.mx.proxies:
             dialogue.writer.write(_LOCAL)
-        await dialogue.answer()
-        dialogue.greeting = await dialogue.say("EHLO verify.invalid")
+        if greet:
+            await dialogue.answer()
+            dialogue.greeting = await dialogue.say("EHLO verify.invalid")
         if tls:
             await dialogue.say("STARTTLS")
             await dialogue.writer.start_tls(lenient())
@@ -62,6 +66,13 @@ async def hand_in(dialogue: Talk, content: bytes) -> str:
     stuffed = (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:]
     dialogue.writer.write(stuffed + b".\r\n")
     return await dialogue.answer()
+
+
+async def remove(context: Context, said: str) -> None:
+    """Erase the message that an answer says was taken, if it says so."""
+    if queued := _QUEUED.fullmatch(said):
+        raw, workspace = ids.decode("rcv", queued[1]), (await workspaces(context.store))[0].id
+        await context.store.write(workspace, lambda tx: tx.inbound.erase([raw]))
 
 
 @asynccontextmanager

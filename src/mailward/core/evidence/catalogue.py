@@ -150,8 +150,8 @@ CATALOGUE: tuple[Control, ...] = (
     ),
     Control(
         "INPUT-3",
-        "Every limit on what is submitted has its own answer, and a sender address that is not yours is refused.",
-        missing="the receiving direction",
+        "Every limit on what is submitted or received has its own answer, and a sender address that is not yours is "
+        "refused.",
     ),
     Control(
         "INPUT-4",
