@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailward.app.checks import arriving, handing, judging, receiving, reporting
+from mailward.app.checks import arriving, handing, judging, leaving, receiving, reporting
 from mailward.app.checks.mx import talk
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
@@ -198,6 +198,20 @@ async def test_daemons_are_asked(context: Context, tmp_path: Path) -> None:
     with Clamd({"Other": b"something else"}) as blind:
         found = await receiving.scanners_find_what_they_should(changed(context, scanning={"clamd": blind.place}))
     assert found.result is Result.FAILED
+
+
+@pytest.mark.claim("INPUT-4")
+async def test_doors_of_submission_that_take_malware(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is malware and gets its 250 and 202 is found out at both doors; what is not scanned is said."""
+    found = await leaving.malware_is_not_sent(context)
+    assert found.result is Result.PASSED, found.evidence
+    harmless = {"a zip": receiving.infected()["a file"].replace(b"WDVP", b"AAAA")}
+    monkeypatch.setattr(leaving, "infected", lambda: harmless)
+    found = await leaving.malware_is_not_sent(context)
+    assert found.result is Result.FAILED
+    assert ("SMTP answered" in found.evidence, "the API answered 202" in found.evidence) == (True, True), found.evidence
+    unscanned = await leaving.malware_is_not_sent(changed(context, scanning={"outbound": False}))
+    assert unscanned.result is Result.NOT_CONFIGURED
 
 
 async def test_a_reader_without_room(context: Context) -> None:

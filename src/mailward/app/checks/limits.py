@@ -87,7 +87,7 @@ async def _over_http(context: Context) -> tuple[list[str], int]:
     def message(**changes: object) -> dict[str, object]:
         return {"from": _FOREIGN, "to": _TO, "subject": "verify", "text": "A question.", "dry_run": True, **changes}
 
-    own = await _own_domain(context)
+    own = await own_domain(context)
     program = {"filename": "invoice.pdf.exe", "content": "TVo="}
     cases: list[tuple[str, str, object, int, str]] = [
         ("a foreign From", "/v1/messages", message(), 403, "domain_not_verified"),
@@ -112,7 +112,7 @@ async def _over_http(context: Context) -> tuple[list[str], int]:
     return wrong, len(cases)
 
 
-async def _own_domain(context: Context) -> str:
+async def own_domain(context: Context) -> str:
     """A domain the workspace may send from; "" without one."""
     own = (await load_domains(context.installation)).get(ids.decode("ws", context.actor.workspace), {})
     return next((d.name for d in own.values() if context.settings.capture or not d.capture_only), "")

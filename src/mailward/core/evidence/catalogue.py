@@ -157,7 +157,6 @@ CATALOGUE: tuple[Control, ...] = (
         "INPUT-4",
         "Received mail and the files of what is sent are scanned by embedded rules, and by ClamAV and rspamd where "
         "they are set; what is received and found waits in quarantine, and a scanner that is down is never a pass.",
-        missing="the check does not ask the submission doors",
     ),
     Control(
         "RATE-1",
@@ -223,8 +222,8 @@ CATALOGUE: tuple[Control, ...] = (
     Control("INCIDENT-1", "Incidents run as a guided record with its deadlines.", missing="the register"),
     Control(
         "INCIDENT-2",
-        "Anyone can report a weakness by a form that seals it or by mail to security@ this installation, follows it with "
-        "a link, and gets an acknowledgement within two business days, or somebody is alerted.",
+        "Anyone can report a weakness by a form that seals it or by mail to security@ this installation, follows it "
+        "with a link, and gets an acknowledgement within two business days, or somebody is alerted.",
     ),
     # Privacy
     Control(
