@@ -139,7 +139,7 @@ def test_hostile_values_take_linear_time() -> None:
         '"a" ',
     ):
         for end in ("", "<", "@b.example", '" <a@b.example>'):
-            for start in ("", "a"):
+            for start in ("", "a") if piece == " " else ("",):
                 value = start + piece * (65536 // len(piece)) + end
                 with contextlib.suppress(Invalid):
                     within(0.5, partial(mailbox.parse_list, value))
