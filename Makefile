@@ -14,7 +14,8 @@ PYTEST_ARGS ?=
 # One more than two cores: the scenarios wait for others much of their time.
 WORKERS ?= 3
 
-.PHONY: help up test lint types contracts unit bench soak demo verify client cli wheel sbom audit requirements test-deps venv clean
+.PHONY: help up test lint types contracts unit bench soak demo verify client cli wheel sbom audit requirements
+.PHONY: test-packages test-deps venv clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -22,8 +23,9 @@ help: ## list the targets
 up: $(VENV)/.runtime ## install what is missing, then run the platform in capture mode (Ctrl-C stops it)
 	@exec $(BIN)/mailward up
 
-test: test-deps $(VENV)/.dev ## install what the tests need, then lint, types, import contracts and every test
-	@$(MAKE) --no-print-directory lint types contracts
+# While one core fetches what the tests need, the other makes the environment and checks types in it.
+test: test-packages ## install what the tests need, then lint, types, import contracts and every test
+	@$(MAKE) --no-print-directory -j2 --output-sync=line types test-deps lint contracts
 	@$(MAKE) --no-print-directory unit
 
 lint: $(VENV)/.dev ## ruff: style and formatting
@@ -81,6 +83,9 @@ sbom: $(VENV)/.runtime ## build/sbom.json (CycloneDX) and build/licences.txt
 
 audit: $(VENV)/.runtime ## ask a vulnerability service about every pin; says so where none can be reached (AUDIT_ARGS)
 	@$(BIN)/mailward advisories --pins requirements/runtime.txt --pins requirements/dev.txt --pins requirements/build.txt $(AUDIT_ARGS)
+
+test-packages:
+	@tools/install-test-deps.sh packages
 
 test-deps:
 	@tools/install-test-deps.sh

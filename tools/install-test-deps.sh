@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The real counterparts that the tests and the bench talk to. Does nothing when all are here; as root on Debian it
 # installs what is missing; otherwise it says what to install. No daemon is started.
+# Usage: install-test-deps.sh [packages]. With the word Debian's packages alone: two of its installers cannot run at once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,6 +16,7 @@ missing=()
 for command in "${!package_of[@]}"; do
   command -v "$command" >/dev/null 2>&1 || missing+=("${package_of[$command]}")
 done
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 perl -MMail::DKIM::Verifier -e1 2>/dev/null || missing+=(libmail-dkim-perl)
 
 if [ ${#missing[@]} -gt 0 ]; then
@@ -39,6 +41,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
   rm -f "$log"
 fi
+[ "${1:-}" = packages ] && exit 0
 tools/install-node.sh clients
 tools/install-node.sh observatory
 tools/install-scanner.sh
