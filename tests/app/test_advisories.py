@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from aiohttp import web
 
+from mailward.adapters.host.clock import SystemClock
+from mailward.app import kept_scan
+from mailward.app.checks import advisories as check
 from mailward.app.commands.bill import advisories
+from mailward.app.context import Context
+from mailward.core.evidence.model import Finding, Result
 from tests.scenarios.peers import free_port
 
 VULNERABLE = "pkg:pypi/old-library@1.0"
@@ -110,3 +118,42 @@ def test_an_error_is_no_answer(service: Service, tmp_path: Path, capsys: pytest.
     finally:
         service.status = 200
     assert "answered 500" in capsys.readouterr().err
+
+
+@pytest.mark.claim("SUPPLY-1")
+async def test_the_kept_scan_is_judged(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found is failing; none, an old one, silence and another list of versions are said, and never read as passed."""
+    file, now = tmp_path / kept_scan.NAME, SystemClock().now()
+    running = {"old-library": ("1.0", [""]), "fine": ("2.0", [""])}
+    monkeypatch.setattr(check, "at_hand", lambda: running)
+
+    async def judged(later: timedelta = timedelta()) -> Finding:
+        clock = SimpleNamespace(now=lambda: now + later)
+        return await check.no_advisory_is_known(
+            cast(Context, SimpleNamespace(settings=SimpleNamespace(data=tmp_path), clock=clock))
+        )
+
+    def scan(*lines: str, url: str = service.url) -> None:
+        advisories(pins=pins(tmp_path, *lines), service=url, keep=file)
+
+    assert (await judged()).result is Result.NOT_CONFIGURED
+    nobody = f"http://127.0.0.1:{free_port()}"
+    await asyncio.to_thread(scan, "fine==2.0", url=nobody)
+    assert (await judged()).result is Result.NOT_CONFIGURED
+    await asyncio.to_thread(scan, "old-library==1.0", "fine==2.0")
+    found = await judged()
+    assert (found.result, "GHSA-x" in found.evidence) == (Result.FAILED, True)
+    await asyncio.to_thread(scan, "fine==2.0", url=nobody)
+    assert (await judged(timedelta(days=30))).result is Result.FAILED, "what was found does not fade"
+    running["old-library"] = ("1.1", [""])
+    assert (await judged()).result is Result.NOT_CONFIGURED, "nobody was reached since"
+    await asyncio.to_thread(scan, "fine==2.0")
+    assert "1 of 2 versions" in (await judged()).evidence
+    await asyncio.to_thread(scan, "old-library==1.1", "fine==2.0")
+    assert (await judged()).result is Result.PASSED
+    for later in (timedelta(hours=60), timedelta(hours=-2)):
+        assert (await judged(later)).result is Result.NOT_CONFIGURED
+    await asyncio.to_thread(scan, "fine==2.0", url=nobody)
+    assert "reached nobody" in (await judged()).evidence
+    file.write_text("{")
+    assert (await judged()).result is Result.FAILED

@@ -26,6 +26,7 @@ FAILED_BY = {
     "access.no_scope_no_rows": "adapters/storage/postgres/test_evidence.py::test_a_hole_in_the_wall_is_found",
     "access.passwords_are_argon2id": _HERE + "test_rows_that_are_no_hashes_fail",
     "access.sessions_are_hashes": _HERE + "test_rows_that_are_no_hashes_fail",
+    "advisories.no_advisory_is_known": "app/test_advisories.py::test_the_kept_scan_is_judged",
     "arriving.limits_of_receiving_have_their_answers": _RECEIVING + "test_a_laxer_mx_than_the_settings_say",
     "availability.commits_are_kept_elsewhere": "app/checks/test_availability.py::test_where_a_commit_is_kept",
     "availability.nodes_share_the_work": "app/checks/test_availability.py::test_leases_of_nobody_are_a_failure",

@@ -2,6 +2,7 @@
 
 from mailward.app.checks import (
     access,
+    advisories,
     arriving,
     availability,
     backups,
@@ -44,6 +45,7 @@ from mailward.app.checks.registry import CHECKS, check
 __all__ = [
     "CHECKS",
     "access",
+    "advisories",
     "arriving",
     "availability",
     "backups",

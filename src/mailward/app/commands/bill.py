@@ -17,6 +17,7 @@ from mailward.app.commands.output import Json, print_json, print_table
 Licences = Annotated[bool, Parameter(name="--licences", negative="", help="A table of names and licences instead.")]
 Service = Annotated[str, Parameter(name="--service", help="A service that speaks OSV's interface.")]
 Pins = Annotated[list[Path] | None, Parameter(name="--pins", help="Requirements files; else what runs here.")]
+Keep = Annotated[Path | None, Parameter(name="--keep", help="Keep the result in this file, for `mailward verify`.")]
 Required = Annotated[bool, Parameter(name="--required", negative="", help="Fail where no service is reached.")]
 
 
@@ -36,13 +37,16 @@ def advisories(
     pins: Pins = None,
     service: Service = "https://api.osv.dev",
     required: Required = False,
+    keep: Keep = None,
     json: Json = False,
 ) -> int:
     """Ask a vulnerability service about every pinned version. Only names and versions are sent.
 
     Exit codes: 0 when nothing is known, or when the service is not reached, which is said; with
-    --required that is a 1. 1 when an advisory concerns what is pinned.
+    --required that is a 1. 1 when an advisory concerns what is pinned. SUPPLY-1 judges the result
+    that --keep left as advisories.json in the data folder.
     """
+    from mailward.app import kept_scan
     from mailward.app.advisories import Unanswered, ask
 
     listed: dict[str, str] = {}
@@ -53,8 +57,12 @@ def advisories(
     try:
         known = asyncio.run(ask(service, list(listed)))
     except Unanswered as e:
+        if keep is not None:
+            kept_scan.keep_silence(keep, str(e), now=SystemClock().now())
         print(f"mailward: no advisory was looked at: {service} is not reached ({e})", file=sys.stderr)
         return 1 if required else 0
+    if keep is not None:
+        kept_scan.keep(keep, service, list(listed), known, now=SystemClock().now())
     if json:
         print_json({"asked": len(listed), "known": known})
     elif known:

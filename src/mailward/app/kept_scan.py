@@ -1,0 +1,64 @@
+"""The last scan for advisories, kept in a file so that a check can judge it.
+
+A scan that reached nobody leaves what the last good one found, and says that it was tried.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+NAME = "advisories.json"
+"""In the data folder."""
+_LARGEST = 4_000_000
+
+
+class Scan(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What was asked about (`name@version`), what is known of it (advisory ids), and when.
+
+    `silent` is why the newest try, at `tried`, reached nobody; "" when it did. `at` is None where none ever did.
+    """
+
+    at: datetime | None = None
+    service: str = ""
+    asked: list[str] = []
+    known: dict[str, list[str]] = {}
+    tried: datetime
+    silent: str = ""
+
+
+def read(path: Path) -> Scan | None:
+    """The kept scan; None where there is none. ValueError for what is no scan, OSError for what cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return msgspec.json.decode(file.read(_LARGEST), type=Scan)
+    except FileNotFoundError:
+        return None
+
+
+def keep(path: Path, service: str, asked: Sequence[str], known: Mapping[str, Sequence[str]], *, now: datetime) -> None:
+    """Keep what a service answered."""
+    found = {what: list(ids) for what, ids in known.items()}
+    _write(path, Scan(at=now, service=service, asked=sorted(asked), known=found, tried=now))
+
+
+def keep_silence(path: Path, why: str, *, now: datetime) -> None:
+    """Keep that nobody was reached, beside what was found before."""
+    try:
+        before = read(path)
+    except ValueError:
+        before = None
+    scan = before or Scan(tried=now)
+    scan.tried, scan.silent = now, why
+    _write(path, scan)
+
+
+def _write(path: Path, scan: Scan) -> None:
+    """At once or not at all: a reader never sees half a file."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(scan)) + b"\n")
+    fresh.replace(path)
