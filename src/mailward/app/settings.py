@@ -85,7 +85,7 @@ class Submission(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     refused_attachments: list[str] = msgspec.field(default_factory=lambda: list(PROGRAMS))
     """Endings of file names that are refused; an empty list takes every file."""
     max_connections_per_ip: int = 200
-    """Open at once on a machine, from an IPv4 address or an IPv6 /64."""
+    """Open at once, on all nodes together, from an IPv4 address or an IPv6 /64."""
     idle_seconds: float = 300.0
     session_seconds: float = 3600.0
 

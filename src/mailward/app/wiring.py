@@ -54,6 +54,7 @@ from mailward.app.poison import bury
 from mailward.app.quotas import Quotas
 from mailward.app.renewal import Shared
 from mailward.app.routing import Routes
+from mailward.app.seats import SharedSeats
 from mailward.app.settings import Settings
 from mailward.app.signing import Signing, load_domains
 from mailward.app.standing import Standings
@@ -190,6 +191,13 @@ class Worker:
         self.budgets: Budgets = self.machine
         if nodes is not None:
             self.budgets = Quotas(nodes.draw, i.clock.monotonic, self.machine, i.vault.derive("rates"))
+            self.seats = SharedSeats(
+                partial(nodes.seat, self.generation),
+                self.seats,
+                lambda: self.heart.pulse.nodes,
+                i.clock.monotonic,
+                i.vault.derive("seats"),
+            )
         self.ceilings = KnownCeilings(i.store)
         self.allowance = Allowance(settings.limits, self.budgets, self.ceilings.messages)
         self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed, i.data_keys.forget)

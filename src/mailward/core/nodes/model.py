@@ -37,11 +37,12 @@ class Beat(NamedTuple):
 
 class Answer(NamedTuple):
     """What a beat is told: `resting`, that its node is to take no new work; `leads`, that what is done once for all
-    nodes is to be done by this worker.
+    nodes is to be done by this worker; `nodes`, how many machines have workers that are alive.
     """
 
     resting: bool
     leads: bool
+    nodes: int = 1
 
 
 class NodeSeen(NamedTuple):
@@ -68,6 +69,17 @@ class Draw(NamedTuple):
     want: int
     quota: int
     window: float
+
+
+class SeatWish(NamedTuple):
+    """How many connections of a source (`key`, a keyed hash) a worker wishes to hold beyond its node's share, in all.
+
+    `most` is the source's limit over all nodes.
+    """
+
+    key: str
+    want: int
+    most: int
 
 
 class Grant(NamedTuple):

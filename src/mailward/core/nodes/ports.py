@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from mailward.core.nodes.model import Answer, Beat, Draw, Grant, Identity, NodeSeen
+from mailward.core.nodes.model import Answer, Beat, Draw, Grant, Identity, NodeSeen, SeatWish
 
 
 class Nodes(Protocol):
@@ -44,3 +44,7 @@ class Nodes(Protocol):
 
     async def draw(self, wishes: Sequence[Draw]) -> list[Grant]:
         """Units of rates that all nodes share."""
+
+    async def seat(self, generation: int, wishes: Sequence[SeatWish]) -> list[int]:
+        """Set how many seats a worker holds of what all nodes share: as it wishes, or as many as are left. Those of a
+        worker that has not beaten for `DEAD_SECONDS` count no more."""

@@ -15,11 +15,12 @@ class Pulse:
         self.lost = False
         self.resting = False
         self.leads = alone
+        self.nodes = 1
 
     def beaten(self, began: float, answer: Answer) -> None:
         """A beat that was begun at `began` is in the store."""
         self._last = max(self._last, began)
-        self.resting, self.leads = answer
+        self.resting, self.leads, self.nodes = answer
 
     def fresh(self, now: float) -> bool:
         """May something be begun? Others wait more than twice as long before they take over."""

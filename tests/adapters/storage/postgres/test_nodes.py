@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from mailward.adapters.host.seats import MachineSeats
 from mailward.adapters.storage.postgres.migrate import MigrationError, available, keeps, migrate
+from mailward.adapters.storage.postgres.nodes import PgNodes
+from mailward.app.seats import SharedSeats
 from mailward.base.errors import Unavailable
 from mailward.core.nodes.model import Answer, Beat, Draw, Identity
+from mailward.policy.seats import block_of, share_of
 from tests.adapters.storage.postgres.conftest import OpenStore
 from tests.adapters.storage.postgres.transactions import WS, Node, put
+from tests.conftest import MovingClock
 from tests.postgres_server import PostgresServer
 
 
@@ -178,3 +185,43 @@ async def test_one_worker_leads_the_upkeep_of_all_nodes(open_store: OpenStore, n
     await admin.execute("UPDATE mailward.worker_slots SET seen = seen - 26000000 WHERE slot = 300")
     del slots[300]
     assert await leaders() == [400]
+
+
+@pytest.mark.claim("RATE-1")
+async def test_connections_at_once_are_one_count_over_nodes(
+    open_store: OpenStore, node: Node, admin: Any, tmp_path: Path, clock: MovingClock
+) -> None:
+    """Three machines let a source have its limit together and no more than a block each beyond it; what one held whose
+    heart stands still, the others may have."""
+    most, block, alive = 64, block_of(64), 3
+    seats: list[SharedSeats] = []
+    for n in range(3):
+        nodes = PgNodes(await open_store(), n)
+        await nodes.claim(identity(n, bytes([n]) * 16, f"host-{n}"))
+        generation = await take_slot(node, n * 10_000)
+        assert await nodes.beat(0, generation, roles="mx", for_node=True) == Answer(False, False, n + 1)
+        table = MachineSeats(tmp_path / f"connections-{n}")
+        seats.append(SharedSeats(partial(nodes.seat, generation), table, lambda: alive, clock.monotonic, b"k"))
+
+    async def fill(n: int) -> int:
+        """Connections until one is refused, the store's answers waited for."""
+        got = 0
+        while seats[n].take("mx 192.0.2.1", most):
+            got += 1
+            await seats[n].answered()
+        return got
+
+    opened = [await fill(n) for n in range(3)]
+    assert opened[0] > 2 * share_of(most, 3)  # a machine goes beyond its share while there is room
+    assert most <= sum(opened) <= most + 3 * block
+    assert not await admin.fetch("SELECT 1 FROM mailward.connection_seats WHERE key LIKE '%192.0.2%'")
+    await admin.execute("UPDATE mailward.worker_slots SET seen = seen - 26000000 WHERE slot < 10000")
+    alive = 2
+    clock.move(seconds=2)
+    opened[2] += await fill(2)
+    opened[1] += await fill(1)
+    assert most <= opened[1] + opened[2] <= most + 2 * block
+    await admin.execute("DELETE FROM mailward.worker_slots WHERE slot < 10000")
+    await nodes.forget_buckets()
+    live = "(SELECT generation FROM mailward.worker_slots)"
+    assert not await admin.fetch(f"SELECT 1 FROM mailward.connection_seats WHERE worker NOT IN {live}")

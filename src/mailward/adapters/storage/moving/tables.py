@@ -53,7 +53,7 @@ TABLES: Final[Sequence[Table]] = (
     _table("known_places", "account place", "at"),
     _table("sign_ins", "user id", "at level began details"),
     _table("sign_in_links", "token_hash", "kind user expires used details"),
-    _table("alerts", "workspace id", "at rule severity subject details"),
+    _table("alerts", "workspace id", "at rule severity subject details acknowledged acknowledged_by"),
     _table("setup_links", "token_hash", "created expires used"),
     _table("operators", "id", "made made_by ended ended_by register"),
     _table(
@@ -188,10 +188,11 @@ STAYS: Final[Mapping[str, str]] = MappingProxyType(
         "spent_challenges": "live for minutes",
         "observations": "habits are learnt anew",
         "rate_buckets": "full again by the time the target runs",
+        "connection_seats": "connections to machines of the source",
         "commit_marks": "connections of the source",
         "partition_days": "made at the target for the days that rows need",
-    }
         "received_days_from": "how the source lays out what it received; the target has its own",
+    }
 )
 
 _LEASED, _QUEUED = 1, 0

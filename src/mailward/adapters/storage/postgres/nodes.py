@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from mailward.adapters.storage.postgres.leases import return_to_couriers
+from mailward.adapters.storage.postgres.seats import seat, vacate
 from mailward.base.errors import Unavailable
-from mailward.core.nodes.model import DEAD_SECONDS, Answer, Beat, Draw, Grant, Identity, NodeSeen
+from mailward.core.nodes.model import DEAD_SECONDS, Answer, Beat, Draw, Grant, Identity, NodeSeen, SeatWish
 from mailward.policy.gcra import Rate, draw
 
 # The server's clock, in microseconds: the only one that all nodes read alike.
@@ -78,11 +79,11 @@ class PgNodes:
             if for_node:
                 sql = f"UPDATE nodes SET seen = {_NOW}, stopped = false WHERE node = $1 RETURNING resting"  # noqa: S608
             row = await tx.row(sql, self._node)
-            leader = await tx.row(
-                f"SELECT min(slot) FROM worker_slots WHERE seen > {_NOW} - {_DEAD_US} "  # noqa: S608  # constants
-                "AND 'upkeep' = ANY(string_to_array(roles, ','))"
+            leader, alive = await tx.row(
+                "SELECT min(slot) FILTER (WHERE 'upkeep' = ANY(string_to_array(roles, ','))), "  # noqa: S608  # constants
+                f"count(DISTINCT slot / {_SLOTS}) FROM worker_slots WHERE seen > {_NOW} - {_DEAD_US}"
             )
-            return Answer(bool(row and row[0]), leader[0] == self._place(slot))
+            return Answer(bool(row and row[0]), leader == self._place(slot), int(alive))
 
         answer: Answer | None = await self._store.system_write(verb)
         return answer
@@ -209,11 +210,17 @@ class PgNodes:
         granted: list[Grant] = await self._store.system_write(verb)
         return granted
 
+    async def seat(self, generation: int, wishes: Sequence[SeatWish]) -> list[int]:
+        """One transaction for all of them."""
+        given: list[int] = await self._store.system_write(lambda tx: seat(tx, generation, wishes))
+        return given
+
     async def forget_buckets(self) -> int:
-        """Strike buckets that have been full for minutes: a full bucket equals no bucket."""
+        """Strike buckets that have been full for minutes, which equal no bucket, and the seats of workers long gone."""
 
         async def verb(tx: Any) -> int:
-            return int(await tx.run(f"DELETE FROM rate_buckets WHERE tat < {_NOW} - {_IDLE_BUCKETS}"))  # noqa: S608
+            gone = int(await tx.run(f"DELETE FROM rate_buckets WHERE tat < {_NOW} - {_IDLE_BUCKETS}"))  # noqa: S608
+            return gone + await vacate(tx)
 
         return int(await self._store.system_write(verb))
 
