@@ -22,14 +22,21 @@ from tests.scenarios.peers import wait_until
 from tests.scenarios.platform import Platform
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[PostgresServer]:
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
+    """Who signs the database's certificate, and the file that says so."""
+    made = trustme.CA()
+    told = tmp_path_factory.mktemp("authority") / "ca.pem"
+    made.cert_pem.write_to_path(told)
+    return made, told
+
+
+@pytest.fixture(scope="module")
+def database(authority: tuple[trustme.CA, Path]) -> Iterator[PostgresServer]:
     """Debian's server with a certificate; nobody gets in without TLS."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     server = PostgresServer(debian_binaries())
     cert, key = server.folder / "server.pem", server.folder / "server.key"
-    issued = authority.issue_cert("localhost")
+    issued = authority[0].issue_cert("localhost")
     issued.cert_chain_pems[0].write_to_path(cert)
     issued.private_key_pem.write_to_path(key)
     key.chmod(0o600)
@@ -44,8 +51,9 @@ def database(tmp_path: Path) -> Iterator[PostgresServer]:
         server.remove()
 
 
-@pytest.fixture
-def platform(database: PostgresServer, tmp_path: Path) -> Iterator[Platform]:
+@pytest.fixture(scope="module")
+def platform(database: PostgresServer, authority: tuple[trustme.CA, Path]) -> Iterator[Platform]:
+    """One for all; the restarts come last."""
     name = asyncio.run(database.fresh_database())
 
     def url(role: str) -> str:
@@ -55,7 +63,7 @@ def platform(database: PostgresServer, tmp_path: Path) -> Iterator[Platform]:
         "storage.kind": "postgres",
         "storage.url": url("mailward_app"),
         "storage.owner_url": url("mailward_owner"),
-        "storage.ca": str(tmp_path / "ca.pem"),
+        "storage.ca": str(authority[1]),
     }
     with Platform(settings=settings, workers=2) as running:
         yield running
