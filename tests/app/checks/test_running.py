@@ -22,6 +22,7 @@ from mailward.app.checks import (
     delivery,
     doors,
     everywhere,
+    fuzzing,
     input,
     keys,
     limits,
@@ -125,6 +126,7 @@ def _changed(context: Context, **sections: dict[str, Any]) -> Context:
         bounces.reports_are_settled,
         delivery.tls_whenever_offered,
         input.hostile_requests_are_refused,
+        fuzzing.the_schema_is_kept,
         network.metrics_tell_nothing,
         network.only_documented_ports,
         network.strict_pages,
@@ -135,8 +137,10 @@ def _changed(context: Context, **sections: dict[str, Any]) -> Context:
         content.bodies_are_sealed,
     ],
 )
-async def test_the_platform_as_it_is_passes(context: Context, check: Check) -> None:
+async def test_the_platform_as_it_is_passes(context: Context, check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every door answers as promised, and no credential made for a question is left."""
+    # The same questions at each run of the tests; an installation draws others each time.
+    monkeypatch.setattr(fuzzing, "draw", lambda every, seed: every[::9])
     found = await check(context)
     assert found.result is Result.PASSED, found.evidence
     workspace = context.actor.workspace
@@ -166,7 +170,7 @@ async def test_access_that_goes_on_somewhere_is_found(
     ):
         real = getattr(module, name)
         with monkeypatch.context() as patch:
-            patch.setattr(everywhere, "WITHIN", 0.3)
+            patch.setattr(everywhere, "WITHIN", 0.1)
             patch.setattr(module, name, keep)
             found = await everywhere.access_ends_at_every_node(context)
         assert found.result is Result.FAILED

@@ -141,7 +141,6 @@ CATALOGUE: tuple[Control, ...] = (
         "INPUT-1",
         "Input is checked against a published schema, output escaped, pages run no inline script, and message HTML "
         "is shown in a sealed frame.",
-        missing="a schema fuzzer's report on this installation",
     ),
     Control(
         "INPUT-2",
