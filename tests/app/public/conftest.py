@@ -18,6 +18,7 @@ from mailward.app.settings import Http, Server, Settings
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.limits import LocalLimiter
 from mailward.edges.web.trust.site import routes
+from tests.app.guard.solving import solution
 
 
 class Answer(NamedTuple):
@@ -38,6 +39,10 @@ class Site:
         self.reader = PublicReader(installation)
         limiter = LocalLimiter(installation.clock.monotonic)
         self.app = Router(routes(self.reader, "https://mail.example", Origin(), limiter))
+
+    def proof(self) -> str:
+        """A solved puzzle, as the form's script would send it."""
+        return solution(self.reader._challenges.offer(now=self.reader.now))
 
     def forget(self) -> None:
         """As after the seconds for which answers are kept."""

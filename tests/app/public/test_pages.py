@@ -28,6 +28,7 @@ from mailward.core.registers.change import put, read_fields
 from mailward.core.registers.model import Kind
 from mailward.edges.web.trust.cookies import COOKIES
 from mailward.policy.access import Actor
+from tests.app.guard.solving import solution
 from tests.app.public.conftest import Site
 
 OPERATOR = Actor(WorkspaceId(""), "cli", "cli")
@@ -139,7 +140,7 @@ async def test_registers_show_what_is_in_force_and_what_comes(site: Site) -> Non
 async def test_a_report_comes_in_and_is_followed(site: Site) -> None:
     """Its link shows the answer; a robot, another site, and the sixth within the hour are turned away."""
     i = site.installation
-    form = {"title": "Hole", "what": "Here.", "contact": "", "thanks_as": "", "website": ""}
+    form = {"title": "Hole", "what": "Here.", "contact": "", "thanks_as": "", "website": "", "altcha": site.proof()}
     sent = await site.ask("/report", urlencode(form).encode())
     assert (sent.status, sent.headers["cache-control"]) == (201, "no-store")
     found = re.search(r"https://mail\.example(/report/[\w-]{32})", sent.text)
@@ -153,11 +154,28 @@ async def test_a_report_comes_in_and_is_followed(site: Site) -> None:
     assert (await site.ask(found[1][:-2] + "xx")).status == 404
     assert (await site.ask("/report", urlencode(form | {"website": "x"}).encode())).status == 404
     assert (await site.ask("/report", b"", sec_fetch_site="cross-site")).status == 403
+    form["altcha"] = site.proof()
     wrong = await site.ask("/report", urlencode(form | {"what": " "}).encode())
     assert (wrong.status, 'role="alert"' in wrong.text, 'value="Hole"' in wrong.text) == (422, True, True)
     statuses = [(await site.ask("/report", urlencode(form).encode())).status for _ in range(3)]
     assert statuses == [201, 429, 429]
+    form["altcha"] = site.proof()
     assert (await site.ask("/report", urlencode(form).encode(), peer="127.0.0.9")).status == 201
+
+
+@pytest.mark.claim("INCIDENT-2")
+async def test_a_form_without_a_solution_is_explained(site: Site) -> None:
+    """None, a wrong one and a used one take no report in: the words come back with where else to write."""
+    form = {"title": "Hole", "what": "Here.", "contact": "", "thanks_as": "", "website": ""}
+    used = site.proof()
+    assert (await site.ask("/report", urlencode(form | {"altcha": used}).encode())).status == 201
+    late = solution(site.reader._challenges.offer(now=site.reader.now - timedelta(minutes=11)))
+    for n, proof in enumerate(("", "bm9uc2Vuc2U=", used, late)):
+        refused = await site.ask("/report", urlencode(form | {"altcha": proof}).encode(), peer=f"127.0.1.{n}")
+        assert (refused.status, "the puzzle" in refused.text, 'value="Hole"' in refused.text) == (429, True, True), n
+        assert 'href="mailto:security@mailward.test"' in refused.text
+        assert refused.headers["cache-control"] == "no-store"
+    assert len(await site.installation.store.system_read(lambda tx: tx.reports.newest(9))) == 1
 
 
 @pytest.mark.claim("INCIDENT-2")
@@ -207,6 +225,9 @@ async def test_pages_are_quiet_accessible_and_escape(site: Site) -> None:
 
     async def serve(route: Route) -> None:
         hosts.add(route.request.url.split("/")[2])
+        if "/static/" in route.request.url:  # what the script does is looked at in scenarios/test_every_page.py
+            await route.fulfill(body="", headers={"content-type": "text/javascript"})
+            return
         answer = await site.ask(route.request.url.split("mail.example", 1)[1].partition("?")[0])
         await route.fulfill(status=answer.status, headers=answer.headers, body=answer.body)
 
@@ -229,7 +250,14 @@ async def test_pages_are_quiet_accessible_and_escape(site: Site) -> None:
     assert said == []
     for path in PAGES:
         answer = await site.ask(path)
-        assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'self';")
-        assert b"<script" not in answer.body
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self';")
+        scripts = re.findall(rb"<script[^>]*>", answer.body)
+        if path == "/report":  # the proof of work
+            assert [b"challenge.js?v=" in s for s in scripts] == [True]
+            assert policy.endswith("; script-src 'self'; connect-src 'self'")
+        else:
+            assert scripts == []
+            assert "script-src" not in policy
         assert b" style=" not in answer.body
         assert len(answer.body) < 100_000

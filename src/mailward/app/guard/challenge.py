@@ -128,10 +128,13 @@ class Challenges:
         if self.outside is not None:
             worked = await self._outside(parts.get("outside", ""), source, now)
         else:
-            worked = self._worked(parts.get("altcha", ""), now)
+            worked = self.worked(parts.get("altcha", ""), now=now)
         return None if asked == "also" and answered is None else worked
 
-    def _worked(self, payload: str, now: datetime) -> Solved | None:
+    def worked(self, payload: str, *, now: datetime) -> Solved | None:
+        """What the right solution of our own proof of work spends, whichever challenge people are asked at sign-in."""
+        if len(payload) > _LONGEST:
+            return None
         from altcha.v1 import extract_params, verify_solution
 
         try:

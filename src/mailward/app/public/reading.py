@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from mailward import __version__
+from mailward.app.guard.challenge import Challenges
 from mailward.app.installation import Installation
 from mailward.app.naming import report_address
 from mailward.app.public.agreement import Agreement, agreement
 from mailward.app.public.keys import ReportSeal
+from mailward.app.store import Tx
+from mailward.base.errors import ChallengeRequired
 from mailward.base.secret import Secret
 from mailward.core.availability.budget import budget, burning, month_of
 from mailward.core.availability.model import MINUTES_A_DAY
@@ -28,6 +31,10 @@ from mailward.edges.web.trust.ports import Availability, Published
 
 T = TypeVar("T")
 _SECONDS = 10.0
+_UNSOLVED = (
+    "The report was not taken: the puzzle that keeps programs from flooding this form is not solved, or its solution "
+    "is older than ten minutes or was used. Your words are still here; wait until it is solved and send them again."
+)
 _DAYS_SHOWN = 90
 _LONGEST_WINDOW = 360
 
@@ -38,6 +45,9 @@ class PublicReader:
     def __init__(self, installation: Installation) -> None:
         self._i = installation
         self._seal = ReportSeal(installation)
+        self._challenges = Challenges(
+            installation.vault.derive("challenge"), installation.entropy, installation.settings.challenge
+        )
         self._kept: dict[str, tuple[float, Any]] = {}
 
     @staticmethod
@@ -139,10 +149,18 @@ class PublicReader:
             return msgspec.structs.replace(found, security_contact=report_address(settings.hostname))
         return found
 
-    async def report(self, content: Content) -> tuple[Report, Secret[str]]:
-        """Take a stranger's report in."""
+    async def report(self, content: Content, proof: str) -> tuple[Report, Secret[str]]:
+        """Take a stranger's report in, for a proof of work that was not used before."""
         now, entropy = self.now, self._i.entropy
-        return await self._i.store.system_write(lambda tx: receive(tx, content, self._seal, now=now, entropy=entropy))
+        solved = self._challenges.worked(proof, now=now)
+
+        async def take(tx: Tx) -> tuple[Report, Secret[str]]:
+            # Spent with what it was spent for: a form that is refused for its words keeps its solution.
+            if solved is None or not await tx.guard.spend(solved.token, solved.expires):
+                raise ChallengeRequired("challenge_required", _UNSOLVED)
+            return await receive(tx, content, self._seal, now=now, entropy=entropy)
+
+        return await self._i.store.system_write(take)
 
     async def followed(self, token: str) -> tuple[Report, Content]:
         """What the holder of a token may see; NotFound for any other."""

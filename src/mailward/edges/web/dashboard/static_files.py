@@ -15,6 +15,16 @@ _TYPES = {
 }
 
 
+def static_url(name: str) -> str:
+    """Path of one file with the hash of its content, as `StaticFiles` serves it."""
+    content = (resources.files("mailward.edges.web.dashboard") / "static" / name).read_bytes()
+    return f"/static/{name}?v={_digest(content)}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 class StaticFiles:
     """The folder `static`, in memory."""
 
@@ -26,8 +36,7 @@ class StaticFiles:
                 kind = _TYPES.get(item.name.rpartition(".")[2])
                 if kind is not None and item.is_file():
                     content = item.read_bytes()
-                    digest = hashlib.sha256(content).hexdigest()[:16]
-                    self._files[prefix + item.name] = (content, kind, digest)
+                    self._files[prefix + item.name] = (content, kind, _digest(content))
 
     def url(self, name: str) -> str:
         """Path of a file with the hash of its content."""

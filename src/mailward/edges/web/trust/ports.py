@@ -68,8 +68,11 @@ class PublicFacts(Protocol):
 
     async def agreement(self) -> Text: ...
 
-    async def report(self, content: Content) -> tuple[Report, Secret[str]]:
-        """Invalid and LimitReached as `core.disclosure.intake.receive` raises them."""
+    async def report(self, content: Content, proof: str) -> tuple[Report, Secret[str]]:
+        """Invalid and LimitReached as `core.disclosure.intake.receive` raises them.
+
+        ChallengeRequired unless `proof` is a solution of our proof of work that counts once, and was not used.
+        """
         ...
 
     async def followed(self, token: str) -> tuple[Report, Content]:

@@ -22,6 +22,7 @@ from mailward.core.evidence.model import State
 from mailward.core.registers.model import Entry, Kind, Subprocessor, certificates
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.desk import Form, read_form
+from mailward.edges.web.dashboard.static_files import static_url
 from mailward.edges.web.limits import Limiter, limit_reached
 from mailward.edges.web.problems import status_of
 from mailward.edges.web.trust.cookies import COOKIES
@@ -79,6 +80,7 @@ class PublicPages:
 
     def __init__(self, facts: PublicFacts, base: str) -> None:
         self._facts, self._base = facts, base
+        self._script = static_url("challenge.js")
         folder = resources.files("mailward.edges.web.trust") / "templates"
         self._css = (resources.files("mailward.edges.web.trust") / "public.css").read_bytes()
         sources = {f.name: f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".html")}
@@ -209,15 +211,22 @@ class PublicPages:
 
     async def report(self, request: Request) -> Response:
         """The form."""
-        return await self._page(
+        return await self._form(request, _EMPTY, "")
+
+    async def _form(self, request: Request, was: dict[str, str], error: str) -> Response:
+        """The form with what was written already: the one page with a script, which solves the proof of work."""
+        answer = await self._page(
             request,
             "report.html",
             title="Report a weakness",
             here="disclosure",
-            error="",
-            was=_EMPTY,
+            error=error,
+            was=was,
             days=ACKNOWLEDGE_DAYS,
+            script=self._script,
         )
+        answer.headers["content-security-policy"] = f"{CSP}; script-src 'self'; connect-src 'self'"
+        return answer
 
     async def send_report(self, request: Request) -> Response:
         """Take it in, show the link once."""
@@ -231,13 +240,11 @@ class PublicPages:
             if form.exact("website"):
                 raise NotFound("not_found", "This form was not filled in by a person.")
             report, token = await self._facts.report(
-                Content(title=was["title"], what=was["what"], contact=was["contact"], thanks_as=was["thanks_as"])
+                Content(title=was["title"], what=was["what"], contact=was["contact"], thanks_as=was["thanks_as"]),
+                form.exact("altcha", 4000),
             )
         except MailwardError as e:
-            answer = await self._page(
-                request, "report.html", title="Report a weakness", here="disclosure", error=e.public, was=was, days=2
-            )
-            return _uncached(answer, status_of(e))
+            return _uncached(await self._form(request, was, e.public), status_of(e))
         link = f"{self._base}/report/{token.reveal()}"
         answer = await self._page(
             request, "reported.html", title="Thank you", here="disclosure", link=link, report=report

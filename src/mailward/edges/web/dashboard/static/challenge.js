@@ -11,13 +11,13 @@ async function solve(field, status) {
     if (hex === wanted) {
       const { algorithm, challenge, salt, signature } = asked;
       field.value = btoa(JSON.stringify({ algorithm, challenge, number, salt, signature }));
-      status.textContent = "Your browser has solved it. Type your password again and go on.";
+      status.textContent = field.dataset.challengeSolved;
       const instead = field.form.querySelector("[data-challenge-instead]");
       if (instead) instead.hidden = true;
       return;
     }
   }
-  status.textContent = "That did not work. Reload the page.";
+  status.textContent = field.dataset.challengeFailed;
 }
 
 for (const field of document.querySelectorAll("[data-challenge]")) {
@@ -27,6 +27,6 @@ for (const field of document.querySelectorAll("[data-challenge]")) {
   status.textContent = "Your browser is working on a puzzle, a second or two …";
   button.disabled = true;
   solve(field, status)
-    .catch(() => { status.textContent = "That did not work. Reload the page, or answer the question."; })
+    .catch(() => { status.textContent = field.dataset.challengeFailed; })
     .finally(() => { button.disabled = false; });
 }
