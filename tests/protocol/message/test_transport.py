@@ -305,8 +305,9 @@ def nested(depth: int, leaf: bytes) -> bytes:
         PLAIN + b"To: " + b'\\"' * 20_000 + b"\r\n\r\n",
         PLAIN + b"X: " + b"a " * 30_000 + b"\r\n\r\n",
         PLAIN + b"X: " + b" " * 60_000 + b"\r\n\r\n",
+        PLAIN + b"X: a" + b" \t" * 30_000 + b"\r\n\r\n",
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_bombs_are_bounded(content: bytes) -> None:
     """Nesting, parts, long lines and quotes by the hundred thousand end in a second, one way or the other."""

@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"[ -~]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _QUOTE = re.compile(r'(["\\])')
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&+.^_`{|}~-]+")
-_UNFOLDED_BREAK = re.compile(r"[ \t]+(?=[^ \t])")
+_UNFOLDED_BREAK = re.compile(r"(?<![ \t])[ \t]++(?=[^ \t])")  # from a run's beginning only: see folding.py
 _PERCENT_CONTROL = re.compile(r"%(?:0[0-9a-f]|1[0-9a-f]|7f|c2%85|e2%80%a[89])", re.IGNORECASE)
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -7,7 +7,8 @@ import re
 MAX_LINE = 998
 _WISHED = 78
 
-_BREAK = re.compile(rb"[ \t]+(?=[^ \t])")
+# A run from its beginning only: one that ends the line fits nowhere, and would be tried from each of its octets.
+_BREAK = re.compile(rb"(?<![ \t])[ \t]++(?=[^ \t])")
 _NAME = re.compile(rb"[^:]*:[ \t]*")  # never right after the name: some read that as an empty field
 _LEAD = re.compile(rb"[ \t]*")
 # A quoted string, a comment, or one octet that may matter. Each alternative ends where it fails, so this is linear.
