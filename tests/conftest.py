@@ -136,6 +136,25 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
+def s3() -> Iterator[int]:
+    """The port of an S3 server on 127.0.0.1, one for the session."""
+    from tests.adapters.storage.objects.conftest import running_s3
+
+    with running_s3() as port:
+        yield port
+
+
+@pytest.fixture
+def bucket_name(s3: int, request: pytest.FixtureRequest) -> str:
+    """A fresh bucket's name."""
+    from tests.adapters.storage.objects.conftest import make_bucket
+
+    name = f"b{abs(hash(request.node.nodeid)):x}"[:40]
+    make_bucket(s3, name)
+    return name
+
+
+@pytest.fixture(scope="session")
 def conformance() -> Path:
     """Published test data; in CI its absence is an error."""
     where = os.environ.get("MAILWARD_CONFORMANCE_DIR")

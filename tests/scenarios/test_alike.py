@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from mailward.protocol.smtp import replies
-from tests.adapters.storage.objects.conftest import bucket_name, s3
 from tests.postgres_server import PostgresServer
 from tests.scenarios.bucket import served
 from tests.scenarios.peers import Dns
@@ -21,8 +20,6 @@ from tests.scenarios.platform import Platform
 from tests.scenarios.recorded_access import BURST
 from tests.scenarios.recorded_script import play
 from tests.scenarios.recording import Recorder, Taker
-
-__all__ = ["bucket_name", "s3"]
 
 # One worker, so that what is answered does not depend on who answers; nobody to ask for names; no limit to rates.
 _SETTINGS: dict[str, Any] = {

@@ -13,13 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.storage.objects.conftest import bucket_name, s3
 from tests.postgres_server import PostgresServer
 from tests.scenarios.bucket import ServedBucket, served
 from tests.scenarios.peers import stop
 from tests.scenarios.platform import Platform
-
-__all__ = ["bucket_name", "s3"]
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from mailward.core.nodes.model import DEAD_SECONDS, FENCE_SECONDS
-from tests.adapters.storage.objects.conftest import bucket_name, s3
 from tests.pooler import running_pooler
 from tests.postgres_server import PostgresServer, debian_binaries, running_server
 from tests.scenarios.bucket import ServedBucket, served
@@ -27,8 +26,6 @@ from tests.scenarios.soak import Round, Soak, details, table
 from tests.scenarios.taken_away import taken_away
 from tests.scenarios.traffic import RECIPIENT, SENDER
 from tests.scenarios.ways import Ways
-
-__all__ = ["bucket_name", "s3"]
 
 SEED = int(os.environ.get("MAILWARD_SEED", "7"))
 UNDER_WAY = 2

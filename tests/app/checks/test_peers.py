@@ -22,10 +22,8 @@ from mailward.app.objects import Objects
 from mailward.app.settings import Settings
 from mailward.core.evidence.model import Result
 from mailward.core.workspaces.model import DataKey, day_of
-from tests.adapters.storage.objects.conftest import bucket_name, place_at, s3
+from tests.adapters.storage.objects.conftest import place_at
 from tests.conftest import MovingClock, SeededEntropy
-
-__all__ = ["bucket_name", "s3"]
 
 RECIPIENT = "grace.hopper@example.com"
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from mailward.app.commands.bucket import examine_objects
 from mailward.app.objects import Objects
-from tests.adapters.storage.objects.conftest import bucket_name, s3
-
-__all__ = ["bucket_name", "s3"]
 
 
 def at(port: int, bucket: str) -> Objects:

@@ -54,21 +54,6 @@ def make_bucket(s3: int, name: str) -> None:
     urllib.request.urlopen(made, timeout=10).close()
 
 
-@pytest.fixture(scope="session")
-def s3() -> Iterator[int]:
-    """The port of an S3 server on 127.0.0.1."""
-    with running_s3() as port:
-        yield port
-
-
-@pytest.fixture
-def bucket_name(s3: int, request: pytest.FixtureRequest) -> str:
-    """A fresh bucket's name."""
-    name = f"b{abs(hash(request.node.nodeid)):x}"[:40]
-    make_bucket(s3, name)
-    return name
-
-
 @pytest.fixture
 async def proxy(s3: int) -> AsyncIterator[FaultProxy]:
     """A way to the S3 server that fails on request."""

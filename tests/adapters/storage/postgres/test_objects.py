@@ -26,12 +26,12 @@ from mailward.app.objects import Objects, object_chores, opener
 from mailward.base import ids
 from mailward.base.errors import Conflict, Unavailable
 from mailward.core.workspaces.model import DataKey
-from tests.adapters.storage.objects.conftest import bucket, bucket_name, place, proxy, s3
+from tests.adapters.storage.objects.conftest import bucket, place, proxy
 from tests.adapters.storage.objects.faults import Fault, FaultProxy, cut, never, says
 from tests.conftest import MovingClock, SeededEntropy
 from tests.postgres_server import PostgresServer
 
-__all__ = ["bucket", "bucket_name", "place", "proxy", "s3"]
+__all__ = ["bucket", "place", "proxy"]
 
 A, B = b"\x01" * 16, b"\x02" * 16
 
