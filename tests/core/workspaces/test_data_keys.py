@@ -101,7 +101,10 @@ async def test_a_row_moved_to_another_place_does_not_open(store: Store, vault: V
 
 @pytest.mark.claim("REST-2")
 async def test_rotation_while_mail_flows_loses_nothing(store: Store, vault: Vault, clock: Any, entropy: Any) -> None:
-    """Old content opens before, during and after; the old version retires once nothing needs it, not before."""
+    """Old content opens before, during and after; the old version retires once nothing needs it, not before.
+
+    A secret file or a kept backup that needs it counts as well as a data key.
+    """
     keys = _keys(store, vault, entropy)
     today = day_of(clock.now())
     sealed = {}
@@ -111,10 +114,17 @@ async def test_rotation_while_mail_flows_loses_nothing(store: Store, vault: Vaul
     version = await store.system_write(lambda tx: rotate(tx, OPERATOR, vault.service, now=clock.now()))
     await keys.seal_key(B, today)
     with pytest.raises(Conflict):
-        await store.system_write(lambda tx: retire(tx, OPERATOR, vault.service, 1, now=clock.now()))
+        await store.system_write(lambda tx: retire(tx, OPERATOR, vault.service, 1, needed=(), now=clock.now()))
     count, more = await store.system_write(lambda tx: rewrap_page(tx, vault.service, version, None))
     assert (count, more) == (5, None)
-    await store.system_write(lambda tx: retire(tx, OPERATOR, vault.service, 1, now=clock.now()))
+    for needed in ({1}, {1, version}):
+        with pytest.raises(Conflict, match="kept backup"):
+            await store.system_write(
+                lambda tx, n=needed: retire(tx, OPERATOR, vault.service, 1, needed=n, now=clock.now())  # type: ignore[misc]
+            )
+    assert 1 in vault.service.versions
+    await store.system_write(lambda tx: retire(tx, OPERATOR, vault.service, 1, needed={version}, now=clock.now()))
+    assert vault.service.versions == [version]
     fresh = _keys(store, vault, entropy)
     for n in range(5):
         opened = await fresh.open_key(A, today + n, 1)

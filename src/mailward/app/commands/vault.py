@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import cyclopts
@@ -10,6 +11,7 @@ from cyclopts import Parameter
 
 from mailward.app.commands.output import Config, Json, print_facts, print_json
 from mailward.app.context import Context, run
+from mailward.app.store import Tx
 from mailward.base.ids import WorkspaceId
 from mailward.core.workspaces import rotate as rotation
 
@@ -64,14 +66,16 @@ def rotate(
                 break
         secrets = i.vault.rewrap()
         retired = []
-        # A backup that is kept was sealed under the version of its day, and opens with no other.
-        kept = {v for b in await store.system_read(lambda tx: tx.backups.kept()) for v in b.keys}
+        kept = await store.system_read(_kept)
+
+        async def end(tx: Tx, old: int) -> None:
+            # Looked up again with the act: a backup may have been made since.
+            needed = i.vault.versions_in_use() | await _kept(tx)
+            await rotation.retire(tx, actor, service, old, needed=needed, now=context.clock.now())
+
         if retire:
-            needed = i.vault.versions_in_use() | kept
-            for old in [v for v in service.versions if v != version and v not in needed]:
-                await store.system_write(
-                    lambda tx, old=old: rotation.retire(tx, actor, service, old, now=context.clock.now())  # type: ignore[misc]
-                )
+            for old in [v for v in service.versions if v != version and v not in i.vault.versions_in_use() | kept]:
+                await store.system_write(partial(end, old=old))
                 retired.append(old)
         facts = {
             "version": version,
@@ -84,3 +88,8 @@ def rotate(
         return 0
 
     return run(config, None, act)
+
+
+async def _kept(tx: Tx) -> set[int]:
+    """A backup that is kept was sealed under the version of its day, and opens with no other."""
+    return {v for b in await tx.backups.kept() for v in b.keys}

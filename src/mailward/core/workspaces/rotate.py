@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 
 from mailward.base.errors import Conflict
@@ -39,12 +40,17 @@ async def rewrap_page(
     return len(fresh), None if last is None else (last.workspace, last.day, last.version)
 
 
-async def retire(tx: WorkspacesTx, actor: Actor, service: KeyService, version: int, *, now: datetime) -> None:
+async def retire(
+    tx: WorkspacesTx, actor: Actor, service: KeyService, version: int, *, needed: Container[int], now: datetime
+) -> None:
     """Destroy a version that wraps nothing any more. Conflict while a data key still needs it. System scope.
 
-    The caller has re-wrapped the secret files (`Vault.rewrap`) and checks them first.
+    `needed` are the versions that something outside these tables needs: secret files, and backups that are kept, which
+    open under the version of their day and no other. Conflict for one of them.
     """
     access.require(actor, Permission.WORKSPACE_CHANGE)
+    if version in needed:
+        raise Conflict("key_in_use", "A secret or a kept backup still needs this version.")
     after: tuple[bytes, int, int] | None = None
     while True:
         page = await tx.data_keys.page(after, _PAGE)
