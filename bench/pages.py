@@ -25,21 +25,20 @@ _PASSWORD = "correct horse battery staple"  # noqa: S105 - of a platform that li
 def pages(count: int) -> int:
     """Store so many messages, wait for the index, print each page's median and slowest time; 1 beyond 200 ms."""
     slow = 0
-    with Platform(workers=1, paused=True) as platform:
-        with closing(_signed_in(platform)) as person:
-            rate = run_fill(platform.config, count, 500, 7200)
-            print(f"{count:,} messages stored, {rate:,.0f} a second", file=sys.stderr)
-            print(f"indexed after {_indexed(platform):.0f} s", file=sys.stderr)
-            print(f"{'page':<44}{'median ms':>12}{'slowest ms':>12}{'kB':>8}")
-            for name, path in _paths(person, count):
-                times = []
-                for _ in range(_ROUNDS):
-                    began = time.perf_counter()
-                    answer = person.get(path).raise_for_status()
-                    times.append((time.perf_counter() - began) * 1000)
-                slow += max(times) > _TARGET_MS
-                size = len(answer.content) / 1024
-                print(f"{name:<44}{statistics.median(times):>12.1f}{max(times):>12.1f}{size:>8.0f}", flush=True)
+    with Platform(workers=1, paused=True) as platform, closing(_signed_in(platform)) as person:
+        rate = run_fill(platform.config, count, 500, 7200)
+        print(f"{count:,} messages stored, {rate:,.0f} a second", file=sys.stderr)
+        print(f"indexed after {_indexed(platform):.0f} s", file=sys.stderr)
+        print(f"{'page':<44}{'median ms':>12}{'slowest ms':>12}{'kB':>8}")
+        for name, path in _paths(person, count):
+            times = []
+            for _ in range(_ROUNDS):
+                began = time.perf_counter()
+                answer = person.get(path).raise_for_status()
+                times.append((time.perf_counter() - began) * 1000)
+            slow += max(times) > _TARGET_MS
+            size = len(answer.content) / 1024
+            print(f"{name:<44}{statistics.median(times):>12.1f}{max(times):>12.1f}{size:>8.0f}", flush=True)
     return 1 if slow else 0
 
 
