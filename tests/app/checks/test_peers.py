@@ -16,6 +16,7 @@ from mailward.adapters.storage.objects.limits import Limits
 from mailward.adapters.storage.objects.place import Place
 from mailward.adapters.storage.objects.segments import open_objects
 from mailward.adapters.storage.records import Body, seal_record
+from mailward.app.backup_options import Backup
 from mailward.app.checks import peers
 from mailward.app.context import Context
 from mailward.app.objects import Objects
@@ -133,6 +134,12 @@ async def test_unverified_ways_are_tried(now: MovingClock, monkeypatch: pytest.M
     """The check passes while refusals work, and fails when either of them lets a plain way through."""
     context = context_of(None, now)
     assert (await peers.parts_are_verified(context)).result is Result.PASSED
+    backups = Backup(to="s3://copies", endpoint="https://backup.example", access_key="k", secret_key="s")
+    context.settings.backup = backups
+    assert "backups: HTTPS, verified" in (await peers.parts_are_verified(context)).evidence
+    backups.endpoint = "http://192.0.2.1:9000"
+    assert (await peers.parts_are_verified(context)).result is Result.FAILED
+    context.settings.backup = Backup()
     with monkeypatch.context() as m:
         m.setattr("mailward.app.checks.peers.check_place", lambda place: place)
         assert (await peers.parts_are_verified(context)).result is Result.FAILED

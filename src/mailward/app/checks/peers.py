@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from mailward.adapters.storage.objects.place import Place, PlaceError, check_place
 from mailward.adapters.storage.postgres.access import Access, AccessRefused
 from mailward.adapters.storage.records import read_head
+from mailward.app.backup_options import bucket_of
 from mailward.app.checks.registry import check
 from mailward.app.checks.storage import spellings
 from mailward.app.context import Context
@@ -71,6 +72,13 @@ async def parts_are_verified(context: Context) -> Finding:
     place = place_of(context.settings.objects)
     if place is not None:
         said.append("object store: " + ("this machine, without TLS" if place.unencrypted else "HTTPS, verified"))
+    backups = bucket_of(context.settings.backup)
+    if backups is not None:
+        try:
+            check_place(backups)
+        except PlaceError as e:
+            return failed(f"a start would refuse the place of backups: {e}")
+        said.append("backups: " + ("this machine, without TLS" if backups.unencrypted else "HTTPS, verified"))
     ways = "; ".join(said) or "all parts share a folder"
     return passed(f"unverified ways to a database and an object store are refused; {ways}")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography import x509
 
 from mailward.app.commands.authority import examine_authority
+from mailward.app.commands.backup_place import examine_backup
 from mailward.app.commands.bucket import examine_objects
 from mailward.app.commands.finding import Finding
 from mailward.app.commands.output import Config, Json, print_json
@@ -39,6 +40,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _data(settings)
     yield from examine_storage(settings)
     yield from examine_objects(settings.objects)
+    yield from examine_backup(settings.backup, settings.data)
     yield from _ports(settings)
     yield from _tls(settings)
     now = time.time()

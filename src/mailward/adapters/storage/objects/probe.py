@@ -40,6 +40,17 @@ async def probe(bucket: Bucket, entropy: Entropy) -> list[Step]:
     return [*steps, removed]
 
 
+async def versions(bucket: Bucket, entropy: Entropy) -> bool:
+    """Whether a bucket of S3 keeps what is replaced or removed: it then gives each object a version. Raises Trouble."""
+    name = PROBES + entropy.bytes(16).hex()
+    try:
+        await bucket.create(name, b"mailward", seconds=_SECONDS)
+        _, (_, version) = await bucket.whole(name, seconds=_SECONDS)
+    finally:
+        await bucket.remove([name], seconds=_SECONDS)
+    return version not in (None, "null")  # "null": versioning was on once and is suspended
+
+
 async def _put(bucket: Bucket, name: str, content: bytes) -> Step:
     try:
         await bucket.create(name, content, seconds=_SECONDS)
