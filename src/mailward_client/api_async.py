@@ -1653,6 +1653,28 @@ class AsyncMailward(AsyncConnection):
         )
         return found
 
+    async def list_alerts(self, *, limit: int | None = None, cursor: str | None = None) -> models.AlertPage:
+        """List attacks on the workspace that a rule recognised. Needs the permission `audit.read`."""
+        found: models.AlertPage = await self._call(
+            ops.LIST_ALERTS, path={}, query={"limit": limit, "cursor": cursor}, body=None, headers={}
+        )
+        return found
+
+    def iter_alerts(self, *, limit: int | None = None) -> AsyncIterator[models.Alert]:
+        """List attacks on the workspace that a rule recognised: everything, fetched page by page (`limit` at a
+        time).
+        """
+        return self._pages(lambda at: self.list_alerts(limit=limit, cursor=at), None)
+
+    async def acknowledge_alert(self, alert: str) -> models.Alert:
+        """Note that an alert was seen. Who and when are kept with it and in the audit log; who was first stays.
+        Needs the permission `alert.change`.
+        """
+        found: models.Alert = await self._call(
+            ops.ACKNOWLEDGE_ALERT, path={"alert": alert}, query={}, body=None, headers={}
+        )
+        return found
+
     async def report_leaked_key(self, *, token: str, where: str | Omit = OMIT) -> models.LeakReceived:
         """Report a key that was found where it does not belong. For an API key or an SMTP password of this
         installation. Its owner is warned by mail, or it is revoked at once where the workspace asks for that.

@@ -103,6 +103,30 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """`subject` is the id of a credential, a person or the workspace; `sentence` says what was seen.
+    `acknowledged_by` is who noted that they have seen it: the kind of credential and its id, or "".
+    """
+
+    id: str
+    at: datetime
+    rule: str
+    severity: str
+    subject: str
+    sentence: str
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPage:
+    """Alerts, newest first."""
+
+    data: list[Alert]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """A file, or with `content_id` a part the HTML refers to as `cid:`."""
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.bodies import Bodies
+from mailward.app.platform.alerts import Alerts
 from mailward.app.platform.domains import Domains
 from mailward.app.platform.inbound import Inbound
 from mailward.app.platform.keys import Keys
@@ -25,6 +26,7 @@ from mailward.app.platform.webhooks import Webhooks
 from mailward.base import ids
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.domains.keys import FreshKeys, fresh_keys
+from mailward.core.guard.model import Alert
 from mailward.core.identity import people
 from mailward.core.identity.entry import Invitation
 from mailward.core.identity.model import User
@@ -94,6 +96,7 @@ class Everything(Nowhere):
             store, None, bodies, now_us=rig.now_us, search_key=lambda workspace: SEARCH_KEY, wake=lambda: None
         )
         self.templates = Templates(store, clock, entropy, nothing, changed=lambda: None)
+        self.alerts = Alerts(store, clock)
         self.roles = Roles(store, clock, entropy, changed=lambda: None)
         self.members = Members(store, clock, entropy, willing, public_url="http://x", changed=lambda: None)
 
@@ -136,10 +139,14 @@ async def _hold(client: httpx.AsyncClient, rig: Rig, clock: MovingClock, entropy
     user = User(UserId(ids.new("usr", now, entropy)), "bob@a.test", "Bob", "x", now)
     invited = Invitation(ids.new("inv", now, entropy), ACTOR.workspace, "c@a.test", Role.MEMBER, "usr_x", now, now, now)
 
+    alert = Alert(ids.new("alr", now, entropy), ACTOR.workspace, now, "key-abuse", "high", "key_x", "It was refused.")
+
     async def join(tx: Any) -> None:
         await tx.people.add_user(user)
         await people.add_member(tx, ACTOR, user, Role.MEMBER, now=now)
         await tx.entry.add_invitation(invited, b"h" * 32)
+
+        await tx.guard.add_alert(alert, b"s" * 16)
 
     await rig.store.system_write(join)
     answer = await client.post("/v1/templates", json={"name": "welcome", "text": "x"})
@@ -160,6 +167,7 @@ async def _hold(client: httpx.AsyncClient, rig: Rig, clock: MovingClock, entropy
             "member": user.id,
             "role": await post("/v1/roles", name="Support", permissions=["message.read"]),
             "invitation": invited.id,
+            "alert": alert.id,
         }
     )
 

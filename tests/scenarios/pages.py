@@ -72,6 +72,7 @@ OPERATORS = {
     "operator-register": "/operator/registers/subprocessor",
     "operator-reports": "/operator/reports",
     "operator-report": "{report}",
+    "operator-alerts": "/operator/alerts",
     "operator-status": "/operator/status",
     "operator-read": "/operator/read/{grant}",
     "operator-read-message": "/operator/read/{grant}/{message}",

@@ -18,7 +18,9 @@ from mailward.app.context import choose
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import load
 from mailward.app.store import Tx
+from mailward.base import ids
 from mailward.base.ids import UserId, WorkspaceId
+from mailward.core.guard.model import Alert
 from mailward.core.operators import register, review
 from mailward.policy.access import Actor, Permission
 from mailward.policy.boundaries import job_actor
@@ -52,6 +54,7 @@ def access(r: Recorder) -> None:
         _roles(r, ben)
         _networks(r)
         _leak(r)
+        _alerts(r)
         _transfer(r, owner)
     r.call("removeMember", member=ben)
     r.call("removeMember", member=ben, note="again")
@@ -68,6 +71,10 @@ def days_pass(r: Recorder, *, ben: str, invitation: str, credentials: list[str])
         workspace, now = await choose(i.store, None), i.clock.now()
 
         async def everywhere(tx: Tx) -> None:
+            for number, of in enumerate((workspace, workspace, None)):
+                id, why = ids.new("alr", now, i.entropy), "It was refused 25 different operations within an hour."
+                alert = Alert(id, of, now, "key-abuse", "high", credentials[0], why)
+                await tx.guard.add_alert(alert, bytes([number]))
             slot = slot_of(now.timestamp()) - 2 * DAY_SLOTS
             for credential in credentials:
                 await tx.credentials.add_traffic(workspace, credential, slot, 3)
@@ -188,6 +195,20 @@ def _leak(r: Recorder) -> None:
     lost = r.call("createKey", {"name": "lost", "scopes": ["send"]})
     r.call("reportLeakedKey", {"token": lost["secret"], "where": "a public paste"}, key="")
     r.call("reportLeakedKey", {"token": "nonsense"}, key="", note="no key")
+
+
+# -- alerts ---------------------------------------------------------------------------------------
+
+
+def _alerts(r: Recorder) -> None:
+    """Two of the workspace's are listed, the installation's is not; one is acknowledged, and stays so."""
+    page = r.call("listAlerts", query={"limit": 1})
+    r.call("listAlerts", query={"limit": 1, "cursor": page["next_cursor"]}, note="the next page")
+    alert = page["data"][0]["id"]
+    first = r.call("acknowledgeAlert", alert=alert)
+    again = r.call("acknowledgeAlert", alert=alert, note="again")
+    assert first["acknowledged_at"] == again["acknowledged_at"]
+    r.call("acknowledgeAlert", alert="alr_" + "0" * 26, note="of nobody")
 
 
 # -- operators and reviews ------------------------------------------------------------------------

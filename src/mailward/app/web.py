@@ -194,7 +194,7 @@ def platform_of(worker: Parts) -> Platform:
         audit=Audit(i.store, i.clock, export_log),
         workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
         access=Access(i.store, i.clock),
-        alerts=Alerts(i.store),
+        alerts=Alerts(i.store, i.clock),
         operators=Operators(
             i.store,
             i.data_keys,

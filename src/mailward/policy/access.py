@@ -40,6 +40,7 @@ class Permission(StrEnum):
     MEMBER_CHANGE = "member.change"
     ROLE_CHANGE = "role.change"
     AUDIT_READ = "audit.read"
+    ALERT_CHANGE = "alert.change"
     WORKSPACE_READ = "workspace.read"
     WORKSPACE_CHANGE = "workspace.change"
     # Of the installation's operators; no role or key of a workspace holds them.

@@ -147,6 +147,7 @@ CLI: dict[str, frozenset[Permission]] = {
     "audit check": frozenset({P.AUDIT_READ, P.WORKSPACE_CHANGE}),
     "audit list": frozenset({P.AUDIT_READ}),
     "alerts list": frozenset({P.AUDIT_READ}),
+    "alerts acknowledge": frozenset({P.ALERT_CHANGE}),
     "audit export": frozenset({P.AUDIT_READ}),
     "audit checkpoint": frozenset({P.AUDIT_READ}),
 }

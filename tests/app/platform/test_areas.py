@@ -11,6 +11,7 @@ import pytest
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.app.platform.alerts import Alerts
 from mailward.app.platform.audit import Audit
 from mailward.app.platform.domains import Domains
 from mailward.app.platform.keys import Keys
@@ -93,6 +94,7 @@ class Areas:
             allow_loopback_http=True,
         )  # fmt: skip
         self.audit = Audit(store, clock, export)
+        self.alerts = Alerts(store, clock)
         self.workspace = Workspaces(store, clock, Terms(60, 60))
 
 

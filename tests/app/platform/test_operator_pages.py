@@ -14,9 +14,12 @@ import pytest
 from starlette.applications import Starlette
 
 from mailward.app.platform.access import Access
+from mailward.app.platform.alerts import Alerts
+from mailward.base import ids
 from mailward.base.errors import StepUpRequired, Unauthenticated
 from mailward.base.ids import UserId
 from mailward.base.secret import Secret
+from mailward.core.guard.model import Alert
 from mailward.core.operators import review
 from mailward.core.operators.model import GrantState
 from mailward.edges.web.dashboard.ports import Session, Surroundings
@@ -86,6 +89,7 @@ async def test_from_the_request_to_the_read_on_the_pages(
     doors = Doors(desk, {"ann": rig.ann, "bob": rig.bob, "owner": rig.owner})
     proofs = Proofs({rig.ann, rig.bob})
     platform: Any = MagicMock(sessions=doors, security=proofs, operators=desk.area, access=Access(store, clock))
+    platform.alerts = Alerts(store, clock)
     platform.federated.providers = ()
     app = Starlette(routes=routes(platform, Surroundings(), entropy))
     ann, bob, owner = (Browser(app, who) for who in ("ann", "bob", "owner"))
@@ -124,6 +128,7 @@ async def test_from_the_request_to_the_read_on_the_pages(
         for name, browser, path in (("operator", bob, "/operator"), ("access", owner, "/access")):
             Path(folder, f"{name}.html").write_text((await browser.get(path)).text)
 
+    await alerts(store, clock, rig, ann, owner)
     proofs.recent.clear()
     assert (await owner.post("/access", f"/access/{grant.id}/revoke")).status_code == 303
     for path in (f"/operator/read/{grant.id}", f"/operator/read/{grant.id}/{desk.message}?content=1"):
@@ -135,3 +140,24 @@ async def test_from_the_request_to_the_read_on_the_pages(
     assert (await owner.post("/access", f"/access/reviews/{one.id}", **decided)).status_code == 303
     again = await owner.post("/access", f"/access/reviews/{one.id}", **decided)
     assert again.status_code == 409
+
+
+async def alerts(store: Any, clock: MovingClock, rig: Rig, ann: Browser, owner: Browser) -> None:
+    """Operators see every alert and what none of them says; they acknowledge the installation's, and no workspace's."""
+    made = []
+    for number, of in enumerate((rig.workspace, None)):
+        id = ids.new("alr", clock.now(), rig.entropy)
+        made.append(Alert(id, of, clock.now(), "key-abuse", "high", "cy@acme.test", "cy@acme.test, 192.0.2.1"))
+        await store.system_write(lambda tx, n=number: tx.guard.add_alert(made[n], bytes([n])))
+    page = (await ann.get("/operator/alerts")).text
+    assert (page.count("key-abuse</code>"), "Acme" in page, "the installation</td>" in page) == (2, True, True)
+    assert "cy@acme.test" not in page and "192.0.2.1" not in page
+    theirs, ours = (f"/operator/alerts/{a.id}/acknowledge" for a in made)
+    assert theirs not in page
+    assert (await ann.post("/operator/alerts", theirs)).status_code == 404
+    assert (await ann.post("/operator/alerts", ours)).status_code == 303
+    assert "Acknowledge</button>" not in (await ann.get("/operator/alerts")).text
+    assert (await owner.get("/operator/alerts")).status_code == 404
+    assert (await owner.post("/access", ours)).status_code == 404
+    if folder := os.environ.get("MAILWARD_KEEP_PAGES"):
+        Path(folder, "operator_alerts.html").write_text(page)

@@ -16,6 +16,7 @@ from mailward.app.platform.workspace import Workspaces
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.base.secret import Secret
+from mailward.core.audit.read import list_entries
 from mailward.core.guard.model import Alert
 from mailward.core.workspaces import change
 from mailward.core.workspaces.retention import Terms
@@ -61,7 +62,7 @@ async def place(store: Any, clock: MovingClock, entropy: SeededEntropy) -> Place
 @pytest.fixture
 def app(place: Place, store: Any, clock: MovingClock, entropy: SeededEntropy) -> Starlette:
     platform: Any = MagicMock(
-        sessions=Doors(), security=AsyncMock(), transfers=place.transfers, alerts=Alerts(store),
+        sessions=Doors(), security=AsyncMock(), transfers=place.transfers, alerts=Alerts(store, clock),
         workspace=Workspaces(store, clock, Terms(60, 7)),
     )  # fmt: skip
     platform.federated.providers = ()
@@ -131,3 +132,27 @@ async def test_alerts_of_the_workspace_are_listed_and_no_others(
     assert page.index("Ours too") < page.index("Ours &lt;b&gt;first")
     assert "Theirs" not in page and "Everybody" not in page
     assert (await browser(app, A, Role.MEMBER).get("/alerts")).status_code == 403
+    await acknowledged(app, store, clock)
+
+
+async def acknowledged(app: Starlette, store: Any, clock: MovingClock) -> None:
+    """Somebody who may says so once, of the workspace's own alone; who and when is on the page and in the log."""
+    admin = browser(app, A, Role.ADMIN)
+    theirs, ours = (await store.system_read(lambda tx: tx.guard.alerts(before=None, limit=9)))[1:3]
+    assert (theirs.workspace, ours.workspace) == (B, A)
+    at = clock.move(minutes=1)
+    assert (await admin.post("/alerts", f"/alerts/{ours.id}/acknowledge")).status_code == 303
+    clock.move(minutes=1)
+    assert (await admin.post("/alerts", f"/alerts/{ours.id}/acknowledge")).status_code == 303
+    assert (await admin.post("/alerts", f"/alerts/{theirs.id}/acknowledge")).status_code == 404
+    refused = await browser(app, A, Role.MEMBER).post("/settings", f"/alerts/{ours.id}/acknowledge")
+    assert refused.status_code == 403
+    kept = await store.system_read(lambda tx: tx.guard.alert(ours.id))
+    assert (kept.acknowledged, kept.acknowledged_by.split()[0]) == (at, "session")
+    assert (await store.system_read(lambda tx: tx.guard.alert(theirs.id))).acknowledged is None
+    page = (await admin.get("/alerts")).text
+    assert kept.acknowledged_by in page
+    assert page.count("Acknowledge</button>") == 1
+    reader = Actor(WorkspaceId(A), "system", "test", ROLE_PERMISSIONS[Role.MANAGER])
+    found = await store.read(A, lambda tx: list_entries(tx, reader, act="alert.acknowledged"))
+    assert [e.target for e in found] == [ours.id]

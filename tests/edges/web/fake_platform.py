@@ -10,7 +10,7 @@ from typing import Any
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, MailwardError, NotFound, Unauthenticated
 from mailward.base.ids import WorkspaceId
-from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
+from mailward.edges.web.schema import alerts, audit, domains, keys, messages, suppressions, webhooks, workspace
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
 from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Scope
@@ -458,6 +458,21 @@ class FakeAudit:
         return "index\r\n"
 
 
+class FakeAlerts:
+    """One alert, `alr_` and twenty-six zeros."""
+
+    async def page(self, actor: Actor, query: PageQuery) -> alerts.AlertPage:
+        return alerts.AlertPage(data=[await self.acknowledge(actor, "alr_" + "0" * 26)])
+
+    async def acknowledge(self, actor: Actor, id: str) -> alerts.Alert:
+        if id != "alr_" + "0" * 26:
+            raise NotFound("not_found", "There is no alert with that id.")
+        return alerts.Alert(
+            id=id, at=NOW, rule="key-abuse", severity="high", subject="key_x", sentence="It was refused.",
+            acknowledged_at=NOW, acknowledged_by=f"{actor.kind} {actor.id}",
+        )  # fmt: skip
+
+
 class FakeWorkspace:
     """One workspace."""
 
@@ -503,4 +518,5 @@ class FakePlatform:
         self.roles = FakeRoles()
         self.access = FakeAccess()
         self.audit = FakeAudit()
+        self.alerts = FakeAlerts()
         self.workspace = FakeWorkspace()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from mailward.app.guard.watch import Watch
 from mailward.app.store import Store, Tx
 from mailward.base import ids
-from mailward.base.errors import ChallengeRequired, LimitReached
+from mailward.base.errors import ChallengeRequired, Forbidden, LimitReached, NotFound
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.guard import tries
-from mailward.core.guard.model import Digests, Link, LinkKind, SignedIn
+from mailward.core.guard.acknowledge import acknowledge, acknowledge_ours
+from mailward.core.guard.model import Alert, Digests, Link, LinkKind, SignedIn
 from mailward.core.guard.watching import observe, raise_alerts
 from mailward.core.workspaces.model import Workspace, WorkspaceSettings
+from mailward.policy.access import Actor, Permission, Role
 from mailward.policy.detection import Kind, Observation, slot_of
 from mailward.policy.lockout import Bucket
 from mailward.policy.suspicion import Level
@@ -135,6 +138,31 @@ async def test_an_alert_on_a_credential_is_seen_by_its_workspace_alone(store: St
     }  # fmt: skip
     own = await store.read(ours, lambda tx: tx.guard.alerts(before=None, limit=5))
     assert [a.subject for a in own] == ["key_1"]
+    await acknowledged(store, WorkspaceId(ours), {a.subject: a for a in raised})
+
+
+async def acknowledged(store: Store, ours: WorkspaceId, raised: dict[str, Alert]) -> None:
+    """Who may says so of the workspace's own, an operator of the installation's; the first of each stays, audited."""
+    mine, theirs, everybodys = (raised[name].id for name in ("key_1", "key_2", "192.0.2.1"))
+    one = Actor(ours, "session", "usr_1", frozenset({Permission.ALERT_CHANGE}), Role.CUSTOM)
+    operator = Actor(WorkspaceId(""), "operator", "usr_2", frozenset(), Role.SUPER_ADMIN)
+    for now in (NOW, NOW + timedelta(hours=1)):
+        seen = await store.write(ours, lambda tx, now=now: acknowledge(tx, one, mine, now=now))  # type: ignore[misc]
+        assert seen == replace(raised["key_1"], acknowledged=NOW, acknowledged_by="session usr_1")
+        await store.system_write(lambda tx, now=now: acknowledge_ours(tx, operator, everybodys, now=now))  # type: ignore[misc]
+    for foreign in (theirs, everybodys):
+        with pytest.raises(NotFound):
+            await store.write(ours, lambda tx, id=foreign: acknowledge(tx, one, id, now=NOW))  # type: ignore[misc]
+    with pytest.raises(NotFound):
+        await store.system_write(lambda tx: acknowledge_ours(tx, operator, theirs, now=NOW))
+    with pytest.raises(Forbidden):
+        await store.write(ours, lambda tx: acknowledge(tx, replace(one, permissions=frozenset()), mine, now=NOW))
+    with pytest.raises(Forbidden):
+        await store.system_write(lambda tx: acknowledge_ours(tx, one, everybodys, now=NOW))
+    kept = await store.system_read(lambda tx: tx.guard.alerts(before=None, limit=5))
+    assert {a.subject: (a.acknowledged, a.acknowledged_by) for a in kept} == {
+        "key_1": (NOW, "session usr_1"), "key_2": (None, ""), "192.0.2.1": (NOW, "operator usr_2"),
+    }  # fmt: skip
 
 
 async def test_rows_past_their_time_are_dropped(store: Store, clock: MovingClock) -> None:

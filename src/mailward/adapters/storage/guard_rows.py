@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mailward.adapters.storage.times import from_us
+from mailward.adapters.storage.times import from_us, maybe_from_us
 from mailward.base import ids
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.guard.model import Alert, Link, LinkKind, SignedIn
@@ -70,11 +70,14 @@ def pack_alert(alert: Alert) -> bytes:
     return _encode((alert.subject, alert.sentence))
 
 
-def to_alert(workspace: bytes, id: bytes, at: int, rule: str, severity: str, details: bytes) -> Alert:
+def to_alert(
+    workspace: bytes, id: bytes, at: int, rule: str, severity: str, details: bytes, acknowledged: int | None, by: str
+) -> Alert:
     """From a row with its details opened."""
     subject, sentence = _decode(details)
     where = None if workspace == INSTALLATION else WorkspaceId(ids.encode("ws", workspace))
-    return Alert(ids.encode("alr", id), where, from_us(at), rule, severity, subject, sentence)
+    seen = maybe_from_us(acknowledged)
+    return Alert(ids.encode("alr", id), where, from_us(at), rule, severity, subject, sentence, seen, by)
 
 
 def to_observed(rows: list[tuple[str, bytes, str, bytes, int, int, int]]) -> list[Observed]:

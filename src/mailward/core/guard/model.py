@@ -131,6 +131,7 @@ class Alert:
     """An attack on the platform that a named rule recognised. `workspace` None: it concerns the installation.
 
     `subject` is the id of a credential, a person or the workspace, or the source address; `sentence` explains.
+    `acknowledged` is when somebody noted that they have seen it, `acknowledged_by` who: kind and id of the actor.
     """
 
     id: str
@@ -140,3 +141,5 @@ class Alert:
     severity: str
     subject: str = field(repr=False)
     sentence: str = field(repr=False)
+    acknowledged: datetime | None = None
+    acknowledged_by: str = ""

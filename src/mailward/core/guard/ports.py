@@ -14,7 +14,7 @@ from mailward.policy.lockout import Bucket
 
 
 class GuardRepo(Protocol):
-    """What was tried, from where, and by whom it was right. System scope, but for `alerts`."""
+    """What was tried, from where, and by whom it was right. System scope, but for alerts."""
 
     async def hold(self, keys: Sequence[BucketKey]) -> dict[BucketKey, Bucket]:
         """These buckets, kept from every other transaction until this one ends; new ones are empty."""
@@ -69,6 +69,12 @@ class GuardRepo(Protocol):
 
     async def alerts(self, *, before: str | None, limit: int) -> list[Alert]:
         """Newest first: the scope's, in the system scope all."""
+
+    async def alert(self, id: str) -> Alert | None:
+        """One of the scope's, in the system scope of all."""
+
+    async def acknowledge(self, alert: Alert) -> None:
+        """Write down when it was acknowledged and by whom; nothing else of it changes."""
 
     async def forget(self, now: datetime) -> int:
         """Drop what is past its time."""

@@ -25,6 +25,7 @@ ID_PREFIXES = {
     "event": "evt",
     "replay": "rpl",
     "role": "role",
+    "alert": "alr",
 }
 _EVERY = (400, 422, 429, 431, 500, 503)
 _WITH_CREDENTIAL = (401, 403)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mailward.edges.web.schema import access as access_types
+from mailward.edges.web.schema import alerts as alert_types
 from mailward.edges.web.schema import audit as audit_types
 from mailward.edges.web.schema import domains as domain_types
 from mailward.edges.web.schema import inbound as inbound_types
@@ -384,6 +385,16 @@ class Audit(Protocol):
         ...
 
 
+class Alerts(Protocol):
+    """What the platform's rules recognised as attacks on the workspace."""
+
+    async def page(self, actor: Actor, query: PageQuery) -> alert_types.AlertPage: ...
+
+    async def acknowledge(self, actor: Actor, id: str) -> alert_types.Alert:
+        """Note that it was seen; who was first stays."""
+        ...
+
+
 class Workspace(Protocol):
     """The tenant itself: its settings, its use, its feed of events."""
 
@@ -463,6 +474,9 @@ class Platform(Protocol):
 
     @property
     def audit(self) -> Audit: ...
+
+    @property
+    def alerts(self) -> Alerts: ...
 
     @property
     def workspace(self) -> Workspace: ...

@@ -7,22 +7,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from mailward.base import ids
 from mailward.base.errors import Conflict, Invalid, NotFound, StepUpRequired, Unauthenticated
 from mailward.base.secret import Secret
 from mailward.edges.web.dashboard.ports import (
     Bucket,
+    OperatorAlert,
     Puzzle,
     Requested,
     RequestsAsked,
     RequestsPage,
     Session,
-    ShownAlert,
     Signing,
     Span,
     Spread,
 )
+from mailward.edges.web.schema import alerts as alert_types
 from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
+from mailward.edges.web.schema.common import PageQuery
 from mailward.policy.access import Actor, Permission
 from tests.edges.web.fake_access import FakeAccess
 from tests.edges.web.fake_inbound import FakeInbound
@@ -86,8 +90,22 @@ class Alerts:
     def __init__(self, platform: FakePlatform) -> None:
         self._p = platform
 
-    async def list(self, actor: Actor, *, before: str = "", limit: int = 50) -> list[ShownAlert]:
-        return [ShownAlert("alr_1", T0, "scanning", "low", self._p.text, self._p.text)]
+    async def page(self, actor: Actor, query: PageQuery) -> alert_types.AlertPage:
+        seen = alert_types.Alert(
+            id="alr_2", at=T0, rule="scanning", severity="low", subject=self._p.text, sentence=self._p.text,
+            acknowledged_at=T0, acknowledged_by=self._p.text,
+        )  # fmt: skip
+        return alert_types.AlertPage(data=[seen, msgspec.structs.replace(seen, id="alr_1", acknowledged_at=None)])
+
+    async def acknowledge(self, actor: Actor, id: str) -> alert_types.Alert:
+        self._p.done.append(("alerts.acknowledge", id))
+        return (await self.page(actor, PageQuery())).data[0]
+
+    async def everywhere(self, user: str, *, before: str, limit: int) -> list[OperatorAlert]:
+        raise NotFound("not_found", "There is nothing at this path.")
+
+    async def acknowledge_ours(self, user: str, id: str) -> None:
+        raise NotFound("not_found", "There is nothing at this path.")
 
 
 @dataclass

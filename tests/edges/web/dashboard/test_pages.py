@@ -47,6 +47,7 @@ ACTS = (
     *("/webhooks/whk_1/remove", "/audit/export", "/sign-out", "/messages/{m}/erase", "/settings/retention"),
     *(
         "/settings/leaks",
+        "/alerts/alr_1/acknowledge",
         "/domains/dom_1/transfer",
         "/domains/transfers/trf_x/grant",
         "/domains/transfers/trf_x/refuse",

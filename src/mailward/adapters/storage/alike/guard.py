@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from mailward.adapters.storage import guard_rows as rows
-from mailward.adapters.storage.alike.statements import Statements
+from mailward.adapters.storage.alike.statements import Row, Statements
 from mailward.adapters.storage.times import to_us
 from mailward.base import ids
 from mailward.base.ids import UserId
@@ -26,6 +26,7 @@ from mailward.policy.lockout import Bucket
 
 _BUCKETS_KEPT_US = 2 * 86_400_000_000
 _LAST = b"\xff" * 17
+_ALERT = "workspace, id, at, rule, severity, details, acknowledged, acknowledged_by"
 
 
 class Seals(Protocol):
@@ -247,15 +248,34 @@ class Guard:
     async def alerts(self, *, before: str | None, limit: int) -> list[Alert]:
         """Newest first."""
         found = await self._sql.rows(
-            f"SELECT workspace, id, at, rule, severity, details FROM {self._sql.read}alerts "  # noqa: S608
-            "WHERE id < $1 ORDER BY id DESC LIMIT $2",
+            f"SELECT {_ALERT} FROM {self._sql.read}alerts WHERE id < $1 ORDER BY id DESC LIMIT $2",  # noqa: S608
             _LAST if before is None else ids.decode("alr", before),
             limit,
         )
-        return [
-            rows.to_alert(w, id, at, rule, severity, self._seals.open("alerts", w, id, details))
-            for w, id, at, rule, severity, details in found
-        ]
+        return [self._alert(row) for row in found]
+
+    async def alert(self, id: str) -> Alert | None:
+        """By its id."""
+        sql = f"SELECT {_ALERT} FROM {self._sql.read}alerts WHERE id = $1"  # noqa: S608
+        row = await self._sql.row(sql, ids.decode("alr", id))
+        return self._alert(row) if row else None
+
+    async def acknowledge(self, alert: Alert) -> None:
+        """The first time stays."""
+        workspace = rows.INSTALLATION if alert.workspace is None else ids.decode("ws", alert.workspace)
+        await self._sql.run(
+            f"UPDATE {self._sql.write}alerts SET acknowledged = $1, acknowledged_by = $2 "  # noqa: S608
+            "WHERE workspace = $3 AND id = $4 AND acknowledged IS NULL",
+            to_us(alert.acknowledged),
+            alert.acknowledged_by,
+            workspace,
+            ids.decode("alr", alert.id),
+        )
+
+    def _alert(self, row: Row) -> Alert:
+        workspace, id, at, rule, severity, details, acknowledged, by = row
+        opened = self._seals.open("alerts", workspace, id, details)
+        return rows.to_alert(workspace, id, at, rule, severity, opened, acknowledged, by)
 
     async def forget(self, now: datetime) -> int:
         """Each kind of row after its own time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mailward.edges.web.api import (
     access,
+    alerts,
     audit,
     domains,
     inbound,
@@ -38,4 +39,5 @@ def operations() -> list[Operation]:
         *workspace.OPERATIONS,
         *access.OPERATIONS,
         *audit.OPERATIONS,
+        *alerts.OPERATIONS,
     ]

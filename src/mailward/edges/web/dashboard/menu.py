@@ -56,6 +56,7 @@ MENU = (
 OPERATOR = Group("Installation", (
     Entry("operator", "/operator", "Operator", None),
     Entry("public", "/operator/registers", "Public registers", None),
+    Entry("operator-alerts", "/operator/alerts", "All alerts", None),
     Entry("reports", "/operator/reports", "Reports", None),
     Entry("status", "/operator/status", "Incidents", None),
 ))  # fmt: skip

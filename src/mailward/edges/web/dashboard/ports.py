@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from mailward.base.secret import Secret
 from mailward.core.operators.model import Wish
+from mailward.edges.web.ports import Alerts as WorkspaceAlerts
 from mailward.edges.web.ports import Platform
 from mailward.edges.web.schema.access import AccessReview, OperatorAccess
 from mailward.edges.web.schema.messages import Content, Explanation, MessagePage, MessageQuery
@@ -528,22 +529,29 @@ class Federated(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ShownAlert:
-    """An attack that a rule recognised. `subject` is the id of a credential or a person; `sentence` explains."""
+class OperatorAlert:
+    """What an operator sees of an alert: neither whom it is about nor its sentence, which may hold an address.
+
+    `workspace` is a name, "" for one of the installation, which is the operators' to acknowledge.
+    """
 
     id: str
     at: datetime
     rule: str
     severity: str
-    subject: str = field(repr=False)
-    sentence: str = field(repr=False)
+    workspace: str
+    acknowledged: datetime | None
 
 
-class Alerts(Protocol):
-    """What the platform's rules recognised as attacks on the workspace."""
+class Alerts(WorkspaceAlerts, Protocol):
+    """What the platform's rules recognised as attacks: on the workspace, and for operators anywhere."""
 
-    async def list(self, actor: Actor, *, before: str = "", limit: int = 50) -> Sequence[ShownAlert]:
-        """Newest first, from the one after `before`, which is an alert's id. Forbidden without the permission."""
+    async def everywhere(self, user: str, *, before: str, limit: int) -> Sequence[OperatorAlert]:
+        """Newest first. NotFound unless that person is an operator."""
+        ...
+
+    async def acknowledge_ours(self, user: str, id: str) -> None:
+        """Note that an alert of the installation was seen. NotFound unless that person is an operator."""
         ...
 
 
