@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailward.base.errors import Invalid
+from mailward.edges.web.api.compose import compose
+from mailward.edges.web.schema.messages import SendRequest
 from mailward.protocol.message import build, headers, submission
 from mailward.protocol.message.draft import Attachment, Draft
 from mailward.protocol.message.mailbox import Mailbox
@@ -47,6 +50,31 @@ def test_cve_2024_6923_in_a_draft(subject: str, name: str, custom: str, filename
         b"date", b"from", b"to", b"subject", b"message-id", b"x-custom", b"mime-version", b"content-type"
     ]  # fmt: skip
     assert b"evil" not in b"".join(raw for field, raw in built.parsed.fields if field == b"bcc")
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "a\u2028b", "a\u2029", "\u0085", "=?utf-8?b?Cg==?=", "=?us-ascii?q?=00?=", "=?utf-7?q?+AAo-x?=",
+        "=?cp037?b?JQ==?=", "=?utf-16?b?AAoAQg==?=", "=?utf-8*en?q?=0A?=", "=?x-nobody?q?=0D?=",
+        "=?utf-8?q?=e2=80=a8?=",
+    ],
+)  # fmt: skip
+def test_a_hidden_line_break_is_refused_wherever_text_is_taken(trick: str) -> None:
+    """A line break that only decoding brings to light, in any charset, is refused in every field of a request."""
+    plain: dict[str, object] = {"from": "a@example.com", "to": "b@example.net", "subject": "s", "text": "x"}
+    file = {"filename": "f", "content": "YQ=="}
+    hostile: list[dict[str, object]] = [
+        {"from": f"{trick} <a@example.com>"}, {"to": f'"{trick}" <b@example.net>'},
+        {"to": [f"{trick} <b@example.net>"]},
+        {"to": [{"email": "b@example.net", "name": trick}]}, {"cc": f"c@example.net, {trick} <d@example.net>"},
+        {"reply_to": f"{trick} <r@example.net>"}, {"subject": trick}, {"headers": {"X-A": trick}},
+        {"attachments": [{**file, "filename": trick}]}, {"attachments": [{**file, "content_id": f"{trick}@x"}]},
+    ]  # fmt: skip
+    for fields in hostile:
+        with pytest.raises((Invalid, msgspec.ValidationError)):
+            compose(msgspec.convert({**plain, **fields}, SendRequest), NOW, Random(), None)
+    assert compose(msgspec.convert(plain, SendRequest), NOW, Random(), None).subject == "s"
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,11 @@ def check(text: str, field: str) -> str:
 
     Raises Invalid `header_injection`: CR, LF, NUL and other controls, U+0085, U+2028, U+2029, lone surrogates.
     """
-    if (not text.isprintable() and UNPRINTABLE.search(text)) or (
-        "=?" in text and UNPRINTABLE.search(words.decode_raw(text.encode("utf-8")))
-    ):
+    hostile = not text.isprintable() and UNPRINTABLE.search(text) is not None
+    if not hostile and "=?" in text:
+        raw = text.encode("utf-8")
+        hostile = UNPRINTABLE.search(words.decode_raw(raw)) is not None or words.hides_break(raw)
+    if hostile:
         raise Invalid("header_injection", "A header value holds a line break or a control character.", field=field)
     return text
 

@@ -81,7 +81,7 @@ def attachment(item: Attachment, index: int) -> Entity:
             raise Invalid(
                 "content_id_invalid", "A content id holds a character it must not.", field=f"{where}.content_id"
             )
-        lines.append(f"Content-ID: <{item.content_id}>\r\n")
+        lines.append(f"Content-ID: <{fields.check(item.content_id, f'{where}.content_id')}>\r\n")
     data = item.content
     if base == "message/rfc822" and data.isascii() and _clean(data):
         # RFC 2046 section 5.2.1: no transfer encoding inside message/rfc822 where it can be avoided.

@@ -63,6 +63,18 @@ def decode_raw(value: bytes, *, limit: int = 65536) -> str:
     return "".join(out)
 
 
+def hides_break(value: bytes) -> bool:
+    """Whether an encoded word holds the octet CR, LF or NUL: a line break to who reads it in another charset."""
+    for match in _WORD.finditer(value):
+        try:
+            data = _payload(match[2], match[3])
+        except ValueError:
+            continue
+        if b"\n" in data or b"\r" in data or b"\0" in data:
+            return True
+    return False
+
+
 def decode(value: bytes, *, limit: int = 4096) -> str:
     """Text of an unfolded header value for display: encoded words decoded, every control and line break as U+FFFD."""
     text = decode_raw(value, limit=limit)

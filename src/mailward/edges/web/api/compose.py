@@ -12,7 +12,7 @@ from mailward.edges.web.api.messages import check_schedule
 from mailward.edges.web.limits import MB
 from mailward.edges.web.schema import messages as types
 from mailward.edges.web.schema.submission import Idempotency, Outgoing
-from mailward.protocol.message import attached, build, headers, mailbox, submission
+from mailward.protocol.message import attached, build, fields, headers, mailbox, submission
 from mailward.protocol.message.draft import Attachment, Draft, ListUnsubscribe
 from mailward.protocol.message.mailbox import Mailbox
 
@@ -39,7 +39,7 @@ def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Id
     """The message of a request. Raises Invalid with the field that is wrong."""
     if key is not None:
         entropy = Derived(key)
-    author = mailbox.parse_one(request.from_, code=_CODE, field="from")
+    author = one(request.from_, "from")
     to = mailboxes(request.to, "to")
     cc = mailboxes(request.cc, "cc") if request.cc else []
     bcc = mailboxes(request.bcc, "bcc") if request.bcc else []
@@ -82,20 +82,35 @@ def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Id
     )
 
 
+def one(given: str, field: str) -> Mailbox:
+    """The one mailbox that is written there. Raises Invalid with `field`."""
+    found = mailbox.parse_one(given, code=_CODE, field=field)
+    _check(given, field)
+    return found
+
+
+def _check(given: str, field: str) -> None:
+    """A name that hides a line break is refused, though it would be written without it: nobody means one."""
+    if "=?" in given or not given.isprintable():
+        fields.check(given.replace("\t", " "), field)
+
+
 def mailboxes(given: str | list[str | types.Address], field: str) -> list[Mailbox]:
     """The mailboxes of a field: one string of addresses, or a list of strings and {email, name}."""
     if isinstance(given, str):
         try:
-            return mailbox.parse_list(given, code=_CODE)
+            several = mailbox.parse_list(given, code=_CODE)
         except Invalid as error:
             error.field = field
             raise
+        _check(given, field)
+        return several
     found = []
     for index, item in enumerate(given):
         if isinstance(item, str):
-            found.append(mailbox.parse_one(item, code=_CODE, field=f"{field}[{index}]"))
+            found.append(one(item, f"{field}[{index}]"))
         else:
-            bare = mailbox.parse_one(item.email, code=_CODE, field=f"{field}[{index}].email")
+            bare = one(item.email, f"{field}[{index}].email")
             if bare.name:
                 _refuse_name(f"{field}[{index}].email")
             found.append(bare._replace(name=item.name))
@@ -150,10 +165,10 @@ def compose_raw(
     if key is not None:
         entropy = Derived(key)
     content = request.raw if b"\r" in request.raw else request.raw.replace(b"\n", b"\r\n")
-    mail_from = mailbox.parse_one(request.from_, code=_CODE, field="from").address if request.from_ else None
+    mail_from = one(request.from_, "from").address if request.from_ else None
     ready = submission.for_submission(content, now=now, entropy=entropy, hostname=hostname, protocol="HTTP")
     if request.to:
-        named = [mailbox.parse_one(item, code=_CODE, field=f"to[{i}]") for i, item in enumerate(request.to)]
+        named = [one(item, f"to[{i}]") for i, item in enumerate(request.to)]
     else:
         named = _named_in(content)
     author = ready.originators.author
