@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import shutil
 import socket
 import ssl
@@ -202,6 +204,37 @@ async def test_silence_times_out() -> None:
         result = await asyncio.wait_for(it.deliver(job(port)), 10)
     assert isinstance(result.outcomes[0], TempFail)
     assert result.outcomes[0].reason == "timeout"
+
+
+async def test_dripping_is_no_answer() -> None:
+    """A server that says its greeting an octet at a time, for ever, is given up like one that says nothing."""
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            for at in itertools.count():
+                writer.write(b"220-\r\n"[at % 6 :][:1])
+                await writer.drain()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(), 0.05)
+                    break
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server, courier(timeout_scale=0.001) as it:
+        result = await asyncio.wait_for(it.deliver(job(server.sockets[0].getsockname()[1])), 10)
+    assert isinstance(result.outcomes[0], TempFail)
+    assert result.outcomes[0].reason == "timeout"
+
+
+async def test_who_waits_behind_a_strange_server_is_served() -> None:
+    """A session that has to end after its message makes room for the next message."""
+    replies = (b"220 ok\r\n", b"250 mx\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"250 queued\r\n250 more\r\n")
+    async with scripted(*replies) as (port, _), courier(start_connections=1, max_connections=1) as it:
+        results = await asyncio.wait_for(asyncio.gather(*(it.deliver(job(port)) for _ in range(3))), 10)
+    assert [type(r.outcomes[0]) for r in results] == [Done, Done, Done]
 
 
 @pytest.mark.parametrize("content", [b"a\nb\r\n", b"a\rb\r\n", b"a\0b\r\n", b"a\r\n.\n", (b"a\r", b"b")])

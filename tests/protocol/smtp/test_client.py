@@ -7,8 +7,17 @@ import pytest
 from mailward.base.outcome import Done, PermFail, TempFail
 from mailward.base.secret import Secret
 from mailward.protocol.smtp.client import TRANSITIONS, SmtpClient, State, Step, TlsWish
-from mailward.protocol.smtp.client_mail import Dsn, Mail, WireContent, path, wire_content, xtext
+from mailward.protocol.smtp.client_mail import (
+    Dsn,
+    Mail,
+    WireContent,
+    original_recipient,
+    path,
+    wire_content,
+    xtext,
+)
 from mailward.protocol.smtp.client_replies import MAX_LINE, ReplyReader, enhanced_status
+from mailward.protocol.smtp.commands import rcpt
 
 
 def judge(stage: str, code: int, enhanced: str, text: str) -> TempFail | PermFail:
@@ -180,6 +189,40 @@ def test_reset_only_when_needed(pipelining: bool) -> None:
     client.out = []
     client.send(mail(), 3.0)
     assert client.out[0].startswith(b"MAIL")
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        (b"250 ok\r\n250 ok\r\n250 for DATA\r\n",),
+        (b"250 ok\r\n250 ok\r\n354 go\r\n", b"354 again\r\n"),
+        (b"354 for MAIL\r\n250 ok\r\n503 no\r\n",),
+        (b"250 ok\r\n354 for RCPT\r\n503 no\r\n",),
+    ],
+)
+def test_an_answer_without_sense_is_the_last_one(replies: tuple[bytes, ...]) -> None:
+    """Who answers 250 to DATA or 354 to RCPT may be answering another question: no second message goes that way."""
+    client = ready()
+    client.send(mail(), 1.0)
+    steps = [client.receive(reply, 1.1) for reply in replies]
+    assert steps[-1] is Step.FINISHED
+    assert client.state is State.CLOSED
+    assert [o.reason for o in client.outcomes if isinstance(o, TempFail)] == ["protocol_error"]
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("rfc822;a+b=c@b.test", b"rfc822;a+2Bb+3Dc@b.test"),
+        ("utf-8;\u00e4+b=c\\@b.test", b"utf-8;\\x{E4}\\x{2B}b\\x{3D}c\\x{5C}@b.test"),
+        ("utf-8;\U0001f4e7 x@b.test", b"utf-8;\\x{1F4E7}\\x{20}x@b.test"),
+    ],
+)
+def test_original_recipients_in_their_own_escapes(told: str, said: bytes) -> None:
+    """ORCPT of type utf-8 is written as RFC 6533 says, any other as xtext, and reads back as it was."""
+    assert original_recipient(told) == said
+    if " " not in told:
+        assert rcpt(b"TO:<r@b.test> ORCPT=" + said, smtputf8=False).orcpt == told
 
 
 def test_421_between_recipients() -> None:

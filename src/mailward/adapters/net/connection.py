@@ -122,8 +122,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = self._loop.time()
-        before = self._client.state
-        self._act(self._client.receive(data, now), before, now)
+        client = self._client
+        before, heard = client.state, client.replies
+        step = client.receive(data, now)
+        # A server that drips octets has not answered: its time runs on (RFC 5321 section 4.5.3.2 waits for replies).
+        if step is not Step.WAIT or client.replies != heard:
+            self._act(step, before, now)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._client.state is not State.CLOSED and self._client.state is not State.HANDSHAKE:
@@ -217,6 +221,7 @@ class Connection(asyncio.Protocol):
         else:
             self._destination.release(self)
             self._shut(politely=True)
+            self._destination.pump(now)  # its place is free for who waits
 
     def _shut(self, *, politely: bool) -> None:
         """Close the socket. What a server that fails has not read by now it never will, nor answer TLS's good-bye."""

@@ -110,6 +110,7 @@ class SmtpClient:
 
     __slots__ = (
         "_accepted",
+        "_adrift",
         "_auth",
         "_base",
         "_classify",
@@ -127,6 +128,7 @@ class SmtpClient:
         "offered",
         "out",
         "outcomes",
+        "replies",
         "rewritten",
         "state",
         "verified",
@@ -153,6 +155,7 @@ class SmtpClient:
         self._cursor = 0
         self._accepted = 0
         self._needs_reset = False
+        self._adrift = False  # an answer made no sense, so the next one may belong to another question
         self._base = at
         self._dialogue: list[Exchange] = []
         self.state = State.GREETING
@@ -160,6 +163,7 @@ class SmtpClient:
         self.encrypted = False
         self.verified = False
         self.messages = 0
+        self.replies = 0  # whole ones: octets that make none are no sign of life
         self.rewritten: tuple[str, ...] = ()
         self.out: list[bytes] = []
         self.outcomes: list[Outcome | None] = []
@@ -225,6 +229,7 @@ class SmtpClient:
         self._hear(data, at)
         step = Step.WAIT
         replies = self._reader.feed(data)
+        self.replies += len(replies)
         for i, (code, text) in enumerate(replies):
             step = self._reply(code, text, at)
             if step is Step.CLOSED:
@@ -292,8 +297,7 @@ class SmtpClient:
         if state is State.CONTENT:
             return self._on_end_of_data(code, text)
         if state is State.DISCARD:
-            self._go(State.READY)
-            return Step.FINISHED
+            return self._over()
         if state is State.GREETING:
             if code == 220:
                 self._go(State.EHLO)
@@ -375,8 +379,7 @@ class SmtpClient:
         if not self._commands:
             return Step.WAIT
         if self._accepted == 0 and (cursor == count or self.outcomes.count(None) == 0):
-            self._go(State.READY)  # one command at a time: DATA was never said
-            return Step.FINISHED
+            return self._over()  # one command at a time: DATA was never said
         self._say(self._commands.pop(), at)
         return Step.WAIT
 
@@ -394,9 +397,7 @@ class SmtpClient:
                 self._say(b".\r\n", at)
             return Step.WAIT
         self._settle(self._refusal(code, text, "data"))
-        self._mail = None
-        self._go(State.READY)
-        return Step.FINISHED
+        return self._over()
 
     def _on_end_of_data(self, code: int, text: bytes) -> Step:
         self._needs_reset = False
@@ -405,8 +406,12 @@ class SmtpClient:
         else:
             done = self._refusal(code, text, "end_of_data")
         self._settle(done)
+        return self._over()
+
+    def _over(self) -> Step:
+        """The message has its result. Nothing more is said on a session whose answers cannot be told apart."""
         self._mail = None
-        self._go(State.READY)
+        self._go(State.CLOSED if self._adrift else State.READY)
         return Step.FINISHED
 
     # Results.
@@ -434,6 +439,7 @@ class SmtpClient:
 
     def _refusal(self, code: int, text: bytes, stage: Stage | None = None) -> TempFail | PermFail:
         if code < 400:
+            self._adrift = True
             return TempFail("protocol_error", f"unexpected reply {code} at stage {stage or self.stage}", code)
         return self._classify(stage or self.stage, code, enhanced_status(code, text), _text(text))
 

@@ -17,6 +17,7 @@ from mailward.protocol.newlines import only_crlf
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNQUOTED = re.compile("[ <>]")
 _NOT_XTEXT = re.compile(rb"[^!-*,-<>-~]")
+_NOT_QCHAR = re.compile(r"[^!-*,-<>-\[\]-~]")  # RFC 6533 section 3
 
 
 class Dsn(NamedTuple):
@@ -109,6 +110,14 @@ def xtext(value: str) -> bytes:
     return _NOT_XTEXT.sub(lambda m: b"+%02X" % m[0][0], value.encode("utf-8"))
 
 
+def original_recipient(value: str) -> bytes:
+    """The value of ORCPT for "type;address". Type utf-8 has an escape of its own, \\x{HEX} (RFC 6533 section 3)."""
+    kind, _, address = value.partition(";")
+    if kind == "utf-8":
+        return b"utf-8;" + _NOT_QCHAR.sub(lambda m: f"\\x{{{ord(m[0]):02X}}}", address).encode("ascii")
+    return xtext(kind) + b";" + xtext(address)
+
+
 class Capabilities(NamedTuple):
     """What a peer offered in its EHLO reply. `size` is 0 for no stated limit (RFC 1870 section 4)."""
 
@@ -167,8 +176,7 @@ def envelope(mail: Mail, offered: Capabilities) -> list[bytes]:
         if i < len(dsn.notify) and dsn.notify[i]:
             line += b" NOTIFY=" + xtext(dsn.notify[i])
         if i < len(dsn.orcpt) and dsn.orcpt[i]:
-            kind, _, original = dsn.orcpt[i].partition(";")
-            line += b" ORCPT=" + xtext(kind) + b";" + xtext(original)
+            line += b" ORCPT=" + original_recipient(dsn.orcpt[i])
         commands.append(line + b"\r\n")
     commands.append(b"DATA\r\n")
     return commands
