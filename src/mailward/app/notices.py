@@ -47,6 +47,13 @@ _TEXTS = {
 }
 
 
+def letter_of(notice: Notice, name: str, state: str, public_url: str) -> tuple[str, str]:
+    """Subject and text. `name` is what the thing is called, `state` a sentence on how it stands, or ""."""
+    subject, text = _TEXTS[notice.kind]
+    url = public_url.rstrip("/")
+    return subject, text.format(name=name, about=notice.about, state=state, url=url, days=TRANSFER_WAIT.days)
+
+
 class OwnerNotices:
     """One an installation, run by upkeep. Owners are the managers of the workspace."""
 
@@ -80,10 +87,7 @@ class OwnerNotices:
         members = await self._store.read(notice.workspace, lambda tx: tx.people.members(notice.workspace))
         owners = [m.email for m in members if m.role is Role.MANAGER]
         name, state = await self._facts(notice)
-        subject, text = _TEXTS[notice.kind]
-        body = text.format(
-            name=name, about=notice.about, state=state, url=self._public_url.rstrip("/"), days=TRANSFER_WAIT.days
-        )
+        subject, body = letter_of(notice, name, state, self._public_url)
         sent = [await self._letters.send(owner, subject, body, notice.kind.replace(".", "-")) for owner in owners]
         return any(sent)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from mailward.adapters.net.courier import SmtpCourier
+from mailward.adapters.storage.alike.limits import OwnerNotices
 from mailward.adapters.storage.records import BodyRef
 from mailward.app.bodies import Bodies
 from mailward.app.checks import (
@@ -48,9 +49,11 @@ from mailward.core.domains.add import _new
 from mailward.core.domains.model import DomainState
 from mailward.core.evidence.model import Result
 from mailward.core.guard import sign_ins
-from mailward.core.identity import people
+from mailward.core.identity import bursts, people
 from mailward.core.identity.credentials import Wish, create_smtp
 from mailward.core.identity.model import CredentialKind, User
+from mailward.core.workspaces.model import Notice
+from mailward.core.workspaces.notices import tell_owner
 from mailward.policy.access import Actor, Role
 from mailward.policy.bursts import DAY_SLOTS, slot_of
 from mailward.policy.returned import classify
@@ -335,6 +338,35 @@ async def test_a_burst_that_was_not_paused_fails(context: Context) -> None:
     assert (await limits.bursts_pause(context)).result is Result.PASSED
     off = _changed(context, limits={"burst_factor": 0})
     assert (await limits.bursts_pause(off)).result is Result.NOT_CONFIGURED
+
+
+@pytest.mark.claim("RATE-2")
+async def test_a_pause_that_nobody_is_told_of_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause that owes no letter, one that owes two, a letter that says nothing, and one that waits for hours."""
+    assert (await notices.owners_are_told_of_pauses(context)).result is Result.PASSED
+    monkeypatch.setattr(notices, "letter_of", lambda *facts: ("A letter", "with nothing in it"))
+    assert (await notices.owners_are_told_of_pauses(context)).result is Result.FAILED
+    monkeypatch.undo()
+
+    async def twice(*facts: Any, now: datetime) -> None:
+        await tell_owner(*facts, now=now)
+        await tell_owner(*facts, now=now + timedelta(seconds=1))
+
+    async def silent(*facts: Any, now: datetime) -> None:
+        return None
+
+    for wrong in (twice, silent):
+        monkeypatch.setattr(bursts, "tell_owner", wrong)
+        assert (await notices.owners_are_told_of_pauses(context)).result is Result.FAILED
+    monkeypatch.undo()
+    monkeypatch.setattr(notices, "_PATIENCE", timedelta(seconds=-10))
+    owed = Notice("ntc_" + "0" * 26, context.actor.workspace, context.clock.now(), "key.paused", "smtp_x")
+
+    async def due(*_: Any) -> list[Notice]:
+        return [owed]
+
+    monkeypatch.setattr(OwnerNotices, "due", due)
+    assert (await notices.owners_are_told_of_pauses(context)).result is Result.FAILED
 
 
 @pytest.mark.claim("EMAIL-6")

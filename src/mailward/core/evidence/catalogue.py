@@ -164,8 +164,7 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "RATE-2",
         "Submission is limited by source and sender domain; credentials can be bound to networks, and one that bursts "
-        "is paused until its owner releases it.",
-        missing="telling the owner by mail; the dashboard and the audit log tell",
+        "is paused until its owner, who is mailed, releases it.",
     ),
     # Email authentication
     Control(
