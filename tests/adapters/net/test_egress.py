@@ -79,7 +79,7 @@ async def guarded(names: Names, *, local: bool = False) -> AsyncIterator[Guarded
     "host",
     ["127.0.0.1", "127.1", "2130706433", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]",
      "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[::127.0.0.1]", "0.0.0.0", "[::]", "0", "127.0.0.1.",
-     "%31%32%37.0.0.1", "①②⑦.⓪.⓪.①", "127。0。0。1", "localhost", "example.test"],
+     "%31%32%37.0.0.1", "①②⑦.⓪.⓪.①", "127。0。0。1", "１２７.0.0.1", "０x7f000001", "localhost", "example.test"],
 )  # fmt: skip
 async def test_every_spelling_of_loopback(host: str) -> None:
     """No spelling of a private address reaches the listener behind it; a name that resolves to one neither."""
@@ -90,6 +90,18 @@ async def test_every_spelling_of_loopback(host: str) -> None:
         with pytest.raises(MailwardError):
             await http.post(f"http://{host}:{port}/", {}, b"{}", deadline=3)
     assert heard == []
+
+
+@pytest.mark.parametrize("host", ["bücher.example", "xn--bcher-kva.example", "BÜCHER.example"])
+async def test_an_internationalised_name_is_a_name(host: str) -> None:
+    """A name beyond ASCII is asked for in A-labels, however it was given, and its address judged like any other."""
+    async with (
+        server(b"HTTP/1.1 204 No Content\r\n\r\n") as (port, heard),
+        guarded(Names(["127.0.0.1"]), local=True) as http,
+    ):
+        answer = await http.post(f"http://{host}:{port}/", {}, b"{}", deadline=3)
+    assert answer.status == 204
+    assert f"Host: xn--bcher-kva.example:{port}".encode() in heard[0]
 
 
 @pytest.mark.asvs("1.2.2", "1.3.6")

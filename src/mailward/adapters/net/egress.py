@@ -119,7 +119,7 @@ class GuardedHttp:
         """Whether a URL may be a target at all, before DNS; Invalid says why not."""
         try:
             target = URL(url)
-            host = target.host
+            host = target.raw_host  # in A-labels, as it will be asked for: digits of other scripts are digits here
             port = target.port
         except (ValueError, UnicodeError) as e:
             raise Invalid("target_invalid", "That is not a URL.") from e
@@ -127,7 +127,7 @@ class GuardedHttp:
             raise Invalid("target_invalid", "The endpoint must be an https URL with a host.")
         if target.user is not None or target.password is not None or any(c in url for c in "\r\n\t\\ \0"):
             raise Invalid("target_invalid", "The endpoint's URL carries a user name or an unsafe character.")
-        if not host.isascii() or host.endswith(".") or host.rpartition(".")[2].isdigit() or ":" in host or "%" in host:
+        if host.endswith(".") or host.rpartition(".")[2].isdigit() or ":" in host or "%" in host:
             # Ends in a number, so browsers and resolvers take it for an address, however it is spelled.
             verdict = judge(host, self._allow)
             if not isinstance(verdict, Allow):
