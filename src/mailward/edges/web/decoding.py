@@ -36,6 +36,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _LARGE = 1 << 20
 # Many times what metadata may hold, so that the decoder is the one to say what exactly is too much.
 _CROWD = 10_000
+_BOMB = 200_000  # keys no request has, whatever its type
 
 
 class _Bags(msgspec.Struct):
@@ -55,8 +56,8 @@ _bags = msgspec.json.Decoder(_Batch)
 def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     """The typed value of a JSON body.
 
-    Raises Answer (400) for what is not JSON in UTF-8 or names a key twice, and Invalid
-    (422, with the field) for JSON of another shape. msgspec itself refuses NaN, numbers out
+    Raises Answer (400) for what is not JSON in UTF-8, names a key twice, or is no request at all but a bomb, and
+    Invalid (422, with the field) for JSON of another shape. msgspec itself refuses NaN, numbers out
     of range, lone surrogates and whatever is nested deeper than the type. The order keeps hostile input cheap:
     depth, size and types fail in C before the look for duplicate keys reads it again.
     """
@@ -67,6 +68,7 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     try:
         value = decoder.decode(body)
     except msgspec.ValidationError as error:
+        _refuse_bombs(body)
         raise invalid(str(error), of=decoder.type) from None
     except UnicodeError:
         raise Answer("invalid_encoding") from None
@@ -76,6 +78,28 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         raise Answer("invalid_json") from None
     refuse_duplicates(body)
     return value
+
+
+def _refuse_bombs(body: bytes) -> None:
+    """Raise Answer for a body that went wrong by its shape before its end was seen, and is worse than misshapen.
+
+    Whatever comes here is refused anyway; this only finds the better name for it, in C and without keeping anything.
+    """
+    if len(body) > _LARGE and body.count(b'":') > _BOMB:
+        raise Answer("invalid_json", "The JSON has too many keys.")
+    try:
+        if len(body) > _LARGE:
+            msgspec.json.decode(body, type=msgspec.Raw)
+        else:
+            msgspec.json.decode(body)
+    except UnicodeError:
+        raise Answer("invalid_encoding") from None
+    except RecursionError:
+        raise Answer("invalid_json", "The JSON is nested too deeply.") from None
+    except msgspec.ValidationError:
+        raise Answer("invalid_json", "The JSON holds a number that is out of range.") from None
+    except msgspec.DecodeError:
+        raise Answer("invalid_json") from None
 
 
 def _refuse_crowds(body: bytes) -> None:
