@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from mailward.adapters.host.in_hand import HANDING, SENDING, InHand
+from mailward.app import poison
+from mailward.app.checks import crashing
 from mailward.app.poison import bury
 from mailward.app.store import Store
 from mailward.base import ids
@@ -115,3 +117,15 @@ def test_a_page_says_nothing_of_what_ended_well(tmp_path: Path) -> None:
         assert InHand(tmp_path / "page").left()[1] == [(HANDING, b"w" * 16, b"m" * 16)]
         InHand(tmp_path / "page").begin(6)
     assert hand.left() == (6, [])
+
+
+@pytest.mark.claim("AVAIL-1")
+async def test_the_rehearsal_holds_and_notices_what_is_not_parked(
+    tmp_path: Path, entropy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check's own store sees one message parked; were nothing parked, the check would say so."""
+    (tmp_path / "well").mkdir()
+    assert await crashing.rehearse(tmp_path / "well", entropy) == ""
+    monkeypatch.setattr(poison, "MOST", 99)
+    (tmp_path / "lax").mkdir()
+    assert "not at all" in await crashing.rehearse(tmp_path / "lax", entropy)

@@ -7,7 +7,8 @@ another form or taken apart at that moment. Everything else that the dead worker
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -24,14 +25,36 @@ from mailward.core.webhooks.enqueue import tell
 log = structlog.get_logger()
 
 
+class Death(NamedTuple):
+    """A message that a worker died of: its name, how many have so far, and whether it was parked now."""
+
+    message: str
+    deaths: int
+    parked: bool
+
+
 async def bury(store: Store, hand: InHand, digests: Digests, *, now: datetime, entropy: Entropy) -> int:
-    """Count what the page of the last worker of this slot shows; how many messages were parked.
+    """Count what the page of the last worker of this slot shows, and say so in the log; how many were parked.
 
     Call it before the leases of that worker go back. The page is cleared by `InHand.begin`; when this is
     interrupted it is read again, and the same death counts once.
     """
+    found = await examine(store, hand, digests, now=now, entropy=entropy)
+    for one in found:
+        log.error("worker_died_of_message", message=one.message, deaths=one.deaths)
+        if one.parked:
+            log.error(
+                "message_parked",
+                message=one.message,
+                advice="look at it and at the worker's end in the log; then release or cancel it",
+            )
+    return sum(one.parked for one in found)
+
+
+async def examine(store: Store, hand: InHand, digests: Digests, *, now: datetime, entropy: Entropy) -> list[Death]:
+    """Count the deaths that the page shows, park what caused the third, and raise its alert."""
     generation, held = hand.left()
-    parked = 0
+    found = []
     for one in held:
         workspace, message = one.workspace, one.message
         name = ids.encode("msg" if one.kind == SENDING else "rcv", message)
@@ -39,25 +62,19 @@ async def bury(store: Store, hand: InHand, digests: Digests, *, now: datetime, e
         async def count(tx: Any, workspace: bytes = workspace, message: bytes = message) -> int:
             return await count_death(tx, digests, workspace=workspace, message=message, generation=generation, now=now)
 
-        deaths = await store.system_write(count)
-        log.error("worker_died_of_message", message=name, deaths=deaths)
-        if deaths >= MOST and await _park(store, one, deaths, now):
-            parked += 1
-            log.error(
-                "message_parked",
-                message=name,
-                advice="look at it and at the worker's end in the log; then release or cancel it",
+        async def alert(
+            tx: Any, deaths: int, workspace: bytes = workspace, message: bytes = message, name: str = name
+        ) -> Any:
+            return await tell_parked(
+                tx, digests, workspace=workspace, message=message, name=name, deaths=deaths, now=now, entropy=entropy
             )
 
-            async def alert(
-                tx: Any, workspace: bytes = workspace, message: bytes = message, name: str = name, n: int = deaths
-            ) -> Any:
-                return await tell_parked(
-                    tx, digests, workspace=workspace, message=message, name=name, deaths=n, now=now, entropy=entropy
-                )
-
-            await store.system_write(alert)
-    return parked
+        deaths = await store.system_write(count)
+        parked = deaths >= MOST and bool(await _park(store, one, deaths, now))
+        if parked:
+            await store.system_write(partial(alert, deaths=deaths))
+        found.append(Death(name, deaths, parked))
+    return found
 
 
 async def _park(store: Store, one: Held, deaths: int, now: datetime) -> int:
