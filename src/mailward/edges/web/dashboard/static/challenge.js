@@ -29,4 +29,7 @@ for (const field of document.querySelectorAll("[data-challenge]")) {
   solve(field, status)
     .catch(() => { status.textContent = field.dataset.challengeFailed; })
     .finally(() => { button.disabled = false; });
+  // A solution is good for ten minutes; what takes longer to write has another one by then.
+  const again = Number(field.dataset.challengeAgain || 0);
+  if (again) setInterval(() => solve(field, status).catch(() => {}), again * 1000);
 }
