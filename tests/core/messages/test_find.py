@@ -12,6 +12,7 @@ from mailward.base.ids import WorkspaceId
 from mailward.core.messages import find as find_module
 from mailward.core.messages.expire import search_pairs
 from mailward.core.messages.find import Page, Query, find, index
+from mailward.core.messages.model import DeliveryState as S
 from mailward.policy.access import Actor, Permission
 from tests.core.conftest import T0, WS_ID, put, submission
 
@@ -117,3 +118,32 @@ async def test_what_looks_like_sql_is_looked_for_as_it_is(store: Store) -> None:
         found = (await look(store, Query(subject=f"odd{n} {value} words"))).found
         assert [f.message.id for f in found] == [odd.id]
     assert len((await look(store, Query())).found) == 3 + len(values)
+
+
+@pytest.mark.parametrize("status", ["cancelled", "bounced", "held", "queued"])
+async def test_few_of_a_status_among_many_are_found_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """One page holds them all however many others lie between, alone and with words; it says that it is the last."""
+    monkeypatch.setattr(find_module, "_LOOK_AT_MOST", 60)
+    await fill(store, 130)
+    odd = {submission(n, created=T0 + n * 1000).id: n for n in (3, 70, 129)}
+    to = S[status.upper()]
+
+    async def change(tx: Tx) -> None:
+        for n in range(130):
+            message = submission(n, created=T0 + n * 1000).id
+            state = to if message in odd else S.DELIVERED if to is S.QUEUED else S.DISCARDED
+            await tx.deliveries.move(message, [S.QUEUED], state, due=0, now=T0, reason=None)
+
+    await store.write(WS_ID, change)
+    page = await look(store, Query(status=status))
+    assert [odd[f.message.id] for f in page.found] == [129, 70, 3]
+    assert page.next is None
+    page = await look(store, Query(status=status, limit=2))
+    assert [odd[f.message.id] for f in page.found] == [129, 70]
+    page = await look(store, Query(status=status, limit=2, before=page.next))
+    assert [odd[f.message.id] for f in page.found] == [3]
+    page = await look(store, Query(status=status, subject="invoice", to="ann@x.test"))
+    assert [odd[f.message.id] for f in page.found] == [129, 3]
+    assert (await look(store, Query(status=status, since=T0 + 4000, until=T0 + 129_000))).found[0].message.id in odd

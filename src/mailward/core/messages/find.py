@@ -7,13 +7,29 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from mailward.core.messages.model import Delivery, Message, overall
+from mailward.core.messages.model import DeliveryState as S
 from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
 from mailward.core.messages.words import carries, tokens_for, tokens_of
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
-# How many rows a filter without an index (status, stream) looks at before it hands back a page that may be short.
+# How many rows a filter without an index (stream) looks at before it hands back a page that may be short.
 _LOOK_AT_MOST = 1200
+# So many messages of a status, at most, are looked through for words; with more of them the words lead.
+_FEW = 1000
+# In which states a message of that status has a copy: it is one of these messages, but not all of them are.
+_STATES = {
+    "queued": (S.QUEUED,),
+    "scheduled": (S.QUEUED,),
+    "sending": (S.LEASED,),
+    "held": (S.HELD,),
+    "bounced": (S.BOUNCED,),
+    "expired": (S.EXPIRED,),
+    "suppressed": (S.SUPPRESSED,),
+    "cancelled": (S.CANCELLED,),
+    "discarded": (S.DISCARDED,),
+    "partly": (S.SUPPRESSED, S.CANCELLED, S.DISCARDED),
+}
 # Messages that are not in the index yet, at a time.
 _FRESH = 1000
 
@@ -88,8 +104,11 @@ async def find(tx: FindTx, actor: Actor, query: Query, *, key: bytes, now: int) 
         before = min(before or b"\xff" * 16, (query.until // 1000).to_bytes(6, "big") + b"\x00" * 10)
     upto = await tx.messages.indexed_upto() if wanted else b""
     looked = 0
+    by_status = query.status in _STATES and (not wanted or await _are_few(tx, query))
     while looked < _LOOK_AT_MOST:
-        if not wanted:
+        if by_status and (standing := await _standing(tx, query, before)) is not None:
+            batch = standing
+        elif not wanted:
             batch = await _by_time(tx, query, before)
         elif before is None or before > _after(upto):
             batch = await _not_indexed(tx, query, before, upto)
@@ -100,6 +119,8 @@ async def find(tx: FindTx, actor: Actor, query: Query, *, key: bytes, now: int) 
         for message in batch.messages:
             copies = deliveries[message.id]
             if query.stream is not None and message.facts.stream != query.stream:
+                continue
+            if by_status and not carries(query, message.facts, [d.recipient for d in copies]):
                 continue
             if query.status is not None and status_of(message, copies, now) != query.status:
                 continue
@@ -149,7 +170,34 @@ async def _not_indexed(tx: FindTx, query: Query, before: bytes | None, upto: byt
 async def _indexed(tx: FindTx, query: Query, tokens: Sequence[bytes], before: bytes) -> _Batch:
     """The next messages that carry every token."""
     size = max(query.limit, 50)
-    ids = await tx.messages.found(tokens, before=before, limit=size)
+    return await _those(tx, query, await tx.messages.found(tokens, before=before, limit=size), size)
+
+
+async def _standing(tx: FindTx, query: Query, before: bytes | None) -> _Batch | None:
+    """The next messages that may have the status; None where no index knows them."""
+    size = max(query.limit, 50)
+    ids = await _ids(tx, query, before or b"\xff" * 16, size)
+    return None if ids is None else await _those(tx, query, ids, size)
+
+
+async def _are_few(tx: FindTx, query: Query) -> bool:
+    ids = await _ids(tx, query, b"\xff" * 16, _FEW)
+    return ids is not None and len(ids) < _FEW
+
+
+async def _ids(tx: FindTx, query: Query, before: bytes, limit: int) -> list[bytes] | None:
+    """Of messages with a copy in one of the status's states, newest first."""
+    ids: set[bytes] = set()
+    for state in _STATES[query.status or ""]:
+        some = await tx.deliveries.standing(state, before=before, limit=limit)
+        if some is None:
+            return None
+        ids.update(some)
+    return sorted(ids, reverse=True)[:limit]
+
+
+async def _those(tx: FindTx, query: Query, ids: Sequence[bytes], size: int) -> _Batch:
+    """Messages of a list that are there and in the span; the list goes on if it is as long as was asked for."""
     there = await tx.messages.several(ids)
     out: list[Message] = []
     for id in ids:

@@ -90,6 +90,12 @@ class DeliveriesRepo(Protocol):
     async def held(self, *, after: bytes | None, limit: int) -> list[bytes]:
         """Messages with a held copy, oldest first, ids above `after`."""
 
+    async def standing(self, state: DeliveryState, *, before: bytes, limit: int) -> list[bytes] | None:
+        """Messages with a copy in that state, newest first, ids below `before`.
+
+        None where nothing but walking finds them: delivered ones, and open ones when very many are.
+        """
+
     async def pauses(self) -> list[Pause]:
         """The workspace's, oldest first."""
 

@@ -198,6 +198,17 @@ class PgDeliveries(PgLeases):
         )
         return [r[0] for r in await self._tx.rows(sql, self._tx.own, after or b"", limit)]
 
+    async def standing(self, state: DeliveryState, *, before: bytes, limit: int) -> list[bytes] | None:
+        """Open copies have a table of their own, the others an index that leaves out delivered ones."""
+        if state is DeliveryState.DELIVERED:
+            return None
+        table, within = ("open_deliveries", "") if state in OPEN else ("deliveries", "AND state > 3 ")
+        sql = (
+            f"SELECT DISTINCT message FROM {table} WHERE workspace = $1 AND state = $2 {within}AND message < $3 "  # noqa: S608
+            "ORDER BY message DESC LIMIT $4"
+        )
+        return [r[0] for r in await self._tx.rows(sql, self._tx.own, int(state), before, limit)]
+
     async def pauses(self) -> list[Pause]:
         """The workspace's, oldest first."""
         own = self._tx.own

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from mailward.core.delivery.ports import LeasedRow
     from mailward.core.messages.ports import DeliveryRow
 
+# Open copies that are put in order for a search. With more of them the newest messages are open ones.
+_FEW_OPEN = 2000
+
 
 class SqliteDeliveries:
     """The deliveries repository on SQLite."""
@@ -94,6 +97,21 @@ class SqliteDeliveries:
         """Messages with a held copy, oldest first, by an index that holds only these."""
         sql = "SELECT DISTINCT message FROM deliveries WHERE state = 2 AND message > ? ORDER BY message LIMIT ?"
         return [r[0] for r in self._tx.rows(sql, (after or b"", limit))]
+
+    async def standing(self, state: DeliveryState, *, before: bytes, limit: int) -> list[bytes] | None:
+        """By an index that leaves out delivered copies; open ones are ordered here, while they are not too many."""
+        if state is DeliveryState.DELIVERED:
+            return None
+        if state in (DeliveryState.QUEUED, DeliveryState.LEASED):
+            sql = "SELECT message, state FROM deliveries WHERE state < 2 LIMIT ?"
+            rows = self._tx.rows(sql, (_FEW_OPEN + 1,))
+            if len(rows) > _FEW_OPEN:
+                return None
+            return sorted({r[0] for r in rows if r[1] == state and r[0] < before}, reverse=True)[:limit]
+        within = "state = 2" if state is DeliveryState.HELD else "state = ? AND state > 3"
+        sql = f"SELECT DISTINCT message FROM deliveries WHERE {within} AND message < ? ORDER BY message DESC LIMIT ?"  # noqa: S608
+        given = () if state is DeliveryState.HELD else (int(state),)
+        return [r[0] for r in self._tx.rows(sql, (*given, before, limit))]
 
     async def pauses(self) -> list[Pause]:
         """The workspace's, oldest first."""
