@@ -31,6 +31,7 @@ from mailward.app.checks import (
     network,
     notices,
     outcomes,
+    places,
     probe,
     roles,
     somebody,
@@ -52,6 +53,7 @@ from mailward.core.guard import sign_ins
 from mailward.core.identity import bursts, people
 from mailward.core.identity.credentials import Wish, create_smtp
 from mailward.core.identity.model import CredentialKind, User
+from mailward.core.nodes.model import NodeSeen
 from mailward.core.workspaces.model import Notice
 from mailward.core.workspaces.notices import tell_owner
 from mailward.policy.access import Actor, Role
@@ -505,3 +507,26 @@ async def test_a_port_that_is_not_in_the_settings_fails(context: Context) -> Non
     """What listens beyond what is written down is named."""
     found = await network.only_documented_ports(_changed(context, submission={"private": []}))
     assert (found.result, "also listening" in found.evidence) == (Result.FAILED, True)
+
+
+async def test_a_node_that_cannot_be_asked_is_told(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes that name no door, the same door, or one that is out of reach: said, never green."""
+
+    def node(number: int, http: str, *roles: str) -> NodeSeen:
+        return NodeSeen(number, f"n{number}", "", "1", "up", 1, roles or ("web",), 1.0, http)
+
+    alive = [
+        node(0, "http://" + context.settings.http.listen[0]), node(1, ""), node(2, "http://127.0.0.1:1"),
+        node(3, "http://127.0.0.1:1"), node(4, "", "sender"), node(5, "https://127.0.0.1:1"),
+    ]  # fmt: skip
+
+    async def known() -> list[NodeSeen]:
+        return alive
+
+    monkeypatch.setattr(places, "is_near", lambda place: place.name != "node 5")
+    monkeypatch.setattr(type(context.store), "nodes", lambda self: SimpleNamespace(known=known))
+    found = await everywhere.access_ends_at_every_node(context)
+    assert found.result is Result.NOT_CONFIGURED
+    for words in ("1 of the live nodes", "node 1 does not say", "node 2 is reached where", "node 5 cannot be asked"):
+        assert words in found.evidence, found.evidence
+    assert "node 4" not in found.evidence
