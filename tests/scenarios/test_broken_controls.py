@@ -240,7 +240,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     backups = tmp_path_factory.mktemp("copies") / "here"
     backups.mkdir()
     # Copies are made and tried when this module says so, and not in the middle of a question.
-    settings |= {"backup.to": str(backups), "backup.every_hours": 0, "backup.test_days": 0}
+    settings |= {"backup.to": str(backups), "backup.every_hours": 0, "backup.every_minutes": 0, "backup.test_days": 0}
     platform = Platform(workers=1, settings=settings | {"limits.api_per_minute": 60_000})
     with platform:
         status, answer = platform.api("POST", "/v1/webhooks", {"url": f"http://127.0.0.1:{platform.mx_port}/hook"})

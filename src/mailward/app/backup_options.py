@@ -33,6 +33,8 @@ class Backup(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     keep_days: int = 90
     every_hours: int = 24
     """0: only when somebody runs `mailward backup create`."""
+    every_minutes: int = 5
+    """How often what changed goes there too, so that a chosen minute of the last week can be restored. 0: never."""
     test_days: int = 7
     """How often the newest one is restored to try it. 0: only by `mailward backup test`."""
     endpoint: str = ""
@@ -56,6 +58,11 @@ class Backup(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def every(self) -> timedelta:
         """From one backup to the next; zero for none by itself."""
         return timedelta(hours=self.every_hours)
+
+    @property
+    def moment_every(self) -> timedelta:
+        """From one moment to the next; zero for none."""
+        return timedelta(minutes=self.every_minutes)
 
     @property
     def test_every(self) -> timedelta:
@@ -90,6 +97,8 @@ def check_backup(backup: Backup, *, data: Path, embedded: bool) -> None:
         raise BackupError("backup.keep_days: from 1 to 3650")
     if not 0 <= backup.every_hours <= 24:
         raise BackupError("backup.every_hours: from 1 to 24, or 0 for none by itself")
+    if not 0 <= backup.every_minutes <= 60:
+        raise BackupError("backup.every_minutes: from 1 to 60, or 0 for none")
     if not 0 <= backup.test_days <= 90:
         raise BackupError("backup.test_days: from 1 to 90, or 0 for none by itself")
     if not backup.to:

@@ -3,90 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from mailward.adapters.storage.backup.folder import FolderShelf
 from mailward.adapters.vault.vault import Vault
-from mailward.app.backup_options import Backup
-from mailward.app.backups.daily import attend
 from mailward.app.backups.making import backup_actor, make, prune
 from mailward.app.backups.place import KEYS, MANIFESTS, PARTS, Files, backups_in, working
 from mailward.app.backups.restoring import restore
 from mailward.app.backups.trying import look_over, try_newest
 from mailward.app.checks.backups import backups_are_whole_and_sealed, the_newest_backup_was_restored
-from mailward.app.context import Context
 from mailward.app.installation import Installation
 from mailward.app.roles import StartError
-from mailward.app.settings import Server, Settings
 from mailward.base.errors import Conflict, Corrupt, Unavailable
 from mailward.core.backup.model import KEY_COPIES_KEPT
 from mailward.core.evidence.model import Result
-from tests.app.moving_rig import Filled, fill
-
-NOW = datetime(2026, 5, 1, 3, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-class House:
-    """An installation that is filled, and a folder for its backups."""
-
-    def __init__(self, folder: Path, made: Path) -> None:
-        self.data, self.place, self.kept_key = folder / "data", folder / "place", folder / "master.key"
-        self.place.mkdir()
-        self.settings = Settings(server=Server(data=str(self.data)), backup=Backup(to=str(self.place)))
-        shutil.copytree(made, self.data)
-        self.filled = Filled(self.settings)
-        self.shelf = FolderShelf(self.place)
-        self.i = Installation(self.settings, worker=0)
-        self.kept_key.write_bytes((self.data / "keys" / "master.key").read_bytes())
-
-    async def day(self, n: float) -> list[str]:
-        """What upkeep does on that day."""
-        return await attend(self.i, self.shelf, now=NOW + n * DAY)
-
-    def at(self, n: float) -> Context:
-        """The installation as a check sees it on that day."""
-        clock = SimpleNamespace(now=lambda: NOW + n * DAY)
-        i = SimpleNamespace(vault=self.i.vault, entropy=self.i.entropy, clock=clock)
-        found = SimpleNamespace(
-            installation=i, settings=self.settings, store=self.i.store, clock=clock, entropy=self.i.entropy
-        )
-        return cast("Context", found)
-
-    def fresh(self, name: str = "fresh") -> Settings:
-        """Settings of a machine that has nothing yet."""
-        return Settings(server=Server(data=str(self.data.parent / name)), backup=self.settings.backup)
-
-    def names(self, folder: str) -> list[str]:
-        """What lies in the place."""
-        return sorted(p.name for p in (self.place / folder).iterdir())
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that is filled once; alerts in it would not be readable."""
-    data = tmp_path_factory.mktemp("made") / "data"
-    filled = fill(Settings(server=Server(data=str(data))), rows=2)
-    db = filled.open()
-    with db:
-        db.execute("DELETE FROM t_alerts")
-    db.close()
-    return data
-
-
-@pytest.fixture
-async def house(tmp_path: Path, made: Path) -> AsyncIterator[House]:
-    house = House(tmp_path, made)
-    await house.i.open()
-    yield house
-    await house.i.close()
+from tests.app.backups.backups_rig import DAY, NOW, House
 
 
 @pytest.mark.claim("AVAIL-5")

@@ -45,7 +45,8 @@ class Server:
 
 
 def context(store: Any, kind: str = "postgres") -> Context:
-    return cast("Context", SimpleNamespace(store=store, settings=Settings(storage=Storage(kind=kind))))
+    settings = Settings(storage=Storage(kind=kind))
+    return cast("Context", SimpleNamespace(store=store, settings=settings, installation=None))
 
 
 async def nodes(made: Nodes | None) -> Finding:

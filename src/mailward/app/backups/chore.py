@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from mailward.app.backups.due import BUSY, FAILED, whats_due
+from mailward.app.backups.due import BUSY, FAILED, last_moment_at, whats_due
 from mailward.app.parts import Parts
 from mailward.edges.workers.upkeep import Task
 
@@ -36,7 +36,18 @@ class BackupChore:
 
     def tasks(self) -> list[Task]:
         """Nothing where no place is set."""
-        return [Task("backup", _LOOK_SECONDS, self.run)] if self._worker.settings.backup.to else []
+        options, data = self._worker.settings.backup, self._worker.settings.data
+        if not options.to:
+            return []
+        if options.every_minutes:
+            clock = self._worker.installation.clock
+
+            def late() -> float:
+                last = last_moment_at(data)
+                return (clock.now() - last).total_seconds() if last is not None else float("inf")
+
+            self._worker.metrics.gauge("backup_lag_seconds", "How long ago what changed was last sent away.", late)
+        return [Task("backup", _LOOK_SECONDS, self.run)]
 
     async def run(self) -> int:
         """Make and try backups when it is time; after a failure again in half an hour."""
@@ -44,15 +55,17 @@ class BackupChore:
         now = i.clock.now()
         if self._not_before is not None and now < self._not_before:
             return 0
-        found = await i.store.system_read(lambda tx: whats_due(tx, options, now=now))
-        if not (found.backup or found.trial):
+        last = last_moment_at(self._worker.settings.data)
+        found = await i.store.system_read(lambda tx: whats_due(tx, options, now=now, moment=last))
+        if not found.anything:
             return 0
         code = await self._process()
         if code == BUSY:
             return 0
         self._not_before = now + _AGAIN if code else None
         if not code:
-            log.info("backup", made=found.backup, tested=found.trial)
+            if found.backup or found.trial:
+                log.info("backup", made=found.backup, tested=found.trial)
             return 1
         log.error("backup_failed", code=code, unusable=code == FAILED)
         self._worker.metrics.errors.labels("backup").inc()

@@ -1,4 +1,5 @@
-"""What upkeep does about backups by itself: make one when it is due, remove old ones, try the newest now and then.
+"""What upkeep does about backups by itself: make one when it is due, a moment every few minutes, remove old ones, try
+the newest now and then.
 
 `python -m mailward.app.backups.daily` is that as a process of its own, which gets the settings on
 standard input: copying and sealing would keep a worker from its mail.
@@ -14,8 +15,9 @@ from datetime import datetime
 import msgspec
 
 from mailward.app.backup_options import shelf_of
-from mailward.app.backups.due import BUSY, FAILED, whats_due
+from mailward.app.backups.due import BUSY, FAILED, last_moment_at, whats_due
 from mailward.app.backups.making import backup_actor, make, prune
+from mailward.app.backups.moments import make_moment, prune_moments
 from mailward.app.backups.trying import try_newest
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import Settings
@@ -28,16 +30,22 @@ from mailward.core.backup.ports import Shelf
 async def attend(i: Installation, shelf: Shelf, *, now: datetime) -> list[str]:
     """Do what is due; what was wrong, for the log. Conflict when somebody else is at it."""
     actor, options, wrong = backup_actor(), i.settings.backup, []
-    found = await i.store.system_read(lambda tx: whats_due(tx, options, now=now))
-    if found.backup:
-        try:
+    last = last_moment_at(i.settings.data)
+    found = await i.store.system_read(lambda tx: whats_due(tx, options, now=now, moment=last))
+    try:
+        if found.moment:
+            moment = await make_moment(i, shelf, now=now)
+            if moment.base == moment.id:
+                await prune_moments(i, shelf, now=now)
+        if found.backup:
             await make(i, shelf, actor, now=now)
-        except Conflict:
-            raise
-        except (MailwardError, OSError) as e:
-            why = e.detail or e.public if isinstance(e, MailwardError) else type(e).__name__
-            await i.store.system_write(lambda tx: note_failure(tx, why, now=now, entropy=i.entropy))
-            return [why]
+    except Conflict:
+        raise
+    except (MailwardError, OSError) as e:
+        why = e.detail or e.public if isinstance(e, MailwardError) else type(e).__name__
+        await i.store.system_write(lambda tx: note_failure(tx, why, now=now, entropy=i.entropy))
+        return [why]
+    if found.backup:
         await prune(i, shelf, actor, now=now)
     if found.trial:
         trial, _ = await try_newest(i, shelf, actor, now=now)

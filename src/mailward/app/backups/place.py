@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ from mailward.core.backup.model import Item, Manifest, Part
 from mailward.core.backup.ports import Shelf
 
 MANIFESTS, PARTS, KEYS = "backups/", "parts/", "keys/"
+MOMENTS, STREAM = "moments/", "stream/"
 
 
 class KeysCopy(msgspec.Struct, array_like=True, frozen=True):
@@ -122,6 +124,17 @@ async def backups_in(shelf: Shelf) -> list[str]:
 def manifest_name(id: str) -> str:
     """Where the manifest of a backup lies."""
     return f"{MANIFESTS}{id}.json"
+
+
+async def moments_in(shelf: Shelf) -> dict[str, datetime]:
+    """Ids of the moments of a place, and when each was."""
+    items = await shelf.items(MOMENTS)
+    return {i.backup: i.at for i in items if i.at is not None and i.name == moment_name(i.backup)}
+
+
+def moment_name(id: str) -> str:
+    """Where the record of a moment lies."""
+    return f"{MOMENTS}{id}.json"
 
 
 def newest_of(items: list[Item]) -> Item:

@@ -13,9 +13,9 @@ from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.storage.backup.reading import KeyRow, open_copy, put_keys
 from mailward.adapters.vault.vault import Vault
 from mailward.adapters.vault.vault import put_keys as put_key_files
-from mailward.app.backups.bringing import Brought, bring_back
+from mailward.app.backups.bringing import Brought, bring_back, bring_moment
 from mailward.app.backups.making import quiet
-from mailward.app.backups.place import Files, backups_in, manifest_name
+from mailward.app.backups.place import MANIFESTS, Files, backups_in, manifest_name, moment_name, moments_in
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.roles import ORDER, Hold, StartError
 from mailward.app.settings import Settings
@@ -25,6 +25,7 @@ from mailward.base.errors import NotFound
 from mailward.base.ids import WorkspaceId
 from mailward.core.backup.manifest import peek, read_manifest
 from mailward.core.backup.model import Manifest
+from mailward.core.backup.moment import Moment, chosen, peek_moment, read_moment
 from mailward.core.backup.ports import Shelf, Tell
 from mailward.core.delivery.lease import clear_idle_slots
 from mailward.core.inbound.expire import erase_one
@@ -40,7 +41,7 @@ _HARMLESS = frozenset(("lost+found", "roles", "mailward.lock", "mailward.pid", "
 class Restored:
     """What was restored, and what of it is missing."""
 
-    manifest: Manifest
+    manifest: Manifest | Moment
     found: Brought
     in_place: bool
     erased_again: int = 0
@@ -48,9 +49,18 @@ class Restored:
 
 
 async def restore(
-    settings: Settings, shelf: Shelf, key_file: Path, *, backup: str | None, damaged: bool, tell: Tell = quiet
+    settings: Settings,
+    shelf: Shelf,
+    key_file: Path,
+    *,
+    backup: str | None,
+    damaged: bool,
+    at: datetime | None = None,
+    tell: Tell = quiet,
 ) -> Restored:
     """Make the data folder of these settings from a backup: the newest one unless named.
+
+    With `at` it is the newest state that was kept and is not after that time, of a backup or of a moment between two.
 
     StartError when the folder holds anything or a platform runs on it. A backup that is not
     as it was made is put in place only when `damaged` allows it. What was erased at
@@ -68,17 +78,19 @@ async def restore(
         making = data / ".restoring"
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir(mode=0o700)
-        there = await backups_in(shelf)
-        if not there or (backup and backup not in there):
-            raise NotFound("no_such_backup", f"There is no such backup in {shelf.where}.")
-        id = backup or there[-1]
-        content = await shelf.read(manifest_name(id))
+        moment, id = await _wanted(shelf, backup, at)
+        content = await shelf.read(moment_name(id) if moment else manifest_name(id))
         # The secrets prove themselves: the key file opens them or it does not. The signature's key is among them.
-        put_key_files(making / "keys", key_file, peek(content).secrets)
+        put_key_files(making / "keys", key_file, (peek_moment if moment else peek)(content).secrets)
         vault = Vault(making / "keys", SystemEntropy(), now=now)
-        manifest = read_manifest(content, vault.backup_signer(), id=id)
         files = Files(shelf, vault, SystemEntropy(), making)
-        found = await bring_back(files, manifest, making / "data", vault, tell)
+        manifest: Manifest | Moment
+        if moment:
+            manifest = read_moment(content, vault.backup_signer(), id=id)
+            found = await bring_moment(files, manifest, making / "data", vault, tell)
+        else:
+            manifest = read_manifest(content, vault.backup_signer(), id=id)
+            found = await bring_back(files, manifest, making / "data", vault, tell)
         if not found.usable or (found.faults and not damaged):
             return Restored(manifest, found, False, seconds=clock.monotonic() - began)
         await asyncio.to_thread(_settle, making, vault.database_key(), found.data_keys)
@@ -89,6 +101,21 @@ async def restore(
     finally:
         shutil.rmtree(data / ".restoring", ignore_errors=True)
         hold.release()
+
+
+async def _wanted(shelf: Shelf, backup: str | None, at: datetime | None) -> tuple[bool, str]:
+    """(whether it is a moment, its id). NotFound."""
+    there = await backups_in(shelf)
+    if at is None:
+        if not there or (backup and backup not in there):
+            raise NotFound("no_such_backup", f"There is no such backup in {shelf.where}.")
+        return False, backup or there[-1]
+    moments = await moments_in(shelf)
+    made = {item.backup: item.at for item in await shelf.items(MANIFESTS) if item.at is not None}
+    id = chosen({**{id: made[id] for id in there}, **moments}, at)
+    if id is None:
+        raise NotFound("no_such_backup", f"Nothing in {shelf.where} is as old as that.")
+    return id in moments, id
 
 
 def _settle(making: Path, key: bytes, data_keys: list[KeyRow]) -> None:
@@ -115,7 +142,9 @@ def _move(making: Path, data: Path) -> None:
         os.close(fd)
 
 
-async def _begin_again(settings: Settings, manifest: Manifest, erased: list[tuple[bytes, str]], now: datetime) -> int:
+async def _begin_again(
+    settings: Settings, manifest: Manifest | Moment, erased: list[tuple[bytes, str]], now: datetime
+) -> int:
     """Migrate, give back leases, erase again what was erased since, and say in the log what happened."""
     vault = Vault(settings.data / "keys", SystemEntropy(), now=now)
     await asyncio.to_thread(prepare_store, settings, vault, SystemClock())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -150,6 +150,9 @@ def try_(*, config: Config = None, json: Json = False) -> int:
 def restore(
     backup: Id = None,
     *,
+    at: Annotated[
+        datetime | None, Parameter(help="The newest state kept that is not after this time; UTC unless it says more.")
+    ] = None,
     key: Annotated[Path, Parameter(help="The kept copy of keys/master.key.")],
     from_: Annotated[str | None, Parameter(name="--from", help="Where backups lie; backup.to by default.")] = None,
     damaged: Annotated[bool, Parameter(negative="", help="Restore a damaged backup too: what of it opens.")] = False,
@@ -162,6 +165,8 @@ def restore(
     restored as it was, 1 it is damaged (and was restored only with --damaged), 3 cannot start.
     """
     settings = load(config, os.environ)
+    if at is not None and at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
     if from_ is not None:
         from mailward.app.backup_options import BackupError, check_backup
 
@@ -177,7 +182,7 @@ def restore(
     if shelf is None:
         raise SettingsError("backup.to: say where backups lie, there or by --from")
     with bar() as shown:
-        done = asyncio.run(bring(settings, shelf, key, backup=backup, damaged=damaged, tell=shown.table))
+        done = asyncio.run(bring(settings, shelf, key, backup=backup, damaged=damaged, at=at, tell=shown.table))
     facts = {
         "backup": done.manifest.id,
         "made": done.manifest.at.isoformat(timespec="seconds"),

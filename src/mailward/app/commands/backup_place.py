@@ -6,18 +6,21 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailward.adapters.host.clock import SystemEntropy
+from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.storage.objects.place import KINDS, Place, PlaceError, check_place
 from mailward.app.backup_options import Backup, bucket_of
+from mailward.app.backups.due import last_moment_at
 from mailward.app.commands.finding import Finding
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.objects.bucket import Bucket
 
 _LEAST = 1 << 30
+_LATE = timedelta(minutes=30)
 _VERSIONS = "Switch versioning or object lock on: who steals the key to the bucket can else destroy every backup."
 
 
@@ -27,6 +30,21 @@ def examine_backup(backup: Backup, data: Path) -> Iterator[Finding]:
         return
     place = bucket_of(backup)
     yield from _folder(Path(backup.to), data) if place is None else _bucket(place)
+    yield from _moments(backup, data)
+
+
+def _moments(backup: Backup, data: Path) -> Iterator[Finding]:
+    if not backup.every_minutes:
+        yield Finding("backups, minutes", "warning", "nothing is sent between backups", "Set backup.every_minutes.")
+        return
+    last = last_moment_at(data)
+    if last is None:
+        return  # nothing has run here yet
+    late = SystemClock().now() - last
+    good = late < backup.moment_every + _LATE
+    said = f"what changed was sent {round(late.total_seconds() / 60)} minutes ago"
+    advice = "" if good else "Is the platform running? `mailward alerts list` has what failed."
+    yield Finding("backups, minutes", "ok" if good else "warning", said, advice)
 
 
 def _folder(folder: Path, data: Path) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from mailward.app.commands.output import Config, Json, print_facts, print_json
 from mailward.app.context import Context, run
+from mailward.app.installation import Installation
 from mailward.app.store import Tx
 from mailward.base.ids import WorkspaceId
 from mailward.core.workspaces import rotate as rotation
@@ -66,11 +67,12 @@ def rotate(
                 break
         secrets = i.vault.rewrap()
         retired = []
-        kept = await store.system_read(_kept)
+        sent = await _of_moments(i) if retire else set()
+        kept = sent | await store.system_read(_kept)
 
         async def end(tx: Tx, old: int) -> None:
             # Looked up again with the act: a backup may have been made since.
-            needed = i.vault.versions_in_use() | await _kept(tx)
+            needed = i.vault.versions_in_use() | sent | await _kept(tx)
             await rotation.retire(tx, actor, service, old, needed=needed, now=context.clock.now())
 
         if retire:
@@ -93,3 +95,13 @@ def rotate(
 async def _kept(tx: Tx) -> set[int]:
     """A backup that is kept was sealed under the version of its day, and opens with no other."""
     return {v for b in await tx.backups.kept() for v in b.keys}
+
+
+async def _of_moments(i: Installation) -> set[int]:
+    """Versions that the oldest moment in the place of backups was sealed under, and those since."""
+    from mailward.app.backup_options import shelf_of
+    from mailward.app.backups.moments import oldest_version
+
+    shelf = shelf_of(i.settings.backup) if i.settings.storage.kind == "embedded" else None
+    oldest = await oldest_version(i, shelf) if shelf is not None else None
+    return {v for v in i.vault.service.versions if oldest is not None and v >= oldest}

@@ -75,7 +75,11 @@ CATALOGUE: tuple[Control, ...] = (
         missing="a probe from outside the installation",
     ),
     Control(
-        "AVAIL-3", "The store can be restored to a chosen minute.", missing="restores, and copies of the embedded store"
+        "AVAIL-3",
+        "The embedded store of any few minutes of the last week can be restored; with PostgreSQL each COMMIT is on "
+        "a replica and the log is archived.",
+        missing="with PostgreSQL, a restore to a chosen minute",
+        duty="name a place for backups on another machine; with PostgreSQL, run replica, archive and restore tests",
     ),
     Control("AVAIL-4", "A domain's mail stays in the region it is pinned to.", missing="regions"),
     Control(

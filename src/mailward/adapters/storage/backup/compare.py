@@ -43,13 +43,16 @@ class Compared(NamedTuple):
 def compare(
     folder: Path,
     database_key: bytes,
-    manifest: Manifest,
+    manifest: Manifest | None,
     keys: Sequence[KeyRow],
     erased: Collection[bytes],
     unwrap: Wrap,
     tell: Tell,
 ) -> Compared:
-    """Look at everything once. Blocks. `keys` are the data keys to open bodies with, `erased` messages that went."""
+    """Look at everything once. Blocks. `keys` are the data keys to open bodies with, `erased` messages that went.
+
+    Without a manifest the database is judged by itself, and by the bodies that it names.
+    """
     try:
         db = open_copy(folder / "state.db", database_key)
     except MailwardError:
@@ -57,19 +60,26 @@ def compare(
     try:
         faults = [f"the database says of itself: {said}" for said in _integrity(db) if said != "ok"]
         rows = row_counts(db)
-        for table in sorted(manifest.rows.keys() | rows.keys()):
-            if (was := manifest.rows.get(table)) != (found := rows.get(table)):
-                faults.append(f"{table} had {was} rows and has {found}")
-        if (schema := schema_of(db)) != manifest.schema:
-            faults.append(f"the schema was {manifest.schema} and is {schema}")
-        if log_state(db) != manifest.log:
-            faults.append("the audit log does not have the root that it had")
+        if manifest is not None:
+            faults += _unlike(db, rows, manifest)
         bodies = Counter(_Bodies(folder / "segments", keys, erased, unwrap).judge(db, tell))
         if bad := bodies["unreadable"] + bodies["missing"]:
             faults.append(f"{bad} of {bodies.total()} bodies do not open")
         return Compared(sum(rows.values()), bodies.total(), bodies["opened"], bodies["over"], faults)
     finally:
         db.close()
+
+
+def _unlike(db: apsw.Connection, rows: dict[str, int], manifest: Manifest) -> list[str]:
+    faults = []
+    for table in sorted(manifest.rows.keys() | rows.keys()):
+        if (was := manifest.rows.get(table)) != (found := rows.get(table)):
+            faults.append(f"{table} had {was} rows and has {found}")
+    if (schema := schema_of(db)) != manifest.schema:
+        faults.append(f"the schema was {manifest.schema} and is {schema}")
+    if log_state(db) != manifest.log:
+        faults.append("the audit log does not have the root that it had")
+    return faults
 
 
 def _integrity(db: apsw.Connection) -> list[str]:

@@ -106,9 +106,15 @@ def segment_ends(db: apsw.Connection) -> dict[int, int]:
     return ends
 
 
+def keys_of(db: apsw.Connection) -> list[KeyRow]:
+    """The data keys' rows."""
+    rows: list[Any] = db.execute("SELECT workspace, day, version, wrapped, destroyed FROM t_data_keys").fetchall()
+    return rows
+
+
 def take_keys(db: apsw.Connection) -> list[KeyRow]:
     """Take the data keys out of the copy: their rows. Pages that held them are overwritten."""
-    rows: list[Any] = db.execute("SELECT workspace, day, version, wrapped, destroyed FROM t_data_keys").fetchall()
+    rows = keys_of(db)
     with db:
         db.execute("DELETE FROM t_data_keys")
     return rows

@@ -1,0 +1,97 @@
+"""Moments: states of the installation between two backups, as a base and what changed since; their signed records."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from mailward.base.errors import Corrupt
+from mailward.core.backup.model import KEY_COPIES_KEPT, Item, Part
+from mailward.core.backup.ports import ManifestSigner
+
+_CONTEXT = b"mailward backup moment\x00"
+# Written before the record that names it.
+_UNDER_WAY = timedelta(hours=6)
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True, tag_field="format", tag="mailward-moment/1"):
+    """What a state is put together from. Each names all it needs: none relies on the record of another."""
+
+    id: str
+    at: datetime
+    """What was committed before is in it."""
+    base: str
+    """The moment whose pages are whole; those since are laid over them."""
+    version: str
+    size: int
+    """Octets of the database's file, without its log."""
+    pages: tuple[Part, ...]
+    """The whole file, and then pages that changed, in the order in which they are laid over it."""
+    log: tuple[Part, ...]
+    """The write-ahead log, one piece behind the other."""
+    bodies: dict[str, tuple[Part, ...]]
+    """Segment files by name, one piece behind the other."""
+    secrets: dict[str, bytes]
+    """The installation's secrets, each wrapped under the key file."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All of them."""
+        return (*self.pages, *self.log, *(part for parts in self.bodies.values() for part in parts))
+
+
+_decode = msgspec.json.Decoder(Moment).decode
+
+
+def write_moment(moment: Moment, signer: ManifestSigner) -> bytes:
+    """One line of JSON, one with its signature."""
+    body = msgspec.json.encode(moment, order="sorted")
+    return body + b"\n" + base64.b64encode(signer.sign(_CONTEXT + body)) + b"\n"
+
+
+def read_moment(data: bytes, signer: ManifestSigner, *, id: str) -> Moment:
+    """The moment of that id. Corrupt when the signature is not ours, or it was put under another's name."""
+    body, _, rest = data.partition(b"\n")
+    try:
+        signature = base64.b64decode(rest.strip(), validate=True)
+    except binascii.Error:
+        raise _corrupt("no signature") from None
+    if not signer.verify(signature, _CONTEXT + body):
+        raise _corrupt("the signature is not this installation's")
+    moment = peek_moment(body)
+    if moment.id != id:
+        raise _corrupt("it is the record of another moment")
+    return moment
+
+
+def peek_moment(data: bytes) -> Moment:
+    """What a record says, its signature not looked at: for the wrapped secrets, which prove themselves."""
+    try:
+        return _decode(data.partition(b"\n")[0])
+    except msgspec.MsgspecError:
+        raise _corrupt("not readable") from None
+
+
+def chosen(there: Mapping[str, datetime], at: datetime) -> str | None:
+    """The newest that is not after a time."""
+    return max((id for id in there if there[id] <= at), key=lambda id: (there[id], id), default=None)
+
+
+def moments_over(there: Mapping[str, datetime], now: datetime) -> list[str]:
+    """Ids of moments past their week; the newest stays. Their pages hold data keys, which are copied for no longer."""
+    by_age = sorted(there, key=lambda id: (there[id], id))
+    return [id for id in by_age[:-1] if now - there[id] > KEY_COPIES_KEPT]
+
+
+def unnamed(items: Iterable[Item], moments: Sequence[Moment], now: datetime) -> list[str]:
+    """Parts that no moment names any more."""
+    named = {part.name for moment in moments for part in moment.parts}
+    return [i.name for i in items if i.name not in named and i.at is not None and now - i.at > _UNDER_WAY]
+
+
+def _corrupt(why: str) -> Corrupt:
+    return Corrupt("backup_corrupt", "The record of this moment is not as it was written.", detail=why)
