@@ -22,6 +22,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     ),
     "AUTHN-8": ("tests/scenarios/test_people_chromium.py",),
     "AUTHN-9": (
+        "tests/app/checks/test_running.py",
         "tests/app/test_doors.py",
         "tests/core/identity/test_lookup.py",
         "tests/scenarios/test_nodes.py",
@@ -30,8 +31,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "AUTHZ-1": (
         "tests/access/test_matrix.py",
         "tests/suites/storage/test_roles.py",
-        "tests/access/test_document.py",
         "tests/app/checks/test_running.py",
+        "tests/access/test_document.py",
         "tests/app/platform/test_erase.py",
         "tests/app/platform/test_role_pages.py",
     ),
@@ -61,7 +62,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/scenarios/test_nodes.py",
         "tests/adapters/storage/postgres/test_objects.py",
         "tests/adapters/storage/sqlite/test_sweep.py",
-        "tests/scenarios/test_database_and_bucket.py",
+        "tests/app/test_poison.py",
     ),
     "AVAIL-2": (
         "tests/app/checks/test_public.py",
@@ -112,8 +113,10 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/suites/storage/test_signing_secrets.py",
     ),
     "INCIDENT-2": (
-        "tests/app/checks/test_public.py",
         "tests/app/public/test_pages.py",
+        "tests/app/checks/test_public.py",
+        "tests/app/checks/test_receiving.py",
+        "tests/app/inbound/test_report_mail.py",
         "tests/app/public/test_inside.py",
         "tests/core/disclosure/test_disclosure.py",
     ),
@@ -121,16 +124,20 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/scenarios/test_every_page.py",
         "tests/edges/web/dashboard/test_pages.py",
         "tests/scenarios/test_dashboard_chromium.py",
+        "tests/app/checks/test_fuzzing.py",
         "tests/app/checks/test_running.py",
         "tests/app/public/test_pages.py",
-        "tests/attacks/test_smtp_smuggling.py",
     ),
     "INPUT-2": ("tests/scenarios/test_receiving.py",),
     "INPUT-3": (
         "tests/policy/test_attachments.py",
+        "tests/app/checks/test_receiving.py",
         "tests/app/checks/test_running.py",
     ),
-    "INPUT-4": ("tests/scenarios/test_receiving.py",),
+    "INPUT-4": (
+        "tests/scenarios/test_receiving.py",
+        "tests/app/checks/test_receiving.py",
+    ),
     "KEYS-1": (
         "tests/app/checks/test_installation.py",
         "tests/core/identity/test_lookup.py",
@@ -191,20 +198,20 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/registers/test_registers.py",
     ),
     "RATE-1": (
+        "tests/adapters/storage/postgres/test_nodes.py",
         "tests/suites/storage/test_leaks.py",
         "tests/adapters/host/test_buckets.py",
-        "tests/adapters/storage/postgres/test_nodes.py",
         "tests/app/checks/test_running.py",
         "tests/app/test_quotas.py",
-        "tests/scenarios/test_nodes.py",
+        "tests/app/test_seats.py",
     ),
     "RATE-2": (
         "tests/app/checks/test_running.py",
+        "tests/app/test_notices.py",
         "tests/core/identity/test_bursts.py",
         "tests/adapters/host/test_seats.py",
         "tests/app/platform/test_areas.py",
         "tests/app/test_standing.py",
-        "tests/policy/test_bursts.py",
     ),
     "REST-1": (
         "tests/app/checks/test_installation.py",
@@ -222,8 +229,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "SUPPLY-1": (
         "tests/deploy/test_wheel.py",
         "tests/app/checks/test_supply.py",
-        "tests/app/test_bill.py",
         "tests/app/test_advisories.py",
+        "tests/app/test_bill.py",
     ),
     "SUPPLY-2": (
         "tests/app/checks/test_supply.py",
