@@ -44,6 +44,7 @@ STORE_REPLACED = 75
 
 # The search index stays this far behind: two workers may commit ids out of order by less.
 _INDEX_LAG_US = 10_000_000
+_INDEX_BATCH = 200
 # A message younger than this may be on its way to an endpoint while the sender waits, and is in no row yet.
 _UNDER_WAY_MS = 3_600_000
 
@@ -169,6 +170,9 @@ class InstallationChores:
             installation.entropy,
             worker.settings.http.public_url,
         )
+        self._search_behind = 0.0
+        text = "Age of the oldest message that the search index has not got to; 0 when it keeps up."
+        worker.metrics.gauge("search_behind_seconds", text, lambda: self._search_behind)
         self._renewal = Renewal(installation, job_actor(WorkspaceId(""), "renewal"))
         letters = Letters(
             installation.store,
@@ -222,11 +226,17 @@ class InstallationChores:
 
     async def search(self) -> int:
         """Search tokens of what was accepted a moment ago; how many messages."""
-        below = ((self._installation.now_us() - _INDEX_LAG_US) // 1000).to_bytes(6, "big") + b"\x00" * 10
-        done = 0
+        now = self._installation.now_us() // 1000
+        below = (now - _INDEX_LAG_US // 1000).to_bytes(6, "big") + b"\x00" * 10
+        done, behind = 0, 0.0
         for workspace in await self._store.system_read(lambda tx: tx.workspaces.all()):
             key = self._installation.search_key(ids.decode("ws", workspace.id))
-            done += await self._store.write(workspace.id, partial(index, key=key, below=below, limit=200))
+            some = await self._store.write(workspace.id, partial(index, key=key, below=below, limit=_INDEX_BATCH))
+            if some == _INDEX_BATCH:
+                upto = await self._store.read(workspace.id, lambda tx: tx.messages.indexed_upto())
+                behind = max(behind, (now - int.from_bytes(upto[:6], "big")) / 1000)
+            done += some
+        self._search_behind = behind
         return done
 
     async def retention(self) -> int:
