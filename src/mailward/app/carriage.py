@@ -33,7 +33,8 @@ class Carriage:
             mail_from=shipment.mail_from,
             recipients=shipment.recipients,
             content=shipment.content,
-            smtputf8=facts.smtputf8,
+            # The sender as it goes out: mostly a return-path of ours, and then what it was does not matter.
+            smtputf8=facts.smtputf8 or not shipment.mail_from.isascii(),
             eight_bit=facts.eight_bit,
             dsn=_dsn(shipment),
             requiretls=facts.requiretls,
@@ -93,9 +94,9 @@ def _dsn(shipment: Shipment) -> Dsn | None:
     notify, orcpt = [], []
     for text in shipment.dsn:
         first, _, second = (text or "").partition(" ")
-        # Kept as "NOTIFY ORCPT"; either may be missing, and only ORCPT holds a semicolon.
+        # Kept as "NOTIFY ORCPT"; either may be missing, and only ORCPT holds semicolons, and perhaps spaces.
         if ";" in first:
-            first, second = "", first
+            first, second = "", text or ""
         notify.append(first)
         orcpt.append(second)
     return Dsn(facts.ret, facts.envid, tuple(notify), tuple(orcpt))

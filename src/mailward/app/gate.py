@@ -197,9 +197,7 @@ class Gate:
             message_id=prepared.message_id,
             source="network" if principal.kind == "network" else "smtp",
             tls=tls,
-            smtputf8=prepared.utf8_header
-            or not envelope.sender.isascii()
-            or any(not r.address.isascii() for r in envelope.recipients),
+            smtputf8=prepared.utf8_header or any(not r.address.isascii() for r in envelope.recipients),
             requiretls=envelope.requiretls,
             ret=envelope.ret,
             envid=envelope.envid,

@@ -1,0 +1,61 @@
+"""What a shipment asks of the courier: the sender and the wishes of its recipients, as they were handed in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from mailward.adapters.net.courier import CourierJob, CourierResult, SmtpCourier
+from mailward.app.carriage import Carriage
+from mailward.base.outcome import Done
+from mailward.core.delivery.attempt import Host, Route, Shipment
+from mailward.core.messages.model import MessageFacts
+
+FACTS = MessageFacts("smtp", "crd_1", "a.test", "s@a.test", "s@a.test", "r@b.test", "s", "<1@a.test>", 3)
+
+
+class Noting:
+    """A courier that delivers everything and keeps the jobs."""
+
+    def __init__(self) -> None:
+        self.jobs: list[CourierJob] = []
+
+    def start(self, job: CourierJob) -> asyncio.Future[CourierResult]:
+        self.jobs.append(job)
+        done: asyncio.Future[CourierResult] = asyncio.get_running_loop().create_future()
+        done.set_result(CourierResult((Done("ok", 250),), "mx", "192.0.2.1", "", None, (), 1, ()))
+        return done
+
+
+async def carried(mail_from: str, dsn: str | None) -> CourierJob:
+    """The job that a shipment of one recipient becomes."""
+    courier = Noting()
+    carriage = Carriage(cast(SmtpCourier, courier), helo="h.test", sources=())
+    route = Route("b.test", (Host("mx", "192.0.2.1", 25),), "", "opportunistic")
+    await carriage.deliver(Shipment(route, mail_from, ("r@b.test",), (b"x\r\n",), FACTS, (dsn,)))
+    return courier.jobs[0]
+
+
+@pytest.mark.parametrize(("mail_from", "announced"), [("s@a.test", False), ("ä@a.test", True), ("", False)])
+async def test_a_sender_beyond_ascii_is_announced(mail_from: str, announced: bool) -> None:
+    """SMTPUTF8 is asked for when the sender as it goes out needs it (RFC 6531), also where nothing else does."""
+    assert (await carried(mail_from, None)).smtputf8 is announced
+
+
+@pytest.mark.parametrize(
+    ("kept", "notify", "orcpt"),
+    [
+        ("FAILURE,DELAY", "FAILURE,DELAY", ""),
+        ("rfc822;o@b.test", "", "rfc822;o@b.test"),
+        ("NEVER rfc822;o@b.test", "NEVER", "rfc822;o@b.test"),
+        ('rfc822;"o p"@b.test', "", 'rfc822;"o p"@b.test'),
+        ('NEVER rfc822;"o p;q r"@b.test', "NEVER", 'rfc822;"o p;q r"@b.test'),
+    ],
+)
+async def test_wishes_of_recipients_arrive_whole(kept: str, notify: str, orcpt: str) -> None:
+    """NOTIFY and ORCPT come apart where they were joined, whatever spaces the original address holds."""
+    dsn = (await carried("s@a.test", kept)).dsn
+    assert dsn is not None
+    assert (dsn.notify, dsn.orcpt) == ((notify,), (orcpt,))
