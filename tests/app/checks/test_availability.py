@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -40,7 +41,9 @@ class Server:
     async def system_read(self, verb: Any) -> Any:
         return await verb(self)
 
-    async def rows(self, sql: str, names: list[str]) -> list[tuple[str, str]]:
+    async def rows(self, sql: str, names: Sequence[str] = ()) -> list[tuple[Any, Any]]:
+        if "pg_stat_archiver" in sql:
+            return [("fails" in self._settings, 7)]
         return [(name, self._settings[name]) for name in names if name in self._settings]
 
 
@@ -96,6 +99,7 @@ async def test_where_a_commit_is_kept() -> None:
         return await availability.commits_are_kept_elsewhere(context(Server(**settings)))
 
     assert (await look(**good, **archive)).result is Result.PASSED
+    assert "archiving the write-ahead log fails: 7 times" in (await look(**good, **archive, fails="yes")).evidence
     assert (await look(**good)).result is Result.NOT_CONFIGURED
     assert (await look(**archive)).result is Result.NOT_CONFIGURED
     assert (await look(**good, archive_mode="on", archive_command="(disabled)")).result is Result.NOT_CONFIGURED

@@ -218,14 +218,15 @@ async def prune_moments(i: Installation, shelf: Shelf, *, now: datetime) -> list
     with working(i.settings.data):
         there = await moments_in(shelf)
         gone = moments_over(there, now)
-        signer, left = i.vault.backup_signer(), []
+        signer, named = i.vault.backup_signer(), set[str]()
         for id in there.keys() - set(gone):
             try:
-                left.append(read_moment(await shelf.read(moment_name(id)), signer, id=id))
+                moment = read_moment(await shelf.read(moment_name(id)), signer, id=id)
             except Corrupt:
                 return []  # what it names is not known: nothing is removed
+            named.update(part.name for part in moment.parts)
         await shelf.remove([moment_name(id) for id in gone])
-        await shelf.remove(unnamed(await shelf.items(STREAM), left, now))
+        await shelf.remove(unnamed(await shelf.items(STREAM), named, now))
     return gone
 
 

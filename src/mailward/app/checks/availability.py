@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mailward.app.checks.moments import a_minute_comes_back
 from mailward.app.checks.registry import check
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from mailward.app.store import Tx
 
 _SETTINGS = ("synchronous_commit", "synchronous_standby_names", "archive_mode", "archive_command", "archive_library")
+# Whether its last try failed, and how many have.
+_ARCHIVER = (
+    "SELECT last_failed_time IS NOT NULL AND (last_archived_time IS NULL OR last_failed_time > last_archived_time), "
+    "failed_count FROM pg_catalog.pg_stat_archiver"
+)
 
 
 @check("AVAIL-1")
@@ -47,19 +52,20 @@ async def commits_are_kept_elsewhere(context: Context) -> Finding:
     if context.settings.storage.kind != "postgres":
         return await a_minute_comes_back(context)
 
-    async def read(tx: Tx) -> dict[str, str]:
-        rows = await cast("Sql", tx).rows(
-            "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY($1)", list(_SETTINGS)
-        )
-        return {r[0]: r[1] for r in rows}
+    async def read(tx: Tx) -> tuple[dict[str, str], list[Any]]:
+        sql = cast("Sql", tx)
+        rows = await sql.rows("SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY($1)", list(_SETTINGS))
+        return {r[0]: r[1] for r in rows}, list(await sql.rows(_ARCHIVER))
 
-    found = await context.store.system_read(read)
+    found, archiver = await context.store.system_read(read)
     waits = found.get("synchronous_standby_names", "")
     if waits and found.get("synchronous_commit") == "local":
         return failed("synchronous_commit is local: replicas are named, and no COMMIT waits for them")
     archived = found.get("archive_mode", "off") != "off" and bool(
         found.get("archive_command") not in ("", "(disabled)", None) or found.get("archive_library")
     )
+    if archived and archiver and archiver[0][0]:
+        return failed(f"archiving the write-ahead log fails: {archiver[0][1]} times, and nothing was archived since")
     replica = f"each COMMIT waits for {waits}" if waits else "no synchronous replica is named"
     log = "the write-ahead log is archived" if archived else "the write-ahead log is not archived"
     if waits and archived:

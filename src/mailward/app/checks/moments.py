@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mailward.app.context import Context
-from mailward.base.errors import MailwardError
+from mailward.base.errors import Conflict, MailwardError
 from mailward.core.evidence.model import Finding, failed, not_configured, passed
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 # More than this is not put together by a check, which shares the machine with mail.
 _LARGEST = 512 << 20
 _LATE = timedelta(minutes=30)
+_TRIES, _PAUSE_SECONDS = 60, 1.0
+T = TypeVar("T")
 
 
 async def a_minute_comes_back(context: Context) -> Finding:
@@ -36,12 +39,14 @@ async def a_minute_comes_back(context: Context) -> Finding:
         return failed(f"the last moment was sent {round((now - last) / timedelta(minutes=1))} minutes ago")
     committed = await asyncio.to_thread(_entries, data / "state.db", i.vault.database_key())
     try:
-        moment = await make_moment(i, shelf, now=now)
+        moment = await _when_free(lambda: make_moment(i, shelf, now=now))
         size = sum(part.sealed for part in moment.parts)
         if size > _LARGEST:
             return not_configured(f"moments are sent, and {size >> 20} MiB are more than this check restores")
         began = i.clock.monotonic()
-        found, entries = await _restored(context, moment.id)
+        found, entries = await _when_free(lambda: _restored(context, moment.id))
+    except Conflict:
+        return not_configured("a backup was being made all the while: ask again")
     except MailwardError as e:
         return failed(f"what changed could not be sent or read again: {e.code}")
     if found.faults:
@@ -56,6 +61,16 @@ async def a_minute_comes_back(context: Context) -> Finding:
         f"every {options.every_minutes} minutes what changed is sent, kept for a week; the state of now was restored "
         f"aside in {took:.1f} s: {found.rows} rows, {found.opened} of {found.bodies} bodies opened"
     )
+
+
+async def _when_free(act: Callable[[], Awaitable[T]]) -> T:
+    """Do it when no backup is being made, within a minute or so. Conflict when one is made all the while."""
+    for _ in range(_TRIES):
+        try:
+            return await act()
+        except Conflict:
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return await act()
 
 
 async def _restored(context: Context, id: str) -> tuple[Brought, int]:

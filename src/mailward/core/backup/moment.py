@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime, timedelta
 
 import msgspec
@@ -87,9 +87,8 @@ def moments_over(there: Mapping[str, datetime], now: datetime) -> list[str]:
     return [id for id in by_age[:-1] if now - there[id] > KEY_COPIES_KEPT]
 
 
-def unnamed(items: Iterable[Item], moments: Sequence[Moment], now: datetime) -> list[str]:
-    """Parts that no moment names any more."""
-    named = {part.name for moment in moments for part in moment.parts}
+def unnamed(items: Iterable[Item], named: Set[str], now: datetime) -> list[str]:
+    """Parts that are not among those that moments name."""
     return [i.name for i in items if i.name not in named and i.at is not None and now - i.at > _UNDER_WAY]
 
 

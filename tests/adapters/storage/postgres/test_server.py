@@ -20,7 +20,9 @@ async def test_our_role_is_fit_and_a_superuser_is_not(
     """mailward_app passes; a superuser and the owner, whom no policy binds or who could lift them, are refused."""
     app = await asyncpg.connect(postgres_server.url("mailward_app", database), ssl=False)
     facts = await require_server(app)
-    assert {j.state for j in judge(facts)} == {"ok"}
+    archived = replace(facts, settings=facts.settings | {"archive_mode": "on", "archive_command": "cp %p /else/%f"})
+    assert {j.state for j in judge(archived)} == {"ok"}
+    assert [j.what for j in judge(facts) if j.state != "ok"] == ["write-ahead log"]
     await app.close()
     for role, why in (("postgres", "superuser"), ("mailward_owner", "owns")):
         with pytest.raises(Unavailable) as refusal:
@@ -43,8 +45,8 @@ async def test_what_makes_a_server_unfit(postgres_server: PostgresServer, databa
     ):
         (wrong,) = [j for j in judge(bad) if j.state == "wrong"]
         assert wrong.advice
-    (warned,) = [j for j in judge(replace(good, creates=True)) if j.state == "warning"]
-    assert warned.what == "createrole, createdb"
+    warned = [j.what for j in judge(replace(good, creates=True)) if j.state == "warning"]
+    assert warned == ["write-ahead log", "createrole, createdb"]
 
 
 async def test_a_server_that_commits_lazily_is_told_not_to(

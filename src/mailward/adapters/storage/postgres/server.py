@@ -43,6 +43,14 @@ class ServerFacts:
         """A COMMIT is answered when it is on disk, unless we say otherwise."""
         return self.settings.get("synchronous_commit") != "off"
 
+    @property
+    def archives(self) -> bool:
+        """The write-ahead log is handed to something that keeps it."""
+        given = self.settings.get("archive_command") not in ("", "(disabled)", None)
+        return self.settings.get("archive_mode", "off") != "off" and (
+            given or bool(self.settings.get("archive_library"))
+        )
+
 
 _ROLE = """
 SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_user::text,
@@ -64,7 +72,10 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
          WHERE s.pid = pg_catalog.pg_backend_pid()), '')
   FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
 """
-_SETTINGS = ("fsync", "full_page_writes", "synchronous_commit", "max_connections", "synchronous_standby_names")
+_SETTINGS = (
+    "fsync", "full_page_writes", "synchronous_commit", "max_connections", "synchronous_standby_names", "archive_mode",
+    "archive_command", "archive_library",
+)  # fmt: skip
 
 
 async def facts_of(db: Any) -> ServerFacts:
@@ -116,6 +127,14 @@ def judge(f: ServerFacts) -> list[Judged]:
             f.settings.get("synchronous_commit", "?")
             + ("" if f.commits_durably else ": each of our transactions sets it on")
             + (f", with replicas {names}" if (names := f.settings.get("synchronous_standby_names")) else ""),
+        ),
+        Judged(
+            "write-ahead log",
+            "ok" if f.archives else "warning",
+            "archived"
+            if f.archives
+            else "not archived, as far as the server says: no minute of the past can be restored",
+            "" if f.archives else "Archive it (pgBackRest, archive_command), unless your provider does so unseen.",
         ),
         Judged(
             "createrole, createdb",
