@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from itertools import cycle
 from typing import Any
 from unittest import SkipTest
@@ -63,13 +64,13 @@ def _as_it_is(context: Any, value: Any) -> bytes:
 _LONG = bool(os.environ.get("MAILWARD_SOAK"))
 _TURN, _SCOPES = cycle((True, True, False)), cycle(KEYS)
 _FOUND = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
-_OPERATIONS = {operation.label: operation for operation in _FOUND}
+OPERATIONS = {operation.label: operation for operation in _FOUND}
 _LEFT_OUT = (
     builder.UnsatisfiableExampleMark, builder.NonSerializableMark, builder.InvalidRegexMark,
     builder.InvalidHeadersExampleMark, builder.MissingPathParameters, builder.UnserializablePayloadMark,
 )  # fmt: skip
 _SETTINGS = settings(
-    max_examples=200 if _LONG else 12,
+    max_examples=200 if _LONG else 6,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -77,19 +78,19 @@ _SETTINGS = settings(
 )
 
 
-@pytest.fixture(scope="module")
-def feedback() -> FeedbackSources:
+@cache
+def _feedback() -> FeedbackSources:
     """The constants that the schema names, from which values are made too."""
     return FeedbackSources(constants_value_source=make_constants_value_source(schema))
 
 
-def ask(operation: str, test: Callable[..., None], feedback: FeedbackSources) -> None:
+def ask(operation: str, test: Callable[..., None]) -> None:
     """What `schema.parametrize()` makes of a test for each operation when tests are collected, which each worker of a
     run would pay for. A SkipTest for want of examples is a failure here, and so is what that one merely warns about.
     """
     load_all_checks()
     run = build_operation_test(
-        config=schema.config, operation=_OPERATIONS[operation], test_func=test, given_kwargs={}, feedback=feedback
+        config=schema.config, operation=OPERATIONS[operation], test_func=test, given_kwargs={}, feedback=_feedback()
     )
     try:
         run()
@@ -102,7 +103,7 @@ def test_no_operation_is_left_out() -> None:
     """Each operation of the document is read as one, and tried below."""
     told = schema.raw_schema["paths"]
     methods = {"get", "put", "post", "patch", "delete"}
-    assert set(_OPERATIONS) == {f"{m.upper()} {path}" for path, item in told.items() for m in item if m in methods}
+    assert set(OPERATIONS) == {f"{m.upper()} {path}" for path, item in told.items() for m in item if m in methods}
 
 
 @_SETTINGS
@@ -118,10 +119,10 @@ def fuzz(case: schemathesis.Case[Any]) -> None:
 @pytest.mark.asvs("1.4.2", "2.1.1", "2.2.1")
 @pytest.mark.soak
 @pytest.mark.claim("KEYS-2")
-@pytest.mark.parametrize("operation", _OPERATIONS)
-def test_fuzzed(operation: str, feedback: FeedbackSources) -> None:
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_fuzzed(operation: str) -> None:
     """Whatever the schema allows or forbids is answered as the schema says, and never with a 5xx.
 
     Two of three times with a key that may do everything, else with keys of each scope in turn.
     """
-    ask(operation, fuzz, feedback)
+    ask(operation, fuzz)
