@@ -276,7 +276,7 @@ async def test_security_headers(api: httpx.AsyncClient) -> None:
 
 @pytest.mark.asvs("15.3.7")
 async def test_ambiguous_requests(site: Site) -> None:
-    """Two Host, two Content-Type, two Authorization, chunks, too many headers: refused and the connection closed."""
+    """What appears twice, chunks, headers without end, no host, an upgrade: refused, and the connection closed."""
     async with site.client() as client:
         for headers, status, code in (
             ([("host", "a"), ("host", "b")], 400, "duplicate_header"),
@@ -284,6 +284,11 @@ async def test_ambiguous_requests(site: Site) -> None:
             ([("authorization", "Bearer a"), ("authorization", "Bearer b")], 400, "duplicate_header"),
             ([("transfer-encoding", "chunked")], 411, "length_required"),
             ([(f"x-{i}", "y") for i in range(80)], 431, "too_many_headers"),
+            ([("host", "a b")], 400, "missing_host"),
+            ([("host", "a@b")], 400, "missing_host"),
+            ([("host", "[::1")], 400, "missing_host"),
+            ([("upgrade", "H2C"), ("connection", "upgrade")], 400, "request_ambiguous"),
+            ([("http2-settings", "AAMAAABk")], 400, "request_ambiguous"),
         ):
             answer = await client.post("/v1/messages", content=b"", headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (status, code)

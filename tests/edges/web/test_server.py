@@ -159,7 +159,7 @@ def test_http2_in_clear(port: int) -> None:
     """Neither prior knowledge nor an upgrade to h2c leads past HTTP/1.1."""
     assert b"HTTP/2" not in raw(port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
     upgrade = b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
-    assert raw(port, b"GET /healthz HTTP/1.1\r\n" + HOST + upgrade + b"\r\n").startswith(b"HTTP/1.1 200")
+    assert raw(port, b"GET /healthz HTTP/1.1\r\n" + HOST + upgrade + b"\r\n").startswith(b"HTTP/1.1 400")
 
 
 def test_websocket(port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,6 +39,7 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 )
 HSTS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 _ONCE = frozenset((b"content-length", b"host", b"transfer-encoding", b"authorization", b"content-type"))
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")  # RFC 9110 section 7.2
 
 
 Answered = Callable[[Scope, int], None]
@@ -166,8 +168,18 @@ def _refuse_ambiguous(scope: Scope) -> None:
         # hyper follows Transfer-Encoding, drops a Content-Length beside it before we see it, and reports a broken
         # chunk as the end of the body. Nobody has to send mail in chunks: all of them are refused.
         raise Answer("length_required")
-    if scope["http_version"] == "1.1" and not any(value for name, value in headers if name == b"host"):
+    host = next((value for name, value in headers if name == b"host"), b"")
+    if scope["http_version"] == "1.1" and not host:
         raise Answer("missing_host")
+    if host and not _HOST.fullmatch(host):
+        raise Answer("missing_host", "The Host header is no host with a port (RFC 9112 section 3.2).")
+    if b"http2-settings" in names or (b"upgrade" in names and _asks_for_h2c(headers)):
+        # Whatever stands before us could take the rest of the connection for a tunnel, and let it by unseen.
+        raise Answer("request_ambiguous", "HTTP/2 is spoken over TLS only; an upgrade to it is not offered.")
+
+
+def _asks_for_h2c(headers: Headers) -> bool:
+    return any(name == b"upgrade" and b"h2c" in value.lower() for name, value in headers)
 
 
 async def _refuse(refusal: BaseException, request_id: str, send: Send, *, close: bool) -> None:
