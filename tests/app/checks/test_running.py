@@ -50,7 +50,7 @@ from mailward.core.domains.add import _new
 from mailward.core.domains.model import DomainState
 from mailward.core.evidence.model import Result
 from mailward.core.guard import sign_ins
-from mailward.core.identity import bursts, people
+from mailward.core.identity import bursts, people, restrictions
 from mailward.core.identity.credentials import Wish, create_smtp
 from mailward.core.identity.model import CredentialKind, User
 from mailward.core.nodes.model import NodeSeen
@@ -530,3 +530,24 @@ async def test_a_node_that_cannot_be_asked_is_told(context: Context, monkeypatch
     for words in ("1 of the live nodes", "node 1 does not say", "node 2 is reached where", "node 5 cannot be asked"):
         assert words in found.evidence, found.evidence
     assert "node 4" not in found.evidence
+
+
+async def test_where_nobody_may_come_from_here_it_is_said(context: Context, manager: None) -> None:
+    """A workspace that lists its networks: no person is tried from this machine, and what was tried is told."""
+    now, actor = context.clock.now(), context.actor
+
+    async def restrict(*networks: str) -> None:
+        await context.store.system_write(
+            lambda tx: restrictions.restrict_workspace(tx, actor, networks, own=None, now=now)
+        )
+
+    await restrict("192.0.2.0/24")
+    try:
+        ended = await everywhere.access_ends_at_every_node(context)
+        asked = await roles.each_role_gets_what_is_its_own(context)
+    finally:
+        await restrict()
+    assert (ended.result, asked.result) == (Result.NOT_CONFIGURED, Result.NOT_CONFIGURED), (ended, asked)
+    assert "a key and an SMTP credential ended" in ended.evidence
+    assert "listed networks alone" in ended.evidence
+    assert "listed networks alone" in asked.evidence

@@ -92,7 +92,7 @@ async def _end(context: Context, found: list[Place], *, person: bool) -> tuple[l
     async with _held_open(context, found), AsyncExitStack() as access:
         who: Somebody | None = None
         if person:
-            who = await access.enter_async_context(somebody(context, Role.MEMBER, "127.0.0.1"))
+            who = await access.enter_async_context(somebody(context, Role.MEMBER, probe.fresh_source(context)))
         key = await access.enter_async_context(probe.temporary(context, wish))
         sending = Wish("ends everywhere", frozenset({Scope.SEND}), expires=wish.expires)
         smtp = await access.enter_async_context(probe.temporary(context, sending, CredentialKind.SMTP))

@@ -15,7 +15,7 @@ from mailward.app.context import Context
 from mailward.app.store import Tx
 from mailward.base import ids
 from mailward.base.ids import UserId
-from mailward.core.identity import people
+from mailward.core.identity import people, restrictions
 from mailward.core.identity.model import User
 from mailward.core.identity.sessions import create_session
 from mailward.policy.access import Role
@@ -54,6 +54,8 @@ async def somebody(context: Context, role: Role, address: str) -> AsyncIterator[
         # The last manager of a workspace cannot be taken away again.
         if not any(m.role is Role.MANAGER and m.email != EMAIL for m in await tx.people.members(actor.workspace)):
             return "nobody manages the workspace that is asked"
+        if not restrictions.within(restrictions.of_workspace(await tx.workspaces.get(actor.workspace)), address):
+            return "people work in this workspace from listed networks alone, which this machine is not in"
         user = await tx.people.user_by_email(EMAIL)
         if user is None:
             user = User(UserId(ids.new("usr", now, entropy)), EMAIL, "Verify", _no_password(context), now)
