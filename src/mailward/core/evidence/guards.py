@@ -70,6 +70,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/availability/test_availability.py",
     ),
     "AVAIL-3": (
+        "tests/app/backups/test_moments.py",
         "tests/app/checks/test_availability.py",
         "tests/scenarios/test_nodes.py",
     ),
