@@ -6,12 +6,10 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Route, async_playwright
 
 import mailward
 from mailward.base.ids import WorkspaceId
@@ -30,6 +28,9 @@ from mailward.edges.web.trust.cookies import COOKIES
 from mailward.policy.access import Actor
 from tests.app.guard.solving import solution
 from tests.app.public.conftest import Site
+
+if TYPE_CHECKING:
+    from playwright.async_api import Route
 
 OPERATOR = Actor(WorkspaceId(""), "cli", "cli")
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
@@ -219,6 +220,9 @@ def test_every_cookie_of_the_code_is_listed() -> None:
 @pytest.mark.claim("INPUT-1")
 async def test_pages_are_quiet_accessible_and_escape(site: Site) -> None:
     """In Chromium: no violation of axe, no console error, no script that runs, no other host, and light and dark."""
+    from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+    from playwright.async_api import async_playwright
+
     await fill(site, HOSTILE)
     hosts: set[str] = set()
     said: list[str] = []

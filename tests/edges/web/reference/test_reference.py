@@ -11,13 +11,10 @@ import subprocess
 from collections.abc import Iterator
 from datetime import datetime
 from html import unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-from playwright.async_api import Route, async_playwright
 from starlette.applications import Starlette
 
 from mailward.edges.web import app, openapi
@@ -29,6 +26,9 @@ from mailward.edges.web.reference.site import ROOT, routes
 from mailward_client import Mailward
 from tests.client.conftest import URL
 from tests.edges.web.fake_platform import FakeReadiness, FixedClock
+
+if TYPE_CHECKING:
+    from playwright.async_api import Route
 
 BASE = "https://mail.example"
 DOCUMENT = openapi.document(app.table(FakeReadiness()))
@@ -90,6 +90,8 @@ async def test_small_and_on_a_strict_policy() -> None:
 
 def test_sample_bodies_are_allowed() -> None:
     """The body of each example is one that the schema allows."""
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
     schemas = DOCUMENT["components"]["schemas"]
     for _, _, op in _operations():
         content = op.get("requestBody", {}).get("content", {})
@@ -151,6 +153,9 @@ def test_node_examples_are_javascript() -> None:
 @pytest.mark.claim("INPUT-1")
 async def test_accessible_in_chromium() -> None:
     """No violation of axe in light and dark, no complaint of the browser, nothing from elsewhere."""
+    from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+    from playwright.async_api import async_playwright
+
     said: list[str] = []
     async with _client() as client, async_playwright() as play:
 
