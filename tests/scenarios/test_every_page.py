@@ -1,4 +1,4 @@
-"""Every page of a running platform in Debian's Chromium: accessible in both lights, quiet, small, and on a picture."""
+"""Every page of a running platform in Debian's Chromium: accessible in both lights, quiet and small."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import httpx
 import msgspec
 import pyotp
 import pytest
+import pytest_asyncio
 
 from mailward.core.registers.model import TYPES
 from tests.edges.web.dashboard.fake import CANARY
@@ -29,9 +30,12 @@ from tests.scenarios.pages import OPERATORS, PAGES, REFUSALS, STRANGERS
 from tests.scenarios.peers import REPOSITORY, wait_until
 from tests.scenarios.platform import Platform
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CHROMIUM = "/usr/bin/chromium"
 ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-PICTURES = Path(os.environ.get("MAILWARD_SCREENSHOTS") or REPOSITORY / "build" / "screenshots")
+# Pictures are for people: they are taken when somebody says where to.
+PICTURES = Path(os.environ["MAILWARD_SCREENSHOTS"]) if os.environ.get("MAILWARD_SCREENSHOTS") else None
 # Rules of WCAG 2.2 up to AA and the common good practices; nothing is left out. Other colours change contrast alone.
 # Frames hold somebody's mail without script: axe could not run in them.
 AXE: dict[str, dict[str, Any]] = {
@@ -152,14 +156,29 @@ def house() -> Iterator[House]:
         yield made
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Any]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Any]:
+    """One for all: starting it costs more than most of what is looked at."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
         made = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield made
         await made.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(chromium: Any) -> AsyncIterator[Any]:
+    """The browser, without what the test before left open in it."""
+    yield chromium
+    for context in list(chromium.contexts):
+        await context.close()
+
+
+async def picture(page: Any, name: str) -> None:
+    """The whole page as a picture, where somebody asked for pictures."""
+    if PICTURES is not None:
+        await page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
 async def come_in(page: Any, house: House) -> None:
@@ -182,7 +201,7 @@ async def become_operator(page: Any, house: House) -> None:
     await page.locator("input[name=code]").fill(pyotp.TOTP(secret).now())
     await page.get_by_role("button", name="Add it").click()
     await page.locator("ul.codes").wait_for()
-    await page.screenshot(path=PICTURES / "security-codes-light.png", full_page=True)
+    await picture(page, "security-codes-light")
     await asyncio.to_thread(house.platform.cli_json, "operator", "add", OWNER)
     house.ids["grant"] = await live_grant(house.platform, house.ask("GET", "/workspace")["id"])
     house.cookies = await page.context.cookies()
@@ -233,7 +252,6 @@ class Looker:
         """A window with axe in each page. Their own policy forbids foreign script; the debugger is not bound by it."""
         from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
 
-        PICTURES.mkdir(parents=True, exist_ok=True)
         context = await browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
         await context.add_init_script(AXE_SCRIPT)
         return cls(await context.new_page(), house)
@@ -261,8 +279,7 @@ class Looker:
             wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             if wide > 0:
                 self.faults.append(f"{name} {light}: {wide} px too wide")
-            if light == "light" or "MAILWARD_SCREENSHOTS" in os.environ:
-                await page.screenshot(path=PICTURES / f"{name}-{light}.png", full_page=True)
+            await picture(page, f"{name}-{light}")
             if light in AXE:
                 found = await page.evaluate("options => axe.run(document, options)", AXE[light])
                 for v in found["violations"]:
@@ -348,7 +365,7 @@ async def test_a_template_is_previewed_while_it_is_typed(house: House, browser: 
     await frame.locator("strong", has_text="unknown").wait_for()
     assert (await page.evaluate("history.length"), await page.title() == "ran") == (before, False)
     assert house.ask("GET", f"/templates/{house.ids['template']}")["html"] == "<h1>Hello {{ name }}</h1>"
-    await page.screenshot(path=PICTURES / "template-typed-light.png", full_page=True)
+    await picture(page, "template-typed-light")
     assert complaints == []
 
 

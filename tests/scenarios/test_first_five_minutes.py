@@ -13,7 +13,7 @@ import pytest
 
 from tests.scenarios.peers import wait_until
 from tests.scenarios.platform import Platform, toml
-from tests.scenarios.test_every_page import ARGS, CHROMIUM, PICTURES
+from tests.scenarios.test_every_page import ARGS, CHROMIUM, picture
 
 OWNER = "ada@demo.mailward.test"
 AUTHENTICATOR = {
@@ -70,7 +70,6 @@ async def test_from_nothing_to_mail_that_is_delivered(platform: FreshPlatform, t
     from playwright.async_api import async_playwright
 
     printed, url = f"http://127.0.0.1:{platform.http_port}", f"http://localhost:{platform.http_port}"
-    PICTURES.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         context = await browser.new_context(viewport={"width": 1280, "height": 900})
@@ -87,7 +86,7 @@ async def test_from_nothing_to_mail_that_is_delivered(platform: FreshPlatform, t
 
         # Browsers know no passkeys for an address; the page leads to the name.
         await page.goto(printed + platform.link)
-        await page.screenshot(path=PICTURES / "setup-light.png", full_page=True)
+        await picture(page, "setup-light")
         await page.get_by_role("link", name="Open this page at localhost").click()
         await page.wait_for_url(url + platform.link)
         await page.get_by_label("Workspace name").fill("Analytical Engines")
@@ -100,7 +99,7 @@ async def test_from_nothing_to_mail_that_is_delivered(platform: FreshPlatform, t
         assert await page.get_by_text("No messages yet").is_visible()
         key = await page.locator("#first-key").inner_text()
         assert re.fullmatch(r"mwk_[0-9A-Za-z]{49}", key)
-        await page.screenshot(path=PICTURES / "first-key-light.png", full_page=True)
+        await picture(page, "first-key-light")
 
         await page.evaluate("window.untouched = true")
         for block, name in (("curl", "curl"), ("python", "Python"), ("node", "Node"), ("smtp", "SMTP")):
@@ -111,11 +110,11 @@ async def test_from_nothing_to_mail_that_is_delivered(platform: FreshPlatform, t
         assert await page.evaluate("window.untouched") is True
         delivered = page.locator("#live-messages .s-delivered")
         await delivered.nth(3).wait_for(timeout=15_000)
-        await page.screenshot(path=PICTURES / "first-messages-light.png", full_page=True)
+        await picture(page, "first-messages-light")
 
         await page.get_by_role("link", name="Hello from Node", exact=True).click()
         await page.get_by_text("Attempt 1: Delivered").wait_for()
-        await page.screenshot(path=PICTURES / "first-explained-light.png", full_page=True)
+        await picture(page, "first-explained-light")
 
         # Reloading the first page, or going back to it, shows no secret; nor does the spent link, to anybody.
         await page.go_back()
