@@ -34,8 +34,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-# Pictures are for people: they are taken when somebody says where to.
-PICTURES = Path(os.environ["MAILWARD_SCREENSHOTS"]) if os.environ.get("MAILWARD_SCREENSHOTS") else None
+# Each page in light is painted for review by every run; in dark and on a phone where somebody says where to.
+PICTURES = Path(os.environ.get("MAILWARD_SCREENSHOTS") or REPOSITORY / "build" / "screenshots")
 # Rules of WCAG 2.2 up to AA and the common good practices; nothing is left out. Other colours change contrast alone.
 # Frames hold somebody's mail without script: axe could not run in them.
 AXE: dict[str, dict[str, Any]] = {
@@ -176,8 +176,9 @@ async def browser(chromium: Any) -> AsyncIterator[Any]:
 
 
 async def picture(page: Any, name: str) -> None:
-    """The whole page as a picture, where somebody asked for pictures."""
-    if PICTURES is not None:
+    """The whole page as a picture."""
+    if name.endswith("-light") or "MAILWARD_SCREENSHOTS" in os.environ:
+        PICTURES.mkdir(parents=True, exist_ok=True)
         await page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
