@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping, Set
 from datetime import datetime, timedelta
 
 import msgspec
 
-from mailward.base.errors import Corrupt
 from mailward.core.backup.model import KEY_COPIES_KEPT, Item, Part
-from mailward.core.backup.ports import ManifestSigner
+from mailward.core.backup.record import SignedForm
 
-_CONTEXT = b"mailward backup moment\x00"
 # Written before the record that names it.
 _UNDER_WAY = timedelta(hours=6)
 
@@ -44,36 +40,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, tag_field="format", tag=
         return (*self.pages, *self.log, *(part for parts in self.bodies.values() for part in parts))
 
 
-_decode = msgspec.json.Decoder(Moment).decode
-
-
-def write_moment(moment: Moment, signer: ManifestSigner) -> bytes:
-    """One line of JSON, one with its signature."""
-    body = msgspec.json.encode(moment, order="sorted")
-    return body + b"\n" + base64.b64encode(signer.sign(_CONTEXT + body)) + b"\n"
-
-
-def read_moment(data: bytes, signer: ManifestSigner, *, id: str) -> Moment:
-    """The moment of that id. Corrupt when the signature is not ours, or it was put under another's name."""
-    body, _, rest = data.partition(b"\n")
-    try:
-        signature = base64.b64decode(rest.strip(), validate=True)
-    except binascii.Error:
-        raise _corrupt("no signature") from None
-    if not signer.verify(signature, _CONTEXT + body):
-        raise _corrupt("the signature is not this installation's")
-    moment = peek_moment(body)
-    if moment.id != id:
-        raise _corrupt("it is the record of another moment")
-    return moment
-
-
-def peek_moment(data: bytes) -> Moment:
-    """What a record says, its signature not looked at: for the wrapped secrets, which prove themselves."""
-    try:
-        return _decode(data.partition(b"\n")[0])
-    except msgspec.MsgspecError:
-        raise _corrupt("not readable") from None
+_FORM = SignedForm(Moment, context=b"mailward backup moment\x00", what="The record of this moment")
+write_moment, read_moment, peek_moment = _FORM.write, _FORM.read, _FORM.peek
 
 
 def chosen(there: Mapping[str, datetime], at: datetime) -> str | None:
@@ -90,7 +58,3 @@ def moments_over(there: Mapping[str, datetime], now: datetime) -> list[str]:
 def unnamed(items: Iterable[Item], named: Set[str], now: datetime) -> list[str]:
     """Parts that are not among those that moments name."""
     return [i.name for i in items if i.name not in named and i.at is not None and now - i.at > _UNDER_WAY]
-
-
-def _corrupt(why: str) -> Corrupt:
-    return Corrupt("backup_corrupt", "The record of this moment is not as it was written.", detail=why)
