@@ -15,11 +15,12 @@ from mailward.policy.sending import ALLOW, ALLOW_TEST, SendFacts, decide, decide
 class Known:
     capture_only: bool = False
     subdomains: bool = False
+    held_elsewhere: frozenset[str] = frozenset()
 
 
 DOMAINS = {
     "example.com": Known(),
-    "wide.example": Known(subdomains=True),
+    "wide.example": Known(subdomains=True, held_elsewhere=frozenset({"theirs.wide.example"})),
     "narrow.wide.example": Known(),
     "demo.mailward.test": Known(capture_only=True),
 }
@@ -38,6 +39,7 @@ def facts(**changed: Any) -> SendFacts:
         {"mail_from": "wide.example", "others": ("wide.example", "example.com")},
         {"from_domain": "news.wide.example"},
         {"from_domain": "a.b.wide.example"},
+        {"from_domain": "nottheirs.wide.example"},
         {"allowed_domains": frozenset({"example.com"})},
         {"from_domain": "demo.mailward.test", "capture_mode": True},
     ],
@@ -56,6 +58,9 @@ def test_allowed(changed: dict[str, Any]) -> None:
         ({"from_domain": "com"}, "domain_not_verified"),
         ({"from_domain": "notexample.com"}, "domain_not_verified"),
         ({"from_domain": "x.narrow.wide.example"}, "domain_not_verified"),
+        ({"from_domain": "theirs.wide.example"}, "domain_not_verified"),
+        ({"from_domain": "a.b.theirs.wide.example"}, "domain_not_verified"),
+        ({"others": ("theirs.wide.example",)}, "domain_not_verified"),
         ({"mail_from": "other.example"}, "domain_not_verified"),
         ({"others": ("example.com", "other.example")}, "domain_not_verified"),
         ({"from_addresses": 2}, "from_not_single"),

@@ -18,7 +18,10 @@ from mailward.core.workspaces.retention import KEYS_EPOCH
 
 @dataclass(frozen=True, slots=True)
 class KnownDomain:
-    """A domain that may send: its signers (opaque to us), their selectors, and its return-path host."""
+    """A domain that may send: its signers (opaque to us), their selectors, and its return-path host.
+
+    `held_elsewhere`: names below it that are another workspace's.
+    """
 
     id: bytes
     name: str
@@ -27,6 +30,7 @@ class KnownDomain:
     return_path: str
     signers: tuple[Any, ...] = field(default=(), repr=False)
     selectors: tuple[str, ...] = ()
+    held_elsewhere: frozenset[str] = frozenset()
 
 
 _NONE: dict[str, KnownDomain] = {}

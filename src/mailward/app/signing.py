@@ -50,6 +50,7 @@ async def load_domains(installation: Installation) -> dict[bytes, dict[str, Know
                 return_path=domain.return_path,
                 signers=signers,
                 selectors=tuple(key.selector for key in domain.keys),
+                held_elsewhere=domain.held_elsewhere,
             )
     return out
 

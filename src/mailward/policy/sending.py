@@ -3,7 +3,8 @@
 From (exactly one address), Sender, each Resent-* and the envelope's MAIL FROM (or none)
 must be of a domain verified in this workspace. A name below a verified domain counts
 only when that domain was added with `subdomains`: sub-domains are often delegated to
-other parties, so the exact name is the default. Reply-To is free.
+other parties, so the exact name is the default. What another workspace has verified below it
+is that workspace's alone, whoever holds the name above. Reply-To is free.
 
 The facts are plain values and the allowing path allocates nothing.
 """
@@ -32,6 +33,11 @@ class Sendable(Protocol):
     @property
     def subdomains(self) -> bool:
         """Addresses below it may be sent, too."""
+        ...
+
+    @property
+    def held_elsewhere(self) -> frozenset[str]:
+        """Names below it that are another workspace's, with all that is below them."""
         ...
 
 
@@ -133,16 +139,20 @@ def decide(f: SendFacts) -> Decision:
 
 
 def owner(domains: Mapping[str, Sendable], name: str) -> Sendable | None:
-    """The workspace's domain that answers for a name: itself, or the nearest above it that covers sub-domains."""
+    """The workspace's domain that answers for a name: itself, or the nearest above it that covers sub-domains.
+
+    None where another workspace's domain is nearer.
+    """
     found = domains.get(name)
     if found is not None:
         return found
-    rest = name
+    rest, passed = name, [name]
     while "." in rest:
         rest = rest.partition(".")[2]
         above = domains.get(rest)
         if above is not None:
-            return above if above.subdomains else None
+            return above if above.subdomains and above.held_elsewhere.isdisjoint(passed) else None
+        passed.append(rest)
     return None
 
 

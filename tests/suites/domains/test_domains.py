@@ -42,10 +42,11 @@ class World:
         self.zone = Zone()
         self.zone.publish(r for r in installation_records(NAMES) if r.type == "TXT")
 
-    async def add(self, name: str, workspace: WorkspaceId = A) -> Domain:
+    async def add(self, name: str, workspace: WorkspaceId = A, *, subdomains: bool = False) -> Domain:
+        now, entropy = self.clock.now(), self.entropy
         return await self.store.write(
             workspace,
-            lambda tx: add_domain(tx, acting(workspace), name, KEYS, now=self.clock.now(), entropy=self.entropy),
+            lambda tx: add_domain(tx, acting(workspace), name, KEYS, now=now, entropy=entropy, subdomains=subdomains),
         )
 
     async def get(self, id: str, workspace: WorkspaceId = A) -> tuple[Domain, list[KeyPair]]:
@@ -59,8 +60,8 @@ class World:
         found, _ = await check_domain(self.store, self.zone, acting(workspace), id, names=NAMES, now=now, tell=tell)
         return found
 
-    async def verified(self, name: str, workspace: WorkspaceId = A) -> Domain:
-        domain = await self.add(name, workspace)
+    async def verified(self, name: str, workspace: WorkspaceId = A, *, subdomains: bool = False) -> Domain:
+        domain = await self.add(name, workspace, subdomains=subdomains)
         await self.publish(domain.id, workspace)
         return await self.check(domain.id, workspace)
 
@@ -133,6 +134,17 @@ async def test_a_name_is_verified_in_one_workspace(world: World) -> None:
     assert refusal.value.code == "domain_taken"
     assert A not in refusal.value.public
     assert (await world.get(other.id, B))[0].state == "pending"
+
+
+async def test_a_name_below_is_its_holders_alone(world: World) -> None:
+    """Who counts sub-domains sends from all but those another workspace has verified, and again once they are free."""
+    await world.verified("wide.example", subdomains=True)
+    await world.verified("own.wide.example")
+    theirs = await world.verified("a.theirs.wide.example", B)
+    wide = (await world.snapshot()).workspaces[b"a" * 16]["wide.example"]
+    assert wide.held_elsewhere == {"a.theirs.wide.example"}
+    await world.remove(theirs.id, B)
+    assert (await world.snapshot()).workspaces[b"a" * 16]["wide.example"].held_elsewhere == frozenset()
 
 
 async def test_removal_frees_the_name_and_nothing_else(world: World) -> None:

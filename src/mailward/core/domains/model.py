@@ -227,7 +227,10 @@ class SigningKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SendingDomain:
-    """What the path of a message needs to know of a domain."""
+    """What the path of a message needs to know of a domain.
+
+    `held_elsewhere`: names below it that another workspace has verified, which are that workspace's alone.
+    """
 
     id: bytes
     name: str
@@ -235,6 +238,7 @@ class SendingDomain:
     subdomains: bool
     return_path: str
     keys: tuple[SigningKey, ...] = field(repr=False)
+    held_elsewhere: frozenset[str] = frozenset()
 
     @property
     def capture_only(self) -> bool:

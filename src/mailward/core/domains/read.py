@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from mailward.base import ids
 from mailward.base.errors import NotFound
 from mailward.core.domains.add import EPOCH
@@ -44,7 +46,9 @@ async def signing_snapshot(tx: DomainsTx, names: InstallationNames) -> SigningSn
     """Everything that may be sent from and what signs for it. System scope; reload when `domains_epoch` moved."""
     epoch = await tx.counters.value(EPOCH)
     workspaces: dict[bytes, dict[str, SendingDomain]] = {}
-    for workspace, domain, pairs in await tx.domains.senders():
+    senders = await tx.domains.senders()
+    elsewhere = _held_elsewhere((workspace, domain) for workspace, domain, _ in senders)
+    for workspace, domain, pairs in senders:
         own = f"{names.return_path_label}.{domain.name}"
         workspaces.setdefault(workspace, {})[domain.name] = SendingDomain(
             id=ids.decode("dom", domain.id),
@@ -53,8 +57,24 @@ async def signing_snapshot(tx: DomainsTx, names: InstallationNames) -> SigningSn
             subdomains=domain.subdomains,
             return_path=own if domain.own_return_path else names.bounce_host,
             keys=tuple(key for pair in pairs for key in _keys(pair)),
+            held_elsewhere=frozenset(elsewhere.get(domain.id, ())),
         )
     return SigningSnapshot(epoch, workspaces)
+
+
+def _held_elsewhere(senders: Iterable[tuple[bytes, Domain]]) -> Mapping[str, set[str]]:
+    """By the id of a domain that counts its sub-domains: the names below it that other workspaces have verified."""
+    # A name is verified once, so one look at what is above each of them finds all.
+    held = {domain.name: (workspace, domain) for workspace, domain in senders}
+    found: dict[str, set[str]] = {}
+    for name, (workspace, _) in held.items():
+        above = name
+        while "." in above:
+            above = above.partition(".")[2]
+            owner, wide = held.get(above, (workspace, None))
+            if wide is not None and wide.subdomains and owner != workspace:
+                found.setdefault(wide.id, set()).add(name)
+    return found
 
 
 def _keys(pair: KeyPair) -> tuple[SigningKey, SigningKey]:
