@@ -18,7 +18,15 @@ from mailward.app import kept_scan
 from mailward.app.checks import advisories as check
 from mailward.app.commands.bill import advisories
 from mailward.app.context import Context
+from mailward.app.public.looks import looks
+from mailward.app.store import Store
+from mailward.base.ids import WorkspaceId
 from mailward.core.evidence.model import Finding, Result
+from mailward.core.registers.change import put, read_fields
+from mailward.core.registers.model import Advisory, Entry, Kind, Severity
+from mailward.core.registers.scans import record_scan
+from mailward.policy.access import Actor
+from tests.conftest import MovingClock, SeededEntropy
 from tests.scenarios.peers import free_port
 
 VULNERABLE = "pkg:pypi/old-library@1.0"
@@ -42,9 +50,14 @@ class Service:
         known = [{"vulns": [{"id": "PYSEC-2026-1"}, {"id": "GHSA-x"}]} if p == VULNERABLE else {} for p in purls]
         return web.json_response({"results": known}, status=self.status)
 
+    async def _severity(self, request: web.Request) -> web.Response:
+        said = {"GHSA-x": {"severity": "HIGH"}}.get(id := request.match_info["id"], {})
+        return web.json_response({"id": id, "database_specific": said} if said else {"id": id})
+
     async def _serve(self) -> None:
         app = web.Application()
         app.router.add_post("/v1/querybatch", self._answer)
+        app.router.add_get("/v1/vulns/{id}", self._severity)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port).start()
@@ -157,3 +170,64 @@ async def test_the_kept_scan_is_judged(service: Service, tmp_path: Path, monkeyp
     assert "reached nobody" in (await judged()).evidence
     file.write_text("{")
     assert (await judged()).result is Result.FAILED
+
+
+@pytest.mark.claim("SUPPLY-1")
+async def test_what_a_scan_finds_has_a_deadline(
+    service: Service, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An advisory of unsaid severity is critical: seven days, then its line is red; a scan that finds it no more
+    closes it. What a person entered stays open until a person closes it."""
+    running = {"old-library": ("1.0", [""]), "fine": ("2.0", [""])}
+    monkeypatch.setattr(kept_scan, "at_hand", lambda: running)
+    moved, entropy = MovingClock(SystemClock().now() + timedelta(hours=1)), SeededEntropy()
+    context = cast(
+        Context, SimpleNamespace(settings=SimpleNamespace(data=tmp_path), clock=moved, store=store, entropy=entropy)
+    )
+    actor = Actor(WorkspaceId(""), "system", "upkeep")
+
+    async def enter() -> list[Entry]:
+        scan = kept_scan.scanned(tmp_path)
+        assert scan is not None
+        now = moved.now()
+        return await store.system_write(
+            lambda tx: record_scan(
+                tx, actor, on=now.date(), asked=scan.asked, known=scan.known, now=now, entropy=entropy
+            )
+        )
+
+    def scan(*lines: str) -> None:
+        advisories(pins=pins(tmp_path, *lines), service=service.url, keep=tmp_path / kept_scan.NAME)
+
+    assert kept_scan.scanned(tmp_path) is None
+    assert (await check.advisories_have_deadlines(context)).result is Result.PASSED
+    assert (await check.reviews_are_dated(context)).result is Result.NOT_CONFIGURED
+    await asyncio.to_thread(scan, "old-library==1.0", "fine==2.0")
+    assert "have no deadline" in (await check.advisories_have_deadlines(context)).evidence
+    found = {e.fields.advisory: e.fields for e in await enter() if isinstance(e.fields, Advisory)}
+    assert {id: f.severity for id, f in found.items()} == {"GHSA-x": Severity.HIGH, "PYSEC-2026-1": Severity.CRITICAL}
+    assert (found["PYSEC-2026-1"].patch_by - moved.now().date()).days == 7
+    assert await enter() == []
+    by_hand = read_fields(Kind.ADVISORY, {"advisory": "CVE-1", "concerns": "openssl", "severity": "low"},
+                          today=moved.now().date())  # fmt: skip
+    await store.system_write(lambda tx: put(tx, actor, Kind.ADVISORY, by_hand, now=moved.now(), entropy=entropy))
+    assert (await check.advisories_have_deadlines(context)).result is Result.PASSED
+    moved.move(days=8)
+    late = await check.advisories_have_deadlines(context)
+    assert (late.result, late.evidence.startswith("1 advisories")) == (Result.FAILED, True)
+    shown = looks(await store.system_read(lambda tx: tx.registers.entries()))
+    assert (shown["advisories"]["open"], "PYSEC" in str(shown)) == (3, False), "an open weakness is not named"
+    running["old-library"] = ("1.1", [""])
+    await enter()
+    assert "1 are open" in (await check.advisories_have_deadlines(context)).evidence
+    entries = await store.system_read(lambda tx: tx.registers.entries())
+    told = looks(entries)
+    assert {(p["advisory"], p["in_time"]) for p in told["advisories"]["patched"]} == {
+        ("GHSA-x", True), ("PYSEC-2026-1", False)
+    }  # fmt: skip
+    assert [r["by"] for r in told["reviews"]] == ["mailward advisories"]
+    manual = read_fields(Kind.REVIEW, {"what": "manual review", "scope": "all", "by": "A"}, today=moved.now().date())
+    await store.system_write(lambda tx: put(tx, actor, Kind.REVIEW, manual, now=moved.now(), entropy=entropy))
+    assert (await check.reviews_are_dated(context)).result is Result.PASSED
+    moved.move(days=366)
+    assert (await check.reviews_are_dated(context)).result is Result.FAILED

@@ -69,7 +69,7 @@ STRANGERS = {
 OPERATORS = {
     "operator": "/operator",
     "operator-registers": "/operator/registers",
-    "operator-register": "/operator/registers/subprocessor",
+    "operator-register": "/operator/registers/advisory",
     "operator-reports": "/operator/reports",
     "operator-report": "{report}",
     "operator-alerts": "/operator/alerts",

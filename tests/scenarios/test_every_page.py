@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formataddr
+from enum import EnumType
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -406,8 +407,14 @@ def furnish_with_hostility(house: House) -> None:
     owner = {c["name"]: c["value"] for c in house.cookies}
     with Visitor(house.platform, httpx.Cookies(owner)) as ann:
         for kind, type_ in TYPES.items():
-            form = {f.name: CANARY[:100] for f in msgspec.structs.fields(type_) if f.type is str}
-            ann.post(f"/operator/registers/{kind.value}", f"/operator/registers/{kind.value}", form)
+            fields = {f.name: f.type for f in msgspec.structs.fields(type_)}
+            form = {
+                name: CANARY[:100] if wanted is str else "1" for name, wanted in fields.items() if wanted in (str, int)
+            }
+            form |= {"half": "2026-H1"} if "half" in fields else {}
+            form |= {name: next(iter(t)).value for name, t in fields.items() if isinstance(t, EnumType)}
+            at = f"/operator/registers/{kind.value}"
+            assert ann.post(at, at, form) == 303, kind
         posted = {"title": CANARY[:100], "text": CANARY}
         assert ann.post("/operator/status", "/operator/status", posted) == 303
         signed = {"do": "sign", "name": CANARY[:100], "title": CANARY[:100], "company": CANARY[:100]}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Collection, Sequence
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
 
 _BATCH = 500
+_ASKED_SINGLY = 100
 _LARGEST = 8_000_000
 
 
@@ -44,18 +47,52 @@ async def ask(service: str, pinned: Sequence[str], *, seconds: float = 20.0) -> 
     return known
 
 
+class _Specific(msgspec.Struct):
+    severity: str = ""
+
+
+class _Advisory(msgspec.Struct):
+    id: str
+    database_specific: _Specific = msgspec.field(default_factory=_Specific)
+
+
+async def severities(service: str, ids: Collection[str], *, seconds: float = 20.0) -> dict[str, str]:
+    """How bad each of these advisories is, in lower case, as the service's source says ("critical", "moderate").
+
+    One of which nothing is said, or about which nobody answers, is absent: it counts as critical.
+    """
+    said: dict[str, str] = {}
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    # What was found stands, however little is learned of it here.
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError, Unanswered):
+        async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+            for id in sorted(ids)[:_ASKED_SINGLY]:
+                url = f"{service.rstrip('/')}/v1/vulns/{quote(id, safe='')}"
+                async with session.get(url) as answer:
+                    body = await _body(answer)
+                with contextlib.suppress(ValueError):
+                    if severity := msgspec.json.decode(body, type=_Advisory).database_specific.severity.lower():
+                        said[id] = severity
+    return said
+
+
 async def _batch(session: aiohttp.ClientSession, service: str, part: Sequence[str]) -> list[_Result]:
     queries = [{"package": {"purl": f"pkg:pypi/{what}"}} for what in part]
     async with session.post(f"{service.rstrip('/')}/v1/querybatch", json={"queries": queries}) as answer:
         if answer.status != 200:
             raise Unanswered(f"it answered {answer.status}")
-        body = bytearray()
-        async for piece in answer.content.iter_chunked(65536):
-            body += piece
-            if len(body) > _LARGEST:
-                raise Unanswered("its answer does not end")
+        body = await _body(answer)
     # msgspec's errors are ValueErrors: half a document is no answer.
     found = msgspec.json.decode(body, type=_Answer).results
     if len(found) != len(part):
         raise Unanswered("it answered about something else")
     return found
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in answer.content.iter_chunked(65536):
+        body += piece
+        if len(body) > _LARGEST:
+            raise Unanswered("its answer does not end")
+    return bytes(body)

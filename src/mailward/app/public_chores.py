@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
 
 from mailward.app.inbound.directory import MailDirectory
+from mailward.app.kept_scan import scanned
 from mailward.app.letters.send import Letters
 from mailward.app.parts import Parts
 from mailward.app.public.probes import Probes
 from mailward.base import ids
+from mailward.base.ids import WorkspaceId
 from mailward.core.availability.budget import burning
 from mailward.core.availability.record import record
 from mailward.core.disclosure.intake import note_overdue
 from mailward.core.disclosure.model import Report
 from mailward.core.evidence.keep import SCHEDULE, due
-from mailward.core.registers.model import Kind, Profile, overdue
+from mailward.core.registers.model import Advisory, Kind, Profile, overdue, title
+from mailward.core.registers.scans import record_scan
 from mailward.edges.workers.upkeep import Task
-from mailward.policy.access import Role
+from mailward.policy.access import Actor, Role
 
 log = structlog.get_logger()
 
@@ -31,6 +34,7 @@ _AT_ONCE = 20
 _LONGEST_WINDOW = 360
 # The doors of this process open after its tasks begin.
 _SETTLING = timedelta(seconds=20)
+_UPKEEP = Actor(WorkspaceId(""), "system", "upkeep")
 
 
 class PublicChores:
@@ -51,6 +55,7 @@ class PublicChores:
         self._minute = -1
         self._burning: set[str] = set()
         self._late: set[tuple[str, str]] = set()
+        self._scanned: datetime | None = None
         self._directory = MailDirectory(i.store, worker.settings.hostname)
         self._letters = Letters(
             i.store,
@@ -67,6 +72,7 @@ class PublicChores:
             Task("reports", 300.0, self.reports),
             Task("notices", 30.0, self.notices),
             Task("registers", 3600.0, self.registers),
+            Task("advisories", 300.0, self.advisories),
         ]
         if self._worker.settings.availability.probe:
             tasks.append(Task("probe", 15.0, self.probe))
@@ -161,7 +167,7 @@ class PublicChores:
         owed = await self._store.system_read(lambda tx: tx.registers.owed(_AT_ONCE))
         mailed = 0
         for notice in owed:
-            workspace = ids.WorkspaceId(ids.encode("ws", notice.workspace))
+            workspace = WorkspaceId(ids.encode("ws", notice.workspace))
             members = await self._store.read(workspace, lambda tx, w=workspace: tx.people.members(w))  # type: ignore[misc]
             done = [
                 await self._letters.send(
@@ -188,12 +194,35 @@ class PublicChores:
                 log.error("register_overdue", entry=o.entry.id, what=o.what.split(" ")[0], since=o.since.isoformat())
                 await self.to_operator(
                     f"A register is overdue: {o.what}",
-                    f"{getattr(o.entry.fields, 'name', '')}: {o.what} since {o.since}.\n\n"
+                    f"{title(o.entry.fields)}: {o.what} since {o.since}.\n\n"
                     f"{self._worker.settings.http.public_url}/operator/registers\n",
                     "register-overdue",
                 )
         self._late = {(o.entry.id, o.what) for o in late}
         return 0
+
+    async def advisories(self) -> int:
+        """Enter a new scan for advisories in the registers, and tell of deadlines that began."""
+        scan = await asyncio.to_thread(scanned, self._worker.settings.data)
+        if scan is None or scan.at == self._scanned:
+            return 0
+        now, entropy = self._clock.now(), self._worker.installation.entropy
+        on, known, asked = min(scan.at, now).date(), scan.known, scan.asked
+        opened = await self._store.system_write(
+            lambda tx: record_scan(tx, _UPKEEP, on=on, asked=asked, known=known, now=now, entropy=entropy)
+        )
+        self._scanned = scan.at
+        begun = [e.fields for e in opened if isinstance(e.fields, Advisory)]
+        if begun:
+            log.error("advisories_known", count=len(begun), patch_by=min(f.patch_by for f in begun).isoformat())
+            self._worker.metrics.errors.labels("advisories").inc()
+            lines = [f"{f.advisory} ({f.severity.value}): {f.concerns}, to be patched by {f.patch_by}" for f in begun]
+            await self.to_operator(
+                "Advisories concern what runs here",
+                "\n".join(lines) + f"\n\n{self._worker.settings.http.public_url}/operator/registers\n",
+                "advisories",
+            )
+        return len(begun)
 
     async def to_operator(self, subject: str, text: str, kind: str) -> None:
         """Mail to the contact that is published, or else to the people who operate this; nothing where neither is.

@@ -72,6 +72,10 @@ async def fill(site: Site, text: str = "words") -> None:
     await state(site, Kind.STATEMENT, control="PEOPLE-1", text=text)
     await state(site, Kind.REWARD, severity=text, amount=text)
     await state(site, Kind.THANKS, name=text, about=text)
+    await state(site, Kind.REVIEW, what="manual review", scope=text, by=text, found=text)
+    await state(site, Kind.ADVISORY, advisory=text, concerns=text, severity="critical", note=text)
+    since = site.installation.clock.now().date().isoformat()
+    await state(site, Kind.ADVISORY, advisory=text, concerns=text, severity="low", note=text, patched=since)
 
 
 @pytest.mark.claim("TRUST-1")

@@ -47,7 +47,7 @@ def advisories(
     that --keep left as advisories.json in the data folder.
     """
     from mailward.app import kept_scan
-    from mailward.app.advisories import Unanswered, ask
+    from mailward.app.advisories import Unanswered, ask, severities
 
     listed: dict[str, str] = {}
     for path in pins or ():
@@ -62,7 +62,8 @@ def advisories(
         print(f"mailward: no advisory was looked at: {service} is not reached ({e})", file=sys.stderr)
         return 1 if required else 0
     if keep is not None:
-        kept_scan.keep(keep, service, list(listed), known, now=SystemClock().now())
+        said = asyncio.run(severities(service, {id for ids in known.values() for id in ids})) if known else {}
+        kept_scan.keep(keep, service, list(listed), known, said, now=SystemClock().now())
     if json:
         print_json({"asked": len(listed), "known": known})
     elif known:

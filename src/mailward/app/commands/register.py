@@ -17,11 +17,12 @@ from mailward.core.availability.record import post, update
 from mailward.core.disclosure.intake import move, open_report
 from mailward.core.disclosure.model import ReportState
 from mailward.core.registers.change import put, read_fields, remove
-from mailward.core.registers.model import TYPES, Kind, overdue
+from mailward.core.registers.model import TYPES, Kind, overdue, title, words
 from mailward.policy.access import Actor
 
 register = cyclopts.App(
-    name="register", help="Registers: subprocessors, regions, requests, statements, rewards, thanks."
+    name="register",
+    help="Registers: subprocessors, regions, requests, statements, rewards, thanks, reviews, advisories.",
 )
 report = cyclopts.App(name="report", help="Reports of weaknesses, and their answers.")
 status = cyclopts.App(name="status", help="What the status page says about incidents.")
@@ -45,16 +46,12 @@ def list_(kind: Kind | None = None, *, config: Config = None, json: Json = False
             print_json([{"id": e.id, "kind": e.kind, **msgspec.to_builtins(e.fields)} for e in found])
             return 0
         rows = [
-            (e.id, e.kind.value, _title(e.fields), ", ".join(o.what for o in overdue(e, today)) or "-") for e in found
+            (e.id, e.kind.value, title(e.fields), ", ".join(o.what for o in overdue(e, today)) or "-") for e in found
         ]
         print_table(rows, ("id", "kind", "what", "overdue"))
         return 0
 
     return run(config, None, act)
-
-
-def _title(fields: msgspec.Struct) -> str:
-    return str(getattr(fields, fields.__struct_fields__[0]))
 
 
 @register.command
@@ -80,8 +77,7 @@ def _put(kind: Kind | None, facts: list[str], id: str, config: str | None) -> in
                 print("mailward: there is no such entry", file=sys.stderr)
                 return 1
             wanted = entry.kind
-            before = msgspec.to_builtins(entry.fields)
-            given = {k: str(v) for k, v in before.items()} | given
+            given = words(entry.fields) | given
         assert wanted is not None
         fields = read_fields(wanted, given, today=now.date())
         chosen = wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -42,6 +43,11 @@ class PublicArea:
         if found is None or not found.serving:
             raise NotFound("not_found", "There is nothing at this path.")
         return operator_actor(found.id)
+
+    @property
+    def today(self) -> date:
+        """In UTC."""
+        return self._i.clock.now().date()
 
     async def entries(self, user: str) -> list[Entry]:
         """Every entry, as it is now."""

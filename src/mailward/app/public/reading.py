@@ -15,6 +15,7 @@ from mailward.app.installation import Installation
 from mailward.app.naming import report_address
 from mailward.app.public.agreement import Agreement, agreement
 from mailward.app.public.keys import ReportSeal
+from mailward.app.public.looks import looks
 from mailward.app.store import Tx
 from mailward.base.errors import ChallengeRequired
 from mailward.base.secret import Secret
@@ -80,9 +81,10 @@ class PublicReader:
             return await tx.results.latest(), await tx.results.runs(30), await tx.results.changes(50)
 
         lines, runs, changes = await self._i.store.system_read(look)
+        entries = await self.entries()
         said = [
             Stated(e.fields.control, e.fields.text, e.fields.on.isoformat())
-            for e in await self.entries()
+            for e in entries
             if isinstance(e.fields, Statement)
         ]
         made = document(
@@ -94,6 +96,7 @@ class PublicReader:
             changes,
             issuer=self._i.settings.http.public_url,
             version=__version__,
+            looks=looks(entries),
         )
         return Published(made, signed(made, self._i.vault.log_signer()))
 

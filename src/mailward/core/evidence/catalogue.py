@@ -251,8 +251,9 @@ CATALOGUE: tuple[Control, ...] = (
     # Supply chain
     Control(
         "SUPPLY-1",
-        "Every dependency is pinned by hash, and what runs is what was pinned.",
-        missing="a dated register of reviews",
+        "Every dependency is pinned by hash, and what runs is what was pinned; a register dates reviews and scans, and "
+        "an advisory starts a patch deadline.",
+        duty="to have every change reviewed before its release",
     ),
     Control(
         "SUPPLY-2",

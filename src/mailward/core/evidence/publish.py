@@ -51,9 +51,11 @@ def document(
     *,
     issuer: str,
     version: str,
+    looks: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Every control with its state, its checks' results and times, and the test that guards it. No evidence is in it:
     that may count and name what is inside. A control that never ran stands where it would without a finding.
+    `looks` are the registers of reviews and advisories, as `app.public.looks` tells them.
     """
     known = {line.id: line for line in lines}
     said: dict[str, list[dict[str, str]]] = {}
@@ -66,6 +68,7 @@ def document(
         "at": _text(runs[0].at) if runs else "",
         "runs": [{"at": _text(r.at), "summary": dict(r.summary)} for r in runs],
         "changes": [{"control": c.control, "at": _text(c.at), "state": c.state.value} for c in changes],
+        **(looks or {}),
         "controls": [_control(c, known.get(c.id), guards.get(c.id, ()), said.get(c.id, [])) for c in controls],
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 
 import msgspec
 
@@ -14,12 +15,14 @@ from mailward.base.sources import Entropy
 from mailward.core.registers.model import (
     NOTICE_DAYS,
     TYPES,
+    Advisory,
     Entry,
     Fields,
     Kind,
     Legal,
     Notice,
     Profile,
+    Review,
     Subprocessor,
 )
 from mailward.core.registers.ports import RegistersTx
@@ -35,17 +38,17 @@ _HALF = re.compile(r"20\d\d-H[12]")
 def read_fields(kind: Kind, given: Mapping[str, str], *, today: date) -> Fields:
     """The fields of a kind from what a form or a command gave; Invalid names the one that is wrong.
 
-    Dates are 2026-01-31. A review that is not named was today; a subprocessor starts when the notice is over.
+    Dates are 2026-01-31. A review that is not named was today, and so is the day an advisory came to be known; a
+    subprocessor starts when the notice is over.
     """
     wanted = TYPES[kind]
     known = {f.name: f for f in msgspec.structs.fields(wanted)}
     if strange := set(given) - set(known):
         raise Invalid("invalid_field", f"A {kind.value} has no field {sorted(strange)[0]}.", field=sorted(strange)[0])
     values = {name: text.strip() for name, text in given.items() if text.strip()}
-    if "reviewed" in known:
-        values.setdefault("reviewed", today.isoformat())
-    if "on" in known:
-        values.setdefault("on", today.isoformat())
+    for name in ("reviewed", "on", "known"):
+        if name in known:
+            values.setdefault(name, today.isoformat())
     if kind is Kind.SUBPROCESSOR:
         values.setdefault("starts", (today + timedelta(days=NOTICE_DAYS)).isoformat())
     for name, field in known.items():
@@ -57,11 +60,23 @@ def read_fields(kind: Kind, given: Mapping[str, str], *, today: date) -> Fields:
         try:
             msgspec.convert(values.get(name, field.default), field.type, strict=False)
         except msgspec.ValidationError:
-            raise Invalid("invalid_field", "This cannot be read; dates are like 2026-01-31.", field=name) from None
+            raise Invalid("invalid_field", _unreadable(field.type), field=name) from None
     fields = msgspec.convert(values, wanted, strict=False)
+    if isinstance(fields, Advisory) and (fields.patched or fields.known) < fields.known:
+        raise Invalid("invalid_field", "It cannot be patched before it was known.", field="patched")
+    if isinstance(fields, Review | Advisory):
+        for name in ("on", "known", "patched"):
+            if (getattr(fields, name, None) or today) > today:
+                raise Invalid("invalid_field", "This day is still to come.", field=name)
     if isinstance(fields, Legal) and not _HALF.fullmatch(fields.half):
         raise Invalid("invalid_field", "Half a year is written like 2026-H1.", field="half")
     return fields
+
+
+def _unreadable(wanted: object) -> str:
+    if isinstance(wanted, type) and issubclass(wanted, StrEnum):
+        return f"Say one of: {', '.join(w.value for w in wanted)}."
+    return "Write a whole number." if wanted is int else "This cannot be read; dates are like 2026-01-31."
 
 
 async def put(

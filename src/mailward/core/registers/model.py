@@ -22,6 +22,29 @@ class Kind(StrEnum):
     STATEMENT = "statement"
     REWARD = "reward"
     THANKS = "thanks"
+    REVIEW = "review"
+    ADVISORY = "advisory"
+
+
+class Look(StrEnum):
+    """How somebody looked at the program and its surroundings."""
+
+    MANUAL = "manual review"
+    SCAN = "scan"
+    PENETRATION = "penetration test"
+
+
+class Severity(StrEnum):
+    """How bad an advisory is. One whose severity nobody says counts as critical."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MODERATE = "moderate"
+    LOW = "low"
+
+
+PATCH_DAYS = {Severity.CRITICAL: 7, Severity.HIGH: 30, Severity.MODERATE: 90, Severity.LOW: 180}
+"""Days from the day an advisory is known here to the day on which it has to be patched."""
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +121,37 @@ class Thanks(Fields, frozen=True, kw_only=True):
     on: date
 
 
+class Review(Fields, frozen=True, kw_only=True):
+    """A look at the program, dated: who, at what, and what was found."""
+
+    what: Look
+    scope: str
+    by: str
+    found: str = ""
+    on: date
+
+
+class Advisory(Fields, frozen=True, kw_only=True):
+    """A weakness that somebody published of what runs here. `by` is who noticed: a person, or the scan."""
+
+    advisory: str
+    concerns: str
+    severity: Severity
+    known: date
+    patched: date | None = None
+    by: str = ""
+    note: str = ""
+
+    @property
+    def patch_by(self) -> date:
+        """The last day on which it may be open."""
+        return self.known + timedelta(days=PATCH_DAYS[self.severity])
+
+    def late(self, today: date) -> bool:
+        """Whether it was patched after its deadline, or is open past it."""
+        return (self.patched or today) > self.patch_by
+
+
 TYPES: dict[Kind, type[Fields]] = {
     Kind.PROFILE: Profile,
     Kind.SUBPROCESSOR: Subprocessor,
@@ -106,6 +160,8 @@ TYPES: dict[Kind, type[Fields]] = {
     Kind.STATEMENT: Statement,
     Kind.REWARD: Reward,
     Kind.THANKS: Thanks,
+    Kind.REVIEW: Review,
+    Kind.ADVISORY: Advisory,
 }
 
 
@@ -171,4 +227,23 @@ def overdue(entry: Entry, today: date) -> list[Overdue]:
             for name, until in certificates(fields)
             if until is not None and today > until
         ]
+    if isinstance(fields, Advisory) and fields.patched is None and fields.late(today):
+        found.append(Overdue(entry, "patch", fields.patch_by))
     return found
+
+
+def title(fields: Fields) -> str:
+    """What an entry is called: its first field, and of a review what was looked at."""
+    match fields:
+        case Review():
+            return f"{fields.what.value}: {fields.scope}"
+        case Advisory():
+            return f"{fields.advisory}: {fields.concerns}"
+        case _:
+            return str(getattr(fields, fields.__struct_fields__[0]))
+
+
+def words(fields: Fields) -> dict[str, str]:
+    """The fields as somebody would write them; what is not said is empty."""
+    said = msgspec.to_builtins(fields)
+    return {name: "" if said[name] is None else str(said[name]) for name in fields.__struct_fields__}

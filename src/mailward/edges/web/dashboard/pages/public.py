@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Protocol
 
 import msgspec
@@ -12,18 +13,22 @@ from starlette.routing import BaseRoute, Route
 
 from mailward.base.errors import NotFound, Refused
 from mailward.core.disclosure.model import TRANSITIONS
-from mailward.core.registers.model import TYPES, Kind
+from mailward.core.registers.model import TYPES, Kind, overdue, title, words
 from mailward.edges.web.dashboard.desk import Desk, Form
+from mailward.edges.web.dashboard.pages.register_form import NAMES, form_fields
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import SECURITY_HEADERS, redirect
 from mailward.edges.web.problems import status_of
 from mailward.policy.access import OWN, Actor, Permission
 
-_LONG = frozenset({"certificates", "openpgp_key", "text", "due_diligence", "examples", "note", "address"})
-
 
 class PublicArea(Protocol):
     """What these pages need. Methods that name a user raise NotFound unless that person is an operator."""
+
+    @property
+    def today(self) -> date:
+        """In UTC."""
+        ...
 
     async def entries(self, user: str) -> Sequence[Any]: ...
 
@@ -80,44 +85,67 @@ class PublicSide:
     async def registers(self, request: Request, session: Session) -> Response:
         """Every entry."""
         entries = await self._area.entries(session.actor.id)
-        rows = [{"id": e.id, "kind": e.kind.value, "title": _title(e.fields), "changed": e.changed} for e in entries]
-        kinds = [k.value for k in Kind]
-        return self._desk.page(session, "public_registers.html", here="public", rows=rows, kinds=kinds)
+        today = self._area.today
+        shown = []
+        for kind, (name, use) in NAMES.items():
+            rows = [
+                {
+                    "id": e.id,
+                    "title": title(e.fields),
+                    "changed": e.changed,
+                    "overdue": ", ".join(f"{o.what} since {o.since}" for o in overdue(e, today)),
+                }
+                for e in entries
+                if e.kind is kind
+            ]
+            shown.append({"kind": kind.value, "name": name, "use": use, "rows": rows})
+        return self._desk.page(session, "public_registers.html", here="public", registers=shown)
 
-    async def edit(self, request: Request, session: Session, error: str = "", code: int = 200) -> Response:
-        """The form of one entry, new or there."""
-        kind, id = request.path_params["kind"], request.query_params.get("id", "")
+    async def edit(
+        self,
+        request: Request,
+        session: Session,
+        error: str = "",
+        code: int = 200,
+        *,
+        id: str = "",
+        given: Mapping[str, str] | None = None,
+        wrong: str = "",
+    ) -> Response:
+        """The form of one entry, new or there; after a refusal with what was `given`, and the field that is `wrong`."""
+        kind, id = request.path_params["kind"], id or request.query_params.get("id", "")
         if kind not in set(Kind):
             raise NotFound("not_found", "There is no such register.")
         entries = await self._area.entries(session.actor.id)
         found = next((e for e in entries if e.id == id), None)
-        values = msgspec.to_builtins(found.fields) if found else {}
-        fields = [
-            {
-                "name": f.name,
-                "value": str(values.get(f.name, "")),
-                "required": f.required and f.name not in ("reviewed", "starts", "on"),
-                "long": f.name in _LONG,
-            }
-            for f in msgspec.structs.fields(TYPES[Kind(kind)])
-        ]
+        values = given if given is not None else words(found.fields) if found else {}
         return self._desk.page(
-            session, "public_entry.html", status=code, here="public", kind=kind, id=id, fields=fields, error=error
+            session,
+            "public_entry.html",
+            status=code,
+            here="public",
+            kind=kind,
+            name=NAMES[Kind(kind)][0],
+            use=NAMES[Kind(kind)][1],
+            id=found.id if found else "",
+            called=title(found.fields) if found else "",
+            fields=form_fields(Kind(kind), values, wrong),
+            error=error,
         )
 
     async def put(self, request: Request, session: Session, form: Form) -> Response:
         """Save or strike."""
-        kind = request.path_params["kind"]
+        kind, id = request.path_params["kind"], form.text("id", 64)
+        names = [f.name for f in msgspec.structs.fields(TYPES[Kind(kind)])] if kind in set(Kind) else []
+        given = {name: form.text(name, 20_000) for name in names}
         try:
             if form.text("strike"):
-                await self._area.remove(session.actor.id, form.text("id", 64))
+                await self._area.remove(session.actor.id, id)
             else:
-                names = [f.name for f in msgspec.structs.fields(TYPES[Kind(kind)])] if kind in set(Kind) else []
-                given = {name: form.text(name, 20_000) for name in names}
-                await self._area.put(session.actor.id, kind, given, form.text("id", 64))
+                await self._area.put(session.actor.id, kind, given, id)
         except Refused as e:
-            field = getattr(e, "field", "")
-            return await self.edit(request, session, f"{field}: {e.public}" if field else e.public, status_of(e))
+            wrong = getattr(e, "field", "")
+            return await self.edit(request, session, e.public, status_of(e), id=id, given=given, wrong=wrong)
         return redirect("/operator/registers")
 
     async def reports(self, request: Request, session: Session) -> Response:
@@ -205,7 +233,3 @@ class PublicSide:
         except Refused as e:
             return await self.own(request, session, e.public, status_of(e))
         return redirect("/settings/registers")
-
-
-def _title(fields: msgspec.Struct) -> str:
-    return str(getattr(fields, fields.__struct_fields__[0]))
