@@ -169,7 +169,10 @@ class AttemptPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """Who did what, when. `facts` is null once erased; `leaf_hash` is the leaf's RFC 6962 hash in base64."""
+    """Who did what, when, from where. `facts` is null once erased; `leaf_hash` is the leaf's RFC 6962 hash in
+    base64. `outcome` is "done", "refused", "held" or "failed"; `address` and `reason` are empty where there
+    is none.
+    """
 
     index: int
     at: datetime
@@ -180,6 +183,9 @@ class AuditEntry:
     facts: dict[str, str] | None
     leaf_hash: str
     id: str | None = None
+    address: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from mailward.app.platform.templates import Templates
 from mailward.app.platform.webhooks import Webhooks
 from mailward.base import ids
 from mailward.base.ids import UserId, WorkspaceId
+from mailward.core.audit.read import list_entries
 from mailward.core.domains.keys import FreshKeys, fresh_keys
 from mailward.core.guard.model import Alert
 from mailward.core.identity import people
@@ -42,6 +44,8 @@ from tests.conftest import STORES, MovingClock, SeededEntropy
 from tests.core.inbound.inbound_rig import ACTOR, OTHER, OTHER_RAW, RAW, World
 from tests.edges.web.fake_platform import FakeReadiness
 from tests.raw import dump
+
+ALL = frozenset(Permission)
 
 ELSEWHERE = {
     "transfer": "tests/suites/domains/test_transfer.py",
@@ -233,6 +237,20 @@ async def test_an_id_of_another_workspace_is_nobodys(
             one = operation.method == "GET" and operation.path.endswith("}") and operation.path.count("{") == 1
             if one and path is not None:
                 assert (await ask(ours, operation, path))[0] == 200, operation.name
+
+
+@pytest.mark.claim("LOG-1")
+async def test_each_act_by_api_says_where_it_came_from(
+    store: SqliteStore, clock: MovingClock, entropy: SeededEntropy, tmp_path: Path, made: FreshKeys
+) -> None:
+    """Whatever a key changes is in the log with who did it, the address it came from, and that it was done."""
+    rig, front = await _world(store, clock, entropy, tmp_path, made)
+    async with _client(front, "ours") as ours:
+        await _hold(ours, rig, clock, entropy)
+    entries = await store.read(ACTOR.workspace, lambda tx: list_entries(tx, replace(ACTOR, permissions=ALL)))
+    by_key = [e for e in entries if e.actor_kind == "key" and e.act != "member.added"]
+    assert {"domain.added", "credential.created", "webhook.created", "role.created"} <= {e.act for e in by_key}
+    assert {(e.address, e.outcome) for e in by_key if e.act != "route.added"} == {("127.0.0.1", "done")}
 
 
 TIMED = ("getMessage", "getDomain", "revokeKey", "changeWebhook", "getReceived", "removeMember")

@@ -145,6 +145,7 @@ class Actor:
 
     `kind` is "key", "smtp_credential", "session", "network", "cli" or "system". A session's `id` is
     that of its user. `domains`, when not None, are the only domains the credential may send from.
+    `address` is where the request came from, for the audit log; it makes nobody another one.
     """
 
     workspace: WorkspaceId
@@ -153,6 +154,13 @@ class Actor:
     permissions: frozenset[Permission] = field(default_factory=frozenset)
     role: Role | None = None
     domains: frozenset[str] | None = None
+    address: str = field(default="", compare=False)
+
+    def came_from(self, address: str) -> Actor:
+        """The same one, whose request came from `address`."""
+        if address == self.address:
+            return self
+        return Actor(self.workspace, self.kind, self.id, self.permissions, self.role, self.domains, address)
 
 
 def require(actor: Actor, permission: Permission) -> None:

@@ -74,3 +74,22 @@ def test_no_cell_is_a_formula(clock: MovingClock) -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(entries))))
     assert [r["target"] for r in rows] == [*(f"'{t}" for t in targets[:5]), *targets[5:]]
     assert {r["facts"] for r in rows} == {"(erased)"}
+
+
+async def test_an_entry_says_from_where_how_it_ended_and_why(store: Store, clock: MovingClock) -> None:
+    """The address of whoever acts stands with the facts, beside the leaf; an act that names one itself keeps that."""
+    away = ME.came_from("192.0.2.7")
+    assert away == ME, "an address makes nobody another one"
+
+    async def append(tx: Tx) -> None:
+        await tx.audit.append(away, "key.made", "key_2", now=clock.now())
+        await tx.audit.append(
+            away, "session.refused", "usr_me", {"address": "::1", "reason": "network"}, now=clock.now()
+        )
+        await tx.audit.append(ME, "domain.added", "dom_1", now=clock.now())
+
+    await store.write(WS_ID, append)
+    told = [(e.address, e.outcome, e.reason) for e in await store.read(WS_ID, lambda tx: list_entries(tx, ME))]
+    assert told == [("", "done", ""), ("::1", "refused", "network"), ("192.0.2.7", "done", "")]
+    leaves = [e.leaf for e in await store.read(WS_ID, lambda tx: list_entries(tx, ME))]
+    assert not any(b"192.0.2.7" in leaf for leaf in leaves)

@@ -430,7 +430,7 @@ class FakeTransfers:
 class FakeLeaks:
     """Takes anything."""
 
-    async def report(self, token: str, where: str) -> None:
+    async def report(self, token: str, where: str, address: str = "") -> None:
         return None
 
 

@@ -185,12 +185,15 @@ def list_(
         if csv:
             print(to_csv(found), end="")
         elif json:
-            print_json([{k: v for k, v in asdict(e).items() if k != "leaf"} for e in found])
+            more = [{"address": e.address, "outcome": e.outcome, "reason": e.reason} for e in found]
+            shown = [{k: v for k, v in asdict(e).items() if k != "leaf"} for e in found]
+            print_json([one | beside for one, beside in zip(shown, more, strict=True)])
         else:
             rows = [
-                (e.seq, e.at.isoformat(timespec="seconds"), f"{e.actor_kind} {e.actor}", e.act, e.target) for e in found
+                (e.seq, e.at.isoformat(timespec="seconds"), f"{e.actor_kind} {e.actor}", e.address, e.act, e.target)
+                for e in found
             ]
-            print_table(rows, ("index", "at", "actor", "act", "target"))
+            print_table(rows, ("index", "at", "actor", "from", "act", "target"))
         return 0
 
     return run(config, workspace, show)

@@ -116,6 +116,9 @@ def _view(entry: Entry) -> schema.AuditEntry:
         target=entry.target,
         facts=entry.facts,
         leaf_hash=_text(leaf_hash(entry.leaf)),
+        address=entry.address,
+        outcome=entry.outcome,
+        reason=entry.reason,
     )
 
 

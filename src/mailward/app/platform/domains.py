@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from mailward.app.platform.pages import checked
@@ -127,7 +128,7 @@ def _detail(domain: Domain, pairs: list[KeyPair], names: InstallationNames) -> s
 def _reader(actor: Actor) -> Actor:
     """The actor, who may change domains, also reading the one that was changed to show it."""
     more = actor.permissions | {Permission.DOMAIN_READ}
-    return Actor(actor.workspace, actor.kind, actor.id, more, actor.role, actor.domains)
+    return replace(actor, permissions=more)
 
 
 def _summary(domain: Domain) -> dict[str, Any]:

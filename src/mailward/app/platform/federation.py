@@ -115,7 +115,7 @@ class FederatedSignIn:
             return Outcome(await self._join(invitation, identity, ip, user_agent, now), linked=False)
         trusted = provider in self._by_address
         user, linked = await self._store.system_write(
-            lambda tx: federation.person_of(tx, identity, by_address=trusted, now=now)
+            lambda tx: federation.person_of(tx, identity, by_address=trusted, address=ip, now=now)
         )
         if linked:
             await self._tell(user, identity)
@@ -125,7 +125,7 @@ class FederatedSignIn:
     async def _join(self, token: str, identity: Identity, ip: str, user_agent: str, now: datetime) -> Secret[str]:
         async def act(tx: Tx) -> Secret[str]:
             user, member, invitation = await invitations.accept_with(
-                tx, token, identity, now=now, entropy=self._entropy
+                tx, token, identity, address=ip, now=now, entropy=self._entropy
             )
             await restrictions.admit(tx, user.id, [(invitation.workspace, member.role)], ip)
             _, secret = await sessions.create_session(

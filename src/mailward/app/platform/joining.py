@@ -43,7 +43,7 @@ class Joining:
 
         async def act(tx: Tx) -> Secret[str]:
             user, member, invitation = await invitations.accept_as_new(
-                tx, token, name=name, password_hash=hashed, now=now, entropy=self._entropy
+                tx, token, name=name, password_hash=hashed, address=ip, now=now, entropy=self._entropy
             )
             # Opening the mailed link is how they proved the address; the workspace's networks bind them as any other.
             await restrictions.admit(tx, user.id, [(invitation.workspace, member.role)], ip)
@@ -61,7 +61,7 @@ class Joining:
         _, held = await self._keeper.authenticate_session(session.token.reveal(), ip, now=now)
 
         async def act(tx: Tx) -> Secret[str]:
-            _, invitation = await invitations.accept_as(tx, token, held.user, now=now)
+            _, invitation = await invitations.accept_as(tx, token, held.user, address=ip, now=now)
             _, secret = await sessions.switch_workspace(
                 tx, held, invitation.workspace, address=ip, now=now, entropy=self._entropy
             )

@@ -30,11 +30,13 @@ class Leaks:
         self._changed = changed
         self._answer_seconds = answer_seconds
 
-    async def report(self, token: str, where: str) -> None:
+    async def report(self, token: str, where: str, address: str = "") -> None:
         """Act on it. Nothing comes back, and it takes the same time whatever it was."""
         over = time.monotonic() + self._answer_seconds
         now = self._clock.now()
-        found = await self._store.system_write(lambda tx: report_leak(tx, token.strip(), where=where, now=now))
+        found = await self._store.system_write(
+            lambda tx: report_leak(tx, token.strip(), where=where, address=address, now=now)
+        )
         if found is not None:
             self._changed()
         await asyncio.sleep(max(0.0, over - time.monotonic()))

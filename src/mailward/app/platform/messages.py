@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from mailward.adapters.storage.records import BodyRef
@@ -249,7 +250,7 @@ def _cursor(text: str | None) -> bytes | None:
 
 def _as_reader(actor: Actor) -> Actor:
     more = actor.permissions | {Permission.MESSAGE_READ, Permission.MESSAGE_CONTENT}
-    return Actor(actor.workspace, actor.kind, actor.id, more, actor.role)
+    return replace(actor, permissions=more)
 
 
 def structure_view(raw: bytes) -> schema.Content:

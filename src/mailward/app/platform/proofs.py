@@ -59,14 +59,14 @@ class Proofs:
             user, workspace = await people.use_setup_link(
                 tx, token, email=email, name=email.partition("@")[0], password_hash=passwords.NOBODY,
                 workspace=workspace_name, into=there[0].id if there else None, id=UserId(ticket.facts["user"]),
-                now=now, entropy=s.entropy,
+                address=came.ip, now=now, entropy=s.entropy,
             )  # fmt: skip
             id = ids.new("fac", now, s.entropy)
             await tx.factors.add(
                 Factor(id, user.id, FactorKind.PASSKEY, "Passkey", proof.data, now, proof.handle, proof.counter, now)
             )
             facts = {"factor": id, "kind": "passkey"}
-            await sessions.note_everywhere(tx, user.id, "factor.added", facts, now=now)
+            await sessions.note_everywhere(tx, user.id, "factor.added", facts, address=came.ip, now=now)
             place: tuple[WorkspaceId, Role] = (workspace.id, Role.MANAGER)
             return (await s.pipeline.begin(tx, user.id, place, {"how": "passkey"}, arrival, now=now)).token
 
@@ -119,7 +119,7 @@ class Proofs:
     async def _write_reset(self, account: str, ip: str) -> None:
         s = self._s
         found = await s.store.system_write(
-            lambda tx: resets.ask_reset(tx, account, now=s.clock.now(), entropy=s.entropy)
+            lambda tx: resets.ask_reset(tx, account, address=ip, now=s.clock.now(), entropy=s.entropy)
         )
         if found is not None:
             user, token = found
@@ -152,7 +152,7 @@ class Proofs:
             context = tickets.digest_of(token)
             await s.pipeline.show(user, came.ip, context, code=code, passkey=passkey, by_mail=False, now=now)
         hashed = await s.threads.run(lambda: passwords.hash_password(password, s.entropy))
-        await s.store.system_write(lambda tx: resets.finish_reset(tx, token, hashed, now=now))
+        await s.store.system_write(lambda tx: resets.finish_reset(tx, token, hashed, address=came.ip, now=now))
         s.changed()
         subject, text = texts.password_changed(f"{s.url}/forgot")
         await s.letters.send(user.email, subject, text, "password-changed")

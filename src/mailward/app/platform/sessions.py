@@ -58,7 +58,8 @@ class Sessions:
             there = await tx.workspaces.all()
             user, workspace = await people.use_setup_link(
                 tx, token, email=good, name=good.partition("@")[0], password_hash=hashed,
-                workspace=workspace_name, into=there[0].id if there else None, now=now, entropy=self._entropy,
+                workspace=workspace_name, into=there[0].id if there else None, address=ip, now=now,
+                entropy=self._entropy,
             )  # fmt: skip
             place: tuple[WorkspaceId, Role] = (workspace.id, Role.MANAGER)
             signed = await self._signing.pipeline.begin(tx, user.id, place, {"how": "password"}, arrival, now=now)
@@ -98,6 +99,7 @@ class Sessions:
 
         email, places, operator = await self._store.system_read(look)
         name = next((p.name for p in places if p.id == held.workspace), "")
+        actor = actor.came_from(ip)
         return held, Session(Secret(token), actor, email, name, tuple(places), held.id, held.missing, operator)
 
     async def sign_out(self, session: Session) -> None:

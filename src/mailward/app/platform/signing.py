@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailward.adapters.vault.vault import Vault
@@ -65,9 +65,10 @@ class Signing:
         return self.arrival(came.ip, came.user_agent, came.device)
 
     async def held(self, session: ports.Session) -> Session:
-        """The session as the store has it; Unauthenticated when it ended."""
+        """The session as the store has it, with the address it is used from now; Unauthenticated when it ended."""
         now = self.clock.now()
-        return (await self.keeper.authenticate_session(session.token.reveal(), None, now=now))[1]
+        held = (await self.keeper.authenticate_session(session.token.reveal(), None, now=now))[1]
+        return replace(held, address=session.actor.address or held.address)
 
     async def recent(self, session: ports.Session, now: datetime) -> None:
         """Raise StepUpRequired unless the person proved themselves lately; for what opens another way in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from mailward.app.store import Store, Tx
@@ -34,7 +35,7 @@ class Transfers:
     async def ask(self, actor: Actor, domain: str) -> schema.DomainTransfer:
         """Look at DNS for the asker's own records, then ask."""
         access.require(actor, Permission.DOMAIN_CHANGE)
-        reader = Actor(actor.workspace, actor.kind, actor.id, actor.permissions | {Permission.DOMAIN_READ})
+        reader = replace(actor, permissions=actor.permissions | {Permission.DOMAIN_READ})
         own, pairs = await self._store.read(actor.workspace, lambda tx: read.get_domain(tx, reader, domain))
         seen = await self._dns.drive(inspect(own, pairs, self._names), fresh=True)
         now = self._clock.now()
@@ -73,7 +74,7 @@ async def _drop_routes(tx: Tx, actor: Actor, found: Transfer, now: datetime) -> 
             await tx.inbound.delete_route(route.id)
             id = ids.encode("rte", route.id)
             facts = {"domain": held.name, "reason": "domain transferred"}
-            by = Actor(found.holder, actor.kind, actor.id)
+            by = Actor(found.holder, actor.kind, actor.id, address=actor.address)
             await tx.audit.append(by, "route.removed", id, facts, now=now)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mailward.core.audit.model import Entry
 
-_HEAD = ("index", "at", "actor_kind", "actor", "act", "target", "facts", "id")
+_HEAD = ("index", "at", "actor_kind", "actor", "act", "target", "facts", "id", "address", "outcome", "reason")
 # What spreadsheets take for a formula, or strip to get at one (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -20,7 +20,8 @@ def to_csv(entries: Sequence[Entry]) -> str:
     writer.writerow(_HEAD)
     for e in entries:
         facts = "(erased)" if e.facts is None else "; ".join(f"{k}: {v}" for k, v in e.facts.items())
-        row = (str(e.seq), e.at.isoformat(), e.actor_kind, e.actor, e.act, e.target, facts, e.id)
+        row: tuple[str, ...] = (str(e.seq), e.at.isoformat(), e.actor_kind, e.actor, e.act, e.target, facts, e.id)
+        row += (e.address, e.outcome, e.reason)
         writer.writerow([_plain(cell) for cell in row])
     return out.getvalue()
 

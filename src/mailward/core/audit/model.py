@@ -30,6 +30,23 @@ class Entry:
     facts: dict[str, str] | None
     leaf: bytes
 
+    @property
+    def address(self) -> str:
+        """Where the request came from; "" for what the platform or the shell did, and once it was erased."""
+        return (self.facts or {}).get("address", "")
+
+    @property
+    def outcome(self) -> str:
+        """ "done", "refused", "held" or "failed", which the act's name says. What was not done changed nothing."""
+        word = self.act.rpartition(".")[2]
+        return word if word in ("refused", "held", "failed") else "done"
+
+    @property
+    def reason(self) -> str:
+        """Why, where the act gives a reason; "" otherwise."""
+        facts = self.facts or {}
+        return facts.get("reason") or facts.get("why") or ""
+
 
 @dataclass(frozen=True, slots=True)
 class LeafRow:
@@ -66,6 +83,13 @@ class Fault:
 def canonical(value: Mapping[str, Any]) -> bytes:
     """JSON with sorted keys and no whitespace, UTF-8: one value, one sequence of bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def facts_by(address: str, facts: Mapping[str, str] | None) -> dict[str, str] | None:
+    """The facts of an act with the address it came from, where one is known and the act itself names none."""
+    if not address:
+        return dict(facts) if facts else None
+    return {"address": address, **(facts or {})}
 
 
 def facts_hash(salt: bytes, facts: str) -> str:

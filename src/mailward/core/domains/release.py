@@ -37,7 +37,7 @@ async def release_domain(tx: DomainsTx, operator: Actor, holder: WorkspaceId, na
         raise Conflict("not_verified", f"That workspace never verified {wanted}, so it stands in nobody's way.")
     await tx.domains.take_away(ids.decode("ws", holder), domain.id)
     facts = {"name": domain.name, "from": holder, "by": "the installation's operator"}
-    in_workspace = Actor(holder, operator.kind, operator.id)
+    in_workspace = Actor(holder, operator.kind, operator.id, address=operator.address)
     await tx.audit.append(in_workspace, "domain.released", domain.id, facts, now=now)
     await tx.audit.append(operator, "domain.released", domain.id, facts, now=now)
     await tx.counters.bump(EPOCH)

@@ -95,7 +95,7 @@ async def decide(tx: TransferTx, actor: Actor, id: str, *, grant: bool, now: dat
     state = TransferState.GRANTED if grant else TransferState.REFUSED
     if not await tx.transfers.decide(id, state, now):
         raise Conflict("already_decided", "This transfer was decided already.")
-    in_holder = Actor(transfer.holder, actor.kind, actor.id)
+    in_holder = Actor(transfer.holder, actor.kind, actor.id, address=actor.address)
     in_asker = Actor(transfer.asker, "system", "transfers")
     facts = {"transfer": id, "by": "the holder" if actor.workspace else "the installation's operator"}
     if grant:

@@ -235,7 +235,9 @@ async def _add(
         Factor(id, session.user, kind, good_name(name), secret, now, handle=handle, counter=counter, used=now)
     )
     await _end_the_rest(tx, session)
-    await note_everywhere(tx, session.user, "factor.added", {"factor": id, "kind": kind.value}, now=now)
+    await note_everywhere(
+        tx, session.user, "factor.added", {"factor": id, "kind": kind.value}, address=session.address, now=now
+    )
     return await new_recovery_codes(tx, session, now=now, entropy=entropy) if first else []
 
 
@@ -250,7 +252,7 @@ async def remove(tx: IdentityTx, session: Session, id: str, *, now: datetime) ->
     if not await tx.factors.of(session.user):
         await tx.factors.set_recovery_codes(session.user, [], now)
     await _end_the_rest(tx, session)
-    await note_everywhere(tx, session.user, "factor.removed", {"factor": id}, now=now)
+    await note_everywhere(tx, session.user, "factor.removed", {"factor": id}, address=session.address, now=now)
 
 
 async def new_recovery_codes(tx: IdentityTx, session: Session, *, now: datetime, entropy: Entropy) -> list[str]:
@@ -262,7 +264,9 @@ async def new_recovery_codes(tx: IdentityTx, session: Session, *, now: datetime,
     codes = recovery.new_codes(entropy)
     hashes = [digest for code in codes if (digest := recovery.hash_code(session.user, code)) is not None]
     await tx.factors.set_recovery_codes(session.user, hashes, now)
-    await note_everywhere(tx, session.user, "recovery_codes.made", {"codes": str(len(codes))}, now=now)
+    await note_everywhere(
+        tx, session.user, "recovery_codes.made", {"codes": str(len(codes))}, address=session.address, now=now
+    )
     return codes
 
 
@@ -329,7 +333,9 @@ async def trust(
     if before is not None:
         await tx.factors.revoke_device(session.user, before.id)
     await tx.factors.add_device(made, digest)
-    await note_everywhere(tx, session.user, "device.trusted", {"device": made.id, "name": made.device}, now=now)
+    await note_everywhere(
+        tx, session.user, "device.trusted", {"device": made.id, "name": made.device}, address=session.address, now=now
+    )
     return made
 
 
@@ -337,4 +343,4 @@ async def distrust(tx: IdentityTx, session: Session, id: str, *, now: datetime) 
     """Ask for a second factor there again."""
     if not await tx.factors.revoke_device(session.user, id):
         raise NotFound("not_found", "There is no such device.")
-    await note_everywhere(tx, session.user, "device.distrusted", {"device": id}, now=now)
+    await note_everywhere(tx, session.user, "device.distrusted", {"device": id}, address=session.address, now=now)

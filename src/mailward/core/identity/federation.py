@@ -21,7 +21,9 @@ from mailward.policy.access import Actor
 _MOST_LINKS = 10
 
 
-async def person_of(tx: IdentityTx, identity: Identity, *, by_address: bool = True, now: datetime) -> tuple[User, bool]:
+async def person_of(
+    tx: IdentityTx, identity: Identity, *, by_address: bool = True, address: str = "", now: datetime
+) -> tuple[User, bool]:
     """Whom an identity signs in, and whether it was linked just now, by its verified address. System scope.
 
     Unauthenticated when it is nobody: no link, no verified address, no account under it, or an account that is
@@ -42,7 +44,7 @@ async def person_of(tx: IdentityTx, identity: Identity, *, by_address: bool = Tr
     if any(known.issuer == identity.issuer for known in await tx.entry.links(user.id)):
         # The address moved to another person at the provider, or somebody there took it: the link in place wins.
         raise _nobody("the account is linked to another identity of this issuer")
-    await _add(tx, user.id, identity, now, how="verified address")
+    await _add(tx, user.id, identity, now, how="verified address", address=address)
     return user, True
 
 
@@ -62,16 +64,16 @@ async def link(tx: IdentityTx, actor: Actor, identity: Identity, *, now: datetim
         raise Conflict("already_linked", "Your account is linked to another identity of this provider.")
     if len(known) >= _MOST_LINKS:
         raise Conflict("too_many_links", f"At most {_MOST_LINKS} identities can be linked.")
-    return await _add(tx, user, identity, now, how="signed in")
+    return await _add(tx, user, identity, now, how="signed in", address=actor.address)
 
 
-async def adopt(tx: IdentityTx, user: User, identity: Identity, *, now: datetime) -> Link:
+async def adopt(tx: IdentityTx, user: User, identity: Identity, *, address: str = "", now: datetime) -> Link:
     """Link an identity to somebody who joins with it. System scope; Conflict when it signs in somebody already."""
     if await tx.entry.link(identity.issuer, identity.subject) is not None:
         raise Conflict(
             "identity_taken", "This identity signs in another account. Sign in with it, or join another way."
         )
-    return await _add(tx, user.id, identity, now, how="invitation")
+    return await _add(tx, user.id, identity, now, how="invitation", address=address)
 
 
 async def unlink(tx: IdentityTx, actor: Actor, id: str, *, now: datetime) -> None:
@@ -108,12 +110,12 @@ async def _otherwise(tx: IdentityTx, user: UserId) -> bool:
     return any(factor.kind is FactorKind.PASSKEY for factor in await tx.factors.of(user))
 
 
-async def _add(tx: IdentityTx, user: UserId, identity: Identity, now: datetime, *, how: str) -> Link:
+async def _add(tx: IdentityTx, user: UserId, identity: Identity, now: datetime, *, how: str, address: str) -> Link:
     made = Link(user, identity.provider, identity.issuer, identity.subject, identity.email, now, now)
     await tx.entry.add_link(made)
     facts = {"provider": identity.provider, "issuer": identity.issuer, "email": identity.email, "by": how}
     for workspace, _ in await tx.people.memberships(user):
-        own = Actor(workspace, "session", user)
+        own = Actor(workspace, "session", user, address=address)
         await tx.audit.append(own, "identity.linked", user, facts, now=now)
     return made
 

@@ -136,7 +136,7 @@ async def look(tx: IdentityTx, token: str, *, now: datetime) -> Offer:
 
 
 async def accept_as_new(
-    tx: IdentityTx, token: str, *, name: str, password_hash: str, now: datetime, entropy: Entropy
+    tx: IdentityTx, token: str, *, name: str, password_hash: str, address: str = "", now: datetime, entropy: Entropy
 ) -> tuple[User, Member, Invitation]:
     """Use the link up for somebody who has no account: person and place. System scope.
 
@@ -148,11 +148,11 @@ async def accept_as_new(
     chosen = good_name(name)
     user = User(UserId(ids.new("usr", now, entropy)), offer.invitation.email, chosen, password_hash, now)
     await tx.people.add_user(user)
-    return user, await _take(tx, token, offer, user, now), offer.invitation
+    return user, await _take(tx, token, offer, user, address, now), offer.invitation
 
 
 async def accept_with(
-    tx: IdentityTx, token: str, identity: Identity, *, now: datetime, entropy: Entropy
+    tx: IdentityTx, token: str, identity: Identity, *, address: str = "", now: datetime, entropy: Entropy
 ) -> tuple[User, Member, Invitation]:
     """Use the link up for somebody new whom a provider vouches for; they get no password. System scope.
 
@@ -165,13 +165,15 @@ async def accept_with(
     name = identity.name.strip() if identity.name.isprintable() else ""
     name = name[:100] or offer.invitation.email.partition("@")[0]
     user, member, invitation = await accept_as_new(
-        tx, token, name=name, password_hash=passwords.NOBODY, now=now, entropy=entropy
+        tx, token, name=name, password_hash=passwords.NOBODY, address=address, now=now, entropy=entropy
     )
-    await federation.adopt(tx, user, identity, now=now)
+    await federation.adopt(tx, user, identity, address=address, now=now)
     return user, member, invitation
 
 
-async def accept_as(tx: IdentityTx, token: str, user: UserId, *, now: datetime) -> tuple[Member, Invitation]:
+async def accept_as(
+    tx: IdentityTx, token: str, user: UserId, *, address: str = "", now: datetime
+) -> tuple[Member, Invitation]:
     """Use the link up for a person who is signed in under the invited address. System scope.
 
     Forbidden under any other: a link that was forwarded gives nobody else a place.
@@ -182,7 +184,7 @@ async def accept_as(tx: IdentityTx, token: str, user: UserId, *, now: datetime) 
         raise Forbidden("other_address", "This invitation is for another address. Sign in with that one to join.")
     if await tx.people.member(invitation.workspace, user) is not None:
         raise Conflict("already_member", "You are a member of this workspace already.")
-    return await _take(tx, token, offer, known, now), invitation
+    return await _take(tx, token, offer, known, address, now), invitation
 
 
 async def _may_offer(tx: IdentityTx, actor: Actor, role: Role, custom: str) -> bool:
@@ -200,12 +202,12 @@ async def _may_offer(tx: IdentityTx, actor: Actor, role: Role, custom: str) -> b
     return True
 
 
-async def _take(tx: IdentityTx, token: str, offer: Offer, user: User, now: datetime) -> Member:
+async def _take(tx: IdentityTx, token: str, offer: Offer, user: User, address: str, now: datetime) -> Member:
     digest = tokens.hash_token(token, tokens.INVITATION)
     if digest is None or not await tx.entry.take_invitation(digest, now):
         raise _gone()
     invitation = offer.invitation
-    actor = Actor(invitation.workspace, "session", user.id)
+    actor = Actor(invitation.workspace, "session", user.id, address=address)
     await tx.audit.append(actor, "invitation.accepted", invitation.id, {"email": invitation.email}, now=now)
     return await join(tx, actor, user, invitation.role, now, custom=offer.own_role)
 

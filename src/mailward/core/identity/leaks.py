@@ -18,12 +18,14 @@ class LeaksTx(IdentityTx, NoticesTx, Protocol):
     """A transaction with what owners are to be told."""
 
 
-async def report_leak(tx: LeaksTx, token: str, *, where: str = "", now: datetime) -> Credential | None:
+async def report_leak(
+    tx: LeaksTx, token: str, *, where: str = "", address: str = "", now: datetime
+) -> Credential | None:
     """Act on a secret that was found: its credential, revoked or about to be warned of; None for anything else.
 
     System scope. The credential is revoked when its workspace says so, else it goes on
     working; the owner is told in both cases, at most once an hour, and the report is in the
-    workspace's audit log. `where` is what the reporter says, never the secret. Whoever
+    workspace's audit log, with the `address` it came from. `where` is what the reporter says, never the secret. Whoever
     reports learns nothing: the caller answers alike in every case.
     """
     credential = await _live(tx, token, now)
@@ -31,7 +33,7 @@ async def report_leak(tx: LeaksTx, token: str, *, where: str = "", now: datetime
         return None
     workspace = await tx.workspaces.get(credential.workspace)
     revoke = workspace is not None and workspace.settings.revoke_leaked
-    reporter = Actor(credential.workspace, "public", "leak-report")
+    reporter = Actor(credential.workspace, "public", "leak-report", address=address)
     revoked = revoke and await tx.credentials.revoke(credential.id, now)
     facts = {"kind": credential.kind.value, "name": credential.name, "did": "revoked" if revoked else "warned"}
     if where:

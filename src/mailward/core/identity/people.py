@@ -58,6 +58,7 @@ async def use_setup_link(
     workspace: str,
     into: WorkspaceId | None = None,
     id: UserId | None = None,
+    address: str = "",
     now: datetime,
     entropy: Entropy,
 ) -> tuple[User, Workspace]:
@@ -66,8 +67,8 @@ async def use_setup_link(
     `into` is a workspace that exists already and has no people (the one made at the first
     start): the owner takes it over and it gets the given name.
 
-    The password was judged and hashed before; `id` is that a passkey was made for.
-    Raises Unauthenticated for a link that is
+    The password was judged and hashed before; `id` is that a passkey was made for, `address`
+    where the request came from. Raises Unauthenticated for a link that is
     wrong, used, expired, or replaced alike.
     """
     digest = tokens.hash_token(token, tokens.SETUP_LINK)
@@ -79,17 +80,20 @@ async def use_setup_link(
     user = User(id, good_email(email), workspaces.good_name(name), password_hash, now)
     await tx.people.add_user(user)
     if into is not None:
-        made = await _take_over(tx, user, into, workspace, now=now)
+        made = await _take_over(tx, user, into, workspace, address=address, now=now)
     else:
-        made = await found_workspace(tx, user, workspace, now=now, entropy=entropy)
-    await tx.audit.append(_as(user.id, made.id), "setup_link.used", user.id, {"email": user.email}, now=now)
+        made = await found_workspace(tx, user, workspace, address=address, now=now, entropy=entropy)
+    actor = _as(user.id, made.id, address)
+    await tx.audit.append(actor, "setup_link.used", user.id, {"email": user.email}, now=now)
     return user, made
 
 
-async def _take_over(tx: IdentityTx, user: User, id: WorkspaceId, name: str, *, now: datetime) -> Workspace:
+async def _take_over(
+    tx: IdentityTx, user: User, id: WorkspaceId, name: str, *, address: str, now: datetime
+) -> Workspace:
     if await tx.people.members(id):
         raise Conflict("workspace_taken", "This workspace has people already.")
-    actor = _as(user.id, id)
+    actor = _as(user.id, id, address)
     await tx.workspaces.rename(id, workspaces.good_name(name))
     await tx.audit.append(actor, "workspace.renamed", id, {"name": name}, now=now)
     await join(tx, actor, user, Role.MANAGER, now)
@@ -98,10 +102,12 @@ async def _take_over(tx: IdentityTx, user: User, id: WorkspaceId, name: str, *, 
     return made
 
 
-async def found_workspace(tx: IdentityTx, user: User, name: str, *, now: datetime, entropy: Entropy) -> Workspace:
+async def found_workspace(
+    tx: IdentityTx, user: User, name: str, *, address: str = "", now: datetime, entropy: Entropy
+) -> Workspace:
     """A new workspace with its founder as manager. System scope."""
     id = workspaces.new_id(now, entropy)
-    actor = _as(user.id, id)
+    actor = _as(user.id, id, address)
     made = await workspaces.create(tx, actor, name, now=now, entropy=entropy, id=id)
     await join(tx, actor, user, Role.MANAGER, now)
     return made
@@ -120,7 +126,7 @@ async def found_another(tx: IdentityTx, actor: Actor, name: str, *, now: datetim
         raise Forbidden("forbidden", "Only a Workspace Manager may found another workspace.")
     if len(places) >= _MOST_WORKSPACES:
         raise Conflict("too_many_workspaces", f"A person has a place in at most {_MOST_WORKSPACES} workspaces.")
-    return await found_workspace(tx, user, name, now=now, entropy=entropy)
+    return await found_workspace(tx, user, name, address=actor.address, now=now, entropy=entropy)
 
 
 async def add_member(tx: IdentityTx, actor: Actor, user: User, role: Role, *, now: datetime) -> Member:
@@ -199,7 +205,7 @@ async def take_back(tx: IdentityTx, actor: Actor, user: UserId, *, now: datetime
 
 
 async def change_password(
-    tx: IdentityTx, user: User, password_hash: str, *, keep: SessionId | None, now: datetime
+    tx: IdentityTx, user: User, password_hash: str, *, keep: SessionId | None, address: str = "", now: datetime
 ) -> None:
     """Set a new password, judged and hashed before; every session of the person but `keep` ends. System scope."""
     await tx.people.set_password(user.id, password_hash)
@@ -207,7 +213,7 @@ async def change_password(
     await tx.revocations.bump()
     for workspace, role in await tx.people.memberships(user.id):
         held = await permissions_of(tx, workspace, user.id, role)
-        actor = Actor(workspace, "session", user.id, held, role)
+        actor = Actor(workspace, "session", user.id, held, role, address=address)
         await tx.audit.append(actor, "password.changed", user.id, now=now)
 
 
@@ -272,5 +278,5 @@ async def member_below(tx: IdentityTx, actor: Actor, user: UserId) -> Member:
     return member
 
 
-def _as(user: UserId, workspace: WorkspaceId) -> Actor:
-    return Actor(workspace, "session", user, ROLE_PERMISSIONS[Role.MANAGER], Role.MANAGER)
+def _as(user: UserId, workspace: WorkspaceId, address: str) -> Actor:
+    return Actor(workspace, "session", user, ROLE_PERMISSIONS[Role.MANAGER], Role.MANAGER, address=address)

@@ -15,13 +15,15 @@ from mailward.core.identity.ports import IdentityTx
 from mailward.core.identity.sessions import note_everywhere, require_recent
 
 
-async def ask_reset(tx: IdentityTx, email: str, *, now: datetime, entropy: Entropy) -> tuple[User, Secret[str]] | None:
+async def ask_reset(
+    tx: IdentityTx, email: str, *, address: str = "", now: datetime, entropy: Entropy
+) -> tuple[User, Secret[str]] | None:
     """The token for a letter; None when nobody with access has the address. The asker must not learn which. System."""
     user = await tx.people.user_by_email(email.strip())
     if user is None or user.disabled is not None or not await tx.people.memberships(user.id):
         return None
     token = await tickets.issue(tx, TicketKind.RESET, user.id, {}, now=now, entropy=entropy)
-    await note_everywhere(tx, user.id, "password.reset_asked", {}, now=now)
+    await note_everywhere(tx, user.id, "password.reset_asked", {}, address=address, now=now)
     return user, token
 
 
@@ -34,7 +36,7 @@ async def whose_reset(tx: IdentityTx, token: str, *, now: datetime) -> tuple[Use
     return user, bool(await tx.factors.of(user.id))
 
 
-async def finish_reset(tx: IdentityTx, token: str, password_hash: str, *, now: datetime) -> User:
+async def finish_reset(tx: IdentityTx, token: str, password_hash: str, *, address: str = "", now: datetime) -> User:
     """Use the link up: every session ends, no device is trusted any more, no step that waits goes on. System scope.
 
     The password was judged and hashed, and the second factor shown, before.
@@ -43,7 +45,7 @@ async def finish_reset(tx: IdentityTx, token: str, password_hash: str, *, now: d
     user = None if ticket.user is None else await tx.people.user(ticket.user)
     if user is None or user.disabled is not None:
         raise tickets.gone()
-    await change_password(tx, user, password_hash, keep=None, now=now)
+    await change_password(tx, user, password_hash, keep=None, address=address, now=now)
     await tx.factors.revoke_devices(user.id)
     await tx.factors.drop_tickets(user.id)
     return user
@@ -66,7 +68,7 @@ async def ask_address(
         tx, TicketKind.NEW_ADDRESS, user.id, dict(facts, other=_name(old)), now=now, entropy=entropy
     )
     await tx.factors.change_ticket(tickets.digest_of(old.reveal()), dict(facts, other=_name(new)))
-    await note_everywhere(tx, user.id, "email.change_asked", {"to": wanted}, now=now)
+    await note_everywhere(tx, user.id, "email.change_asked", {"to": wanted}, address=session.address, now=now)
     return wanted, old, new
 
 
@@ -75,7 +77,7 @@ async def look_at_address(tx: IdentityTx, token: str, *, now: datetime) -> Ticke
     return (await _side(tx, token, now))[1]
 
 
-async def confirm_address(tx: IdentityTx, token: str, *, now: datetime) -> bool:
+async def confirm_address(tx: IdentityTx, token: str, *, address: str = "", now: datetime) -> bool:
     """One side agrees: True when that was the second one, and the address is changed. System scope.
 
     Conflict when somebody else has the address by now; NotFound for a link that is over.
@@ -95,7 +97,8 @@ async def confirm_address(tx: IdentityTx, token: str, *, now: datetime) -> bool:
         raise Conflict("email_taken", "This address cannot be used.")
     await tx.people.set_email(user.id, ticket.facts["to"])
     await _end(tx, user.id)
-    await note_everywhere(tx, user.id, "email.changed", {"from": user.email, "to": ticket.facts["to"]}, now=now)
+    facts = {"from": user.email, "to": ticket.facts["to"]}
+    await note_everywhere(tx, user.id, "email.changed", facts, address=address, now=now)
     return True
 
 

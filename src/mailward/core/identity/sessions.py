@@ -71,14 +71,17 @@ async def step_up(
     if not await tx.people.renew_session(after, digest):
         raise NotFound("not_found", "There is no such session.")
     await tx.revocations.bump()
-    await note_everywhere(tx, session.user, "session.stepped_up", {"session": session.id, "factor": factor}, now=now)
+    facts = {"session": session.id, "factor": factor}
+    await note_everywhere(tx, session.user, "session.stepped_up", facts, address=session.address, now=now)
     return after, token
 
 
-async def note_everywhere(tx: IdentityTx, user: UserId, act: str, facts: Mapping[str, str], *, now: datetime) -> None:
-    """An act on a person, in the log of each of their workspaces. System scope."""
+async def note_everywhere(
+    tx: IdentityTx, user: UserId, act: str, facts: Mapping[str, str], *, address: str = "", now: datetime
+) -> None:
+    """An act on a person, in the log of each of their workspaces; `address` is where they did it from. System scope."""
     for workspace, role in await tx.people.memberships(user):
-        actor = Actor(workspace, "session", user, ROLE_PERMISSIONS[role], role)
+        actor = Actor(workspace, "session", user, ROLE_PERMISSIONS[role], role, address=address)
         await tx.audit.append(actor, act, user, facts, now=now)
 
 
@@ -125,7 +128,7 @@ async def switch_workspace(
     await tx.people.add_session(moved, digest)
     await tx.revocations.bump()
     actor = session_actor(moved, member.role)
-    left = Actor(session.workspace, "session", session.user)
+    left = Actor(session.workspace, "session", session.user, address=address)
     await tx.audit.append(left, "session.revoked", session.user, {"session": session.id, "reason": "moved"}, now=now)
     facts = {"session": moved.id, "device": moved.device, "address": address, "moved": "yes"}
     await tx.audit.append(actor, "session.created", session.user, facts, now=now)

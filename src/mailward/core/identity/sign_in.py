@@ -342,7 +342,7 @@ class SignIn:
         hashed = await self._run(lambda: passwords.hash_password(new, self._entropy))
 
         async def act(tx: IdentityTx) -> None:
-            await change_password(tx, user, hashed, keep=session.id, now=now)
+            await change_password(tx, user, hashed, keep=session.id, address=session.address, now=now)
             await tx.factors.drop_tickets(user.id)
 
         await self._store.system_write(act)

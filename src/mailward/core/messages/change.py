@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from mailward.base.errors import Conflict, Invalid, NotFound
 from mailward.core.messages.model import Delivery, DeliveryState, Message
 from mailward.core.messages.ports import MessagesTx, Tell
 from mailward.core.messages.told import about_copies
+from mailward.core.redaction.settle import ended
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
@@ -45,6 +47,8 @@ async def cancel(tx: MessagesTx, actor: Actor, message: bytes, *, now: int, tell
     if not copies:
         raise Conflict("not_cancellable", "No copy of this message waits any more: it is under way or done.")
     await tx.deliveries.move(message, _WAITING, DeliveryState.CANCELLED, due=0, now=now, reason="cancelled")
+    if found.facts.redacted:
+        await ended(tx, {message: found.facts.redacted}, now=now)
     await _note(tx, actor, found, copies, "cancelled", now=now, tell=tell)
     return len(copies)
 
@@ -126,4 +130,4 @@ async def reschedule(tx: MessagesTx, actor: Actor, message: bytes, *, due: int, 
 
 def _reader(actor: Actor) -> Actor:
     """Whoever may change a message may look whether it exists."""
-    return Actor(actor.workspace, actor.kind, actor.id, actor.permissions | {Permission.MESSAGE_READ}, actor.role)
+    return replace(actor, permissions=actor.permissions | {Permission.MESSAGE_READ})

@@ -57,7 +57,7 @@ async def finish(tx: OperatorsTx, actor: Actor, grant: Grant, why: Why, *, now: 
     ended = replace(grant, state=GrantState.ENDED, ended=at, ended_by=actor.id, why=why)
     await tx.operators.change_grant(ended)
     await tx.revocations.bump()
-    by = Actor(grant.workspace, actor.kind, actor.id, actor.permissions, actor.role)
+    by = replace(actor, workspace=grant.workspace)
     await tx.audit.append(by, "operator_access.ended", grant.id, {"why": why.value, "at": at.isoformat()}, now=now)
     return ended
 

@@ -123,4 +123,4 @@ async def lapsed(tx: OperatorsTx, actor: Actor, *, now: datetime) -> list[tuple[
 
 
 def _installation(actor: Actor) -> Actor:
-    return Actor(INSTALLATION, actor.kind, actor.id, actor.permissions, actor.role)
+    return replace(actor, workspace=INSTALLATION)

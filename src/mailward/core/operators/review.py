@@ -279,4 +279,4 @@ async def _keep(tx: OperatorsTx, actor: Actor, review: Review, settled: list[Ite
 
 def of_installation(actor: Actor) -> Actor:
     """The same actor, acting for the installation."""
-    return Actor(WorkspaceId(""), actor.kind, actor.id, actor.permissions, actor.role)
+    return replace(actor, workspace=WorkspaceId(""))

@@ -32,7 +32,13 @@ async def set_ceilings(
     await tx.ceilings.put(workspace, ceilings)
     facts = {"api": _said(ceilings.api), "messages": _said(ceilings.messages)}
     facts |= {"api_before": _said(before.api), "messages_before": _said(before.messages)}
-    await tx.audit.append(Actor(workspace, operator.kind, operator.id), "limits.changed", workspace, facts, now=now)
+    await tx.audit.append(
+        Actor(workspace, operator.kind, operator.id, address=operator.address),
+        "limits.changed",
+        workspace,
+        facts,
+        now=now,
+    )
     await tx.audit.append(operator, "limits.changed", workspace, facts, now=now)
     # What workers know of limits they read with what they know of credentials.
     await tx.revocations.bump()

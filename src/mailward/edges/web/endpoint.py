@@ -162,7 +162,7 @@ class Endpoint:
         if isinstance(permission, Public):
             assert permission is PUBLIC
             await self._count(operation.rate, source_of(ip), headers)
-            return _NOBODY
+            return _NOBODY.came_from(ip)
         if not private:
             raise Forbidden("connection_not_private", problems.CATALOGUE["connection_not_private"][1])
         try:
@@ -175,7 +175,7 @@ class Endpoint:
         await self._count(operation.rate, actor.workspace, headers)
         await self._count(RateClass.KEY, actor.id, headers)
         access.require(actor, permission)
-        return actor
+        return actor.came_from(ip)
 
     async def _count(self, rate_class: RateClass, key: str, headers: Headers) -> None:
         rate = self._services.limits.rate(rate_class, key)

@@ -138,8 +138,11 @@ class Transfers(Protocol):
 class Leaks(Protocol):
     """Secrets that somebody found."""
 
-    async def report(self, token: str, where: str) -> None:
-        """Revoke it, or warn its owner. Takes the same time and says nothing, whatever it was."""
+    async def report(self, token: str, where: str, address: str = "") -> None:
+        """Revoke it, or warn its owner; `address` is the reporter's.
+
+        Takes the same time and says nothing, whatever it was.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mailward.adapters.storage.times import to_us
 from mailward.base import ids
 from mailward.base.errors import Corrupt
-from mailward.core.audit.model import HEAD_ACT, INSTALLATION, Head, LeafRow, canonical, encode_leaf
+from mailward.core.audit.model import HEAD_ACT, INSTALLATION, Head, LeafRow, canonical, encode_leaf, facts_by
 from mailward.core.audit.ports import Node
 from mailward.policy.access import Actor
 
@@ -48,7 +48,9 @@ class PgAudit:
         workspace = self._tx.workspace
         if workspace is None:
             workspace = ids.decode("ws", actor.workspace) if actor.workspace else INSTALLATION
-        return (await self._add(workspace, actor.kind, actor.id, act, target, facts, now, None))[1]
+        return (
+            await self._add(workspace, actor.kind, actor.id, act, target, facts_by(actor.address, facts), now, None)
+        )[1]
 
     async def append_head(self, workspace: str, head: Head, *, now: datetime) -> None:
         """See AuditRepo."""

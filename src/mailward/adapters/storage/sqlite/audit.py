@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mailward.adapters.storage.sqlite.times import to_us
 from mailward.adapters.storage.sqlite.workspaces import table
 from mailward.base import ids
-from mailward.core.audit.model import HEAD_ACT, INSTALLATION, Head, LeafRow, canonical, encode_leaf
+from mailward.core.audit.model import HEAD_ACT, INSTALLATION, Head, LeafRow, canonical, encode_leaf, facts_by
 from mailward.core.audit.ports import Node
 from mailward.policy.access import Actor
 
@@ -35,7 +35,7 @@ class SqliteAudit:
         workspace = self._tx.workspace
         if workspace is None:
             workspace = ids.decode("ws", actor.workspace) if actor.workspace else INSTALLATION
-        return self._add(workspace, actor.kind, actor.id, act, target, facts, now, None)[1]
+        return self._add(workspace, actor.kind, actor.id, act, target, facts_by(actor.address, facts), now, None)[1]
 
     async def append_head(self, workspace: str, head: Head, *, now: datetime) -> None:
         """See AuditRepo."""

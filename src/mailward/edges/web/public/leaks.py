@@ -12,7 +12,7 @@ from mailward.policy.access import PUBLIC
 async def report(call: Call[NoQuery, types.LeakReport]) -> types.LeakReceived:
     """Acted on; the answer tells nothing."""
     where = "".join(c for c in call.body.where if c.isprintable())
-    await call.platform.leaks.report(call.body.token, where)
+    await call.platform.leaks.report(call.body.token, where, call.actor.address)
     return types.LeakReceived()
 
 

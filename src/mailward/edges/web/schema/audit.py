@@ -34,7 +34,10 @@ class AuditExportQuery(Request):
 
 
 class AuditEntry(View):
-    """Who did what, when. `facts` is null once erased; `leaf_hash` is the leaf's RFC 6962 hash in base64."""
+    """Who did what, when, from where. `facts` is null once erased; `leaf_hash` is the leaf's RFC 6962 hash in base64.
+
+    `outcome` is "done", "refused", "held" or "failed"; `address` and `reason` are empty where there is none.
+    """
 
     index: int
     at: Instant
@@ -45,6 +48,9 @@ class AuditEntry(View):
     facts: dict[str, str] | None
     leaf_hash: str
     id: str = ""
+    address: str = ""
+    outcome: str = "done"
+    reason: str = ""
 
 
 class AuditPage(View):
