@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -118,3 +120,23 @@ def test_a_successor_takes_over_without_a_gap(platform: Platform) -> None:
     session.close()
     with pytest.raises(smtplib.SMTPAuthenticationError):
         _session(platform, first["username"], first["password"])
+
+
+@pytest.mark.claim("AUTHN-9")
+def test_a_request_begun_before_its_key_was_revoked_changes_nothing(platform: Platform) -> None:
+    """Let in, and held open until the revocation was acknowledged: its last octets are answered 401, no key is made."""
+    stolen = platform.made("/v1/keys", name="stolen", scopes=["admin"])
+    body = json.dumps({"name": "kept", "scopes": ["admin"]}).encode()
+    head = (
+        f"POST /v1/keys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stolen['secret']}\r\nContent-Length: {len(body)}"
+    )
+    rest = "Content-Type: application/json\r\nConnection: close\r\nExpect: 100-continue"
+    with socket.create_connection(("127.0.0.1", platform.http_port), timeout=20) as held:
+        held.sendall(f"{head}\r\n{rest}\r\n\r\n".encode())
+        assert held.recv(100).startswith(b"HTTP/1.1 100")  # only who was let in is asked for the body
+        held.sendall(body[:-1])
+        assert platform.api("DELETE", f"/v1/keys/{stolen['id']}")[0] == 204
+        held.sendall(body[-1:])
+        answer = b"".join(iter(lambda: held.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert "kept" not in [key["name"] for key in platform.api("GET", "/v1/keys")[1]["data"]]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from mailward.adapters.storage.sqlite.engine import step
+from mailward.app.entitled import ASKER, Asker
 from mailward.app.guard.parts import GuardParts
 from mailward.app.store import Store, Tx
 from mailward.base.errors import MailwardError, Unauthenticated
@@ -35,8 +36,8 @@ class Doors:
         self._parts = parts
 
     async def authenticate(self, token: str, ip: str) -> Actor:
-        """The actor of an API key."""
-        now = self._clock.now()
+        """The actor of an API key, who is held to it again when the request changes something."""
+        now, epoch = self._clock.now(), self._keeper.epoch
         try:
             if (parts := self._parts) is not None and parts.guard.waiting(ip) and not self._keeper.knows(token):
                 parts.guard.before_token(ip)
@@ -47,6 +48,13 @@ class Doors:
             raise
         if self._parts is not None:
             self._parts.used(actor, ip, now)
+
+        async def again() -> tuple[Actor, int]:
+            await self._keeper.refresh()
+            current = self._keeper.epoch
+            return await self._keeper.authenticate_key(token, ip, now=self._clock.now()), current
+
+        ASKER.set(Asker(actor, epoch, again))
         return actor
 
     async def smtp(self, username: str, password: Secret[str], ip: str) -> Actor:

@@ -14,6 +14,7 @@ from mailward.adapters.net.egress import GuardedHttp
 from mailward.app.allowance import per_minute
 from mailward.app.audit_export import export_bytes
 from mailward.app.ceilings import api_rates
+from mailward.app.entitled import entitled
 from mailward.app.federation import Federation
 from mailward.app.guard.entrance import Entrance
 from mailward.app.guard.parts import READING, Asked
@@ -133,6 +134,7 @@ async def _anything(tx: Tx) -> None:
 def platform_of(worker: Parts) -> Platform:
     """Every area, on this worker's store."""
     i = worker.installation
+    store = entitled(i.store)
 
     async def fresh(workspace: WorkspaceId) -> FreshKeys:
         return await asyncio.to_thread(make_keys, i.vault, workspace)
@@ -148,7 +150,7 @@ def platform_of(worker: Parts) -> Platform:
     people = Sessions(signing)
     return Platform(
         messages=Messages(
-            i.store,
+            store,
             Batches(worker.acceptance, i.store, worker.knowledge, token_key=i.token_key, now_us=i.now_us),
             worker.bodies,
             now_us=i.now_us,
@@ -156,14 +158,14 @@ def platform_of(worker: Parts) -> Platform:
             wake=worker.wake_senders,
             letters_open=worker.settings.capture,
         ),
-        suppressions=Suppressions(i.store, i.clock, i.entropy, _by_id(worker)),
-        domains=Domains(i.store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings), fresh),
-        keys=Keys(i.store, i.clock, i.entropy, lambda id: worker.revoked()),
-        leaks=Leaks(i.store, i.clock, changed=worker.revoked),
-        transfers=Transfers(i.store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings)),
+        suppressions=Suppressions(store, i.clock, i.entropy, _by_id(worker)),
+        domains=Domains(store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings), fresh),
+        keys=Keys(store, i.clock, i.entropy, lambda id: worker.revoked()),
+        leaks=Leaks(store, i.clock, changed=worker.revoked),
+        transfers=Transfers(store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings)),
         templates=worker.templates,
         webhooks=Webhooks(
-            i.store,
+            store,
             i.clock,
             i.entropy,
             i.seal_webhook,
@@ -172,7 +174,7 @@ def platform_of(worker: Parts) -> Platform:
             allow_loopback_http=worker.settings.capture,
         ),
         inbound=Inbound(
-            i.store,
+            store,
             worker.bodies,
             i.clock,
             i.entropy,
@@ -181,34 +183,34 @@ def platform_of(worker: Parts) -> Platform:
             files=worker.files,
             allow_loopback_http=worker.settings.capture,
         ),
-        roles=Roles(i.store, i.clock, i.entropy, changed=worker.revoked),
+        roles=Roles(store, i.clock, i.entropy, changed=worker.revoked),
         members=Members(
-            i.store,
+            store,
             i.clock,
             i.entropy,
             letters_of(worker),
             public_url=worker.settings.http.public_url,
             changed=worker.revoked,
         ),
-        joining=Joining(i.store, worker.keeper, i.clock, i.entropy, changed=worker.revoked),
-        audit=Audit(i.store, i.clock, export_log),
-        workspace=Workspaces(i.store, i.clock, default_terms(worker.settings)),
-        access=Access(i.store, i.clock),
-        alerts=Alerts(i.store, i.clock),
+        joining=Joining(store, worker.keeper, i.clock, i.entropy, changed=worker.revoked),
+        audit=Audit(store, i.clock, export_log),
+        workspace=Workspaces(store, i.clock, default_terms(worker.settings)),
+        access=Access(store, i.clock),
+        alerts=Alerts(store, i.clock),
         operators=Operators(
-            i.store,
+            store,
             i.data_keys,
             i.clock,
             i.entropy,
             i.search_key,
             certificate=lambda: certificate_facts(i.store, worker.settings, i.clock.now()),
         ),
-        figures=Figures(i.store, i.clock),
+        figures=Figures(store, i.clock),
         sessions=people,
         proofs=Proofs(signing),
         security=Security(signing),
         federated=FederatedSignIn(
-            i.store,
+            store,
             federation_of(worker),
             people.enter,
             letters_of(worker),
@@ -237,10 +239,11 @@ def signing_of(worker: Parts) -> Signing:
     letters = letters_of(worker)
     entrance = worker.guarding.entrance(i, letters, worker.revoked)
     threads, sealer, site = HashingThreads(), FactorSeal(i.vault), site_of(url)
-    pipeline = SignIn(i.store, Means(threads, entrance, sealer, site, i.entropy))
+    store = entitled(i.store)
+    pipeline = SignIn(store, Means(threads, entrance, sealer, site, i.entropy))
     worker.keeper.always_two = _operates
     return Signing(
-        i.store, worker.keeper, i.clock, i.entropy, threads, entrance, sealer, site, letters, pipeline, url,
+        store, worker.keeper, i.clock, i.entropy, threads, entrance, sealer, site, letters, pipeline, url,
         worker.revoked,
     )  # fmt: skip
 

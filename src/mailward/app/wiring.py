@@ -34,6 +34,7 @@ from mailward.app.ceilings import KnownCeilings
 from mailward.app.certificates import Certificates, Files, Pair, as_files, ensure_self_signed
 from mailward.app.doors import Doors
 from mailward.app.gate import Gate
+from mailward.app.entitled import entitled
 from mailward.app.guard.parts import GuardParts
 from mailward.app.handing import Handing
 from mailward.app.inbound.reading import Reader
@@ -213,7 +214,7 @@ class Worker:
             self.sender = self._make_sender()
         self.acceptance = self._make_acceptance()
         self.renderer = LimitedRenderer(i.clock.monotonic)
-        self.templates = Templates(i.store, i.clock, i.entropy, self.renderer, changed=self.revoked)
+        self.templates = Templates(entitled(i.store), i.clock, i.entropy, self.renderer, changed=self.revoked)
         self.gate = self._make_gate()
         await self.knowledge.refresh()
         await self.doors.load_networks()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mailward.app.entitled import ASKER, Asker
 from mailward.app.platform.signing import Signing
 from mailward.app.store import Tx
 from mailward.base.errors import NotFound
@@ -14,7 +15,7 @@ from mailward.core.identity.model import User
 from mailward.core.identity.sign_in import FactorMissing, SignedIn
 from mailward.edges.web.dashboard import ports
 from mailward.edges.web.dashboard.ports import Place, Session
-from mailward.policy.access import Role
+from mailward.policy.access import Actor, Role
 
 
 class Sessions:
@@ -84,8 +85,16 @@ class Sessions:
 
     async def resolve(self, token: str, *, ip: str) -> Session:
         """Who is signed in; Unauthenticated otherwise. From memory, but for a minute's first time."""
-        now = self._clock.now()
-        return await self._known.resolve(token, ip, lambda: self._read(token, ip), now=now)
+        now, epoch = self._clock.now(), self._keeper.epoch
+        session = await self._known.resolve(token, ip, lambda: self._read(token, ip), now=now)
+
+        async def again() -> tuple[Actor, int]:
+            await self._keeper.refresh()
+            current = self._keeper.epoch
+            return (await self._keeper.authenticate_session(token, ip, now=self._clock.now()))[0], current
+
+        ASKER.set(Asker(session.actor, epoch, again))
+        return session
 
     async def _read(self, token: str, ip: str) -> tuple[Held, Session]:
         actor, held = await self._keeper.authenticate_session(token, ip, now=self._clock.now())
