@@ -36,6 +36,7 @@ from mailward.core.registers.ports import RegistersRepo
 from mailward.core.requests.ports import RequestsRepo
 from mailward.core.suppression.ports import SuppressionsRepo
 from mailward.core.templates.ports import TemplatesRepo
+from mailward.core.tracking.ports import TrackingRepo
 from mailward.core.webhooks.ports import WebhookQueue, WebhooksRepo
 from mailward.core.workspaces.model import DataKey
 from mailward.core.workspaces.ports import (
@@ -201,6 +202,9 @@ class Tx(Protocol):
 
     @property
     def templates(self) -> TemplatesRepo: ...
+
+    @property
+    def tracking(self) -> TrackingRepo: ...
 
 
 Chore = tuple[str, float, Callable[[], Awaitable[int]]]

@@ -166,6 +166,8 @@ TABLES: Final[Sequence[Table]] = (
     _table("template_versions", "workspace template number", "at actor body"),
     _table("ceilings", "tenant", "api messages"),
     _table("owner_notices", "id", "tenant at kind about told"),
+    _table("tracking_modes", "workspace scope", "mode"),
+    _table("tracking_opt_outs", "workspace token", "at"),
     _table("domain_transfers", "id", "asker domain holder held asked asked_by state decided"),
     _table("erasures", "workspace message", f"{_PLACE} at"),
 )

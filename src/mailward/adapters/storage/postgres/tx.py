@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
     from mailward.adapters.storage.alike.templates import Templates
+    from mailward.adapters.storage.alike.tracking import Tracking
     from mailward.adapters.storage.alike.transfers import Transfers
     from mailward.adapters.storage.postgres.audit import PgAudit
     from mailward.adapters.storage.postgres.deliveries import PgDeliveries
@@ -261,6 +262,14 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.alike import PgStatements
 
         return Templates(PgStatements(self), self)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """What is tracked, and who does not want to be."""
+        from mailward.adapters.storage.alike.tracking import Tracking
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return Tracking(PgStatements(self), self)
 
     @cached_property
     def requests(self) -> Requests:

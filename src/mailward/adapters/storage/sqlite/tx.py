@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
     from mailward.adapters.storage.alike.templates import Templates
+    from mailward.adapters.storage.alike.tracking import Tracking
     from mailward.adapters.storage.alike.transfers import Transfers
     from mailward.adapters.storage.sqlite.audit import SqliteAudit
     from mailward.adapters.storage.sqlite.counters import SqliteCounters
@@ -268,6 +269,14 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.alike import SqliteStatements
 
         return Templates(SqliteStatements(self), self)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """What is tracked, and who does not want to be."""
+        from mailward.adapters.storage.alike.tracking import Tracking
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return Tracking(SqliteStatements(self), self)
 
     @cached_property
     def requests(self) -> Requests:
