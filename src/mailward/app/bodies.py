@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mailward.adapters.storage.records import BodyRef, open_record, record_key
 from mailward.app.store import Store
+from mailward.base import ids
+from mailward.base.errors import NotFound
+from mailward.core.redaction.private import BODY_MAGIC, Opened, sealed_under, unseal, unseal_body
 from mailward.core.workspaces.data_keys import DataKeys
 from mailward.policy.access import Actor
 
@@ -24,4 +27,19 @@ class Bodies:
         record = await self._store.read_body(ref)
         day, version = record_key(record)
         key = await self._keys.open_key(workspace, day, version, reader=reader)
-        return open_record(record, workspace, message, key)
+        content = open_record(record, workspace, message, key)
+        if not content.startswith(BODY_MAGIC):
+            return content
+        opened = await self.private(workspace, message, reader=reader)
+        if opened is None:
+            raise NotFound("content_gone", "The content of this message is no longer kept.", detail="own key deleted")
+        return unseal_body(content, opened.key, message)
+
+    async def private(self, workspace: bytes, message: bytes, *, reader: Actor | None = None) -> Opened | None:
+        """The private part of a message under way (core/redaction); None when it has none, or has it no more."""
+        row = await self._store.read(ids.encode("ws", workspace), lambda tx: tx.redaction.private(message))
+        if row is None:
+            return None
+        day, version = sealed_under(row)
+        key = await self._keys.open_key(workspace, day, version, reader=reader)
+        return unseal(row, workspace, message, key)

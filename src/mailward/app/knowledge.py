@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailward.app.store import Store
+from mailward.base import ids
+from mailward.core.redaction.model import EPOCH as REDACTION_EPOCH
+from mailward.core.redaction.model import Redaction
 from mailward.core.workspaces.retention import KEYS_EPOCH
 
 
@@ -55,6 +58,8 @@ class Knowledge:
         self._one_at_a_time = asyncio.Lock()
         self._domains: dict[bytes, dict[str, KnownDomain]] = {}
         self._paused: frozenset[tuple[bytes, str]] = frozenset()
+        self._redaction: dict[bytes, Redaction] = {}
+        self._redaction_epoch = 0
         self.epochs: tuple[int, int] = (-1, -1)
 
     def domains(self, workspace: bytes) -> dict[str, KnownDomain]:
@@ -68,6 +73,10 @@ class Knowledge:
     def senders(self, name: str) -> list[bytes]:
         """The workspaces (raw ids) that may send from exactly that domain."""
         return [workspace for workspace, domains in self._domains.items() if name in domains]
+
+    def redaction(self, workspace: bytes) -> Redaction | None:
+        """What a workspace does not want stored; None where it keeps all, which is nearly everywhere."""
+        return self._redaction.get(workspace)
 
     def paused(self, workspace: bytes, stream: str) -> bool:
         """Is new mail of this stream held? The pause of a workspace is that of all its streams."""
@@ -87,6 +96,10 @@ class Knowledge:
         if (keys := counters.get(KEYS_EPOCH, 0)) != self._keys_epoch:
             self._on_keys()
             self._keys_epoch = keys
+        if (rules := counters.get(REDACTION_EPOCH, 0)) != self._redaction_epoch:
+            found = await self._store.system_read(lambda tx: tx.workspaces.all())
+            self._redaction = {ids.decode("ws", w.id): r for w in found if (r := w.settings.redaction).on}
+            self._redaction_epoch = rules
         epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
         if epochs == self.epochs:
             return False

@@ -32,6 +32,14 @@ from mailward.core.messages.find import IndexedMessages
 from mailward.core.messages.ports import DeliveriesRepo
 from mailward.core.nodes.ports import Nodes
 from mailward.core.operators.ports import OperatorsRepo, ReviewsRepo
+from mailward.core.redaction.ports import (
+    ListedAddresses,
+    RedactedContent,
+    RedactedDeliveries,
+    RedactedInbound,
+    RedactedMessages,
+    RedactionRepo,
+)
 from mailward.core.registers.ports import RegistersRepo
 from mailward.core.requests.ports import RequestsRepo
 from mailward.core.suppression.ports import SuppressionsRepo
@@ -62,15 +70,15 @@ class CountersRepo(Counters, Protocol):
         """Every counter. System scope."""
 
 
-class AllMessages(IndexedMessages, ExpiringMessages, Protocol):
+class AllMessages(IndexedMessages, ExpiringMessages, RedactedMessages, Protocol):
     """Messages as every verb sees them."""
 
 
-class AllDeliveries(DeliveriesRepo, LeaseRepo, Protocol):
+class AllDeliveries(DeliveriesRepo, LeaseRepo, RedactedDeliveries, Protocol):
     """Deliveries as every verb sees them."""
 
 
-class AllRetention(RetentionRepo, DroppingDays, Erasures, ContentProgress, Protocol):
+class AllRetention(RetentionRepo, DroppingDays, Erasures, ContentProgress, RedactedContent, Protocol):
     """What retention keeps note of, as every verb sees it."""
 
     async def owed(self, limit: int) -> list[tuple[bytes, bytes, tuple[int, int, int]]]:
@@ -91,7 +99,11 @@ class AllWebhooks(WebhooksRepo, WebhookQueue, Protocol):
     """Webhooks as every verb sees them."""
 
 
-class AllInbound(InboundRepo, InboundQueue, Protocol):
+class AllSuppressions(SuppressionsRepo, ListedAddresses, Protocol):
+    """The suppression list as every verb sees it."""
+
+
+class AllInbound(InboundRepo, InboundQueue, RedactedInbound, Protocol):
     """Received mail as every verb sees it."""
 
 
@@ -123,7 +135,7 @@ class Tx(Protocol):
     def domains(self) -> DomainsRepo: ...
 
     @property
-    def suppressions(self) -> SuppressionsRepo: ...
+    def suppressions(self) -> AllSuppressions: ...
 
     @property
     def webhooks(self) -> AllWebhooks: ...
@@ -205,6 +217,9 @@ class Tx(Protocol):
 
     @property
     def tracking(self) -> TrackingRepo: ...
+
+    @property
+    def redaction(self) -> RedactionRepo: ...
 
 
 Chore = tuple[str, float, Callable[[], Awaitable[int]]]

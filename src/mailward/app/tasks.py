@@ -19,6 +19,7 @@ from mailward.app.objects import object_chores
 from mailward.app.operating import Operating
 from mailward.app.parts import Parts
 from mailward.app.public_chores import PublicChores
+from mailward.app.redacting import Redacting
 from mailward.app.renewal import Renewal
 from mailward.app.retention import Retention, default_terms
 from mailward.app.signing import make_keys
@@ -156,6 +157,12 @@ class InstallationChores:
             search_key=installation.search_key,
             now=installation.clock.now,
         )
+        self._redacting = Redacting(
+            installation.store,
+            search_key=installation.search_key,
+            token_key=installation.token_key,
+            now=installation.clock.now,
+        )
         self._operating = Operating(
             installation.store,
             Letters(
@@ -205,6 +212,7 @@ class InstallationChores:
             Task("retention", 600.0, self.retention),
             Task("figures", 600.0, self.figures),
             Task("overwrite", 30.0, self._keeping.overwrite),
+            Task("redaction", 5.0, self.redaction),
             Task("drift", 60.0, self.drift),
             Task("events", 3600.0, self.events),
             Task("attachments", 3600.0, self.attachments),
@@ -245,6 +253,11 @@ class InstallationChores:
         if done.messages or done.keys:
             log.info("retention", messages=done.messages, data_keys=done.keys)
         return 0
+
+    async def redaction(self) -> int:
+        """What workspaces do not want kept goes from what is stored, its content from the disk; how many steps."""
+        done = await self._redacting.run()
+        return done + (await self._keeping.overwrite() if done else 0)
 
     async def owners(self) -> int:
         """What owners are to be told; how many mails."""

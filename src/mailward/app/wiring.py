@@ -32,9 +32,10 @@ from mailward.app.budgets import Budgets
 from mailward.app.carriage import Carriage
 from mailward.app.ceilings import KnownCeilings
 from mailward.app.certificates import Certificates, Files, Pair, as_files, ensure_self_signed
+from mailward.app.concealing import reveal, reveal_received
 from mailward.app.doors import Doors
-from mailward.app.gate import Gate
 from mailward.app.entitled import entitled
+from mailward.app.gate import Gate
 from mailward.app.guard.parts import GuardParts
 from mailward.app.handing import Handing
 from mailward.app.inbound.reading import Reader
@@ -272,6 +273,7 @@ class Worker:
             lessee=self.generation,
             now_us=i.now_us,
             hold=partial(self.hand.holding, SENDING),
+            reveal=partial(reveal, self.bodies),
             failed=self._sender_failed,
         )
 
@@ -319,6 +321,7 @@ class Worker:
             entropy=i.entropy,
             log=log,
             lessee=self.generation,
+            reveal=partial(reveal_received, self.bodies),
         )
 
     def _make_acceptance(self) -> Acceptance:

@@ -11,12 +11,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from mailward.app.concealing import conceal_received
 from mailward.app.inbound.ports import Arrived
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.errors import Refused, Unavailable
+from mailward.base.sources import Entropy
 from mailward.core.inbound.model import CopyState, HandedOver, InboundRoute, Mode, ReceivedFacts, Reception
 from mailward.core.inbound.receive import receive
+from mailward.core.redaction.model import Redaction
 from mailward.core.workspaces.data_keys import DataKeys
 from mailward.protocol.smtp.model import SessionFacts
 
@@ -52,14 +55,20 @@ class MailDesk:
         now_us: Callable[[], int],
         received: Callable[[str], None],
         wake: Callable[[], None],
+        entropy: Entropy,
+        rules: Callable[[bytes], Redaction | None] = lambda workspace: None,
     ) -> None:
-        """`received` counts what was recorded, by fate; `wake` tells whoever hands over that something waits."""
+        """`received` counts what was recorded, by fate; `wake` tells whoever hands over that something waits; `rules`
+        says what a workspace does not store.
+        """
         self._store = store
         self._data_keys = data_keys
         self._hand_over = hand_over
         self._now_us = now_us
         self._received = received
         self._wake = wake
+        self._entropy = entropy
+        self._rules = rules
 
     async def receive(self, arrived: Arrived) -> str:
         """See `ports.Desk`."""
@@ -86,16 +95,23 @@ class MailDesk:
         return ids.encode("rcv", arrived.id)
 
     async def _record(self, arrived: Arrived, reception: Reception, *, keep: bool) -> None:
-        if not keep:
-            workspace = ids.encode("ws", arrived.workspace)
-            await self._store.write(workspace, lambda tx: receive(tx, [(reception, None)]))
-            return
-        day = reception.at // _DAY_US
-        key = self._data_keys.cached(arrived.workspace, day)
-        if key is None:
-            key = await self._data_keys.seal_key(arrived.workspace, day)
-        body = (arrived.id, key, arrived.content)
-        await self._store.write_item(receive, arrived.workspace, reception, body=body)
+        rules = self._rules(arrived.workspace)
+        content = arrived.content
+        if keep or rules is not None:
+            day = reception.at // _DAY_US
+            key = self._data_keys.cached(arrived.workspace, day)
+            if key is None:
+                key = await self._data_keys.seal_key(arrived.workspace, day)
+            if rules is not None:
+                reception, content = conceal_received(
+                    reception, content, rules, arrived.workspace, key, self._entropy
+                )
+            if keep:
+                body = (arrived.id, key, content)
+                await self._store.write_item(receive, arrived.workspace, reception, body=body)
+                return
+        workspace, recorded = ids.encode("ws", arrived.workspace), reception
+        await self._store.write(workspace, lambda tx: receive(tx, [(recorded, None)]))
 
     async def authorize(
         self, route: InboundRoute, recipient: str, mail_from: str, size: int, session: SessionFacts

@@ -44,6 +44,8 @@ class Reception:
             now_us=i.now_us,
             received=lambda fate: counted.labels(fate).inc(),
             wake=worker.wake_webhooks,
+            entropy=i.entropy,
+            rules=worker.knowledge.redaction,
         )
         judge = MailJudge(Authenticator(worker.resolver, hostname=settings.hostname), i.clock)
         directory = MailDirectory(i.store, settings.hostname)

@@ -13,8 +13,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from mailward.app.allowance import Allowance
 from mailward.app.candidate import Candidate, a_label
+from mailward.app.concealing import conceal
 from mailward.app.inspection import Inspection
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
@@ -172,9 +175,12 @@ class Acceptance:
         """Write it down. When the future has its receipt, the message is committed and with its sender."""
         workspace, key = self._workspace(actor)
         submission, size = self._prepare(workspace, key, actor, known, c, now)
+        content = c.content
+        if (rules := self._knowledge.redaction(workspace)) is not None:
+            submission, content = conceal(submission, content, rules, workspace, data_key, self._entropy)
         try:
             recorded: asyncio.Future[Receipt] = self._store.write_item(
-                record, workspace, submission, body=(submission.id, data_key, c.content)
+                record, workspace, submission, body=(submission.id, data_key, content)
             )
         except BaseException:
             self._give_back(submission, size)
@@ -307,14 +313,15 @@ class Acceptance:
                 self._ring()
             return
         copies = [
-            Copy(n, r.address, 0, r.dsn)
-            for n, (r, state) in enumerate(zip(s.recipients, receipt.states, strict=True))
+            Copy(n, address, 0, dsn)
+            for n, ((address, dsn), state) in enumerate(zip(c.recipients, receipt.states, strict=True))
             if state is DeliveryState.LEASED
         ]
         if receipt.replayed or not copies:
             self._outbox.release(size)
             return
-        self._outbox.take(Work(workspace, s.id, s.created, s.facts, copies, s.due, None, c.content))
+        facts = replace(s.facts, envid=c.envid) if s.private else s.facts
+        self._outbox.take(Work(workspace, s.id, s.created, facts, copies, s.due, None, c.content))
 
     def _release(self, size: int) -> None:
         if self._outbox is not None:

@@ -13,6 +13,7 @@ from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.core.delivery.form import SevenBit
 from mailward.core.delivery.model import Copy, Settled, Work
 from mailward.core.messages.model import AttemptFacts, DeliveryState, MessageFacts
+from mailward.core.redaction import facts as reduced
 
 
 class Host(NamedTuple):
@@ -97,6 +98,7 @@ ReturnPath = Callable[[bytes, MessageFacts, bytes, int], str]
 Judge = Callable[[Outcome, str, int, int, int], Verdict]
 Load = Callable[[Work], Awaitable[bytes]]
 Listed = Callable[[Work], Awaitable[dict[int, str]]]
+Reveal = Callable[[Work], Awaitable[None]]
 Hold = Callable[[bytes, bytes], AbstractContextManager[None]]
 """(workspace, message) -> a block in which that message's content is worked on without a pause."""
 
@@ -121,10 +123,14 @@ class Attempter:
         lessee: int,
         now_us: Callable[[], int],
         hold: Hold = _unnoted,
+        reveal: Reveal | None = None,
         failed: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
-        """`hold` notes what is worked on, for whoever comes after a crash; `failed` hears of faults of ours."""
+        """`hold` notes what is worked on, for whoever comes after a crash; `failed` hears of faults of ours; `reveal`
+        opens what is not stored in readable form (core/redaction).
+        """
         self._hold = hold
+        self._reveal = reveal
         self._failed = failed
         self._router = router
         self._courier = courier
@@ -144,6 +150,8 @@ class Attempter:
         """
         stopped: list[Settled] = []
         try:
+            if work.content is None and work.facts.redacted and self._reveal is not None:
+                await self._reveal(work)
             if work.content is None and (listed := await self._listed(work)):
                 stopped = [self._suppressed(work, c, listed[c.n]) for c in work.copies if c.n in listed]
                 work.copies = [c for c in work.copies if c.n not in listed]
@@ -251,6 +259,8 @@ class Attempter:
             next_due=verdict.due,
             rewritten=_rewritten(work.facts) + brought.rewritten,
         )
+        if work.facts.redacted:
+            facts = reduced.attempt(facts, work.facts.redacted)
         return Settled(
             work.id, copy.n, copy.recipient, attempt, verdict.state, verdict.due, now, self._lessee,
             verdict.reason or None, facts, verdict.hard, work.facts,

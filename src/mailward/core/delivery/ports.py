@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
+from mailward.core.redaction.ports import PrivateTx
 from mailward.core.suppression.ports import SuppressionTx
 from mailward.core.webhooks.ports import WebhookTx
 
@@ -54,7 +55,7 @@ class WhoseTx(Protocol):
     def deliveries(self) -> LeaseRepo: ...
 
 
-class SettleTx(SuppressionTx, WebhookTx, Protocol):
+class SettleTx(SuppressionTx, WebhookTx, PrivateTx, Protocol):
     """A transaction of one workspace; `workspace` is its raw id."""
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from mailward.base.sources import Entropy
 from mailward.core.delivery.ports import SettleTx
 from mailward.core.messages.model import TRANSITIONS, Delivery, DeliveryState, Message
 from mailward.core.messages.told import about
+from mailward.core.redaction import facts as reduced
 from mailward.core.suppression.change import by_bounce
 from mailward.core.suppression.model import EVERY_STREAM, Reason, normalise, token
 from mailward.core.webhooks.enqueue import enqueue_events
@@ -76,7 +78,10 @@ class Reports:
         copy = next((c for c in copies if c.n == report.n), None)
         if message is None or copy is None:
             return Taken.UNKNOWN
-        found = self._about(tx, report.verdict, copy)
+        mark = message.facts.tokens[copy.n] if copy.n < len(message.facts.tokens) else None
+        found = self._about(tx, report.verdict, mark or token(self._token_key(tx.workspace or b""), copy.recipient))
+        if reduced.talkative(message.facts.redacted):
+            found = replace(found, text=reduced.gone(found.text))
         kind = CAUSES[found.cause].kind
         if report.at - message.created > (COMPLAINT_MAX_AGE_US if kind is Kind.COMPLAINT else BOUNCE_MAX_AGE_US):
             return Taken.STALE
@@ -95,7 +100,7 @@ class Reports:
         await _note(tx, report, copy, found, "returned")
         return Taken.NOTED
 
-    def _about(self, tx: SettleTx, verdict: BounceVerdict, copy: Delivery) -> RecipientVerdict:
+    def _about(self, tx: SettleTx, verdict: BounceVerdict, ours: bytes) -> RecipientVerdict:
         """What the report says of this recipient.
 
         A dead address it was forwarded to does not make the recipient dead: a hard verdict counts
@@ -105,16 +110,15 @@ class Reports:
         if verdict.kind not in (Kind.HARD, Kind.SOFT, Kind.FULL, Kind.BLOCK, Kind.CONTENT):
             return whole
         named = [r for r in verdict.recipients if r.address or r.original]
-        own = next((r for r in named if self._is(tx, copy.recipient, r)), None)
+        own = next((r for r in named if self._is(tx, ours, r)), None)
         if own is not None:
             return own
         if named and verdict.kind is Kind.HARD:
             return whole_as(whole, "forwarded")
         return whole
 
-    def _is(self, tx: SettleTx, recipient: str, named: RecipientVerdict) -> bool:
+    def _is(self, tx: SettleTx, ours: bytes, named: RecipientVerdict) -> bool:
         key = self._token_key(tx.workspace or b"")
-        ours = token(key, recipient)
         for address in (named.original, named.address):
             try:
                 if address and token(key, normalise(address)) == ours:
@@ -163,6 +167,7 @@ class Reports:
             entropy=self._entropy,
             reason=reason,
             stream=stream,
+            mark=message.facts.tokens[copy.n] if copy.n < len(message.facts.tokens) else None,
         )
 
 

@@ -11,8 +11,11 @@ from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Settled
 from mailward.core.delivery.ports import SettleTx
 from mailward.core.messages.figures import took, waited_since
-from mailward.core.messages.model import FACTS_ENCODER, TRANSITIONS, DeliveryState
+from mailward.core.messages.model import FACTS_ENCODER, OPEN, TRANSITIONS, DeliveryState
 from mailward.core.messages.told import about
+from mailward.core.redaction.facts import told
+from mailward.core.redaction.model import REDACTED
+from mailward.core.redaction.settle import ended
 from mailward.core.suppression.change import by_bounce
 from mailward.core.webhooks.enqueue import enqueue_events, instant
 from mailward.core.webhooks.model import EndpointsSnapshot, Event, event_id
@@ -36,6 +39,7 @@ class Settling:
         counts: Counter[str] = Counter()
         at = 0
         hard: list[Settled] = []
+        private: dict[bytes, tuple[str, ...]] = {}
         for group in items:
             for s in group:
                 if s.state not in TRANSITIONS[DeliveryState.LEASED]:
@@ -48,10 +52,14 @@ class Settling:
                 at = s.at
                 if s.hard:
                     hard.append(s)
+                if s.message_facts.redacted and s.state not in OPEN:
+                    private[s.message] = s.message_facts.redacted
         await tx.deliveries.settle(rows)
         await tx.deliveries.add_attempts(attempts)
         if counts:
             await tx.messages.count(at, counts)
+        if private:
+            await ended(tx, private, now=at)
         for s in hard:
             await by_bounce(
                 tx,
@@ -60,6 +68,7 @@ class Settling:
                 key=self._token_key(tx.workspace or b""),
                 now=datetime.fromtimestamp(s.at / 1e6, UTC),
                 entropy=self._entropy,
+                shown=REDACTED if "addresses" in s.message_facts.redacted else None,
             )
         endpoints = await tx.webhooks.audience()
         if endpoints.by_type:
@@ -93,4 +102,4 @@ def event_data(s: Settled) -> dict[str, object]:
         data["reason"] = s.reason
     if s.due:
         data["next_try_at"] = instant(s.due)
-    return data
+    return told(data, s.message_facts.redacted) if s.message_facts.redacted else data

@@ -165,6 +165,7 @@ class Reception(msgspec.Struct, array_like=True):
     copies: list[tuple[bytes, CopyState, int]]
     attempts: list[HandedOver] = []
     reason: str = ""
+    private: bytes = b""
 
 
 class HandedOver(msgspec.Struct, array_like=True, frozen=True):

@@ -16,6 +16,7 @@ from mailward.core.inbound.model import (
     SealedSecret,
     Work,
 )
+from mailward.core.redaction.ports import RedactionRepo
 from mailward.core.webhooks.model import Room
 from mailward.policy.access import Actor
 
@@ -117,6 +118,9 @@ class InboundRepo(Protocol):
     async def older(self, *, below: bytes, limit: int) -> list[bytes]:
         """Messages below an id, oldest first; where days are kept apart, of whole days below it."""
 
+    async def unfinished_among(self, received: Sequence[bytes]) -> set[bytes]:
+        """Those with a copy that is still to be handed over, or that waits for a person."""
+
     async def waiting_among(self, received: Sequence[bytes]) -> set[bytes]:
         """Those of them with a copy the courier still has to hand over."""
 
@@ -166,6 +170,9 @@ class InboundTx(Protocol):
 
     @property
     def inbound(self) -> InboundRepo: ...
+
+    @property
+    def redaction(self) -> RedactionRepo: ...
 
 
 class AuditedInboundTx(InboundTx, Protocol):

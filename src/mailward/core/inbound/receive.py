@@ -28,12 +28,17 @@ async def _write(tx: ReceptionTx, items: Sequence[tuple[Reception, Any]]) -> lis
     rows: list[ReceivedRow] = []
     copies: list[tuple[bytes, bytes, int, int | None, int]] = []
     attempts: list[Attempt] = []
+    private: list[tuple[bytes, bytes]] = []
     out: list[Receipt | Exception] = []
     for reception, body in items:
         r = reception
         made = {a.route for a in r.attempts}
-        place = (None, None, None) if body is None else (body.segment, body.offset, body.length)
+        # Where nothing waits, a body under a key of its own has none any more: it is gone as it is recorded.
+        lost = body is None or ("body" in r.facts.redacted and not r.private)
+        place = (None, None, None) if lost else (body.segment, body.offset, body.length)
         rows.append((r.id, r.at, *place, ENCODER.encode(r.facts), r.reason))
+        if r.private:
+            private.append((r.id, r.private))
         waiting = 0
         for route, state, due in r.copies:
             open_ = state is CopyState.RECEIVED
@@ -48,6 +53,8 @@ async def _write(tx: ReceptionTx, items: Sequence[tuple[Reception, Any]]) -> lis
     await tx.inbound.add_received(rows)
     await tx.inbound.add_copies(copies)
     await tx.inbound.add_attempts(attempts)
+    if private:
+        await tx.redaction.keep(private)
     taken = sum(body is not None for _, body in items)
     counts = {what: n for what, n in (("received", taken), ("refused", len(items) - taken)) if n}
     if counts:

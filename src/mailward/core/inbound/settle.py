@@ -14,6 +14,8 @@ from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.base.sources import Entropy
 from mailward.core.inbound.model import Attempt, CopyState, Result
 from mailward.core.inbound.ports import AuditedInboundTx
+from mailward.core.redaction.facts import gone, talkative
+from mailward.core.redaction.settle import handed
 from mailward.policy import posting
 from mailward.policy.access import Actor
 
@@ -57,16 +59,24 @@ async def settle(
             outcome=word,
             status=result.status,
             elapsed_ms=result.elapsed_ms,
-            response=posting.said(result.body, result.error),
+            response=_said(result),
             next_due=due or 0,
         )
         await tx.inbound.add_attempts([attempt])
+        if work.message.facts.redacted and state is not CopyState.RECEIVED:
+            await handed(tx, received, work.message.facts.redacted, now=at)
         if not result.lost:
             await tx.inbound.note_answer(route, taken=word == "handed_over", at=at)
         if word == "disabled":
             await _disable(tx, result, GONE, now=now, tell=tell)
         elif word == "failed" and not result.lost:
             await _disable_if_silent(tx, result, at, now=now, tell=tell)
+
+
+def _said(result: Result) -> str:
+    """What the endpoint answered, unless it could repeat what is not stored of the message."""
+    said = posting.said(result.body, result.error)
+    return gone(said) if talkative(result.work.message.facts.redacted) else said
 
 
 def _next(outcome: Outcome, number: int, at: int, entropy: Entropy) -> tuple[CopyState, int | None, str]:

@@ -46,7 +46,9 @@ class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
 
     `source` is "api", "smtp" or "network"; `actor` the id of the credential; `domain`
     the verified domain that signs; `due` microseconds UTC when it was scheduled, else 0;
-    `rewritten` what was changed because lines were too long for SMTP.
+    `rewritten` what was changed because lines were too long for SMTP; `redacted` the fields (core/redaction) that
+    are not stored any more, or never were; `tokens` then the keyed hash of each copy's address, for a bounce that
+    comes later.
     """
 
     source: str
@@ -71,6 +73,8 @@ class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
     due: int = 0
     recipients: int = 1
     rewritten: tuple[str, ...] = ()
+    redacted: tuple[str, ...] = ()
+    tokens: tuple[bytes, ...] = ()
 
 
 class AttemptFacts(msgspec.Struct, array_like=True, frozen=True):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message, Pause
+from mailward.core.redaction.ports import PrivateTx
 from mailward.policy.access import Actor
 
 AnswerRow = tuple[bytes, bytes, bytes, int]
@@ -128,7 +129,7 @@ class Tell(Protocol):
         """(event type, the message's id, microseconds UTC, data) each."""
 
 
-class MessagesTx(Protocol):
+class MessagesTx(PrivateTx, Protocol):
     """A transaction with what these verbs use."""
 
     @property

@@ -32,10 +32,13 @@ def subject_words(subject: str) -> list[str]:
 
 def tokens_of(key: bytes, facts: MessageFacts, recipients: Iterable[str]) -> set[bytes]:
     """Every token of a message."""
-    out = {token(key, "to", r) for r in recipients}
-    out.add(token(key, "from", bare(facts.header_from)))
-    out.add(token(key, "from", facts.mail_from))
-    out.update(token(key, "subject", w) for w in subject_words(facts.subject))
+    out: set[bytes] = set()
+    if "addresses" not in facts.redacted:
+        out.update(token(key, "to", r) for r in recipients)
+        out.add(token(key, "from", bare(facts.header_from)))
+        out.add(token(key, "from", facts.mail_from))
+    if "subject" not in facts.redacted:
+        out.update(token(key, "subject", w) for w in subject_words(facts.subject))
     out.update(token(key, "tag", t) for t in facts.tags)
     out.add(token(key, "id", facts.message_id.strip("<>")))
     return out

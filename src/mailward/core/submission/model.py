@@ -31,7 +31,8 @@ class Submission(msgspec.Struct, array_like=True):
 
     `epochs` are the epochs of the caches it was judged by: if the store knows newer ones,
     the judgement may be stale and is made again. `lessee` is the worker that keeps the
-    message in memory and will send it at once, or 0 for the queue.
+    message in memory and will send it at once, or 0 for the queue. `private` is the sealed
+    private part (core/redaction) of a message some of whose fields are not stored.
     """
 
     id: bytes
@@ -44,6 +45,7 @@ class Submission(msgspec.Struct, array_like=True):
     epochs: tuple[int, int]
     idempotency: Idempotency | None = None
     reason: str | None = None
+    private: bytes = b""
 
 
 class Receipt(NamedTuple):

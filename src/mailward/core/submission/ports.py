@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
+from mailward.core.redaction.ports import PrivateTx
 from mailward.core.suppression.model import Found
 from mailward.core.webhooks.ports import WebhookTx
 
@@ -17,7 +18,7 @@ class SuppressionLookup(Protocol):
         """The entries of those tokens that are on the list."""
 
 
-class SubmissionTx(WebhookTx, Protocol):
+class SubmissionTx(WebhookTx, PrivateTx, Protocol):
     """A transaction of one workspace. `epochs` are (auth, domains) as committed when it began."""
 
     @property

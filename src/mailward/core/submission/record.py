@@ -10,6 +10,7 @@ import msgspec
 from mailward.base.errors import Conflict
 from mailward.core.messages.model import FACTS_ENCODER, DeliveryState
 from mailward.core.messages.ports import DeliveryRow, MessageRow
+from mailward.core.redaction.settle import ended
 from mailward.core.submission.model import Receipt, StaleJudgement, Submission
 from mailward.core.submission.ports import SubmissionTx
 from mailward.core.submission.tell import events_of
@@ -33,6 +34,7 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
     messages: list[MessageRow] = []
     deliveries: list[DeliveryRow] = []
     held: list[tuple[bytes, int, str, str]] = []
+    private: list[tuple[bytes, bytes]] = []
     results: list[Receipt | Exception] = []
     judged = {n: _judged(s, suppressed) for n, (s, _) in enumerate(items) if s.epochs == epochs}
     earlier = await _claim(tx, [(n, items[n][0], Receipt(items[n][0].id, states)) for n, (states, _) in judged.items()])
@@ -54,6 +56,8 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
         messages.append(
             (submission.id, created, body.segment, body.offset, body.length, FACTS_ENCODER.encode(submission.facts))
         )
+        if submission.private:
+            private.append((submission.id, submission.private))
         receipt = Receipt(submission.id, states)
         if submission.state is DeliveryState.HELD and DeliveryState.HELD in states:
             facts = msgspec.json.encode({"reason": submission.reason or ""}).decode()
@@ -67,6 +71,10 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
         if held:
             await tx.messages.timeline_add_all(held)
         await tx.messages.count(messages[0][1], {"accepted": len(messages)})
+    if private:
+        await tx.redaction.keep(private)
+        redacted = {s.id: s.facts.redacted for s, _ in items}
+        await ended(tx, {id: redacted[id] for id, _ in private}, now=messages[0][1])
     if events:
         await enqueue_events(tx, events, endpoints=endpoints)
     return results

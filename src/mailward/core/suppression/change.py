@@ -73,11 +73,18 @@ async def by_bounce(
     entropy: Entropy,
     reason: Reason = Reason.HARD_BOUNCE,
     stream: str = EVERY_STREAM,
+    shown: str | None = None,
+    mark: bytes | None = None,
 ) -> Entry | None:
     """List an address by rule, inside the transaction that records the bounce or complaint.
 
     `source` is the id of the message or delivery that shows why. Returns the new entry,
     or None when the address was already listed. Not audited: it is part of the message's timeline.
+    `shown` is stored instead of the address, for a message whose addresses are not stored; `mark` is
+    the address's token, where the address itself is not known any more.
     """
-    entry = new_entry(normalise(address), reason, stream=stream, source=source, now=now, entropy=entropy)
-    return entry if await tx.suppressions.insert([(token(key, entry.address), entry)]) else None
+    if mark is None:
+        address = normalise(address)
+        mark = token(key, address)
+    entry = new_entry(shown or address, reason, stream=stream, source=source, now=now, entropy=entropy)
+    return entry if await tx.suppressions.insert([(mark, entry)]) else None

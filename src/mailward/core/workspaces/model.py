@@ -9,6 +9,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailward.base.ids import WorkspaceId
+from mailward.core.redaction.model import Redaction
 
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -26,6 +27,8 @@ class WorkspaceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Its people need a second factor; who has none is led to add one before anything else."""
     networks: tuple[str, ...] = ()
     """Where its people may come from, in CIDR form; empty: from anywhere."""
+    redaction: Redaction = Redaction()
+    """Which fields of its mail are taken out of what is stored, or never stored."""
 
 
 @dataclass(frozen=True, slots=True)

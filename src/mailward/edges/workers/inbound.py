@@ -18,6 +18,9 @@ from mailward.edges.workers.courier import Burden, Courier, Load, Log, Store
 LoadBody = Callable[[Work], Awaitable[bytes]]
 """The octets of the message as it came. Raises NotFound when they are no longer kept."""
 
+Reveal = Callable[[Work], Awaitable[Work]]
+"""The same work with what its endpoint is to be told."""
+
 
 class HandsOver(Protocol):
     """Puts a message in its route's form and posts it."""
@@ -56,15 +59,17 @@ class InboundWorker(Courier[Work, Result]):
         log: Log,
         lessee: int = 0,
         counted: Callable[[str], None] = lambda outcome: None,
+        reveal: Reveal | None = None,
     ) -> None:
         """`lessee` is this worker's generation, by whose end its leases come back at once. `counted` is told
-        "handed_over" or "not_taken" for each attempt.
+        "handed_over" or "not_taken" for each attempt. `reveal` opens what is not stored in readable form.
         """
         super().__init__(store, clock=clock, entropy=entropy, log=log, lessee=lessee)
         self._handing = handing
         self._load = load
         self._tell = tell
         self._counted = counted
+        self._reveal = reveal
 
     async def due(self, now: int) -> bool:
         """One look at the queue."""
@@ -91,6 +96,8 @@ class InboundWorker(Courier[Work, Result]):
         began = self._clock.monotonic()
         message = work.message
         try:
+            if message.facts.redacted and self._reveal is not None:
+                message = (await self._reveal(work)).message
             raw = await self._load(work)
         except NotFound:
             return self._failed(work, began, "The content of this message is no longer kept.", lost=True)

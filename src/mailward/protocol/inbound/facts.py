@@ -64,7 +64,8 @@ class ReceivedFacts(msgspec.Struct, array_like=True, frozen=True):
     this workspace; `sha256` the hex digest of the octets as they came; `trace` the header fields we put on top
     (Received, Authentication-Results), CRLF-ended; `authserv_id` the name under which we write Authentication-Results,
     so that forged ones are dropped from what is handed over; `took_us` from end of data to the verdict; `routes` raw
-    ids of the routes that matched; `removed` header fields that were dropped as forgeries.
+    ids of the routes that matched; `removed` header fields that were dropped as forgeries;
+    `redacted` the fields (core/redaction) that are not stored any more, or never were.
     """
 
     helo: str
@@ -93,6 +94,7 @@ class ReceivedFacts(msgspec.Struct, array_like=True, frozen=True):
     rdns: str = ""
     auto_submitted: bool = False
     removed: int = 0
+    redacted: tuple[str, ...] = ()
 
 
 ENCODER = msgspec.msgpack.Encoder()

@@ -159,6 +159,20 @@ class PgDeliveries(PgLeases):
             for r in await self._tx.rows(sql, own, message)
         ]
 
+    async def without_recipients(self, message: bytes, instead: str) -> None:
+        """Another text for the recipient of each ended copy, and nothing for what its sender asked of it."""
+        own = self._tx.own
+        rows = await self._tx.rows("SELECT n FROM deliveries WHERE workspace = $1 AND message = $2", own, message)
+        numbers = [int(r[0]) for r in rows]
+        await self._tx.run(
+            "UPDATE deliveries AS d SET recipient = u.recipient FROM unnest($3::int[], $4::bytea[]) AS u(n, recipient) "
+            "WHERE d.workspace = $1 AND d.message = $2 AND d.n = u.n",
+            own,
+            message,
+            numbers,
+            [self.seal_recipient(own, message, n, instead, None) for n in numbers],
+        )
+
     async def add_attempts(self, rows: Sequence[tuple[bytes, int, int, int, bytes]]) -> None:
         """(message, n, attempt, at, encoded facts) each."""
         if not rows:

@@ -257,14 +257,53 @@ class PgInboundMessages(PgInboundRows):
         sql = "UPDATE received_copies SET state = 5 WHERE workspace = $1 AND received = ANY($2::bytea[]) AND state = 3"
         await self._tx.run(sql, own, chosen)
 
+    # -- redaction ----------------------------------------------------------------------------
+
+    async def after(self, message: bytes, below: bytes, limit: int) -> list[bytes]:
+        """Ids after one and below another, oldest first."""
+        sql = "SELECT id FROM received WHERE workspace = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4"
+        return [r[0] for r in await self._tx.rows(sql, self._tx.own, message, below, limit)]
+
+    async def unfinished_among(self, received: Sequence[bytes]) -> set[bytes]:
+        """Those with a copy that is still to be handed over, or that waits for a person."""
+        sql = (
+            "SELECT DISTINCT received FROM received_copies "
+            "WHERE workspace = $1 AND received = ANY($2::bytea[]) AND state IN (0, 3)"
+        )
+        return {r[0] for r in await self._tx.rows(sql, self._tx.own, list(received))}
+
+    async def rewrite(self, message: bytes, facts: bytes, reason: str) -> None:
+        """Other facts for a message, and another reason."""
+        own = self._tx.own
+        await self._tx.run(
+            "UPDATE received SET facts = $3, reason = $4 WHERE workspace = $1 AND id = $2",
+            own,
+            message,
+            self._facts.seal(own, message, facts),
+            self._reason.seal(own, message, reason.encode()),
+        )
+
+    async def without_answers(self, message: bytes, instead: str) -> None:
+        """Another text for what endpoints answered to it."""
+        own = self._tx.own
+        sql = "SELECT id FROM received_attempts WHERE workspace = $1 AND received = $2"
+        for (id,) in await self._tx.rows(sql, own, message):
+            await self._tx.run(
+                "UPDATE received_attempts SET response = $4 WHERE workspace = $1 AND received = $2 AND id = $3",
+                own,
+                message,
+                id,
+                self._response.seal(own, id, instead.encode()),
+            )
+
     async def erase(self, received: Sequence[bytes]) -> None:
         """Remove messages with copies and attempts."""
         for table in ("received_copies", "received_attempts"):
             sql = f"DELETE FROM {table} WHERE workspace = $1 AND received = ANY($2::bytea[])"  # noqa: S608
             await self._tx.run(sql, self._tx.own, list(received))
-        await self._tx.run(
-            "DELETE FROM received WHERE workspace = $1 AND id = ANY($2::bytea[])", self._tx.own, list(received)
-        )
+        for table, column in (("private_parts", "message"), ("received", "id")):
+            sql = f"DELETE FROM {table} WHERE workspace = $1 AND {column} = ANY($2::bytea[])"  # noqa: S608
+            await self._tx.run(sql, self._tx.own, list(received))
 
 
 def _floor(us: int) -> bytes:

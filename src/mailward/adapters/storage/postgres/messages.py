@@ -259,13 +259,19 @@ class PgMessages:
             max(messages),
         )
 
+    async def rewrite(self, message: bytes, facts: bytes) -> None:
+        """Other facts for a message."""
+        own = self._tx.own
+        sql = "UPDATE messages SET facts = $3 WHERE workspace = $1 AND id = $2"
+        await self._tx.run(sql, own, message, self._facts.seal(own, message, facts))
+
     async def erase(self, ids: Sequence[bytes]) -> None:
         """Remove messages and all that hangs on them, but for their search tokens (`unindex`)."""
         if not ids:
             return
         own = self._tx.own
         await self._tx.run("DELETE FROM messages WHERE workspace = $1 AND id = ANY($2::bytea[])", own, list(ids))
-        for table in ("open_deliveries", "deliveries", "attempts", "timeline", "content_waiting"):
+        for table in ("open_deliveries", "deliveries", "attempts", "timeline", "content_waiting", "private_parts"):
             sql = f"DELETE FROM {table} WHERE workspace = $1 AND message = ANY($2::bytea[])"  # noqa: S608
             await self._tx.run(sql, own, list(ids))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailward.adapters.storage.postgres.sealed import day_of, first_of
 from mailward.adapters.storage.postgres.webhook_rows import PgWebhookRows
+from mailward.core.redaction.ports import Rewrite
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.sql import Row
@@ -157,6 +158,36 @@ class PgRetention(PgWebhookRows):
             [_at(m * 1000 + 1000) for m in ms],
         )
         return [id for id, body in rows if named.encode() in self._body.open(own, id, body)]
+
+    async def telling(self, events: Sequence[bytes]) -> bool:
+        """Is an endpoint still to be told one of these?"""
+        sql = (
+            "SELECT 1 FROM webhook_jobs WHERE workspace = $1 AND event = ANY($2::bytea[]) AND due IS NOT NULL "
+            "AND webhook IN (SELECT id FROM webhooks WHERE workspace = $1) LIMIT 1"
+        )
+        return bool(events) and await self._tx.row(sql, self._tx.own, list(events)) is not None
+
+    async def rewrite_events(self, events: Sequence[bytes], rewrite: Rewrite, answers: str) -> None:
+        """Other bodies for these events; what endpoints answered to them becomes `answers`."""
+        if not events:
+            return
+        own, body = self._tx.own, self._body
+        sql = "SELECT id, body FROM webhook_events WHERE workspace = $1 AND id = ANY($2::bytea[])"
+        for id, stored in await self._tx.rows(sql, own, list(events)):
+            sealed = body.seal(own, id, rewrite(body.open(own, id, stored)))
+            await self._tx.run("UPDATE webhook_events SET body = $3 WHERE workspace = $1 AND id = $2", own, id, sealed)
+        sql = (
+            "SELECT webhook, id FROM webhook_attempts WHERE workspace = $1 AND event = ANY($2::bytea[]) "
+            "AND webhook IN (SELECT id FROM webhooks WHERE workspace = $1)"
+        )
+        for webhook, id in await self._tx.rows(sql, own, list(events)):
+            await self._tx.run(
+                "UPDATE webhook_attempts SET response = $4 WHERE workspace = $1 AND webhook = $2 AND id = $3",
+                own,
+                webhook,
+                id,
+                self._response.seal(own, id, answers.encode()),
+            )
 
     async def erase_events(self, events: Sequence[bytes]) -> None:
         """Remove events with their jobs and attempts, answers of the endpoints included."""

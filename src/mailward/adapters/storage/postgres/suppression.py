@@ -93,6 +93,14 @@ class PgSuppressions:
         row = await self._tx.row(sql, self._tx.own, id)
         return self._entry(row) if row else None
 
+    async def unname(self, id: bytes, instead: str) -> None:
+        """Another text for an entry's address; it goes on working by its token."""
+        own = self._tx.own
+        row = await self._tx.row("SELECT token FROM suppressions WHERE workspace = $1 AND id = $2", own, id)
+        if row is not None:
+            sql = "UPDATE suppressions SET address = $3 WHERE workspace = $1 AND id = $2"
+            await self._tx.run(sql, own, id, self._address.seal(own, row[0], instead.encode()))
+
     async def delete(self, id: bytes) -> bool:
         """Remove one entry; False when it was not there."""
         sql = "DELETE FROM suppressions WHERE workspace = $1 AND id = $2"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.alike.certificates import Certificates
     from mailward.adapters.storage.alike.disclosure import Reports
     from mailward.adapters.storage.alike.limits import KeptCeilings, OwnerNotices
+    from mailward.adapters.storage.alike.redaction import RedactionRows
     from mailward.adapters.storage.alike.registers import Registers
     from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
@@ -254,6 +255,14 @@ class PgTx(SealedSql):
         from mailward.adapters.storage.postgres.alike import PgStatements
 
         return Registers(PgStatements(self))
+
+    @cached_property
+    def redaction(self) -> RedactionRows:
+        """Private parts of messages under way, and how far redaction came."""
+        from mailward.adapters.storage.alike.redaction import RedactionRows
+        from mailward.adapters.storage.postgres.alike import PgStatements
+
+        return RedactionRows(PgStatements(self), self)
 
     @cached_property
     def templates(self) -> Templates:

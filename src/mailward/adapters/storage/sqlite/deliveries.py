@@ -58,6 +58,14 @@ class SqliteDeliveries:
             rows,
         )
 
+    async def without_recipients(self, message: bytes, instead: str) -> None:
+        """Another text for the recipient of each ended copy, and nothing for what its sender asked of it."""
+        self._tx.run(
+            "UPDATE t_deliveries SET recipient = ?, dsn = NULL "
+            "WHERE workspace = scope() AND message = ? AND state > 2",
+            (instead, message),
+        )
+
     async def add_attempts(self, rows: Sequence[tuple[bytes, int, int, int, bytes]]) -> None:
         """(message, n, attempt, at, encoded facts) each."""
         self._tx.many(

@@ -200,11 +200,37 @@ class SqliteInboundMessages:
             [(_EXPIRED, m, _QUARANTINED) for m in received],
         )
 
+    # -- redaction ----------------------------------------------------------------------------
+
+    async def after(self, message: bytes, below: bytes, limit: int) -> list[bytes]:
+        """Ids after one and below another, oldest first."""
+        sql = "SELECT id FROM received WHERE id > ? AND id < ? ORDER BY id LIMIT ?"
+        return [r[0] for r in self._tx.rows(sql, (message, below, limit))]
+
+    async def unfinished_among(self, received: Sequence[bytes]) -> set[bytes]:
+        """Those with a copy that is still to be handed over, or that waits for a person."""
+        sql = "SELECT 1 FROM received_copies WHERE received = ? AND state IN (0, 3) LIMIT 1"
+        return {m for m in received if self._tx.row(sql, (m,)) is not None}
+
+    async def rewrite(self, message: bytes, facts: bytes, reason: str) -> None:
+        """Other facts for a message, and another reason."""
+        sql = "UPDATE t_received SET facts = ?, reason = ? WHERE workspace = scope() AND id = ?"
+        self._tx.run(sql, (facts, reason, message))
+
+    async def without_answers(self, message: bytes, instead: str) -> None:
+        """Another text for what endpoints answered to it."""
+        self._tx.run(
+            "UPDATE t_received_attempts SET response = ? "
+            "WHERE workspace = scope() AND received = ? AND response <> ''",
+            (instead, message),
+        )
+
     async def erase(self, received: Sequence[bytes]) -> None:
         """Remove messages with copies and attempts."""
         one = [(m,) for m in received]
         for table in ("t_received_copies", "t_received_attempts"):
             self._tx.many(f"DELETE FROM {table} WHERE workspace = scope() AND received = ?", one)  # noqa: S608
+        self._tx.many("DELETE FROM t_private_parts WHERE workspace = scope() AND message = ?", one)
         self._tx.many("DELETE FROM t_received WHERE workspace = scope() AND id = ?", one)
 
 

@@ -155,9 +155,13 @@ class SqliteMessages:
         """Remove (token, message) pairs from the search index, whose key begins with the token."""
         self._tx.many("DELETE FROM t_search WHERE workspace = scope() AND token = ? AND message = ?", pairs)
 
+    async def rewrite(self, message: bytes, facts: bytes) -> None:
+        """Other facts for a message."""
+        self._tx.run("UPDATE t_messages SET facts = ? WHERE workspace = scope() AND id = ?", (facts, message))
+
     async def erase(self, ids: Sequence[bytes]) -> None:
         """Remove messages and all that hangs on them, but for their search tokens (`unindex`)."""
         one = [(i,) for i in ids]
-        for table in ("t_deliveries", "t_attempts", "t_timeline", "t_content_waiting"):
+        for table in ("t_deliveries", "t_attempts", "t_timeline", "t_content_waiting", "t_private_parts"):
             self._tx.many(f"DELETE FROM {table} WHERE workspace = scope() AND message = ?", one)  # noqa: S608
         self._tx.many("DELETE FROM t_messages WHERE workspace = scope() AND id = ?", one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mailward.adapters.storage.sqlite.sql import Sql
+from mailward.core.redaction.ports import Rewrite
 
 
 class SqliteRetention:
@@ -127,6 +128,26 @@ class SqliteRetention:
             sql = "SELECT id FROM webhook_events WHERE id >= ? AND id < ? AND instr(body, ?) > 0"
             out += [r[0] for r in self._tx.rows(sql, (_at(ms * 1000), _at(ms * 1000 + 1000), named.encode()))]
         return out
+
+    async def telling(self, events: Sequence[bytes]) -> bool:
+        """Is an endpoint still to be told one of these?"""
+        webhooks = [r[0] for r in self._tx.rows("SELECT id FROM webhooks")] if events else []
+        sql = "SELECT 1 FROM webhook_jobs WHERE webhook = ? AND event = ? AND due IS NOT NULL"
+        return any(self._tx.row(sql, (w, e)) is not None for w in webhooks for e in events)
+
+    async def rewrite_events(self, events: Sequence[bytes], rewrite: Rewrite, answers: str) -> None:
+        """Other bodies for these events; what endpoints answered to them becomes `answers`."""
+        for event in events:
+            row = self._tx.row("SELECT body FROM webhook_events WHERE id = ?", (event,))
+            if row is not None:
+                sql = "UPDATE t_webhook_events SET body = ? WHERE workspace = scope() AND id = ?"
+                self._tx.run(sql, (rewrite(bytes(row[0])), event))
+        webhooks = [r[0] for r in self._tx.rows("SELECT id FROM webhooks")] if events else []
+        self._tx.many(
+            "UPDATE t_webhook_attempts SET response = ? "
+            "WHERE workspace = scope() AND webhook = ? AND event = ? AND response <> ''",
+            [(answers, w, e) for w in webhooks for e in events],
+        )
 
     async def erase_events(self, events: Sequence[bytes]) -> None:
         """Remove events with their jobs and attempts, answers of the endpoints included."""

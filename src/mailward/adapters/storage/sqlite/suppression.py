@@ -75,6 +75,10 @@ class SqliteSuppressions:
         row = self._tx.row(f"SELECT {_COLUMNS} FROM suppressions WHERE id = ?", (id,))  # noqa: S608
         return _entry(row) if row else None
 
+    async def unname(self, id: bytes, instead: str) -> None:
+        """Another text for an entry's address; it goes on working by its token."""
+        self._tx.run("UPDATE t_suppressions SET address = ? WHERE workspace = scope() AND id = ?", (instead, id))
+
     async def delete(self, id: bytes) -> bool:
         """Remove one entry; False when it was not there."""
         return bool(self._tx.run("DELETE FROM t_suppressions WHERE workspace = scope() AND id = ?", (id,)))

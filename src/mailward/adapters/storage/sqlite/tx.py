@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.alike.certificates import Certificates
     from mailward.adapters.storage.alike.disclosure import Reports
     from mailward.adapters.storage.alike.limits import KeptCeilings, OwnerNotices
+    from mailward.adapters.storage.alike.redaction import RedactionRows
     from mailward.adapters.storage.alike.registers import Registers
     from mailward.adapters.storage.alike.requests import Requests
     from mailward.adapters.storage.alike.results import Results
@@ -261,6 +262,14 @@ class SqliteTx(Sql):
         from mailward.adapters.storage.sqlite.alike import SqliteStatements
 
         return Registers(SqliteStatements(self))
+
+    @cached_property
+    def redaction(self) -> RedactionRows:
+        """Private parts of messages under way, and how far redaction came."""
+        from mailward.adapters.storage.alike.redaction import RedactionRows
+        from mailward.adapters.storage.sqlite.alike import SqliteStatements
+
+        return RedactionRows(SqliteStatements(self), self)
 
     @cached_property
     def templates(self) -> Templates:
