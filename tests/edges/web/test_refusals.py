@@ -227,6 +227,7 @@ async def test_query(api: httpx.AsyncClient) -> None:
         ("cursor=' OR 1=1--", "invalid_parameter", "cursor"),
         ("status=' OR 1=1--", "invalid_parameter", "status"),
         ("tag=%FF", "invalid_parameter", ""),
+        ("from=a%00b", "invalid_parameter", ""),
     ):
         answer = await api.get(f"/v1/messages?{query}")
         assert answer.status_code == 422, query
@@ -243,6 +244,8 @@ async def test_methods_and_paths(api: httpx.AsyncClient) -> None:
     assert answer.status_code == 200
     answer = await api.get("/v1/nothing")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    answer = await api.get("/v1/templates/a%00b")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
     answer = await api.request("OPTIONS", "/v1/messages", headers={"origin": "null"})
     assert answer.status_code == 405
     assert not [name for name in answer.headers if name.startswith("access-control")]

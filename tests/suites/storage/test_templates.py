@@ -163,6 +163,8 @@ async def test_what_cannot_be_a_template_is_refused(author: Author, name: str, s
     """Each with its own code, and nothing is kept."""
     with pytest.raises(Invalid, match=code):
         await author.create(name, sources)
+    with pytest.raises(Invalid, match="invalid_field"):
+        await author.act(change.create, "x", FIRST, description="a\0b", now=author.clock.now(), entropy=author.entropy)
     assert await author.act(change.page) == []
 
 

@@ -128,6 +128,8 @@ def judge_data(data: str, field: str) -> None:
 def _judge_description(description: str) -> None:
     if len(description) > model.DESCRIPTION_MAX:
         raise Invalid("invalid_field", "A description has at most 200 characters.", field="description")
+    if any(c < " " and c not in "\t\r\n" for c in description):
+        raise Invalid("invalid_field", "A description holds no control characters.", field="description")
 
 
 def _micros(now: datetime) -> int:

@@ -114,6 +114,7 @@ class Front:
 
         try:
             _refuse_ambiguous(scope)
+            _refuse_nul(scope)
         except Answer as refusal:
             await _refuse(refusal, request_id, finish, close=scope.get("http_version", "1.1").startswith("1"))
         else:
@@ -176,6 +177,12 @@ def _refuse_ambiguous(scope: Scope) -> None:
     if b"http2-settings" in names or (b"upgrade" in names and _asks_for_h2c(headers)):
         # Whatever stands before us could take the rest of the connection for a tunnel, and let it by unseen.
         raise Answer("request_ambiguous", "HTTP/2 is spoken over TLS only; an upgrade to it is not offered.")
+
+
+def _refuse_nul(scope: Scope) -> None:
+    # No id, name or text to search for holds one, and PostgreSQL takes none in a text: it would be our fault there.
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        raise Answer("invalid_parameter", "A NUL character is in nothing that could be asked for.")
 
 
 def _asks_for_h2c(headers: Headers) -> bool:

@@ -358,6 +358,7 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/webhooks", {"url": "ftp://x", "events": "message.bounced"}),
         ("/webhooks", {"url": "https://hooks.example/"}),
         ("/webhooks/whk_1/replay-range", {"since": "yesterday"}),
+        ("/suppressions", {"address": "a\0b@example.com"}),
     ],
 )
 async def test_a_wrong_entry_is_explained(inside: Visitor, path: str, data: dict[str, str]) -> None:

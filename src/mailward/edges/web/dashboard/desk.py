@@ -87,6 +87,8 @@ async def read_form(request: Request) -> Form:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
     except ValueError:
         raise Invalid("invalid_form", "This form could not be read.") from None
+    if b"%00" in body or b"\0" in body:
+        raise Invalid("invalid_form", "This form holds a NUL character, which no field takes.")
     return Form(pairs)
 
 
