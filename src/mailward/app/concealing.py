@@ -14,10 +14,10 @@ from mailward.core.delivery.model import Work
 from mailward.core.inbound.model import CopyState, Reception
 from mailward.core.inbound.model import Work as Handed
 from mailward.core.redaction import facts as reduced
-from mailward.core.redaction.model import REDACTED, Redaction
 from mailward.core.redaction.private import Opened, Private, own_key, seal, seal_body
 from mailward.core.submission.model import Submission
 from mailward.core.workspaces.model import DataKey
+from mailward.policy.redaction import REDACTED, Redaction, gone, talkative
 from mailward.protocol.inbound.facts import DECODER, ENCODER
 
 _OPEN = frozenset((CopyState.RECEIVED, CopyState.QUARANTINED))
@@ -68,8 +68,8 @@ def conceal_received(
     if "body" in never:
         content = seal_body(content, own, r.id, entropy)
     attempts = r.attempts
-    if reduced.talkative(never):
-        attempts = [replace(a, response=reduced.gone(a.response)) for a in attempts]
+    if talkative(never):
+        attempts = [replace(a, response=gone(a.response)) for a in attempts]
     facts, reason = reduced.received(r.facts, never), reduced.reason(r.reason, never)
     return msgspec.structs.replace(r, facts=facts, attempts=attempts, reason=reason, private=private), content
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from mailward.app.store import Store
 from mailward.base import ids
-from mailward.core.redaction.model import EPOCH as REDACTION_EPOCH
-from mailward.core.redaction.model import Redaction
 from mailward.core.workspaces.retention import KEYS_EPOCH
+from mailward.policy.redaction import EPOCH as REDACTION_EPOCH
+from mailward.policy.redaction import Redaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from functools import partial
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.core.redaction import past
-from mailward.core.redaction.model import EPOCH, FIELDS, Redaction
-from mailward.core.redaction.settle import sweep
+from mailward.core.redaction.sweep import sweep
 from mailward.core.suppression.model import token
 from mailward.core.workspaces.model import Workspace
+from mailward.policy.redaction import EPOCH, FIELDS, Redaction
 
 # Messages of one transaction: each is written anew with its copies, tries and events, a few hundred microseconds.
 _MESSAGES, _PARTS = 20, 200

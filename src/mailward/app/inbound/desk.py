@@ -19,8 +19,8 @@ from mailward.base.errors import Refused, Unavailable
 from mailward.base.sources import Entropy
 from mailward.core.inbound.model import CopyState, HandedOver, InboundRoute, Mode, ReceivedFacts, Reception
 from mailward.core.inbound.receive import receive
-from mailward.core.redaction.model import Redaction
 from mailward.core.workspaces.data_keys import DataKeys
+from mailward.policy.redaction import Redaction
 from mailward.protocol.smtp.model import SessionFacts
 
 _DAY_US = 86_400_000_000
@@ -103,9 +103,7 @@ class MailDesk:
             if key is None:
                 key = await self._data_keys.seal_key(arrived.workspace, day)
             if rules is not None:
-                reception, content = conceal_received(
-                    reception, content, rules, arrived.workspace, key, self._entropy
-                )
+                reception, content = conceal_received(reception, content, rules, arrived.workspace, key, self._entropy)
             if keep:
                 body = (arrived.id, key, content)
                 await self._store.write_item(receive, arrived.workspace, reception, body=body)

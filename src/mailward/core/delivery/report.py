@@ -15,11 +15,11 @@ from mailward.base.sources import Entropy
 from mailward.core.delivery.ports import SettleTx
 from mailward.core.messages.model import TRANSITIONS, Delivery, DeliveryState, Message
 from mailward.core.messages.told import about
-from mailward.core.redaction import facts as reduced
 from mailward.core.suppression.change import by_bounce
 from mailward.core.suppression.model import EVERY_STREAM, Reason, normalise, token
 from mailward.core.webhooks.enqueue import enqueue_events
 from mailward.core.webhooks.model import Event, event_id
+from mailward.policy.redaction import gone, talkative
 from mailward.policy.returned.model import CAUSES, BounceVerdict, Kind, RecipientVerdict
 
 _DAY_US = 86_400_000_000
@@ -80,8 +80,8 @@ class Reports:
             return Taken.UNKNOWN
         mark = message.facts.tokens[copy.n] if copy.n < len(message.facts.tokens) else None
         found = self._about(tx, report.verdict, mark or token(self._token_key(tx.workspace or b""), copy.recipient))
-        if reduced.talkative(message.facts.redacted):
-            found = replace(found, text=reduced.gone(found.text))
+        if talkative(message.facts.redacted):
+            found = replace(found, text=gone(found.text))
         kind = CAUSES[found.cause].kind
         if report.at - message.created > (COMPLAINT_MAX_AGE_US if kind is Kind.COMPLAINT else BOUNCE_MAX_AGE_US):
             return Taken.STALE

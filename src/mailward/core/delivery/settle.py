@@ -10,15 +10,15 @@ from mailward.base import ids
 from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Settled
 from mailward.core.delivery.ports import SettleTx
+from mailward.core.messages.ended import ended
 from mailward.core.messages.figures import took, waited_since
 from mailward.core.messages.model import FACTS_ENCODER, OPEN, TRANSITIONS, DeliveryState
 from mailward.core.messages.told import about
 from mailward.core.redaction.facts import told
-from mailward.core.redaction.model import REDACTED
-from mailward.core.redaction.settle import ended
 from mailward.core.suppression.change import by_bounce
 from mailward.core.webhooks.enqueue import enqueue_events, instant
 from mailward.core.webhooks.model import EndpointsSnapshot, Event, event_id
+from mailward.policy.redaction import REDACTED
 
 
 class Settling:

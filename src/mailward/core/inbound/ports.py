@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,7 +16,6 @@ from mailward.core.inbound.model import (
     SealedSecret,
     Work,
 )
-from mailward.core.redaction.ports import RedactionRepo
 from mailward.core.webhooks.model import Room
 from mailward.policy.access import Actor
 
@@ -165,6 +164,14 @@ class MessagesCount(Protocol):
     async def count(self, at: int, counts: Mapping[str, int]) -> None: ...
 
 
+class PrivateParts(Protocol):
+    """Sealed private parts of messages under way (core/redaction)."""
+
+    async def keep(self, rows: Sequence[tuple[bytes, bytes]]) -> None: ...
+
+    async def destroy(self, messages: Iterable[bytes]) -> int: ...
+
+
 class InboundTx(Protocol):
     """A transaction of one workspace."""
 
@@ -172,7 +179,7 @@ class InboundTx(Protocol):
     def inbound(self) -> InboundRepo: ...
 
     @property
-    def redaction(self) -> RedactionRepo: ...
+    def redaction(self) -> PrivateParts: ...
 
 
 class AuditedInboundTx(InboundTx, Protocol):

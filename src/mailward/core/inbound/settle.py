@@ -12,12 +12,12 @@ from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.base.sources import Entropy
+from mailward.core.inbound.ended import handed
 from mailward.core.inbound.model import Attempt, CopyState, Result
 from mailward.core.inbound.ports import AuditedInboundTx
-from mailward.core.redaction.facts import gone, talkative
-from mailward.core.redaction.settle import handed
 from mailward.policy import posting
 from mailward.policy.access import Actor
+from mailward.policy.redaction import gone, talkative
 
 GONE = "it answered 410 Gone"
 SILENT = "it took no message for five days"

@@ -11,7 +11,7 @@ from mailward.base.errors import Conflict, Invalid, NotFound
 from mailward.core.messages.model import Delivery, DeliveryState, Message
 from mailward.core.messages.ports import MessagesTx, Tell
 from mailward.core.messages.told import about_copies
-from mailward.core.redaction.settle import ended
+from mailward.core.messages.ended import ended
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 

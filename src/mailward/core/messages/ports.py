@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message, Pause
-from mailward.core.redaction.ports import PrivateTx
+from mailward.core.messages.ended import PrivateTx
 from mailward.policy.access import Actor
 
 AnswerRow = tuple[bytes, bytes, bytes, int]

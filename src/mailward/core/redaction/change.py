@@ -9,10 +9,10 @@ from typing import Protocol
 from msgspec import structs
 
 from mailward.base.errors import Invalid, NotFound
-from mailward.core.redaction.model import EPOCH, FIELDS, LONGEST_HOURS, Mode, Redaction
 from mailward.core.workspaces.ports import TenantTx
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
+from mailward.policy.redaction import EPOCH, FIELDS, LONGEST_HOURS, Mode, Redaction
 
 
 class Epochs(Protocol):

@@ -15,23 +15,12 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from mailward.core.messages.model import AttemptFacts, MessageFacts
-from mailward.core.redaction.model import REDACTED, joined
+from mailward.policy.redaction import REDACTED, gone, joined, talkative
 from mailward.protocol.inbound.facts import ReceivedFacts
 
-_TALKATIVE: Final = frozenset(("subject", "addresses", "body"))
 _REPLY: Final = re.compile(r"\d{3}(?:[ -]\d\.\d{1,3}\.\d{1,3})?")
 _TLS: Final = frozenset(("version", "cipher", "verified"))
 _TOLD_ADDRESSES: Final = ("from", "to", "recipient", "host")
-
-
-def talkative(fields: Iterable[str]) -> bool:
-    """Do these fields take with them what other machines said in their own words?"""
-    return not _TALKATIVE.isdisjoint(fields)
-
-
-def gone(value: str) -> str:
-    """What stands for a value; what was empty stays so."""
-    return REDACTED if value else ""
 
 
 def message(facts: MessageFacts, fields: Sequence[str], tokens: Sequence[bytes]) -> MessageFacts:

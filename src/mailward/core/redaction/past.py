@@ -14,9 +14,9 @@ from mailward.base import ids
 from mailward.core.messages.expire import search_pairs
 from mailward.core.messages.model import FACTS_ENCODER, Delivery, Message
 from mailward.core.redaction import facts as reduced
-from mailward.core.redaction.model import FIELDS, REDACTED, Field, Mode, Redaction
 from mailward.core.redaction.ports import PastTx
 from mailward.core.suppression.model import Reason
+from mailward.policy.redaction import FIELDS, REDACTED, Field, Mode, Redaction, talkative
 from mailward.protocol.inbound.facts import ENCODER as RECEIVED_ENCODER
 
 Kind = Literal["sent", "received"]
@@ -157,7 +157,7 @@ async def redact_sent(
     left = set(search_pairs(keys.search, Message(id, message.created, None, facts), _unnamed(copies, fresh)))
     await tx.messages.unindex([p for p in search_pairs(keys.search, message, copies) if p not in left])
     await tx.messages.rewrite(id, FACTS_ENCODER.encode(facts))
-    if reduced.talkative(fresh):
+    if talkative(fresh):
         await tx.deliveries.add_attempts(
             [(id, a.n, a.attempt, a.at, FACTS_ENCODER.encode(reduced.attempt(a.facts, fresh))) for a in attempts]
         )
@@ -182,7 +182,7 @@ async def redact_received(tx: PastTx, id: bytes, fields: Sequence[Field], *, now
         return
     facts = RECEIVED_ENCODER.encode(reduced.received(found.facts, fresh))
     await tx.inbound.rewrite(id, facts, reduced.reason(found.reason, fresh))
-    if reduced.talkative(fresh):
+    if talkative(fresh):
         await tx.inbound.without_answers(id, REDACTED)
     if "body" in fresh and found.body is not None:
         await tx.inbound.let_go([id], now)

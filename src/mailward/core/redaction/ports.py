@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from mailward.core.inbound.model import Received
+from mailward.core.messages.ended import PrivateParts
 from mailward.core.messages.model import Attempt, Delivery, Message
 from mailward.core.suppression.model import Entry
-from mailward.policy.access import Actor
+from mailward.protocol.inbound.facts import ReceivedFacts
 
 
-class RedactionRepo(Protocol):
+class RedactionRepo(PrivateParts, Protocol):
     """Private parts of messages under way, and how far redaction came, in one workspace.
 
     `kind` is "sent" or "received", with the field after a colon where a mark is meant.
     """
-
-    async def keep(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
-        """(message, sealed private part) each."""
 
     async def private(self, message: bytes) -> bytes | None:
         """The sealed private part, or None: never had one, or it is gone."""
 
     async def privates(self, after: bytes, limit: int) -> list[bytes]:
         """Messages that have one, in order of their ids."""
-
-    async def destroy(self, messages: Iterable[bytes]) -> int:
-        """Delete the private parts of these; how many there were."""
 
     async def marks(self) -> dict[str, bytes]:
         """By kind and field: the last message that was redacted, or waits."""
@@ -99,6 +92,19 @@ class Rewrite(Protocol):
     def __call__(self, body: bytes) -> bytes: ...
 
 
+class Received(Protocol):
+    """A received message, as far as redaction looks at it."""
+
+    @property
+    def body(self) -> tuple[int, int, int] | None: ...
+
+    @property
+    def facts(self) -> ReceivedFacts: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
 class RedactedInbound(Protocol):
     """What redaction needs of received mail."""
 
@@ -128,36 +134,14 @@ class ListedAddresses(Protocol):
         """Another text for an entry's address; it goes on working by its token."""
 
 
-class PrivateTx(Protocol):
-    """A transaction in which copies of sent messages end."""
+class PastTx(Protocol):
+    """A transaction of one workspace in which stored messages are redacted."""
 
     @property
     def redaction(self) -> RedactionRepo: ...
 
     @property
     def retention(self) -> RedactedContent: ...
-
-
-class HandedCopies(Protocol):
-    """What the end of a received message's copies needs of received mail."""
-
-    async def unfinished_among(self, received: Sequence[bytes]) -> set[bytes]: ...
-
-    async def let_go(self, received: Sequence[bytes], now: int) -> None: ...
-
-
-class HandedTx(Protocol):
-    """A transaction in which copies of received messages end."""
-
-    @property
-    def redaction(self) -> RedactionRepo: ...
-
-    @property
-    def inbound(self) -> HandedCopies: ...
-
-
-class PastTx(PrivateTx, Protocol):
-    """A transaction of one workspace in which stored messages are redacted."""
 
     @property
     def messages(self) -> RedactedMessages: ...
@@ -170,11 +154,3 @@ class PastTx(PrivateTx, Protocol):
 
     @property
     def inbound(self) -> RedactedInbound: ...
-
-
-class AuditLog(Protocol):
-    """Where acts are recorded, in the same transaction."""
-
-    async def append(
-        self, actor: Actor, act: str, target: str, facts: Mapping[str, str] | None = None, *, now: datetime
-    ) -> str: ...

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from mailward.base.errors import Conflict
+from mailward.core.messages.ended import ended
 from mailward.core.messages.model import FACTS_ENCODER, DeliveryState
 from mailward.core.messages.ports import DeliveryRow, MessageRow
-from mailward.core.redaction.settle import ended
 from mailward.core.submission.model import Receipt, StaleJudgement, Submission
 from mailward.core.submission.ports import SubmissionTx
 from mailward.core.submission.tell import events_of

@@ -9,7 +9,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailward.base.ids import WorkspaceId
-from mailward.core.redaction.model import Redaction
+from mailward.policy.redaction import Redaction
 
 _EPOCH = date(1970, 1, 1).toordinal()
 

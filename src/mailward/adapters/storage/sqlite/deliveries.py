@@ -61,8 +61,7 @@ class SqliteDeliveries:
     async def without_recipients(self, message: bytes, instead: str) -> None:
         """Another text for the recipient of each ended copy, and nothing for what its sender asked of it."""
         self._tx.run(
-            "UPDATE t_deliveries SET recipient = ?, dsn = NULL "
-            "WHERE workspace = scope() AND message = ? AND state > 2",
+            "UPDATE t_deliveries SET recipient = ?, dsn = NULL WHERE workspace = scope() AND message = ? AND state > 2",
             (instead, message),
         )
 

@@ -220,8 +220,7 @@ class SqliteInboundMessages:
     async def without_answers(self, message: bytes, instead: str) -> None:
         """Another text for what endpoints answered to it."""
         self._tx.run(
-            "UPDATE t_received_attempts SET response = ? "
-            "WHERE workspace = scope() AND received = ? AND response <> ''",
+            "UPDATE t_received_attempts SET response = ? WHERE workspace = scope() AND received = ? AND response <> ''",
             (instead, message),
         )
 
