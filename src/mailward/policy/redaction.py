@@ -1,4 +1,4 @@
-"""The nouns: fields, what is done with each, and how a message says what it has lost."""
+"""What a workspace does not want stored of its mail: fields, what is done with each, what goes with them. Pure."""
 
 from __future__ import annotations
 
@@ -64,3 +64,16 @@ def joined(before: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
     """The names of redacted fields of both, in the order of `FIELDS`."""
     both = {*before, *more}
     return tuple(f for f in FIELDS if f in both)
+
+
+_TALKATIVE: Final = frozenset(("subject", "addresses", "body"))
+
+
+def talkative(fields: Iterable[str]) -> bool:
+    """Do these fields take with them what other machines said in their own words? Those could repeat any of it."""
+    return not _TALKATIVE.isdisjoint(fields)
+
+
+def gone(value: str) -> str:
+    """What stands for a value; what was empty stays so."""
+    return REDACTED if value else ""
