@@ -6,6 +6,7 @@ import json
 import smtplib
 import socket
 import ssl
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,6 +124,21 @@ def test_a_successor_takes_over_without_a_gap(platform: Platform) -> None:
 
 
 @pytest.mark.claim("AUTHN-9")
+def test_the_shell_makes_keys_with_limits_and_workspaces_with_a_manager(platform: Platform) -> None:
+    """A key for one domain that ends, and a further workspace whose manager has a link that works."""
+    wish = ("--domain", "Other.example", "--network", "127.0.0.0/8", "--network", "2001:db8::/32", "--expires", "90d")
+    made = platform.cli_json("key", "create", "limited", *wish)
+    body = {"from": "a@demo.mailward.test", "to": ["b@example.com"], "subject": "s", "text": "t"}
+    status, answer = platform.api("POST", "/v1/messages", body, key=made["secret"])
+    assert (status, answer["code"]) == (403, "domain_not_allowed"), answer
+    (listed,) = [k for k in platform.cli_json("key", "list") if k["id"] == made["id"]]
+    assert (listed["domains"], listed["networks"]) == (["other.example"], ["127.0.0.0/8", "2001:db8::/32"])
+    assert listed["expires_at"]
+    further = platform.cli_json("workspace", "create", "Second", "--manager", "bob@second.test")
+    assert {w["id"] for w in platform.cli_json("workspace", "list")} > {further["id"]}
+    assert "Second" in urllib.request.urlopen(further["invitation"], timeout=10).read().decode()
+
+
 def test_a_request_begun_before_its_key_was_revoked_changes_nothing(platform: Platform) -> None:
     """Let in, and held open until the revocation was acknowledged: its last octets are answered 401, no key is made."""
     stolen = platform.made("/v1/keys", name="stolen", scopes=["admin"])

@@ -72,6 +72,8 @@ CLI: dict[str, frozenset[Permission]] = {
     "vault status": HOST,
     "vault rotate": frozenset({P.WORKSPACE_CHANGE}),
     "workspace list": HOST,
+    # Nobody grants more than they hold: its first manager is invited here.
+    "workspace create": IN_WORKSPACE,
     "workspace retention": frozenset({P.WORKSPACE_READ, P.WORKSPACE_CHANGE}),
     "domain installation": HOST,
     "domain list": frozenset({P.DOMAIN_READ}),

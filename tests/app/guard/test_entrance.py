@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,13 +19,16 @@ from mailward.app.sign_in_options import ChallengeSettings, Geo
 from mailward.base import ids
 from mailward.base.errors import ChallengeRequired, Forbidden, NotFound
 from mailward.base.ids import UserId, WorkspaceId
+from mailward.core.audit.read import list_entries
 from mailward.core.guard import tries
 from mailward.core.guard.model import Digests
 from mailward.core.identity import passwords
-from mailward.core.identity.model import Member, User
+from mailward.core.identity.credentials import Wish, create_key
+from mailward.core.identity.entry import Link
+from mailward.core.identity.model import Factor, FactorKind, Member, User
 from mailward.core.identity.sessions import create_session
 from mailward.core.workspaces.model import Workspace, WorkspaceSettings
-from mailward.policy.access import Role
+from mailward.policy.access import ROLE_PERMISSIONS, Actor, Permission, Role
 from tests.app.guard.mmdb import write
 from tests.conftest import MovingClock, SeededEntropy
 
@@ -190,6 +193,52 @@ async def test_this_was_not_me_ends_everything_and_starts_recovery(house: House)
         await house.comes("203.0.113.9", MINE)
     with pytest.raises(NotFound):
         await house.entrance.disown(token)
+
+
+@pytest.mark.claim("AUTHN-8")
+@embedded
+async def test_what_a_disowned_sign_in_made_ends_with_it(house: House, entropy: SeededEntropy) -> None:
+    """Keys, factors, recovery codes and links to providers made since that sign-in go; those from before stay."""
+    store, user = house.store, house.user
+    ((workspace, _),) = await store.system_read(lambda tx: tx.people.memberships(user.id))
+    actor = Actor(workspace, "session", user.id, ROLE_PERMISSIONS[Role.MANAGER], Role.MANAGER)
+
+    async def makes(name: str) -> str:
+        now = house.clock.now()
+
+        async def verb(tx: Any) -> str:
+            factor = Factor(ids.new("fac", now, entropy), user.id, FactorKind.PASSKEY, name, b"", now, name.encode())
+            await tx.factors.add(factor)
+            await tx.entry.add_link(Link(user.id, name, f"https://{name}.example", "1", "", now, now))
+            await tx.factors.set_recovery_codes(user.id, [name.encode() * 4], now)
+            return (await create_key(tx, actor, Wish(name), now=now, entropy=entropy)).credential.id
+
+        return str(await store.system_write(verb))
+
+    before = await makes("mine")
+    house.clock.move(hours=1)
+    await house.comes()
+    token = house.post.link("not-me")
+    house.clock.move(minutes=5)
+    after = await makes("stranger")
+    await house.entrance.disown(token, "192.0.2.99")
+
+    async def left(tx: Any) -> tuple[Any, ...]:
+        keys = [(await tx.credentials.get(id)).revoked is None for id in (before, after)]
+        names = [factor.name for factor in await tx.factors.of(user.id)]
+        return (
+            keys,
+            names,
+            [k.provider for k in await tx.entry.links(user.id)],
+            await tx.factors.recovery_codes(user.id),
+        )
+
+    assert await store.system_read(left) == ([True, False], ["mine"], ["mine"], 0)
+    reader = replace(actor, permissions=frozenset({Permission.AUDIT_READ}))
+    told = await store.read(workspace, lambda tx: list_entries(tx, reader, limit=2))
+    assert [(e.act, e.address) for e in told] == [
+        ("sign_in.disowned", "192.0.2.99"), ("credential.revoked", "192.0.2.99")
+    ]  # fmt: skip
 
 
 @embedded

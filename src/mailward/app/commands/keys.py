@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import cyclopts
@@ -20,6 +20,12 @@ from mailward.policy.access import Scope
 
 app = cyclopts.App(name="key", help="API keys.")
 
+Domains = Annotated[
+    list[str] | None, Parameter(negative="", help="May send from this domain only; several times if wished.")
+]
+Networks = Annotated[list[str] | None, Parameter(negative="", help="Only from this network.")]
+Expires = Annotated[str | None, Parameter(help="When it ends: 2027-01-31T12:00:00Z, or from now 90d, 24h, 30m.")]
+
 
 @app.command
 def create(
@@ -31,7 +37,9 @@ def create(
             negative="", help="send, read, inbound, domains and others (docs/access.md); several times if wished."
         ),
     ] = None,
-    network: Annotated[list[str] | None, Parameter(negative="", help="Only from this network.")] = None,
+    domain: Domains = None,
+    network: Networks = None,
+    expires: Expires = None,
     config: Config = None,
     workspace: Workspace = None,
     json: Json = False,
@@ -39,7 +47,7 @@ def create(
     """Make an API key and print its secret, this once. The scope is 'send' unless said otherwise."""
 
     async def act(context: Context) -> int:
-        wish = Wish(name, frozenset(scope or [Scope.SEND]), networks=credentials.parse_networks(network or []))
+        wish = wished(name, frozenset(scope or [Scope.SEND]), domain, network, expires, context.clock.now())
         issued = await context.store.write(
             context.actor.workspace,
             lambda tx: credentials.create_key(
@@ -71,7 +79,7 @@ def list_(*, config: Config = None, workspace: Workspace = None, json: Json = Fa
         head = ("id", "name", "prefix", "scopes", "state")
         if json:
             listed = [(c.id, c.name, c.hint, sorted(c.scopes), state(c, now)) for c in found]
-            print_json([dict(zip(head, r, strict=True)) for r in listed])
+            print_json([dict(zip(head, r, strict=True)) | limits(c) for r, c in zip(listed, found, strict=True)])
         else:
             print_table([(c.id, c.name, c.hint, " ".join(sorted(c.scopes)), state(c, now)) for c in found], head)
         return 0
@@ -151,6 +159,51 @@ def check(*, json: Json = False) -> int:
     return 0 if kind is not None else 1
 
 
+def wished(
+    name: str,
+    scopes: frozenset[Scope],
+    domains: list[str] | None,
+    networks: list[str] | None,
+    expires: str | None,
+    now: datetime,
+) -> Wish:
+    """What the options ask for. Invalid for a domain, network or time that is none."""
+    return Wish(
+        name,
+        scopes,
+        domains=frozenset(_domain(d) for d in domains) if domains else None,
+        networks=credentials.parse_networks(networks or []),
+        expires=None if expires is None else _moment(expires, now),
+    )
+
+
+def _domain(text: str) -> str:
+    name = text.strip().lower().rstrip(".")
+    if "." not in name or not name.isprintable() or " " in name or len(name) > 253:
+        raise Invalid("bad_domain", "Write a domain as example.com.", field="domain")
+    return name
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    """A time of its own, UTC unless it says otherwise, or one so far from now."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return now + duration(text, field="expires")
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def limits(credential: Credential) -> dict[str, object]:
+    """From where, for which domains and until when, and when it was last used, as JSON has it."""
+    c = credential
+    return {
+        "domains": None if c.domains is None else sorted(c.domains),
+        "networks": [str(n) for n in c.networks],
+        "expires_at": c.expires,
+        "last_used_at": c.last_used,
+    }
+
+
 def state(credential: Credential, now: datetime) -> str:
     """One word or a few: live, paused, replaced, expired, revoked."""
     if credential.revoked is not None:
@@ -162,11 +215,11 @@ def state(credential: Credential, now: datetime) -> str:
     return f"ends {credential.expires.isoformat(timespec='minutes')}" if credential.expires is not None else "live"
 
 
-def duration(text: str) -> timedelta:
+def duration(text: str, *, field: str = "grace") -> timedelta:
     """`90m`, `24h`, `7d` or `0`; Invalid otherwise."""
     found = re.fullmatch(r"(\d{1,6})([smhd])|0", text.strip())
     if found is None:
-        raise Invalid("bad_grace", "Write a time as 90m, 24h or 7d.", field="grace")
+        raise Invalid(f"bad_{field}", "Write a time as 90m, 24h or 7d.", field=field)
     if found[1] is None:
         return timedelta()
     return timedelta(seconds=int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]])

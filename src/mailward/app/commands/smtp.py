@@ -8,11 +8,11 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
-from mailward.app.commands.keys import release, revoke, rotate, state
+from mailward.app.commands.keys import Domains, Expires, Networks, limits, release, revoke, rotate, state, wished
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.core.identity import credentials
-from mailward.core.identity.credentials import Wish
+from mailward.policy.access import Scope
 
 _IN_FORCE_SECONDS = 1.0
 
@@ -23,7 +23,9 @@ app = cyclopts.App(name="smtp", help="SMTP credentials.")
 def create(
     name: str,
     *,
-    network: Annotated[list[str] | None, Parameter(negative="", help="Only from this network.")] = None,
+    domain: Domains = None,
+    network: Networks = None,
+    expires: Expires = None,
     without_password: Annotated[
         bool, Parameter(negative="", help="The network is the credential (private listener only).")
     ] = False,
@@ -34,7 +36,7 @@ def create(
     """Make a credential and print its password, this once."""
 
     async def act(context: Context) -> int:
-        wish = Wish(name, networks=credentials.parse_networks(network or []))
+        wish = wished(name, frozenset({Scope.SEND}), domain, network, expires, context.clock.now())
         make = credentials.create_network if without_password else credentials.create_smtp
         issued = await context.store.write(
             context.actor.workspace,
@@ -64,7 +66,7 @@ def list_(*, config: Config = None, workspace: Workspace = None, json: Json = Fa
         head = ("id", "name", "kind", "networks", "state")
         if json:
             listed = [(c.id, c.name, c.kind.value, list(map(str, c.networks)), state(c, now)) for c in found]
-            print_json([dict(zip(head, r, strict=True)) for r in listed])
+            print_json([dict(zip(head, r, strict=True)) | limits(c) for r, c in zip(listed, found, strict=True)])
         else:
             shown = [
                 (c.id, c.name, c.kind.value, " ".join(map(str, c.networks)) or "any", state(c, now)) for c in found

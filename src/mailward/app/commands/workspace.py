@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import cyclopts
@@ -14,13 +15,15 @@ from mailward.app.platform.workspace import Workspaces
 from mailward.app.retention import default_terms
 from mailward.base.errors import Invalid
 from mailward.base.ids import WorkspaceId
+from mailward.core.identity import invitations, people
 from mailward.core.workspaces import change
 from mailward.core.workspaces.ceilings import set_ceilings
 from mailward.core.workspaces.model import Ceilings
 from mailward.edges.web.schema import workspace as schema
-from mailward.policy.access import Actor
+from mailward.policy.access import Actor, Role
 
 app = cyclopts.App(name="workspace", help="Workspaces and their settings.")
+app.command("mailward.app.commands.redaction:redaction", name="redaction")
 
 Limit = Annotated[str | None, Parameter(help='A number a minute, 0 for no limit, or "default".')]
 Days = Annotated[str | None, Parameter(help='A number of days, or "default" for the installation\'s term.')]
@@ -38,6 +41,41 @@ def list_(*, config: Config = None, json: Json = False) -> int:
             print_table(
                 [(w.id, w.name, w.created.isoformat(timespec="seconds")) for w in found], ("id", "name", "made")
             )
+        return 0
+
+    return run(config, None, act)
+
+
+@app.command
+def create(
+    name: str,
+    *,
+    manager: Annotated[
+        str | None, Parameter(help="Address of its first Workspace Manager: an invitation is made for it.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> int:
+    """Make a workspace and print its id, and the link of its manager's invitation, for you to hand over.
+
+    Without --manager nobody has a place in it yet: `mailward member invite --workspace ID` invites.
+    """
+
+    async def act(context: Context) -> int:
+        now, entropy = context.clock.now(), context.entropy
+        email = people.good_email(manager) if manager is not None else ""
+        id = change.new_id(now, entropy)
+        actor = replace(context.actor, workspace=id)
+        made = await context.store.system_write(
+            lambda tx: change.create(tx, actor, name, now=now, entropy=entropy, id=id)
+        )
+        facts = {"id": str(made.id), "name": made.name}
+        if email:
+            _, token = await context.store.write(
+                id, lambda tx: invitations.invite(tx, actor, email, Role.MANAGER, now=now, entropy=entropy)
+            )
+            facts["invitation"] = f"{context.settings.http.public_url.rstrip('/')}/invitation/{token.reveal()}"
+        print_json(facts) if json else print_facts(facts)
         return 0
 
     return run(config, None, act)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,13 +15,15 @@ from mailward.app.guard.places import Places
 from mailward.app.letters import Letters
 from mailward.app.store import Store, Tx
 from mailward.base.errors import Forbidden
+from mailward.base.ids import WorkspaceId
 from mailward.base.secret import Secret
 from mailward.base.sources import Clock, Entropy
 from mailward.core.guard import sign_ins, tries
-from mailward.core.guard.model import Digests, LinkKind
+from mailward.core.guard.model import Digests, Link, LinkKind
 from mailward.core.identity import tickets
 from mailward.core.identity.model import Arrival, TicketKind, User
 from mailward.edges.web.dashboard.ports import Puzzle
+from mailward.policy.access import Actor
 from mailward.policy.suspicion import Level, Suspicion
 
 log = structlog.get_logger()
@@ -131,14 +134,24 @@ class Entrance:
         """Let a held sign-in through: the next one from there is not asked."""
         await self._store.system_write(lambda tx: sign_ins.confirm(tx, self._digests, token, now=self._clock.now()))
 
-    async def disown(self, token: str) -> None:
-        """End everything, and write to the owner how to take the account back."""
+    async def disown(self, token: str, address: str = "") -> None:
+        """End everything that sign-in could leave behind, and write to the owner how to take the account back.
+
+        What it made in each workspace goes first, so that the link still works should one of these steps fail.
+        """
         now = self._clock.now()
 
+        async def look(tx: Tx) -> tuple[Link, list[WorkspaceId]]:
+            link = await sign_ins.look(tx, token, LinkKind.DISOWN, now=now)
+            return link, [workspace for workspace, _ in await tx.people.memberships(link.user)]
+
+        link, workspaces = await self._store.system_read(look)
+        for workspace in workspaces:
+            actor = Actor(workspace, "session", link.user, address=address)
+            await self._store.write(workspace, partial(sign_ins.made_since, actor=actor, link=link, now=now))
+
         async def act(tx: Tx) -> tuple[User, Secret[str]]:
-            user = await sign_ins.disown(tx, self._digests, token, now=now)
-            await tx.factors.revoke_devices(user.id)
-            await tx.factors.drop_tickets(user.id)
+            user = await sign_ins.disown(tx, self._digests, token, address=address, now=now)
             return user, await tickets.issue(tx, TicketKind.RESET, user.id, {}, now=now, entropy=self._entropy)
 
         user, reset = await self._store.system_write(act)

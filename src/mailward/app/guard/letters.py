@@ -14,8 +14,8 @@ def signed_in(arrival: Arrival, suspicion: Suspicion, link: str, now: datetime) 
         "Somebody signed in to your account:\n\n"
         f"{_where(arrival, now)}{_why(suspicion)}\n"
         "If it was you, there is nothing to do.\n\n"
-        "If it was not you, open this link. It ends every session, forgets every browser, and sends you a letter\n"
-        "to choose another password:\n\n"
+        "If it was not you, open this link. It ends every session, forgets every browser, ends keys and second\n"
+        "factors made in your name since, and sends you a letter to choose another password:\n\n"
         f"{link}\n"
     )
     return "You signed in", text

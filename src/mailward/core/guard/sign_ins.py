@@ -11,7 +11,7 @@ from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
 from mailward.core.guard.model import CONFIRM_LIFE, DISOWN_LIFE, Digests, Link, LinkKind, SignedIn
 from mailward.core.guard.ports import GuardTx
-from mailward.core.identity import passwords, tokens
+from mailward.core.identity import passwords, people, tokens
 from mailward.core.identity.model import Arrival, User
 from mailward.policy.access import Actor
 from mailward.policy.suspicion import Suspicion
@@ -81,18 +81,47 @@ async def confirm(tx: GuardTx, digests: Digests, token: str, *, now: datetime) -
     return link
 
 
-async def disown(tx: GuardTx, digests: Digests, token: str, *, now: datetime) -> User:
+async def made_since(tx: GuardTx, actor: Actor, link: Link, *, now: datetime) -> int:
+    """Revoke the keys, SMTP credentials and invitations that somebody made in the actor's workspace since the sign-in
+    that `link` disowns. How many credentials."""
+    revoked = await people.take_back(
+        tx, actor, link.user, since=link.expires - DISOWN_LIFE, reason="the sign-in was not theirs", now=now
+    )
+    await tx.revocations.bump()
+    return revoked
+
+
+async def disown(tx: GuardTx, digests: Digests, token: str, *, address: str = "", now: datetime) -> User:
     """The owner says that a sign-in was not theirs. System scope.
 
     Every session ends, no browser is trusted or known any more, and the password is worth
-    nothing until another is set: whoever signed in knew it.
+    nothing until another is set: whoever signed in knew it. Factors and links to providers
+    that were added since that sign-in go, with the recovery codes if there were any such:
+    they would let the stranger in again, and keep the owner out.
     """
-    _, user = await _use(tx, token, LinkKind.DISOWN, now)
-    await tx.people.revoke_sessions(user.id)
+    link, user = await _use(tx, token, LinkKind.DISOWN, now)
+    since = link.expires - DISOWN_LIFE
+    ended = await tx.people.revoke_sessions(user.id)
     await tx.guard.forget_places(digests.account(user.email))
     await tx.people.set_password(user.id, passwords.NOBODY)
+    await tx.factors.revoke_devices(user.id)
+    await tx.factors.drop_tickets(user.id)
+    added = [factor for factor in await tx.factors.of(user.id) if factor.created >= since]
+    for factor in added:
+        await tx.factors.remove(user.id, factor.id)
+    if added:
+        await tx.factors.set_recovery_codes(user.id, [], now)
+    linked = [known for known in await tx.entry.links(user.id) if known.created >= since]
+    for known in linked:
+        await tx.entry.remove_link(known)
     await tx.revocations.bump()
-    await _audit(tx, user.id, "sign_in.disowned", {}, now=now)
+    facts = {
+        "sign_in_from": link.address,
+        "sessions": str(ended),
+        "factors": str(len(added)),
+        "links": str(len(linked)),
+    }
+    await _audit(tx, user.id, "sign_in.disowned", facts, address=address, now=now)
     return user
 
 
@@ -148,7 +177,9 @@ async def _link(
     return token
 
 
-async def _audit(tx: GuardTx, user: UserId, act: str, facts: dict[str, str], *, now: datetime) -> None:
+async def _audit(
+    tx: GuardTx, user: UserId, act: str, facts: dict[str, str], *, address: str = "", now: datetime
+) -> None:
     """In the log of each workspace the person belongs to."""
     for workspace, _ in await tx.people.memberships(user):
-        await tx.audit.append(Actor(workspace, "session", user), act, user, facts, now=now)
+        await tx.audit.append(Actor(workspace, "session", user, address=address), act, user, facts, now=now)

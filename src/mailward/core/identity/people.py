@@ -190,18 +190,34 @@ async def _part(tx: IdentityTx, actor: Actor, member: Member, act: str, *, now: 
     await tx.audit.append(actor, act, member.user, facts, now=now)
 
 
-async def take_back(tx: IdentityTx, actor: Actor, user: UserId, *, now: datetime) -> None:
-    """Revoke what a person made in the actor's workspace: they know the secrets, and who they invited."""
+async def take_back(
+    tx: IdentityTx,
+    actor: Actor,
+    user: UserId,
+    *,
+    since: datetime | None = None,
+    reason: str = "its maker lost their place",
+    now: datetime,
+) -> int:
+    """Revoke what a person made in the actor's workspace: they know the secrets, and who they invited.
+
+    With `since` only keys and credentials that were made from then on; open invitations all. How many credentials.
+    """
+    revoked = 0
     before: str | None = None
     while page := await tx.credentials.page(tuple(CredentialKind), before=before, limit=_PAGE):
         for credential in page:
-            if credential.created_by == user and await tx.credentials.revoke(credential.id, now):
-                facts = {"kind": credential.kind.value, "name": credential.name, "reason": "its maker lost their place"}
+            if credential.created_by != user or (since is not None and credential.created < since):
+                continue
+            if await tx.credentials.revoke(credential.id, now):
+                revoked += 1
+                facts = {"kind": credential.kind.value, "name": credential.name, "reason": reason}
                 await tx.audit.append(actor, "credential.revoked", credential.id, facts, now=now)
         before = page[-1].id
     withdrawn = await tx.entry.revoke_invitations_by(actor.workspace, user, now)
     if withdrawn:
         await tx.audit.append(actor, "invitation.all_revoked", user, {"withdrawn": str(withdrawn)}, now=now)
+    return revoked
 
 
 async def change_password(
@@ -257,6 +273,7 @@ async def _member(tx: IdentityTx, actor: Actor, user: UserId) -> Member:
 
 async def not_the_last_manager(tx: IdentityTx, actor: Actor) -> None:
     """Raise Conflict when the workspace has no manager but the one who would be gone."""
+    await tx.audit.in_turn(actor.workspace)
     members = await tx.people.members(actor.workspace)
     if sum(m.role is Role.MANAGER for m in members) < 2:
         raise Conflict("last_manager", "A workspace keeps at least one Workspace Manager.")

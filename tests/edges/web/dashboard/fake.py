@@ -79,7 +79,7 @@ class FakeEntrance:
         await self.look_at(token, "confirm")
         self.done.append(("confirm", token))
 
-    async def disown(self, token: str) -> None:
+    async def disown(self, token: str, address: str = "") -> None:
         await self.look_at(token, "disown")
         self.done.append(("disown", token))
 

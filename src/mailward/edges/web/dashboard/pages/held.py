@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from mailward.base.errors import MailwardError
-from mailward.edges.web.dashboard.desk import Desk, Endpoint, Form
+from mailward.edges.web.dashboard.desk import Desk, Endpoint, Form, client_ip
 from mailward.edges.web.dashboard.ports import Puzzle
 from mailward.edges.web.dashboard.render import CSP, SECURITY_HEADERS
 from mailward.edges.web.problems import status_of
@@ -70,7 +70,7 @@ class Held:
             token = request.path_params["token"]
             try:
                 await self._desk.own_form(request)
-                await (entrance.confirm(token) if kind == "confirm" else entrance.disown(token))
+                await (entrance.confirm(token) if kind == "confirm" else entrance.disown(token, client_ip(request)))
             except MailwardError as e:
                 return self._show(request, kind, "gone", e.public, status_of(e))
             return self._show(request, kind, "done", "")
