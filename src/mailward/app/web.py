@@ -53,6 +53,7 @@ from mailward.app.settings import split_address
 from mailward.app.shown_certificate import facts as certificate_facts
 from mailward.app.signing import make_keys
 from mailward.app.store import Tx
+from mailward.app.tracking.visits import Visits
 from mailward.base.errors import MailwardError
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.domains.keys import FreshKeys
@@ -69,6 +70,7 @@ from mailward.edges.web.public.metrics import RequestMetrics
 from mailward.edges.web.public.notifications import sns_route
 from mailward.edges.web.reference.site import routes as reference_routes
 from mailward.edges.web.schema.audit import AuditExportQuery
+from mailward.edges.web.tracking.site import TrackingSite
 from mailward.edges.web.trust.site import routes as public_routes
 from mailward.policy.access import Actor
 from mailward.policy.egress import networks
@@ -318,10 +320,15 @@ def web_application(worker: Parts) -> Front:
     ready = Ready(worker)
     mounts = routes(platform, surroundings, i.entropy, services.origin, PublicArea(i))
     public = settings.http.public_url
-    mounts = [*reference_routes(lambda: document(table(ready)), public, services.origin, services.limiter), *mounts]
+    reference = reference_routes(
+        lambda: document(table(ready)), public, services.origin, services.limiter, lambda: i.clock.now().date()
+    )
+    mounts = [*reference, *mounts]
     mounts = [*public_routes(PublicReader(i), public, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
+    visits = Visits(i.store, key=i.tracking_key, token_key=i.token_key, now_us=i.now_us)
+    tracking = TrackingSite(visits, services.origin, services.limiter)
     return build(
         services,
         ready,
@@ -329,4 +336,5 @@ def web_application(worker: Parts) -> Front:
         metrics=RequestMetrics(worker.metrics.registry),
         requests=worker.requests,
         answered=answered_for(worker, services.origin),
+        elsewhere=(f"{installation_names(settings).tracking_label}.".encode(), tracking),
     )

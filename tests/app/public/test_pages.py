@@ -109,6 +109,13 @@ async def test_the_signed_file_verifies_with_the_published_key(site: Site) -> No
     assert "max-age=60" in file.headers["cache-control"]
 
 
+async def test_a_refusal_is_a_page_for_browsers(site: Site) -> None:
+    """A link to a report that is none is answered with a page in a browser, with a line to a program."""
+    page = await site.ask("/report/nothing", accept="text/html,*/*")
+    assert (page.status, "<h1>Not found</h1>" in page.text) == (404, True)
+    assert (await site.ask("/report/nothing")).text == "There is no report with this link.\n"
+
+
 @pytest.mark.claim("AVAIL-2")
 async def test_the_status_page_shows_an_outage(site: Site) -> None:
     """One of three minutes without the API: the page, its JSON and the budget say so."""

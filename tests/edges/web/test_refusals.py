@@ -296,3 +296,15 @@ async def test_ambiguous_requests(site: Site) -> None:
             answer = await client.post("/v1/messages", content=b"", headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (status, code)
             assert answer.headers["connection"] == "close"
+
+
+async def test_nothing_there_is_a_page_for_browsers(api: httpx.AsyncClient) -> None:
+    """A mistyped address in a browser is a page that runs nothing; programs, and the API in any case, get a problem."""
+    browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    shown = await api.get("/no-such-<b>page", headers=browser)
+    assert (shown.status_code, shown.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "<h1>Not found</h1>" in shown.text
+    assert "no-such" not in shown.text
+    assert shown.headers["content-security-policy"].startswith("default-src 'none'; style-src 'self';")
+    for path, headers in (("/nothing", {}), ("/v1/nothing", browser)):
+        assert (await api.get(path, headers=headers)).headers["content-type"] == "application/problem+json"

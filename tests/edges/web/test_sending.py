@@ -159,6 +159,14 @@ async def test_raw_as_rfc822(site: Site, api: httpx.AsyncClient) -> None:
     assert item.header_from == "ada@example.com"
 
 
+async def test_an_envelope_is_never_overlooked(site: Site, api: httpx.AsyncClient) -> None:
+    """Envelope headers beside JSON are refused: unread they would send the message to those in its own header."""
+    body = {"raw": base64.b64encode(RAW).decode()}
+    answer = await api.post("/v1/messages/raw", json=body, headers={"envelope-to": "x@example.net"})
+    assert (answer.status_code, answer.json()["field"]) == (422, "Envelope-To")
+    assert not site.platform.messages.submitted
+
+
 async def test_raw_as_json(site: Site, api: httpx.AsyncClient) -> None:
     """Base64 in JSON is the same message; without an envelope the recipients are those of the header."""
     body = {"raw": base64.b64encode(RAW).decode(), "tags": ["r"]}

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route, Router
 
 from mailward.base.errors import NotFound
 from mailward.edges.web import api, openapi, problems
+from mailward.edges.web import refusal as refusal_page
 from mailward.edges.web.endpoint import Endpoint, Headers, Receive, Scope, Send, Services
 from mailward.edges.web.limits import MAX_HEADERS
 from mailward.edges.web.ports import Readiness
@@ -56,7 +57,7 @@ def table(readiness: Readiness) -> list[Operation]:
 class Front:
     """The outermost application: request ids, framing, security headers, one log line; then the router."""
 
-    __slots__ = ("_answered", "_entropy", "_exact", "_metrics", "_now", "_origin", "_requests", "_router")
+    __slots__ = ("_answered", "_elsewhere", "_entropy", "_exact", "_metrics", "_now", "_origin", "_requests", "_router")
 
     def __init__(
         self,
@@ -66,7 +67,9 @@ class Front:
         metrics: RequestMetrics | None = None,
         requests: RequestLog | None = None,
         answered: Answered | None = None,
+        elsewhere: tuple[bytes, Any] | None = None,
     ) -> None:
+        """`elsewhere`: how host names begin at which another application answers, and that application."""
         endpoints = {path: Endpoint(methods, services) for path, methods in by_path(operations).items()}
         # Paths without parameters are found in one look-up; the router tries patterns in turn.
         self._exact = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
@@ -79,6 +82,7 @@ class Front:
         self._entropy = services.entropy
         self._metrics = metrics
         self._answered = answered
+        self._elsewhere = elsewhere
         self._requests = requests
         self._now = services.clock.now
         self._origin = services.origin
@@ -113,12 +117,16 @@ class Front:
             await send(message)
 
         try:
-            _refuse_ambiguous(scope)
+            host = _refuse_ambiguous(scope)
             _refuse_nul(scope)
         except Answer as refusal:
             await _refuse(refusal, request_id, finish, close=scope.get("http_version", "1.1").startswith("1"))
         else:
-            await (self._exact.get(scope["path"]) or self._router)(scope, receive, finish)
+            other = self._elsewhere
+            if other is not None and host.lower().startswith(other[0]):
+                await other[1](scope, receive, finish)
+            else:
+                await (self._exact.get(scope["path"]) or self._router)(scope, receive, finish)
         seconds = time.perf_counter() - began
         operation = scope.get("mailward.operation", "other")
         if self._metrics is not None:
@@ -150,12 +158,14 @@ def build(
     metrics: RequestMetrics | None = None,
     requests: RequestLog | None = None,
     answered: Answered | None = None,
+    elsewhere: tuple[bytes, Any] | None = None,
 ) -> Front:
     """The application. `mounts` are further Starlette routes (the dashboard), matched after the API."""
-    return Front(table(readiness), services, mounts, metrics, requests, answered)
+    return Front(table(readiness), services, mounts, metrics, requests, answered, elsewhere)
 
 
-def _refuse_ambiguous(scope: Scope) -> None:
+def _refuse_ambiguous(scope: Scope) -> bytes:
+    """The host that was asked for, "" for an old client that names none."""
     # Two readers that disagree on where a request ends are how smuggling works (RFC 9112 section 11.2), so a
     # request that can be read in two ways is refused, and its connection closed, whatever the server makes of it.
     headers: Headers = scope["headers"]
@@ -177,6 +187,7 @@ def _refuse_ambiguous(scope: Scope) -> None:
     if b"http2-settings" in names or (b"upgrade" in names and _asks_for_h2c(headers)):
         # Whatever stands before us could take the rest of the connection for a tunnel, and let it by unseen.
         raise Answer("request_ambiguous", "HTTP/2 is spoken over TLS only; an upgrade to it is not offered.")
+    return host
 
 
 def _refuse_nul(scope: Scope) -> None:
@@ -199,6 +210,18 @@ async def _refuse(refusal: BaseException, request_id: str, send: Send, *, close:
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    if refusal_page.wants_page(scope["method"], scope["path"], scope["headers"]):
+        body = refusal_page.page(
+            "Not found", "There is nothing at this address. It may have been mistyped.", scope["mailward.request_id"]
+        )
+        headers = [
+            (b"content-type", b"text/html; charset=utf-8"),
+            (b"content-security-policy", refusal_page.CSP.encode()),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        return
     refusal = NotFound("not_found", "There is nothing at this path. See /openapi.json for what there is.")
     await _refuse(refusal, scope["mailward.request_id"], send, close=False)
 

@@ -144,6 +144,8 @@ def _query_parameters(op: Operation) -> list[dict[str, Any]]:
         parameter = {"name": name, "in": "query", "required": name in schema["required"], "schema": plain}
         if "description" in plain:
             parameter["description"] = plain.pop("description")
+        if "example" in plain:
+            parameter["example"] = plain.pop("example")
         told.append(parameter)
     return told
 

@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,8 @@ PATHS = [ROOT, *(f"{ROOT}/{tag}" for tag in SUBJECTS)]
 
 
 def _client() -> httpx.AsyncClient:
-    site = Starlette(routes=routes(lambda: DOCUMENT, BASE, Origin(()), LocalLimiter(FixedClock().monotonic)))
+    limiter = LocalLimiter(FixedClock().monotonic)
+    site = Starlette(routes=routes(lambda: DOCUMENT, BASE, Origin(()), limiter, lambda: date(2026, 3, 31)))
     transport = httpx.ASGITransport(site, client=("127.0.0.1", 40000))
     return httpx.AsyncClient(transport=transport, base_url=BASE)
 
@@ -69,7 +70,7 @@ async def test_everything_is_shown() -> None:
             if (path or at) in texts and anchor:
                 assert f'id="{anchor}"' in texts[path or at], (at, link)
             else:
-                assert path in texts or link.startswith(("data:", "/openapi.json", f"{ROOT}/style.css")), link
+                assert path in texts or link.startswith(("data:", "/openapi.json", f"{ROOT}/style.css")) or link == "/", link
 
 
 async def test_small_and_on_a_strict_policy() -> None:
@@ -85,6 +86,7 @@ async def test_small_and_on_a_strict_policy() -> None:
             again = await client.get(path, headers={"if-none-match": answer.headers["etag"]})
             assert again.status_code == 304
         assert (await client.get(f"{ROOT}/nothing")).status_code == 404
+        assert "2026-04-01T12:00:00Z" in (await client.get(f"{ROOT}/messages")).text, "an example is of tomorrow"
         assert (await client.get(f"{ROOT}/style.css")).headers["content-type"].startswith("text/css")
 
 

@@ -5,6 +5,7 @@ The hot path: one decode for a batch, a tight loop over its messages, no task pe
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -52,6 +53,10 @@ async def send_raw(call: Call[NoQuery, types.RawRequest | None]) -> Reply:
     key = idempotency(call)
     if call.media == JSON:
         assert call.body is not None
+        # Left unread they would send the message to others than somebody meant.
+        for name in ("Envelope-From", "Envelope-To"):
+            if call.header(name.lower().encode()) is not None:
+                raise Invalid("invalid_parameter", "In JSON the envelope is in from and to.", field=name)
         request = call.body
     else:
         request = types.RawRequest(
@@ -202,6 +207,10 @@ _EXAMPLE = {
     "text": "It weaves algebraic patterns.",
     "tags": ["welcome"],
 }
+_FINISHED = (
+    "From: Ada Lovelace <ada@demo.mailward.test>\r\nTo: charles@example.com\r\nSubject: The engine\r\n\r\n"
+    "It weaves algebraic patterns.\r\n"
+)
 _ERRORS = (
     "domain_not_verified",
     "header_injection",
@@ -275,6 +284,7 @@ OPERATIONS = [
         errors=_ERRORS,
         body_limit=SEND_BODY,
         idempotent=True,
+        example={"raw": base64.b64encode(_FINISHED.encode()).decode()},
         request_headers=(
             ("Envelope-From", "With message/rfc822: the envelope sender."),
             ("Envelope-To", "With message/rfc822: the envelope recipients, separated by commas."),

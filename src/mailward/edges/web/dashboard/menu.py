@@ -41,6 +41,7 @@ MENU = (
         Entry("keys", "/keys", "Keys", P.KEY_READ),
         Entry("webhooks", "/webhooks", "Webhooks", P.WEBHOOK_READ),
         Entry("requests", "/requests", "Request log", P.WORKSPACE_READ),
+        Entry("reference", "/docs/api", "API reference", None),
     )),
     Group("Workspace", (
         Entry("domains", "/domains", "Domains", P.DOMAIN_READ),

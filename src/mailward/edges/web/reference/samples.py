@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import keyword
 import pprint
@@ -14,6 +15,8 @@ _ID = "01jd2s8k3xq4v6w8y0z1a2b3c4"
 _JSON = "application/json"
 _RAW = {"text/csv": "address\nbob@example.net\n", "message/rfc822": "From: ada@example.com\r\n\r\nHi\r\n"}
 KEY = "MAILWARD_KEY"
+TO_COME = "2030-01-01"
+"""Stands in samples for a day to come; the page names the one after that on which it is read."""
 
 
 def sample(schema: Json, schemas: Json) -> Any:
@@ -40,7 +43,7 @@ def sample(schema: Json, schemas: Json) -> Any:
         case "boolean":
             return True
         case "string" if schema.get("format") == "date-time":
-            return "2030-01-01T12:00:00Z"
+            return f"{TO_COME}T12:00:00Z"
         case "string" if schema.get("contentEncoding") == "base64":
             return "RnJvbTogYWRhQGV4YW1wbGUuY29tDQoNCkhpDQo="
         case _:
@@ -64,11 +67,11 @@ def body(op: Json, schemas: Json) -> Any:
 
 
 def _parameters(op: Json, where: str) -> dict[str, str]:
-    """Parameters of an example: those of the path, and what the query requires."""
+    """Parameters of an example: those of the path, and of the query what it requires or names an example of."""
     return {
-        p["name"]: str(_id(p) if where == "path" else sample(p["schema"], {}))
+        p["name"]: str(p["example"] if "example" in p else _id(p) if where == "path" else sample(p["schema"], {}))
         for p in op["parameters"]
-        if p["in"] == where and p["required"]
+        if p["in"] == where and (p["required"] or "example" in p)
     }
 
 
@@ -107,7 +110,7 @@ def python(base: str, op: Json, given: Any) -> str:
     elif given is not None:
         schema = op["requestBody"]["content"][_JSON]["schema"]["$ref"].rsplit("/", 1)[1]
         arguments += [f"{_safe(name)}={_literal(name, value, schema)}" for name, value in given.items()]
-    arguments += [f"{_safe(name)}={value!r}" for name, value in _parameters(op, "query").items()]
+    arguments += [f"{_safe(name)}={_plain(value)}" for name, value in _parameters(op, "query").items()]
     call = f"mail.{snake(op['operationId'])}("
     inside = ", ".join(arguments)
     if len(inside) > 70:
@@ -121,13 +124,17 @@ def python(base: str, op: Json, given: Any) -> str:
     return f"{head}    print({found})" if "\n" not in found else f"{head}    answer = {found}\n    print(answer)"
 
 
+def _plain(value: str) -> str:
+    return value if value.isdecimal() else repr(value)
+
+
 def _literal(name: str, value: Any, schema: str) -> str:
     if schema == "BatchRequest" and name == "messages":
         return json.dumps(value) if not value else f"{value!r}"
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", value):
         return f'datetime.fromisoformat("{value}")'
     if name == "raw":
-        return 'b"From: ada@example.com\\r\\n\\r\\nHi\\r\\n"'
+        return repr(base64.b64decode(value))
     return pprint.pformat(value, width=80, sort_dicts=False).replace("\n", "\n        ")
 
 

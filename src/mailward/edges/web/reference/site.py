@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import date, timedelta
 from functools import cached_property
 from importlib import resources
 from typing import Any
@@ -16,8 +17,9 @@ from starlette.routing import BaseRoute, Route
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.limits import Limiter
 from mailward.edges.web.problems import CATALOGUE, TITLES
+from mailward.edges.web.reference import samples
 from mailward.edges.web.reference.shown import Json, subjects
-from mailward.edges.web.trust.site import HEADERS, Gate, cached
+from mailward.edges.web.trust.site import HEADERS, Gate, cached, refused
 
 ROOT = "/docs/api"
 
@@ -30,9 +32,9 @@ def _spans(text: str) -> list[tuple[str, bool]]:
 class Reference:
     """The pages, made once, when somebody first asks: the document does not change while we run."""
 
-    def __init__(self, document: Callable[[], Json], base: str) -> None:
-        """`base` is the public URL, as it stands in the examples."""
-        self._document, self._base = document, base.rstrip("/")
+    def __init__(self, document: Callable[[], Json], base: str, today: Callable[[], date]) -> None:
+        """`base` is the public URL, as it stands in the examples; their times to come are `today`'s tomorrow."""
+        self._document, self._base, self._today = document, base.rstrip("/"), today
 
     @cached_property
     def css(self) -> bytes:
@@ -69,17 +71,21 @@ class Reference:
         """The overview, or a subject's page."""
         body = self.pages.get(request.url.path)
         if body is None:
-            return Response(f"There is no such page. See {ROOT}.\n", 404, HEADERS, "text/plain")
-        return cached(request, body, "text/html; charset=utf-8")
+            return refused(request.scope, f"There is no such page. See {ROOT}.", 404)
+        # An example that names a moment has to work on the day it is read.
+        tomorrow = (self._today() + timedelta(days=1)).isoformat()
+        return cached(request, body.replace(samples.TO_COME.encode(), tomorrow.encode()), "text/html; charset=utf-8")
 
     async def style(self, _: Request) -> Response:
         """The sheet, named by its content."""
         return Response(self.css, 200, {**HEADERS, "cache-control": "public, max-age=31536000, immutable"}, "text/css")
 
 
-def routes(document: Callable[[], Json], base: str, origin: Origin, limiter: Limiter) -> list[BaseRoute]:
+def routes(
+    document: Callable[[], Json], base: str, origin: Origin, limiter: Limiter, today: Callable[[], date]
+) -> list[BaseRoute]:
     """Every page behind the gate of the public pages."""
-    reference = Reference(document, base)
+    reference = Reference(document, base, today)
     found: list[BaseRoute] = []
     for path, handler in (
         (ROOT, reference.page),

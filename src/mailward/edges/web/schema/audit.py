@@ -71,7 +71,7 @@ class Checkpoint(View):
 class ProofQuery(Request):
     """Inclusion of `index`, or consistency from `first`, in the tree of `size` (default: the newest)."""
 
-    index: Index | None = None
+    index: Annotated[int, Meta(ge=0, le=2**53, extra_json_schema={"example": 0})] | None = None
     first: Index | None = None
     size: Annotated[int, Meta(ge=1, le=2**53)] | None = None
 

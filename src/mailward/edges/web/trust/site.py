@@ -20,11 +20,12 @@ from mailward.core.disclosure.intake import ACKNOWLEDGE_DAYS
 from mailward.core.disclosure.model import Content
 from mailward.core.evidence.model import State
 from mailward.core.registers.model import Entry, Kind, Subprocessor, certificates
+from mailward.edges.web import refusal
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.desk import Form, read_form
 from mailward.edges.web.dashboard.static_files import static_url
 from mailward.edges.web.limits import Limiter, limit_reached
-from mailward.edges.web.problems import status_of
+from mailward.edges.web.problems import TITLES, status_of
 from mailward.edges.web.trust.cookies import COOKIES
 from mailward.edges.web.trust.ports import PublicFacts
 from mailward.edges.web.trust.security_txt import security_txt
@@ -63,14 +64,13 @@ class Gate:
         ip, private = self._origin.of(peer[0], scope["scheme"], scope["headers"])
         scope["mailward.operation"] = self._name
         if not private:
-            answer = Response("Use HTTPS.\n", 403, _PRIVATE, "text/plain")
-            await answer(scope, receive, send)
+            await refused(scope, "Use HTTPS.", 403)(scope, receive, send)
             return
         decision = await self._limiter.take(ip, REPORTS if scope["method"] == "POST" else READS)
         if not decision.allowed:
-            refusal = limit_reached(decision)
-            headers = {**_PRIVATE, "retry-after": str(int(decision.retry_after) + 1)}
-            await Response(refusal.public + "\n", 429, headers, "text/plain")(scope, receive, send)
+            answer = refused(scope, limit_reached(decision).public, 429)
+            answer.headers["retry-after"] = str(int(decision.retry_after) + 1)
+            await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -231,7 +231,7 @@ class PublicPages:
     async def send_report(self, request: Request) -> Response:
         """Take it in, show the link once."""
         if request.headers.get("sec-fetch-site") not in (None, "same-origin", "none"):
-            return Response("This form is of another site.\n", 403, _PRIVATE, "text/plain")
+            return refused(request.scope, "This form is of another site.", 403)
         was = _EMPTY
         try:
             form: Form = await read_form(request)
@@ -288,6 +288,14 @@ def cached(request: Request, body: bytes, media: str) -> Response:
     return Response(body, 200, {**headers, "content-type": media})
 
 
+def refused(scope: Scope, text: str, status: int) -> Response:
+    """A refusal: a page for a browser, a line of text for all others; kept by no cache."""
+    if not refusal.wants_page(scope["method"], scope["path"], scope["headers"]):
+        return Response(text + "\n", status, _PRIVATE, "text/plain")
+    body = refusal.page(TITLES.get(status, "Refused"), text, scope.get("mailward.request_id", ""))
+    return Response(body, status, _PRIVATE, "text/html")
+
+
 def _uncached(answer: Response, status: int) -> Response:
     answer.status_code = status
     answer.headers["cache-control"] = "no-store"
@@ -304,10 +312,10 @@ def routes(facts: PublicFacts, base: str, origin: Origin, limiter: Limiter) -> l
             try:
                 return await handler(request)
             except MailwardError as e:
-                return Response(e.public + "\n", status_of(e), _PRIVATE, "text/plain")
+                return refused(request.scope, e.public, status_of(e))
             except Exception:
                 log.exception("public_page_failed", request=request.scope.get("mailward.request_id"))
-                return Response("Something went wrong on our side.\n", 500, _PRIVATE, "text/plain")
+                return refused(request.scope, "Something went wrong on our side.", 500)
 
         return endpoint
 
