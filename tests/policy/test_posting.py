@@ -13,6 +13,7 @@ from mailward.policy.posting import (
     due_times,
     judge,
     next_attempt,
+    rest,
     said,
     silent_too_long,
     span,
@@ -68,9 +69,21 @@ def test_what_is_kept_of_an_answer_is_text_that_every_store_holds() -> None:
 
 def test_five_days_of_silence_are_too_long() -> None:
     """Counted from the first attempt that failed."""
-    assert silent_too_long(0, 5 * DAY_US)
-    assert not silent_too_long(1, 5 * DAY_US)
-    assert not silent_too_long(None, 5 * DAY_US)
+    assert silent_too_long(0, 5 * DAY_US, last=True)
+    assert not silent_too_long(1, 5 * DAY_US, last=True)
+    assert not silent_too_long(None, 5 * DAY_US, last=True)
+
+
+def test_ten_days_are_too_long_where_nothing_comes_to_its_last_attempt() -> None:
+    """So much may wait for an endpoint that is down that each thing is hardly ever tried."""
+    assert silent_too_long(0, 10 * DAY_US, last=False)
+    assert not silent_too_long(1, 10 * DAY_US, last=False)
+
+
+@pytest.mark.parametrize(("failing_for", "seconds"), [(0.0, 0.5), (1.9, 0.5), (20.0, 5.0), (86_400.0, 30.0)])
+def test_an_endpoint_rests_a_quarter_of_the_time_it_took_nothing(failing_for: float, seconds: float) -> None:
+    """Between half a second and half a minute."""
+    assert rest(failing_for) == seconds
 
 
 @pytest.mark.parametrize(("since", "until"), [(5, 5), (6, 5), (-1, 5), (0, 400 * DAY_US)])

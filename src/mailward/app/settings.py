@@ -113,6 +113,14 @@ class Delivery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     memory_bytes: int = 67_108_864
 
 
+class WebhookSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Posting to the endpoints of webhooks and of routes of received mail."""
+
+    allow_networks: list[str] = msgspec.field(default_factory=list)
+    """Private networks where endpoints may be, for every workspace of the installation; otherwise private addresses are
+    refused."""
+
+
 class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Rates. Each is a number per minute; 0 means no limit."""
 
@@ -184,6 +192,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     tls: Tls = msgspec.field(default_factory=Tls)
     submission: Submission = msgspec.field(default_factory=Submission)
     delivery: Delivery = msgspec.field(default_factory=Delivery)
+    webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
     limits: Limits = msgspec.field(default_factory=Limits)
     retention: Retention = msgspec.field(default_factory=Retention)
     feedback: Feedback = msgspec.field(default_factory=Feedback)
@@ -204,6 +213,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def capture(self) -> bool:
         """Capture mode: no hostname is set, so nothing leaves the machine."""
         return not self.server.hostname
+
+    @property
+    def endpoint_networks(self) -> list[str]:
+        """Private networks that endpoints may be in: those listed, and in capture mode this machine."""
+        return [*self.webhooks.allow_networks, *(["127.0.0.0/8", "::1/128"] if self.capture else [])]
 
     @property
     def hostname(self) -> str:
@@ -350,6 +364,7 @@ def _check(settings: Settings) -> None:
     for where, networks in (
         ("submission.private_networks", settings.submission.private_networks),
         ("delivery.allow_networks", settings.delivery.allow_networks),
+        ("webhooks.allow_networks", settings.webhooks.allow_networks),
         ("http.trusted_proxies", settings.http.trusted_proxies),
     ):
         for network in networks:

@@ -222,9 +222,7 @@ class Worker:
         i.store.watch(self._told)
         self.webhooks = WebhookWorker(
             i.store,
-            GuardedHttp(
-                self.addresses, allow_networks=networks(["127.0.0.0/8", "::1/128"] if settings.capture else [])
-            ),
+            GuardedHttp(self.addresses, allow_networks=networks(settings.endpoint_networks)),
             unseal=i.unseal_webhook,
             clock=i.clock,
             entropy=i.entropy,
@@ -296,7 +294,6 @@ class Worker:
         """What hands received mail over: a way to endpoints of its own, so that events never wait for messages."""
         i, settings = self.installation, self.settings
         self.files = attachment_store(settings.attachments)
-        loopback = networks(["127.0.0.0/8", "::1/128"] if settings.capture else [])
 
         async def secrets(workspace: bytes, route: bytes) -> Sequence[SealedSecret]:
             now = i.now_us()
@@ -304,7 +301,7 @@ class Worker:
             return [s for s in found if s.expires is None or s.expires > now]
 
         self.handing = Handing(
-            GuardedHttp(self.addresses, allow_networks=loopback, per_host=64),
+            GuardedHttp(self.addresses, allow_networks=networks(settings.endpoint_networks), per_host=64),
             secrets=secrets,
             unseal=i.unseal_webhook,
             files=self.files,

@@ -18,8 +18,12 @@ SCHEDULE = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 RETRY_AFTER_MAX = 86_400
 RESPONSE_READ_MAX = 64 * 1024
 RESPONSE_KEPT = 1024
-# An endpoint that took nothing for this long is disabled when something has used up its schedule.
+# An endpoint that took nothing for this long is disabled when something has used up its schedule; one for which so
+# much waits that nothing comes that far, in twice the time.
 FAILING_MAX_US = 5 * 86_400_000_000
+# An endpoint that took nothing so many times in a row rests: a quarter of the time that lasts, within these seconds.
+FAILURES_BEFORE_REST = 3
+_REST = (0.5, 30.0)
 # One replay: how many, and how many a second become due, so that catching up is no flood.
 REPLAY_MAX = 10_000
 REPLAY_PER_SECOND = 20
@@ -62,9 +66,16 @@ def next_attempt(failed: TempFail, number: int, at: int, jitter: float) -> int |
     return at + int(delay * 1_000_000)
 
 
-def silent_too_long(failing_since: int | None, at: int) -> bool:
-    """Whether an endpoint took nothing for so long that it is given up. Microseconds UTC."""
-    return failing_since is not None and at - failing_since >= FAILING_MAX_US
+def rest(failing_for: float) -> float:
+    """Seconds before an endpoint that took nothing for `failing_for` seconds is asked again."""
+    least, most = _REST
+    return min(max(failing_for / 4, least), most)
+
+
+def silent_too_long(failing_since: int | None, at: int, *, last: bool) -> bool:
+    """Whether an endpoint took nothing for so long that it is given up. Microseconds UTC; `last` when this was the last
+    attempt of something."""
+    return failing_since is not None and at - failing_since >= FAILING_MAX_US * (1 if last else 2)
 
 
 class Span(NamedTuple):

@@ -389,3 +389,40 @@ async def test_an_endpoint_that_hangs_delays_nobody_else(world: World) -> None:
     await world.worker.settled()
     assert await world.worker.step() == lease.EACH
     await world.worker.settled()
+
+
+async def test_an_endpoint_that_is_down_is_asked_now_and_then_however_much_waits(world: World) -> None:
+    """After three failures in a row it rests, and what waits is neither tried nor counted as tried; the one that
+    takes events meanwhile has all of its own; the first success ends the rest."""
+    await world.endpoint()
+    await world.event(n=300)
+    world.poster.answer = ConnectionRefusedError()
+    while await world.run():
+        pass
+    asked = len(world.poster.got)
+    assert asked <= 16
+    await world.endpoint("https://up.example/mail", types=["message.bounced"])
+    await world.event("message.bounced", n=20)
+    world.poster.answer = Answer()
+    while await world.run():
+        pass
+    assert {url for url, _, _ in world.poster.got[asked:]} == {"https://up.example/mail"}
+    assert len(world.poster.got) == asked + 20
+    world.clock.move(seconds=31)
+    while await world.run():
+        pass
+    assert len(world.poster.got) >= 320
+
+
+async def test_looking_at_the_queue_costs_nothing_by_what_waits_for_one_that_rests(world: World) -> None:
+    """No write transaction is begun for events that are due only at an endpoint that rests."""
+    await world.endpoint()
+    await world.event(n=50)
+    world.poster.answer = ConnectionRefusedError()
+    while await world.run():
+        pass
+    now = world.clock.now()
+    assert await world.worker.due(int(now.timestamp() * 1e6), frozenset())
+    held = frozenset(world.worker._resting.at(world.clock.monotonic()))
+    assert len(held) == 1
+    assert not await world.worker.due(int(now.timestamp() * 1e6), held)

@@ -23,8 +23,6 @@ from mailward.protocol.dns import DnsQuery
 
 app = cyclopts.App(name="webhook", help="Webhook endpoints.")
 
-_LOOPBACK = ("127.0.0.0/8", "::1/128")
-
 
 def _webhooks(context: Context) -> Webhooks:
     i = context.installation
@@ -34,7 +32,7 @@ def _webhooks(context: Context) -> Webhooks:
         return [str(address) for answer in found if answer.status == "ok" for address in answer.records]
 
     async def post(work: Work) -> Result:
-        http = GuardedHttp(addresses, allow_networks=networks(list(_LOOPBACK) if context.settings.capture else []))
+        http = GuardedHttp(addresses, allow_networks=networks(context.settings.endpoint_networks))
         worker = WebhookWorker(
             context.store, http, unseal=i.unseal_webhook, clock=i.clock, entropy=i.entropy, log=structlog.get_logger()
         )

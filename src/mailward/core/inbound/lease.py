@@ -17,9 +17,9 @@ SLOW = 36
 LEASE_US = int((DEADLINE_SECONDS * 3 + 15) * 1_000_000)
 
 
-async def due_now(tx: QueueTx, now: int) -> bool:
-    """Is anything due? A cheap look before the write transaction."""
-    return await tx.inbound.anything_due(now)
+async def due_now(tx: QueueTx, now: int, held: frozenset[bytes] = frozenset()) -> bool:
+    """Is anything due, but for what waits for `held`? A cheap look before the write transaction."""
+    return await tx.inbound.anything_due(now, held)
 
 
 async def lease(

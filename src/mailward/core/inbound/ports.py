@@ -136,7 +136,9 @@ class InboundQueue(Protocol):
     async def all_routes(self) -> list[InboundRoute]:
         """Every route, those that are off included."""
 
-    async def anything_due(self, now: int) -> bool: ...
+    async def anything_due(self, now: int, held: frozenset[bytes]) -> bool:
+        """Whether anything is due that does not wait for one of `held`."""
+        ...
 
     async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """As many due copies as there is room for, starting with another route each turn; their due moves to `until`.

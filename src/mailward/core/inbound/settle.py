@@ -69,8 +69,8 @@ async def settle(
             await tx.inbound.note_answer(route, taken=word == "handed_over", at=at)
         if word == "disabled":
             await _disable(tx, result, GONE, now=now, tell=tell)
-        elif word == "failed" and not result.lost:
-            await _disable_if_silent(tx, result, at, now=now, tell=tell)
+        elif word in ("failed", "retry") and not result.lost:
+            await _disable_if_silent(tx, result, at, last=word == "failed", now=now, tell=tell)
 
 
 def _said(result: Result) -> str:
@@ -94,9 +94,11 @@ def _next(outcome: Outcome, number: int, at: int, entropy: Entropy) -> tuple[Cop
             assert_never(outcome)
 
 
-async def _disable_if_silent(tx: AuditedInboundTx, result: Result, at: int, *, now: datetime, tell: Tells) -> None:
+async def _disable_if_silent(
+    tx: AuditedInboundTx, result: Result, at: int, *, last: bool, now: datetime, tell: Tells
+) -> None:
     route = await tx.inbound.route(result.work.route.id)
-    if route is not None and posting.silent_too_long(route.failing_since, at):
+    if route is not None and posting.silent_too_long(route.failing_since, at, last=last):
         await _disable(tx, result, SILENT, now=now, tell=tell)
 
 

@@ -109,7 +109,9 @@ class WebhooksRepo(Protocol):
 class WebhookQueue(Protocol):
     """The queue across workspaces; system scope."""
 
-    async def anything_due(self, now: int) -> bool: ...
+    async def anything_due(self, now: int, held: frozenset[bytes]) -> bool:
+        """Whether anything is due that does not wait for one of `held`."""
+        ...
 
     async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """As many due jobs as there is room for, starting with another endpoint each turn; their due moves to `until`.

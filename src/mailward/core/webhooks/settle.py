@@ -51,8 +51,8 @@ async def settle(tx: AuditedWebhookTx, results: Sequence[Result], *, now: dateti
         await tx.webhooks.note_answer(work.webhook, taken=word == "delivered", at=at)
         if word == "disabled":
             await _disable(tx, result, GONE, now=now)
-        elif word == "failed":
-            await _disable_if_silent(tx, result, at, now=now)
+        elif word in ("failed", "retry"):
+            await _disable_if_silent(tx, result, at, last=word == "failed", now=now)
 
 
 def _next(outcome: Outcome, number: int, at: int, entropy: Entropy) -> tuple[JobState, int | None, str]:
@@ -68,9 +68,9 @@ def _next(outcome: Outcome, number: int, at: int, entropy: Entropy) -> tuple[Job
             assert_never(outcome)
 
 
-async def _disable_if_silent(tx: AuditedWebhookTx, result: Result, at: int, *, now: datetime) -> None:
+async def _disable_if_silent(tx: AuditedWebhookTx, result: Result, at: int, *, last: bool, now: datetime) -> None:
     endpoint = await tx.webhooks.get(result.work.webhook)
-    if endpoint is not None and posting.silent_too_long(endpoint.failing_since, at):
+    if endpoint is not None and posting.silent_too_long(endpoint.failing_since, at, last=last):
         await _disable(tx, result, SILENT, now=now)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from mailward.base import ids
 from mailward.base.errors import MailwardError
 from mailward.base.sources import Clock, Entropy
+from mailward.edges.workers.resting import Resting
 
 W = TypeVar("W")
 R = TypeVar("R")
@@ -55,6 +56,9 @@ class Load(NamedTuple):
     busy: Mapping[bytes, int]
     tenants: Mapping[bytes, int]
     slow: int
+    held: frozenset[bytes] = frozenset()
+    """Endpoints at which nothing more is begun now: they rest, or one that takes nothing lately is being asked. In
+    `busy` they stand as full."""
 
 
 class Courier(ABC, Generic[W, R]):
@@ -75,7 +79,8 @@ class Courier(ABC, Generic[W, R]):
         self._log = log
         self._busy: Counter[bytes] = Counter()
         self._tenants: Counter[bytes] = Counter()
-        self._slow = 0
+        self._slow: Counter[bytes] = Counter()
+        self._resting = Resting()
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: list[R] = []
         self._wake = asyncio.Event()
@@ -84,8 +89,8 @@ class Courier(ABC, Generic[W, R]):
     # -- what a kind of work decides -----------------------------------------------------------
 
     @abstractmethod
-    async def due(self, now: int) -> bool:
-        """Is anything due at `now` (microseconds UTC)? A cheap look."""
+    async def due(self, now: int, held: frozenset[bytes]) -> bool:
+        """Is anything due at `now` (microseconds UTC), but for what waits for those held? A cheap look."""
 
     @abstractmethod
     async def lease(self, now: int, turn: int, room: int, load: Load) -> list[W]:
@@ -106,6 +111,10 @@ class Courier(ABC, Generic[W, R]):
     @abstractmethod
     def work_of(self, result: R) -> W:
         """What a result is about."""
+
+    @abstractmethod
+    def took(self, result: R) -> bool:
+        """Whether the endpoint took it; True also where it is not to blame that it did not."""
 
     # -- the loop ------------------------------------------------------------------------------
 
@@ -156,28 +165,36 @@ class Courier(ABC, Generic[W, R]):
     async def _lease(self) -> list[W]:
         room = self.AT_ONCE - len(self._tasks)
         now = self._micros()
-        if room <= 0 or not await self.due(now):
+        held = frozenset(self._resting.at(self._clock.monotonic())) | frozenset(self._slow)
+        if room <= 0 or not await self.due(now, held):
             return []
         self._turn += 1
-        return await self.lease(now, self._turn, room, Load(dict(self._busy), dict(self._tenants), self._slow))
+        busy = dict(self._busy) | dict.fromkeys(held, self.AT_ONCE)
+        return await self.lease(now, self._turn, room, Load(busy, dict(self._tenants), self._slow.total(), held))
 
     def _begin(self, on: Burden) -> None:
         self._busy[on.endpoint] += 1
         self._tenants[on.workspace] += 1
-        self._slow += on.slow
+        if on.slow:
+            self._slow[on.endpoint] += 1
 
     def _end(self, on: Burden) -> None:
-        for count, key in ((self._busy, on.endpoint), (self._tenants, on.workspace)):
+        counts = [(self._busy, on.endpoint), (self._tenants, on.workspace)]
+        for count, key in [*counts, (self._slow, on.endpoint)] if on.slow else counts:
             count[key] -= 1
             if count[key] <= 0:
                 del count[key]
-        self._slow -= on.slow
 
     async def _attempt(self, work: W) -> None:
         try:
             result = await self.attempt(work)
         finally:
             self._end(self.burden(work))
+        endpoint = self.burden(work).endpoint
+        if self.took(result):
+            self._resting.took(endpoint)
+        else:
+            self._resting.failed(endpoint, self._clock.monotonic())
         self._finished.append(result)
         self._wake.set()
 

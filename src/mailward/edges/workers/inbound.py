@@ -71,9 +71,9 @@ class InboundWorker(Courier[Work, Result]):
         self._counted = counted
         self._reveal = reveal
 
-    async def due(self, now: int) -> bool:
+    async def due(self, now: int, held: frozenset[bytes]) -> bool:
         """One look at the queue."""
-        return bool(await self._store.system_read(lambda tx: leasing.due_now(tx, now)))
+        return bool(await self._store.system_read(lambda tx: leasing.due_now(tx, now, held)))
 
     async def lease(self, now: int, turn: int, room: int, load: Load) -> list[Work]:
         """Copies that are due."""
@@ -146,3 +146,7 @@ class InboundWorker(Courier[Work, Result]):
     def work_of(self, result: Result) -> Work:
         """See `Courier`."""
         return result.work
+
+    def took(self, result: Result) -> bool:
+        """See `Courier`. Content that is no longer kept is nobody's fault at the endpoint."""
+        return result.lost or 200 <= result.status < 300

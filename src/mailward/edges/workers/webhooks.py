@@ -41,9 +41,9 @@ class WebhookWorker(Courier[Work, Result]):
         self._unseal = unseal
         self._user_agent = user_agent
 
-    async def due(self, now: int) -> bool:
+    async def due(self, now: int, held: frozenset[bytes]) -> bool:
         """One look at the queue."""
-        return bool(await self._store.system_read(lambda tx: leasing.due_now(tx, now)))
+        return bool(await self._store.system_read(lambda tx: leasing.due_now(tx, now, held)))
 
     async def lease(self, now: int, turn: int, room: int, load: Load) -> list[Work]:
         """Events that are due."""
@@ -126,3 +126,7 @@ class WebhookWorker(Courier[Work, Result]):
     def work_of(self, result: Result) -> Work:
         """See `Courier`."""
         return result.work
+
+    def took(self, result: Result) -> bool:
+        """See `Courier`."""
+        return 200 <= result.status < 300

@@ -17,18 +17,24 @@ if TYPE_CHECKING:
 
 # Routes with a waiting copy, by skipping from one to the next through the index; with each, how many copies are due
 # (up to $2 of them), and the route if it is on.
-_WAITING = (
+_OPEN = (
     "WITH RECURSIVE e(workspace, route) AS ("
     "(SELECT workspace, route FROM received_copies WHERE due IS NOT NULL AND received >= $3 "
     "ORDER BY workspace, route LIMIT 1) UNION ALL "
     "SELECT n.workspace, n.route FROM e CROSS JOIN LATERAL ("
     "SELECT j.workspace, j.route FROM received_copies AS j WHERE j.due IS NOT NULL AND j.received >= $3 "
     "AND (j.workspace, j.route) > (e.workspace, e.route) ORDER BY j.workspace, j.route LIMIT 1) AS n) "
-    "SELECT e.workspace, e.route, w.details, w.failing_since, (SELECT count(*) FROM ("
+)
+_WAITING = (
+    _OPEN + "SELECT e.workspace, e.route, w.details, w.failing_since, (SELECT count(*) FROM ("  # noqa: S608
     "SELECT FROM received_copies AS j WHERE j.workspace = e.workspace AND j.route = e.route AND j.due <= $1 "
     "AND j.received >= $3 LIMIT $2) AS due), w.enabled, w.created, w.disabled_at, w.owner_told FROM e "
     "LEFT JOIN inbound_routes AS w ON w.workspace = e.workspace AND w.id = e.route AND w.enabled = 1 "
     "ORDER BY e.workspace, e.route"
+)
+_DUE_BUT_FOR = (
+    _OPEN + "SELECT 1 FROM e WHERE e.route <> ALL($2::bytea[]) AND EXISTS (SELECT FROM received_copies AS j "  # noqa: S608
+    "WHERE j.workspace = e.workspace AND j.route = e.route AND j.due <= $1 AND j.received >= $3) LIMIT 1"
 )
 # The first due copies of each route, as many as it was given.
 _TAKE = (
@@ -73,8 +79,10 @@ class PgInboundQueue(PgInboundRows):
         sql = f"SELECT {self.ROUTE} FROM inbound_routes ORDER BY workspace, id"  # noqa: S608
         return [self.route_of(r) for r in await self._tx.rows(sql)]
 
-    async def anything_due(self, now: int) -> bool:
-        """One probe of the index of each day that is looked at."""
+    async def anything_due(self, now: int, held: frozenset[bytes]) -> bool:
+        """One probe of the index of each day that is looked at; one a route when some are held."""
+        if held:
+            return await self._tx.row(_DUE_BUT_FOR, now, list(held), await self._since(now)) is not None
         sql = "SELECT 1 FROM received_copies WHERE due <= $1 AND received >= $2 LIMIT 1"
         return await self._tx.row(sql, now, await self._since(now)) is not None
 

@@ -14,18 +14,24 @@ if TYPE_CHECKING:
 Place = tuple[bytes, bytes]
 """(workspace, endpoint)."""
 
-# Endpoints with an open job, by skipping from one to the next through the index; with each, how many jobs are due (up
-# to $2 of them), and the endpoint if it is on.
-_WAITING = (
+# Endpoints with an open job, by skipping from one to the next through the index.
+_OPEN = (
     "WITH RECURSIVE e(workspace, webhook) AS ("
     "(SELECT workspace, webhook FROM webhook_jobs WHERE due IS NOT NULL ORDER BY workspace, webhook LIMIT 1) UNION ALL "
     "SELECT n.workspace, n.webhook FROM e CROSS JOIN LATERAL ("
     "SELECT j.workspace, j.webhook FROM webhook_jobs AS j WHERE j.due IS NOT NULL "
     "AND (j.workspace, j.webhook) > (e.workspace, e.webhook) ORDER BY j.workspace, j.webhook LIMIT 1) AS n) "
-    "SELECT e.workspace, e.webhook, w.details, w.failing_since, (SELECT count(*) FROM ("
+)
+# With each, how many jobs are due (up to $2 of them), and the endpoint if it is on.
+_WAITING = (
+    _OPEN + "SELECT e.workspace, e.webhook, w.details, w.failing_since, (SELECT count(*) FROM ("  # noqa: S608
     "SELECT FROM webhook_jobs AS j WHERE j.workspace = e.workspace AND j.webhook = e.webhook AND j.due <= $1 LIMIT $2"
     ") AS due) FROM e LEFT JOIN webhooks AS w ON w.workspace = e.workspace AND w.id = e.webhook AND w.enabled = 1 "
     "ORDER BY e.workspace, e.webhook"
+)
+_DUE_BUT_FOR = (
+    _OPEN + "SELECT 1 FROM e WHERE e.webhook <> ALL($2::bytea[]) AND EXISTS (SELECT FROM webhook_jobs AS j "  # noqa: S608
+    "WHERE j.workspace = e.workspace AND j.webhook = e.webhook AND j.due <= $1) LIMIT 1"
 )
 # The first due jobs of each endpoint, as many as it was given. A job whose event is no longer kept ends.
 _TAKE = (
@@ -44,8 +50,10 @@ _TAKE = (
 class PgWebhookQueue(PgWebhookRows):
     """Leasing what is due, and what the installation does for every workspace."""
 
-    async def anything_due(self, now: int) -> bool:
-        """One probe of the index."""
+    async def anything_due(self, now: int, held: frozenset[bytes]) -> bool:
+        """One probe of the index, or one an endpoint when some are held."""
+        if held:
+            return await self._tx.row(_DUE_BUT_FOR, now, list(held)) is not None
         return await self._tx.row("SELECT 1 FROM webhook_jobs WHERE due <= $1 LIMIT 1", now) is not None
 
     async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailward.adapters.storage.sqlite.inbound_rows import RECEIVED, ROUTE, received_of, route_of
+from mailward.adapters.storage.sqlite.waiting import due_but_for, with_work
 from mailward.core.inbound.model import InboundRoute, SealedSecret, Work
 from mailward.core.webhooks.model import Room
 
@@ -22,13 +23,15 @@ class SqliteInboundQueue:
         sql = f"SELECT {ROUTE} FROM t_inbound_routes ORDER BY workspace, id"  # noqa: S608
         return [route_of(r) for r in self._tx.rows(sql)]
 
-    async def anything_due(self, now: int) -> bool:
-        """One probe of the index."""
+    async def anything_due(self, now: int, held: frozenset[bytes]) -> bool:
+        """One probe of the index, or one each of those with work when some are held."""
+        if held:
+            return due_but_for(self._tx, "t_received_copies", "route", held, now)
         return self._tx.row("SELECT 1 FROM t_received_copies WHERE due <= ? LIMIT 1", (now,)) is not None
 
     async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """Due copies, a few a route, by skipping from route to route through the index."""
-        waiting = self._with_open_copies()
+        waiting = with_work(self._tx, "t_received_copies", "route")
         start = turn % len(waiting) if waiting else 0
         out: list[Work] = []
         slow = room.slow
@@ -67,18 +70,6 @@ class SqliteInboundQueue:
             "UPDATE t_received_copies SET state = 5, due = NULL WHERE workspace = ? AND route = ? AND state = 0",
             (workspace, route),
         )
-
-    def _with_open_copies(self) -> list[tuple[bytes, bytes]]:
-        found: list[tuple[bytes, bytes]] = []
-        last: tuple[bytes, bytes] = (b"", b"")
-        while row := self._tx.row(
-            "SELECT workspace, route FROM t_received_copies WHERE due IS NOT NULL AND (workspace, route) > (?, ?) "
-            "ORDER BY workspace, route LIMIT 1",
-            last,
-        ):
-            last = (row[0], row[1])
-            found.append(last)
-        return found
 
     def _take(
         self, route: InboundRoute, copies: list[Row], lessee: int, now: int, until: int, slow: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mailward.adapters.storage.sqlite.waiting import due_but_for, with_work
 from mailward.adapters.storage.sqlite.webhook_rows import ENDPOINT, to_endpoint
 from mailward.core.webhooks.model import Endpoint, JobState, Room, SealedSecret, Work
 
@@ -18,13 +19,15 @@ class SqliteWebhookQueue:
 
     _tx: Sql
 
-    async def anything_due(self, now: int) -> bool:
-        """One probe of the index."""
+    async def anything_due(self, now: int, held: frozenset[bytes]) -> bool:
+        """One probe of the index, or one each of those with work when some are held."""
+        if held:
+            return due_but_for(self._tx, "t_webhook_jobs", "webhook", held, now)
         return self._tx.row("SELECT 1 FROM t_webhook_jobs WHERE due <= ? LIMIT 1", (now,)) is not None
 
     async def lease(self, *, lessee: int, now: int, until: int, turn: int, room: Room) -> list[Work]:
         """Due jobs, a few an endpoint, by skipping from endpoint to endpoint through the index."""
-        endpoints = self._with_open_jobs()
+        endpoints = with_work(self._tx, "t_webhook_jobs", "webhook")
         start = turn % len(endpoints) if endpoints else 0
         out: list[Work] = []
         slow = room.slow
@@ -65,18 +68,6 @@ class SqliteWebhookQueue:
             "UPDATE t_webhook_jobs SET state = 3, due = NULL WHERE workspace = ? AND webhook = ? AND state = 0",
             (workspace, webhook),
         )
-
-    def _with_open_jobs(self) -> list[tuple[bytes, bytes]]:
-        found: list[tuple[bytes, bytes]] = []
-        last: tuple[bytes, bytes] = (b"", b"")
-        while row := self._tx.row(
-            "SELECT workspace, webhook FROM t_webhook_jobs WHERE due IS NOT NULL AND (workspace, webhook) > (?, ?) "
-            "ORDER BY workspace, webhook LIMIT 1",
-            last,
-        ):
-            last = (row[0], row[1])
-            found.append(last)
-        return found
 
     def _take(
         self,
