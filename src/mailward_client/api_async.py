@@ -1484,6 +1484,32 @@ class AsyncMailward(AsyncConnection):
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> models.OperatorAccessPage:
         """Which operators asked for access to this workspace. An operator of the installation reads in a workspace
+    async def get_redaction(self) -> models.Redaction:
+        """Which fields of mail are redacted or never stored. Needs the permission `workspace.read`."""
+        found: models.Redaction = await self._call(ops.GET_REDACTION, path={}, query={}, body=None, headers={})
+        return found
+
+    async def change_redaction(
+        self,
+        *,
+        subject: models.ChangeRule | Omit = OMIT,
+        addresses: models.ChangeRule | Omit = OMIT,
+        ip: models.ChangeRule | Omit = OMIT,
+        body: models.ChangeRule | Omit = OMIT,
+    ) -> models.Redaction:
+        """Change which fields of mail are redacted or never stored. In force for every message accepted from now
+        on; what is stored already follows within minutes. What was taken out does not come back when a rule is
+        changed again. Needs the permission `workspace.change`.
+        """
+        found: models.Redaction = await self._call(
+            ops.CHANGE_REDACTION,
+            path={},
+            query={},
+            body={"subject": subject, "addresses": addresses, "ip": ip, "body": body},
+            headers={},
+        )
+        return found
+
         by a grant only. Each read is in the log. Needs the permission `audit.read`.
         """
         found: models.OperatorAccessPage = await self._call(

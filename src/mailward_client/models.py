@@ -238,6 +238,16 @@ class ChangeNetworks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRedaction:
+    """Only the fields given change. What was taken out does not come back."""
+
+    subject: ChangeRule | Omit = OMIT
+    addresses: ChangeRule | Omit = OMIT
+    ip: ChangeRule | Omit = OMIT
+    body: ChangeRule | Omit = OMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRetention:
     """Only the fields given change; null means the installation's term. What a shorter term ends goes in minutes."""
 
@@ -261,6 +271,14 @@ class ChangeRoute:
     signature: Literal["ed25519", "hmac"] | Omit = OMIT
     description: str | Omit = OMIT
     enabled: bool | Omit = OMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRule:
+    """What is to be done with one field."""
+
+    mode: Literal["keep", "never", "redact"]
+    after_hours: int | Omit = OMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -713,6 +731,14 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRule:
+    """What is done with one field."""
+
+    mode: Literal["keep", "never", "redact"]
+    after_hours: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GiveRole:
     """Who gets it."""
 
@@ -900,6 +926,7 @@ class MessageDetail:
     metadata: dict[str, str] | None = None
     deliveries: list[Delivery] | None = None
     content_gone_at: datetime | None = None
+    redacted: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1171,6 +1198,7 @@ class ReceivedDetail:
     defects: list[str]
     processing_ms: float
 
+    redacted: list[str] | None = None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedPage:
@@ -1203,6 +1231,16 @@ class ReceivedSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    """Each field's rule. What is taken out shows as `[redacted]`, and the message's `redacted` lists the fields."""
+
+    subject: FieldRule
+    addresses: FieldRule
+    ip: FieldRule
+    body: FieldRule
+
+
 class ReleaseHeld:
     """Which held messages to send: those of one stream, or all."""
 

@@ -347,6 +347,10 @@ def _workspace(r: Recorder) -> None:
     r.call("changeRetention", {"messages_days": 3, "content_days": 7}, note="content longer")
     r.call("changeRetention", {"messages_days": 0}, note="no days")
     r.call("getRetention", note="changed")
+    r.call("getRedaction")
+    r.call("changeRedaction", {"subject": {"mode": "redact", "after_hours": 24}})
+    r.call("changeRedaction", {"body": {"mode": "never", "after_hours": 1}}, note="hours without redact")
+    r.call("getRedaction", note="changed")
 
 
 # -- SMTP -----------------------------------------------------------------------------------------

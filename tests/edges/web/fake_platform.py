@@ -10,7 +10,17 @@ from typing import Any
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, MailwardError, NotFound, Unauthenticated
 from mailward.base.ids import WorkspaceId
-from mailward.edges.web.schema import alerts, audit, domains, keys, messages, suppressions, webhooks, workspace
+from mailward.edges.web.schema import (
+    alerts,
+    audit,
+    domains,
+    keys,
+    messages,
+    suppressions,
+    webhooks,
+    workspace,
+)
+from mailward.edges.web.schema import redaction as redaction_types
 from mailward.edges.web.schema.common import PageQuery
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
 from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Scope
@@ -487,6 +497,15 @@ class FakeWorkspace:
 
     async def change_retention(self, actor: Actor, request: workspace.ChangeRetention) -> workspace.Retention:
         return await self.retention(actor)
+
+    async def redaction(self, actor: Actor) -> redaction_types.Redaction:
+        keep = redaction_types.FieldRule(mode="keep", after_hours=0)
+        return redaction_types.Redaction(subject=keep, addresses=keep, ip=keep, body=keep)
+
+    async def change_redaction(
+        self, actor: Actor, request: redaction_types.ChangeRedaction
+    ) -> redaction_types.Redaction:
+        return await self.redaction(actor)
 
     async def revokes_leaked(self, actor: Actor) -> bool:
         return False

@@ -194,7 +194,8 @@ class Inbound:
             helo=f.helo,
             tls_cipher=f.tls_cipher or None,
             sha256=f.sha256,
-            content_kept=found.body is not None,
+            content_kept=found.body is not None and "body" not in f.redacted,
+            redacted=f.redacted,
             authentication=own.authentication(f),
             scan_report=own.scan(f),
             defects=list(f.defects),
@@ -232,6 +233,9 @@ class Inbound:
             found = await tx.inbound.received(raw_id)
             if found is None:
                 raise NotFound("not_found", "There is no received message with that id.")
+            if "body" in found.facts.redacted:
+                text = "The content of this message is not stored: the workspace redacts it."
+                raise NotFound("message_redacted", text)
             if found.body is None:
                 raise NotFound("content_gone", "The content of this message is no longer kept.")
             await tx.audit.append(actor, "message.content_read", message, {}, now=now)

@@ -94,6 +94,8 @@ class Messages:
         if found.message.facts.actor == LETTERS and not self._letters_open:
             # It holds a code or a link by which its recipient proves who they are: colleagues must not read it.
             raise Forbidden("letter_sealed", "Mailward wrote this to one person, and only they may read it.")
+        if "body" in found.message.facts.redacted:
+            raise _redacted("The content of this message is not stored: the workspace redacts it.")
         if found.message.body is None:
             raise _gone(found.message.content_gone)
         now = views.at(self._now_us())
@@ -174,6 +176,8 @@ class Messages:
     async def resend(self, actor: Actor, message: str) -> schema.Accepted:
         """Send the stored bytes again to the same recipients, as a new message."""
         access.require(actor, Permission.MESSAGE_SEND)
+        if redacted := (await self._found(_as_reader(actor), message)).message.facts.redacted:
+            raise _redacted(f"This message cannot be sent again: its {' and '.join(redacted)} are not stored any more.")
         content = await self.raw(_as_reader(actor), message)
         found = await self._found(_as_reader(actor), message)
         facts = found.message.facts
@@ -230,6 +234,10 @@ def _gone(since: int | None) -> NotFound:
     told = f" since {views.at(since):%Y-%m-%d %H:%M} UTC" if since else ""
     text = f"The content of this message is no longer kept{told}. What is known of the message can still be read."
     return NotFound("content_gone", text)
+
+
+def _redacted(text: str) -> NotFound:
+    return NotFound("message_redacted", text)
 
 
 def _us(moment: datetime | None) -> int | None:

@@ -63,6 +63,7 @@ def detail(found: Found, now: int) -> view.MessageDetail:
         metadata=found.message.facts.metadata,
         deliveries=[delivery(d, found.message, now) for d in found.deliveries],
         content_gone_at=at(found.message.content_gone) if found.message.content_gone else None,
+        redacted=list(found.message.facts.redacted),
     )
 
 

@@ -16,13 +16,16 @@ from mailward.base.errors import Invalid
 from mailward.base.sources import Clock
 from mailward.core.messages.figures import TOOK
 from mailward.core.messages.find import Found
+from mailward.core.redaction.change import change as change_rules
 from mailward.core.requests.model import LEFT_OUT
 from mailward.core.workspaces import change
 from mailward.core.workspaces.model import Workspace, WorkspaceSettings
 from mailward.core.workspaces.retention import Terms, terms
 from mailward.edges.web.schema import messages, workspace
+from mailward.edges.web.schema import redaction as redaction_types
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
+from mailward.policy.redaction import FIELDS, Mode, Redaction, Rule
 
 _DAY_SECONDS = 86_400
 # Messages a page of events looks at.
@@ -88,6 +91,23 @@ class Workspaces:
         )
         return self._terms(changed)
 
+    async def redaction(self, actor: Actor) -> redaction_types.Redaction:
+        """What of its mail it does not want stored."""
+        found = await self._store.read(actor.workspace, lambda tx: change.show(tx, actor))
+        return _rules(found.settings.redaction)
+
+    async def change_redaction(
+        self, actor: Actor, request: redaction_types.ChangeRedaction
+    ) -> redaction_types.Redaction:
+        """Other rules; fields left out stay."""
+        given = {f: Rule(Mode(r.mode), r.after_hours) for f in FIELDS if (r := getattr(request, f)) is not UNSET}
+        now = self._clock.now()
+
+        def wanted(rules: Redaction) -> Redaction:
+            return replace(rules, **given)
+
+        return _rules(await self._store.write(actor.workspace, lambda tx: change_rules(tx, actor, wanted, now=now)))
+
     def _terms(self, found: Workspace) -> workspace.Retention:
         own, kept = found.settings, terms(found.settings, self._default)
         return workspace.Retention(
@@ -138,6 +158,15 @@ class Workspaces:
 
         events, next = await self._store.read(actor.workspace, verb)
         return messages.EventPage(data=events, next_cursor=next.text if next is not None else None)
+
+
+def _rules(rules: Redaction) -> redaction_types.Redaction:
+    def shown(rule: Rule) -> redaction_types.FieldRule:
+        return redaction_types.FieldRule(mode=rule.mode.value, after_hours=rule.after_hours)
+
+    return redaction_types.Redaction(
+        subject=shown(rules.subject), addresses=shown(rules.addresses), ip=shown(rules.ip), body=shown(rules.body)
+    )
 
 
 def _date(day: int) -> str:

@@ -18,8 +18,10 @@ from mailward.edges.web.schema import inbound as inbound_types
 from mailward.edges.web.schema import keys as key_types
 from mailward.edges.web.schema import members as member_types
 from mailward.edges.web.schema import messages as message_types
+from mailward.edges.web.schema import redaction as redaction_types
 from mailward.edges.web.schema import roles as role_types
 from mailward.edges.web.schema import suppressions as suppression_types
+from mailward.edges.web.schema import tracking as tracking_types
 from mailward.edges.web.schema import templates as template_types
 from mailward.edges.web.schema import webhooks as webhook_types
 from mailward.edges.web.schema import workspace as workspace_types
@@ -106,6 +108,24 @@ class Suppressions(Protocol):
 
     async def export_csv(self, actor: Actor) -> str:
         """The whole list as CSV in which no cell is a formula; the read is audited."""
+        ...
+
+
+class Tracking(Protocol):
+    """What is tracked of sent mail, and who does not want to be."""
+
+    async def settings(self, actor: Actor) -> tracking_types.TrackingSettings: ...
+
+    async def change(self, actor: Actor, request: tracking_types.ChangeTracking) -> tracking_types.TrackingSettings:
+        """What is not given stays. Raises NotFound for a domain."""
+        ...
+
+    async def opt_out(self, actor: Actor, address: str) -> tracking_types.OptOut: ...
+
+    async def opted_out(self, actor: Actor, address: str) -> tracking_types.OptOut: ...
+
+    async def opt_in(self, actor: Actor, address: str) -> None:
+        """Raises NotFound where there is nothing to take back."""
         ...
 
 
@@ -408,6 +428,16 @@ class Workspace(Protocol):
     async def change_retention(
         self, actor: Actor, request: workspace_types.ChangeRetention
     ) -> workspace_types.Retention: ...
+
+    async def redaction(self, actor: Actor) -> redaction_types.Redaction:
+        """What of its mail it does not want stored."""
+        ...
+
+    async def change_redaction(
+        self, actor: Actor, request: redaction_types.ChangeRedaction
+    ) -> redaction_types.Redaction:
+        """Other rules; fields left out stay."""
+        ...
 
     async def revokes_leaked(self, actor: Actor) -> bool:
         """Whether a key that somebody reports as leaked is revoked at once; else its owner is told."""

@@ -26,6 +26,7 @@ from mailward.edges.web.dashboard.ports import (
 )
 from mailward.edges.web.schema import alerts as alert_types
 from mailward.edges.web.schema import audit, domains, keys, messages, suppressions, webhooks, workspace
+from mailward.edges.web.schema import redaction as redaction_types
 from mailward.edges.web.schema.common import PageQuery
 from mailward.policy.access import Actor, Permission
 from tests.edges.web.fake_access import FakeAccess
@@ -527,6 +528,18 @@ class Workspace(Part):
             messages_days=30, content_days=7, own_messages_days=30, own_content_days=None,
             default_messages_days=60, default_content_days=7,
         )  # fmt: skip
+
+    async def redaction(self, actor: Actor) -> redaction_types.Redaction:
+        keep = redaction_types.FieldRule(mode="keep", after_hours=0)
+        later = redaction_types.FieldRule(mode="redact", after_hours=24)
+        never = redaction_types.FieldRule(mode="never", after_hours=0)
+        return redaction_types.Redaction(subject=later, addresses=keep, ip=keep, body=never)
+
+    async def change_redaction(
+        self, actor: Actor, request: redaction_types.ChangeRedaction
+    ) -> redaction_types.Redaction:
+        self.p.done.append(("change_redaction", request))
+        return await self.redaction(actor)
 
     async def revokes_leaked(self, actor: Actor) -> bool:
         return True

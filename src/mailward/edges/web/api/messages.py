@@ -150,7 +150,7 @@ OPERATIONS = [
         tag="messages",
         summary="The message as it was stored",
         response_media="message/rfc822",
-        errors=("content_gone",),
+        errors=("content_gone", "message_redacted"),
     ),
     Operation(
         method="GET",
@@ -162,7 +162,7 @@ OPERATIONS = [
         tag="messages",
         summary="Text, sanitised HTML and attachments",
         response=types.Content,
-        errors=("content_gone",),
+        errors=("content_gone", "message_redacted"),
     ),
     Operation(
         method="POST",
@@ -226,7 +226,7 @@ OPERATIONS = [
         summary="Send a message again",
         response=types.Accepted,
         status=202,
-        errors=("conflict", "content_gone"),
+        errors=("conflict", "content_gone", "message_redacted"),
     ),
     Operation(
         method="DELETE",

@@ -168,6 +168,7 @@ class ReceivedDetail(ReceivedSummary, rename={"from_": "from"}):
     scan_report: dict[str, Any]
     defects: list[str]
     processing_ms: float
+    redacted: Annotated[tuple[str, ...], Meta(description="Fields that are not stored any more, or never were.")] = ()
 
 
 class ReceivedPage(View):

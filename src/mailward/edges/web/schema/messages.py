@@ -260,6 +260,10 @@ class Event(View):
 
     id: str
     type: str
+    redacted: Annotated[
+        list[str],
+        Meta(description="Fields that are not stored any more, or never were: they read `[redacted]`."),
+    ] = []
     at: Instant
     message: str
     recipient: str | None = None

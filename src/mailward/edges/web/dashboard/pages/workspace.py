@@ -11,6 +11,7 @@ from mailward.edges.web.dashboard.desk import Desk, Form
 from mailward.edges.web.dashboard.ports import Session
 from mailward.edges.web.dashboard.render import redirect
 from mailward.edges.web.problems import status_of
+from mailward.edges.web.schema.redaction import ChangeRedaction, ChangeRule, Redaction
 from mailward.edges.web.schema.workspace import ChangeRetention
 from mailward.policy.access import Permission
 
@@ -31,6 +32,11 @@ class WorkspaceSettings:
                 methods=["POST"],
             ),
             Route(
+                "/settings/redaction",
+                self._desk.acts(self.redact, Permission.WORKSPACE_CHANGE, recent=True),
+                methods=["POST"],
+            ),
+            Route(
                 "/settings/retention",
                 self._desk.acts(self.change, Permission.WORKSPACE_CHANGE, recent=True),
                 methods=["POST"],
@@ -42,8 +48,17 @@ class WorkspaceSettings:
         kept = await self._desk.platform.workspace.retention(session.actor)
         own = {"messages": kept.own_messages_days or "", "content": kept.own_content_days or ""}
         revokes = await self._desk.platform.workspace.revokes_leaked(session.actor)
+        rules = await self._desk.platform.workspace.redaction(session.actor)
         return self._desk.page(
-            session, "workspace.html", status=code, here="settings", r=kept, own=own, error=error, revokes=revokes
+            session,
+            "workspace.html",
+            status=code,
+            here="settings",
+            r=kept,
+            own=own,
+            error=error,
+            revokes=revokes,
+            fields=_shown(rules),
         )
 
     async def leaks(self, request: Request, session: Session, form: Form) -> Response:
@@ -53,6 +68,15 @@ class WorkspaceSettings:
             return await self.show(request, session, "Choose what happens with a leaked key.", 422)
         await self._desk.platform.workspace.change_leak_response(session.actor, choice == "revoke")
         return redirect("/settings")
+
+    async def redact(self, request: Request, session: Session, form: Form) -> Response:
+        """Other rules for what is not stored; an empty number of hours means at once."""
+        try:
+            wanted = {name: _rule(form, name) for name in _TITLES}
+            await self._desk.platform.workspace.change_redaction(session.actor, ChangeRedaction(**wanted))
+        except Refused as e:
+            return await self.show(request, session, e.public, status_of(e))
+        return redirect("/settings#redaction")
 
     async def change(self, request: Request, session: Session, form: Form) -> Response:
         """Other terms; an empty field means the installation's."""
@@ -64,6 +88,36 @@ class WorkspaceSettings:
         except Refused as e:
             return await self.show(request, session, e.public, status_of(e))
         return redirect("/settings")
+
+
+_TITLES = {
+    "subject": "Subject",
+    "addresses": "Addresses of senders and recipients",
+    "ip": "Address (IP) of who sent what was received",
+    "body": "Content",
+}
+_SAID = {"keep": "kept", "redact": "redacted when the message is done", "never": "never stored"}
+
+
+def _shown(rules: Redaction) -> list[dict[str, object]]:
+    """Each field as the page shows it."""
+    out: list[dict[str, object]] = []
+    for name, title in _TITLES.items():
+        rule = getattr(rules, name)
+        said = _SAID[rule.mode]
+        if rule.after_hours:
+            said += f", and {rule.after_hours} hours have passed"
+        out.append({"name": name, "title": title, "said": said, "mode": rule.mode, "hours": rule.after_hours})
+    return out
+
+
+def _rule(form: Form, name: str) -> ChangeRule:
+    mode, hours = form.text(name, 10), form.text(f"{name}_hours", 8)
+    if mode not in _SAID:
+        raise Invalid("bad_rule", "Choose what is done with each field.", field=name)
+    if hours and not (hours.isascii() and hours.isdigit()):
+        raise Invalid("bad_hours", "Hours are a whole number.", field=name)
+    return ChangeRule(mode=mode, after_hours=int(hours or 0))  # type: ignore[arg-type]  # one of _SAID
 
 
 def _days(form: Form, name: str) -> int | None:
