@@ -17,7 +17,6 @@ from mailward.edges.web.api import (
     sending,
     suppressions,
     templates,
-    tracking,
     webhooks,
     workspace,
 )
@@ -38,7 +37,6 @@ def operations() -> list[Operation]:
         *inbound.OPERATIONS,
         *members.OPERATIONS,
         *roles.OPERATIONS,
-        *tracking.OPERATIONS,
         *workspace.OPERATIONS,
         *redaction.OPERATIONS,
         *access.OPERATIONS,
