@@ -253,6 +253,10 @@ class MessageDetail(MessageSummary, rename={"from_": "from"}):
     metadata: dict[str, str] = {}
     deliveries: list[Delivery] = []
     content_gone_at: Annotated[Instant | None, Meta(description="Since when the content is no longer kept.")] = None
+    redacted: Annotated[
+        list[str],
+        Meta(description="Fields that are not stored any more, or never were: they read `[redacted]`."),
+    ] = []
 
 
 class Event(View):
@@ -260,10 +264,6 @@ class Event(View):
 
     id: str
     type: str
-    redacted: Annotated[
-        list[str],
-        Meta(description="Fields that are not stored any more, or never were: they read `[redacted]`."),
-    ] = []
     at: Instant
     message: str
     recipient: str | None = None
