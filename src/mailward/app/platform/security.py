@@ -273,6 +273,7 @@ class Security:
         sessions.require_recent(held, now)
 
         async def act(tx: Tx) -> None:
+            await tx.audit.in_turn(session.actor.workspace)
             found = await workspaces.show(tx, session.actor)
             settings = replace(found.settings, second_factor=on)
             await workspaces.change_settings(tx, session.actor, settings, now=now)

@@ -37,6 +37,14 @@ class AuditRepo(Protocol):
         or to the installation's log when the actor has none.
         """
 
+    async def in_turn(self, workspace: str) -> None:
+        """Wait for every act under way that has come this far or entered itself in that workspace's log, and have
+        others wait until this transaction ends: what is read from here on still holds when it is committed.
+
+        For acts that look first ("is there another manager?") and would otherwise both find what they look for. "" is
+        the installation's log. Nothing where writers never overlap.
+        """
+
     async def append_head(self, workspace: str, head: Head, *, now: datetime) -> None:
         """Record the head of a workspace's tree as a leaf of the installation's. System scope."""
 

@@ -75,6 +75,7 @@ async def restrict_workspace(
     access.require(actor, Permission.WORKSPACE_CHANGE)
     networks = _networks(texts)
     _not_oneself(networks, own, confirmed)
+    await tx.audit.in_turn(actor.workspace)
     found = await tx.workspaces.get(actor.workspace)
     if found is None:
         raise NotFound("not_found", "There is no such workspace.")

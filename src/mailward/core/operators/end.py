@@ -35,18 +35,29 @@ async def revoke(tx: OperatorsTx, actor: Actor, id: str, *, now: datetime) -> Gr
 async def expire(tx: OperatorsTx, actor: Actor, *, now: datetime) -> int:
     """End what is over and what was let through and never used. System scope; how many."""
     ended = 0
-    for grant in await tx.operators.overdue(now, now - USE_WITHIN):
-        why = Why.TIME if grant.state is GrantState.LIVE else Why.UNUSED
-        await finish(tx, actor, grant, why, now=now)
-        ended += 1
+    for overdue in await tx.operators.overdue(now, now - USE_WITHIN):
+        if (grant := await _standing(tx, overdue)) is not None:
+            why = Why.TIME if grant.state is GrantState.LIVE else Why.UNUSED
+            await finish(tx, actor, grant, why, now=now)
+            ended += 1
     return ended
 
 
+async def _standing(tx: OperatorsTx, grant: Grant) -> Grant | None:
+    """It as it is in its turn; None when it ended meanwhile."""
+    await tx.audit.in_turn(grant.workspace)
+    current = await tx.operators.grant(grant.id)
+    return None if current is None or current.state is GrantState.ENDED else current
+
+
 async def end_all(tx: OperatorsTx, actor: Actor, grants: Sequence[Grant], why: Why, *, now: datetime) -> int:
-    """End several. System scope."""
+    """End several. System scope; how many had not ended."""
+    ended = 0
     for grant in grants:
-        await finish(tx, actor, grant, why, now=now)
-    return len(grants)
+        if (current := await _standing(tx, grant)) is not None:
+            await finish(tx, actor, current, why, now=now)
+            ended += 1
+    return ended
 
 
 async def finish(tx: OperatorsTx, actor: Actor, grant: Grant, why: Why, *, now: datetime) -> Grant:
@@ -63,7 +74,8 @@ async def finish(tx: OperatorsTx, actor: Actor, grant: Grant, why: Why, *, now: 
 
 
 async def wanted(tx: OperatorsTx, actor: Actor, id: str) -> Grant:
-    """The grant of the actor's workspace; NotFound otherwise."""
+    """The grant of the actor's workspace, as nobody changes it until this is decided; NotFound otherwise."""
+    await tx.audit.in_turn(actor.workspace)
     grant = await tx.operators.grant(id)
     if grant is None or grant.workspace != actor.workspace:
         raise NotFound("not_found", "There is no such grant.")

@@ -235,6 +235,7 @@ async def suspend(tx: OperatorsTx, actor: Actor, id: str, *, now: datetime) -> R
 async def _suspend(tx: OperatorsTx, actor: Actor, item: Item, now: datetime) -> str:
     match item.kind:
         case Kind.MEMBER:
+            await tx.audit.in_turn(actor.workspace)
             members = {m.user: m for m in await tx.people.members(actor.workspace)}
             member = members.pop(UserId(item.id), None)
             if member is None:

@@ -34,6 +34,7 @@ async def change(tx: ChangeTx, actor: Actor, wanted: Callable[[Redaction], Redac
     What is stored already is redacted by upkeep from then on. What was redacted does not come back by a change.
     """
     access.require(actor, Permission.WORKSPACE_CHANGE)
+    await tx.audit.in_turn(actor.workspace)
     found = await tx.workspaces.get(actor.workspace)
     if found is None:
         raise NotFound("not_found", "There is no such workspace.")

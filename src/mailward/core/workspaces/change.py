@@ -34,7 +34,7 @@ async def create(
 async def rename(tx: TenantTx, actor: Actor, name: str, *, now: datetime) -> Workspace:
     """Another name for the actor's workspace."""
     access.require(actor, Permission.WORKSPACE_CHANGE)
-    before = await _own(tx, actor)
+    before = await _own_in_turn(tx, actor)
     after = Workspace(before.id, good_name(name), before.created, before.settings)
     await tx.workspaces.rename(after.id, after.name)
     # Processes keep what pages say of a session until the epoch moves.
@@ -49,7 +49,7 @@ async def change_settings(tx: TenantTx, actor: Actor, settings: WorkspaceSetting
     for field, days in (("messages_days", settings.messages_days), ("content_days", settings.content_days)):
         if days is not None and not 1 <= days <= LONGEST_DAYS:
             raise Invalid("bad_period", f"A period is from 1 to {LONGEST_DAYS} days.", field=field)
-    before = await _own(tx, actor)
+    before = await _own_in_turn(tx, actor)
     await tx.workspaces.change_settings(before.id, settings)
     # A setting may ask more of sessions than they have shown.
     await tx.revocations.bump()
@@ -72,7 +72,7 @@ async def change_retention(
     would not be what was asked for.
     """
     access.require(actor, Permission.WORKSPACE_CHANGE)
-    settings = wanted((await _own(tx, actor)).settings)
+    settings = wanted((await _own_in_turn(tx, actor)).settings)
     if settings.content_days is not None and settings.content_days > terms(settings, default).messages_days:
         text = "Content cannot be kept longer than its message."
         raise Invalid("content_outlives_message", text, field="content_days")
@@ -82,7 +82,7 @@ async def change_retention(
 async def change_leak_response(tx: TenantTx, actor: Actor, revoke: bool, *, now: datetime) -> Workspace:
     """Whether a key that is reported as leaked is revoked at once, or its owner only warned."""
     access.require(actor, Permission.WORKSPACE_CHANGE)
-    before = await _own(tx, actor)
+    before = await _own_in_turn(tx, actor)
     settings = structs.replace(before.settings, revoke_leaked=revoke)
     await tx.workspaces.change_settings(before.id, settings)
     facts = {"revoke_leaked": "yes" if revoke else "no"}
@@ -93,6 +93,12 @@ async def change_leak_response(tx: TenantTx, actor: Actor, revoke: bool, *, now:
 async def show(tx: TenantTx, actor: Actor) -> Workspace:
     """The actor's workspace."""
     access.require(actor, Permission.WORKSPACE_READ)
+    return await _own(tx, actor)
+
+
+async def _own_in_turn(tx: TenantTx, actor: Actor) -> Workspace:
+    # Settings are written as a whole: of two who change one each, the second has to begin with what the first left.
+    await tx.audit.in_turn(actor.workspace)
     return await _own(tx, actor)
 
 

@@ -60,6 +60,8 @@ class AuditLog(Protocol):
         self, actor: Actor, act: str, target: str, facts: Mapping[str, str] | None = None, *, now: datetime
     ) -> str: ...
 
+    async def in_turn(self, workspace: str) -> None: ...
+
 
 class WorkspacesRepo(Protocol):
     """Workspaces. Of one's own in a scoped transaction, of all in the system scope."""

@@ -52,6 +52,10 @@ class PgAudit:
             await self._add(workspace, actor.kind, actor.id, act, target, facts_by(actor.address, facts), now, None)
         )[1]
 
+    async def in_turn(self, workspace: str) -> None:
+        """See AuditRepo. Each statement sees what was committed before it, so a lock is all there is to it."""
+        await self._lock(ids.decode("ws", workspace) if workspace else INSTALLATION)
+
     async def append_head(self, workspace: str, head: Head, *, now: datetime) -> None:
         """See AuditRepo."""
         extra = {"size": head.size, "root": head.root.hex()}

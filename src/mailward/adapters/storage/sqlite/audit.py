@@ -37,6 +37,9 @@ class SqliteAudit:
             workspace = ids.decode("ws", actor.workspace) if actor.workspace else INSTALLATION
         return self._add(workspace, actor.kind, actor.id, act, target, facts_by(actor.address, facts), now, None)[1]
 
+    async def in_turn(self, workspace: str) -> None:
+        """See AuditRepo. One transaction writes at a time."""
+
     async def append_head(self, workspace: str, head: Head, *, now: datetime) -> None:
         """See AuditRepo."""
         extra = {"size": head.size, "root": head.root.hex()}

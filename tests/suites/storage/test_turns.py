@@ -1,0 +1,159 @@
+"""Acts that look before they leap, done by two at once: the second sees what the first did, on every store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from mailward.app.store import Store, Tx
+from mailward.base import ids
+from mailward.base.errors import Conflict
+from mailward.base.ids import UserId, WorkspaceId
+from mailward.core.identity import people
+from mailward.core.identity.model import User
+from mailward.core.operators import end, grants
+from mailward.core.operators.model import Grant, GrantState
+from mailward.core.workspaces import change
+from mailward.policy.access import Actor, Permission, Role
+from tests.core.operators.operators_rig import Rig
+from tests.suites.storage.conftest import Another
+
+WORKSPACE = WorkspaceId(ids.encode("ws", b"a" * 16))
+
+Verb = Callable[[Any], Awaitable[Any]]
+
+
+def acting(user: str) -> Actor:
+    return Actor(WORKSPACE, "session", user, frozenset(Permission), Role.MANAGER)
+
+
+class Crossing:
+    """Holds each verb where it has looked and not yet changed anything, until both are there or one cannot come."""
+
+    def __init__(self) -> None:
+        self._there = 0
+        self._both = asyncio.Event()
+
+    async def __call__(self, patience: float) -> None:
+        """`patience` seconds are waited when both are there: who has more of it comes last."""
+        self._there += 1
+        if self._there == 2:
+            self._both.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._both.wait(), 0.2)
+            await asyncio.sleep(patience)
+
+
+def pausing(tx: Any, repo: str, name: str, crossing: Callable[[], Awaitable[None]]) -> Any:
+    """The transaction, whose `repo` waits at the crossing before it does `name`."""
+
+    class Waits:
+        def __init__(self, inner: Any, method: str) -> None:
+            self._inner, self._method = inner, method
+
+        def __getattr__(self, asked: str) -> Any:
+            found = getattr(self._inner, asked)
+            if asked != self._method:
+                return found
+
+            async def waits(*given: Any) -> Any:
+                await crossing()
+                return await found(*given)
+
+            return waits
+
+    class Outer:
+        def __getattr__(self, asked: str) -> Any:
+            found = getattr(tx, asked)
+            return Waits(found, name) if asked == repo else found
+
+    return Outer()
+
+
+async def cross(
+    stores: tuple[Store, Store], verbs: list[Verb], at: tuple[str, str], workspace: WorkspaceId = WORKSPACE
+) -> list[Any]:
+    """Both verbs at once, each through a process of its own; what came of them."""
+    # The embedded store runs verbs one after the other and never suspends one: there is nothing to hold.
+    crossing = Crossing() if type(stores[0]).__name__ == "PostgresStore" else None
+
+    async def held(tx: Tx, n: int) -> Any:
+        if crossing is None:
+            return await verbs[n](tx)
+        return await verbs[n](pausing(tx, *at, lambda: crossing(n * 0.1)))
+
+    doors = (store.write(workspace, lambda tx, n=n: held(tx, n)) for n, store in enumerate(stores))  # type: ignore[misc]
+    return await asyncio.gather(*doors, return_exceptions=True)
+
+
+@pytest.fixture
+async def managers(store: Store, clock: Any, entropy: Any) -> tuple[str, str]:
+    """A workspace and the two people who manage it."""
+    now = clock.now()
+    made = [User(UserId(ids.new("usr", now, entropy)), f"{n}@a.test", n, "x", now) for n in ("ann", "bob")]
+
+    async def found(tx: Tx) -> None:
+        await change.create(tx, acting("usr_x"), "W", now=now, entropy=entropy, id=WORKSPACE)
+        for user in made:
+            await tx.people.add_user(user)
+            await people.add_member(tx, acting("usr_x"), user, Role.MANAGER, now=now)
+
+    await store.system_write(found)
+    return made[0].id, made[1].id
+
+
+async def test_two_managers_cannot_leave_a_workspace_to_nobody(
+    store: Store, another: Another, managers: tuple[str, str], clock: Any
+) -> None:
+    """Each removes the other, or both leave, in two processes at once: one of them stays."""
+    now, (ann, bob) = clock.now(), managers
+    verbs: list[Verb] = [
+        lambda tx: people.remove_member(tx, acting(ann), UserId(bob), now=now),
+        lambda tx: people.leave(tx, acting(ann), now=now),
+    ]
+    done = await cross((store, await another()), verbs, ("people", "remove_member"))
+    assert [type(d) for d in done if d is not None] == [Conflict]
+    left = await store.read(WORKSPACE, lambda tx: people.list_members(tx, acting(ann)))
+    assert [m.role for m in left] == [Role.MANAGER]
+
+
+async def test_of_two_settings_changed_at_once_both_hold(
+    store: Store, another: Another, managers: tuple[str, str], clock: Any
+) -> None:
+    """One asks for second factors, the other shortens retention: neither undoes the other."""
+    now, actor = clock.now(), acting(managers[0])
+
+    async def factors(tx: Any) -> None:
+        await tx.audit.in_turn(WORKSPACE)
+        found = await change.show(tx, actor)
+        await change.change_settings(tx, actor, replace(found.settings, second_factor=True), now=now)
+
+    async def leaks(tx: Any) -> None:
+        await change.change_leak_response(tx, actor, revoke=True, now=now)
+
+    await cross((store, await another()), [factors, leaks], ("workspaces", "change_settings"))
+    settings = (await store.read(WORKSPACE, lambda tx: change.show(tx, actor))).settings
+    assert (settings.second_factor, settings.revoke_leaked) == (True, True)
+
+
+@pytest.mark.claim("AUTHZ-3")
+async def test_an_access_that_the_customer_ends_does_not_begin(
+    store: Store, another: Another, clock: Any, entropy: Any
+) -> None:
+    """Revoked and begun at once, in two processes: it is over, whichever comes first."""
+    rig = await Rig(store, clock, entropy).settle()
+    asked = await rig.request()
+    await rig.do(grants.approve, rig.acting(rig.bob), asked.id)
+    verbs: list[Verb] = [
+        lambda tx: end.revoke(tx, rig.customer, asked.id, now=rig.now),
+        lambda tx: grants.begin(tx, rig.acting(rig.ann), asked.id, now=rig.now),
+    ]
+    done = await cross((store, await another()), verbs, ("operators", "change_grant"), rig.workspace)
+    assert all(isinstance(d, Conflict | Grant) for d in done), done
+    (kept,) = await store.read(rig.workspace, lambda tx: tx.operators.grants(limit=2))
+    assert kept.state is GrantState.ENDED
