@@ -16,6 +16,7 @@ class Candidate:
 
     `domains` are those of From, Sender and Resent-*; each must be the workspace's own.
     `due` is microseconds UTC, 0 for at once. `content` ends its lines with CRLF.
+    `tracking` is what the message itself says of it, "" for nothing.
     """
 
     content: bytes = field(repr=False)
@@ -41,6 +42,7 @@ class Candidate:
     envid: str = ""
     files: tuple[str, ...] = ()
     rewritten: tuple[str, ...] = ()
+    tracking: str = ""
 
 
 def from_api(item: Outgoing) -> Candidate:
@@ -75,6 +77,7 @@ def from_api(item: Outgoing) -> Candidate:
         smtputf8=item.utf8_header or any(not r.isascii() for r in item.recipients) or not from_address.isascii(),
         rewritten=item.rewritten,
         files=item.files,
+        tracking=item.tracking,
     )
 
 

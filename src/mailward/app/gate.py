@@ -203,6 +203,7 @@ class Gate:
             envid=envelope.envid,
             files=attached.names(prepared.content, prepared.parsed),
             rewritten=prepared.rewritten,
+            tracking=prepared.tracking,
         )
 
 

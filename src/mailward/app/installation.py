@@ -59,6 +59,10 @@ class Installation:
         """The key under which a workspace's addresses are listed (suppressions)."""
         return self.vault.derive("address-token", workspace)
 
+    def tracking_key(self, workspace: bytes) -> bytes:
+        """The key that signs a workspace's tracked links."""
+        return self.vault.derive("tracked-link", workspace)
+
     def search_key(self, workspace: bytes) -> bytes:
         """The key of a workspace's search index."""
         return self.vault.derive("search-token", workspace)

@@ -8,13 +8,14 @@ message checks the epochs again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.core.workspaces.retention import KEYS_EPOCH
+from mailward.policy.tracking import Mode
 from mailward.policy.redaction import EPOCH as REDACTION_EPOCH
 from mailward.policy.redaction import Redaction
 
@@ -23,7 +24,8 @@ from mailward.policy.redaction import Redaction
 class KnownDomain:
     """A domain that may send: its signers (opaque to us), their selectors, and its return-path host.
 
-    `held_elsewhere`: names below it that are another workspace's.
+    `held_elsewhere`: names below it that are another workspace's. `tracks`: what is tracked by stream, mostly nothing;
+    `tracking`: where tracked links begin, or else `untracked`: why there is no such place.
     """
 
     id: bytes
@@ -34,6 +36,9 @@ class KnownDomain:
     signers: tuple[Any, ...] = field(default=(), repr=False)
     selectors: tuple[str, ...] = ()
     held_elsewhere: frozenset[str] = frozenset()
+    tracks: Mapping[str, Mode] = field(default_factory=dict)
+    tracking: str = ""
+    untracked: str = ""
 
 
 _NONE: dict[str, KnownDomain] = {}

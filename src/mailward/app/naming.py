@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from mailward.app.settings import Settings
 from mailward.core.domains.model import InstallationNames
 
@@ -14,7 +17,23 @@ def installation_names(settings: Settings) -> InstallationNames:
         bounce_host=f"bounce.{hostname}",
         mx_hosts=(hostname,),
         sources=tuple(settings.delivery.sources),
+        web_host=web_host(settings.http.public_url),
     )
+
+
+def web_host(public_url: str) -> str:
+    """The name of the web listener that others' names can lead to; "" when it is reached by an address or locally."""
+    host = (urlsplit(public_url).hostname or "").lower()
+    local = "." not in host or host.rpartition(".")[2] in ("localhost", "test", "invalid") or _is_address(host)
+    return "" if local else host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def report_address(hostname: str) -> str:

@@ -8,6 +8,7 @@ from mailward.adapters.vault.vault import Vault
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.naming import installation_names
+from mailward.app.tracking.places import link_places
 from mailward.base import ids
 from mailward.base.errors import Unavailable
 from mailward.core.domains.keys import FreshKeys, fresh_keys
@@ -32,6 +33,7 @@ async def load_domains(installation: Installation) -> dict[bytes, dict[str, Know
     settings, vault = installation.settings, installation.vault
     names = installation_names(settings)
     snapshot = await installation.store.system_read(lambda tx: signing_snapshot(tx, names))
+    places = await link_places(installation)
     out: dict[bytes, dict[str, KnownDomain]] = {}
     for workspace, domains in snapshot.workspaces.items():
         known = out[workspace] = {}
@@ -51,6 +53,7 @@ async def load_domains(installation: Installation) -> dict[bytes, dict[str, Know
                 signers=signers,
                 selectors=tuple(key.selector for key in domain.keys),
                 held_elsewhere=domain.held_elsewhere,
+                **places.of(workspace, domain),
             )
     return out
 

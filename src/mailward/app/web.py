@@ -44,6 +44,7 @@ from mailward.app.platform.sessions import Sessions
 from mailward.app.platform.signing import FactorSeal, Signing
 from mailward.app.platform.suppressions import Suppressions
 from mailward.app.platform.templates import Templates
+from mailward.app.platform.tracking import Tracking
 from mailward.app.platform.transfers import Transfers
 from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
@@ -90,6 +91,7 @@ class Platform:
     leaks: Leaks
     transfers: Transfers
     templates: Templates
+    tracking: Tracking
     webhooks: Webhooks
     inbound: Inbound
     members: Members
@@ -166,6 +168,7 @@ def platform_of(worker: Parts) -> Platform:
         leaks=Leaks(store, i.clock, changed=worker.revoked),
         transfers=Transfers(store, i.clock, i.entropy, worker.resolver, installation_names(worker.settings)),
         templates=worker.templates,
+        tracking=Tracking(i),
         webhooks=Webhooks(
             store,
             i.clock,
@@ -327,7 +330,7 @@ def web_application(worker: Parts) -> Front:
     mounts = [*public_routes(PublicReader(i), public, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
-    visits = Visits(i.store, key=i.tracking_key, token_key=i.token_key, now_us=i.now_us)
+    visits = Visits(i.store, key=i.tracking_key, token_key=i.token_key, now_us=i.now_us, wake=worker.wake_webhooks)
     tracking = TrackingSite(visits, services.origin, services.limiter)
     return build(
         services,

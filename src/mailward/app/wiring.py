@@ -62,6 +62,7 @@ from mailward.app.signing import Signing, load_domains
 from mailward.app.standing import Standings
 from mailward.app.store import EPOCHS, WORK
 from mailward.app.tasks import upkeep_tasks
+from mailward.app.tracking.forms import Forms
 from mailward.app.web import Ready, web_application
 from mailward.base import ids
 from mailward.base.errors import NotFound, Unavailable
@@ -272,6 +273,7 @@ class Worker:
             now_us=i.now_us,
             hold=partial(self.hand.holding, SENDING),
             reveal=partial(reveal, self.bodies),
+            forms=Forms(self._opted_out, i.tracking_key, self._sender_failed),
             failed=self._sender_failed,
         )
 
@@ -453,6 +455,14 @@ class Worker:
         found = await self.installation.store.read(workspace, lambda tx: tx.suppressions.among(list(tokens.values())))
         stream = work.facts.stream
         return {n: why.value for n, t in tokens.items() if (why := blocked(found, t, stream)) is not None}
+
+    async def _opted_out(self, work: Work) -> set[int]:
+        """The copies whose recipients do not want to be tracked."""
+        key = self.installation.token_key(work.workspace)
+        tokens = {copy.n: token(key, copy.recipient) for copy in work.copies}
+        workspace = ids.encode("ws", work.workspace)
+        found = await self.installation.store.read(workspace, lambda tx: tx.tracking.opted_out(list(tokens.values())))
+        return {n for n, mark in tokens.items() if mark in found}
 
     async def _load(self, work: Work) -> bytes:
         if work.body is None:

@@ -29,6 +29,7 @@ from tests.edges.web.fake_inbound import FakeInbound
 from tests.edges.web.fake_members import FakeMembers
 from tests.edges.web.fake_roles import FakeRoles
 from tests.edges.web.fake_templates import FakeTemplates
+from tests.edges.web.fake_tracking import FakeTracking
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WORKSPACE = WorkspaceId(ids.encode("ws", bytes(15) + b"\x01"))
@@ -530,6 +531,7 @@ class FakePlatform:
         self.keys = FakeKeys()
         self.leaks = FakeLeaks()
         self.transfers = FakeTransfers()
+        self.tracking = FakeTracking()
         self.webhooks = FakeWebhooks()
         self.templates = FakeTemplates()
         self.inbound = FakeInbound()

@@ -52,7 +52,7 @@ def _attachment(n: int = 1) -> list[dict[str, str]]:
         ({"workspace": "ws_x"}, "unknown_field", "workspace"),
         ({"id": "msg_x"}, "unknown_field", "id"),
         ({"verified": True}, "unknown_field", "verified"),
-        ({"track": "opens"}, "invalid_field", "track"),
+        ({"tracking": "everything"}, "invalid_field", "tracking"),
         ({"stream": "other"}, "invalid_field", "stream"),
     ],
 )  # fmt: skip

@@ -23,6 +23,7 @@ from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.metrics import Metrics
 from mailward.app.standing import Standings
 from mailward.app.store import Store
+from mailward.app.tracking.places import tracked
 from mailward.base import ids
 from mailward.base.errors import Forbidden, Invalid, MailwardError, TooLarge, Unavailable
 from mailward.base.sources import Entropy
@@ -292,6 +293,7 @@ class Acceptance:
             due=c.due if scheduled else 0,
             recipients=len(c.recipients),
             rewritten=c.rewritten,
+            tracking=tracked(known, c) if known.tracks or c.tracking else None,
         )
         submission = Submission(
             id=ids.new_raw(now // 1000, self._entropy),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -99,6 +99,21 @@ Judge = Callable[[Outcome, str, int, int, int], Verdict]
 Load = Callable[[Work], Awaitable[bytes]]
 Listed = Callable[[Work], Awaitable[dict[int, str]]]
 Reveal = Callable[[Work], Awaitable[None]]
+
+
+class Form(NamedTuple):
+    """What some copies of a message get; `notes` say what differs from what was handed in, for people."""
+
+    copies: Sequence[Copy]
+    content: bytes
+    notes: tuple[str, ...] = ()
+
+
+Forms = Callable[[Work, bytes], Awaitable[Iterable[Form]]]
+"""The forms of a message whose links are tracked, each made when its turn comes. Raises nothing but for the store."""
+# No copy is begun that another worker may soon begin, too; it is due again when the lease ends.
+_LEASE_MARGIN_US = 5 * 60 * 1_000_000
+
 Hold = Callable[[bytes, bytes], AbstractContextManager[None]]
 """(workspace, message) -> a block in which that message's content is worked on without a pause."""
 
@@ -124,12 +139,14 @@ class Attempter:
         now_us: Callable[[], int],
         hold: Hold = _unnoted,
         reveal: Reveal | None = None,
+        forms: Forms | None = None,
         failed: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
         """`hold` notes what is worked on, for whoever comes after a crash; `failed` hears of faults of ours; `reveal`
-        opens what is not stored in readable form (core/redaction).
+        opens what is not stored in readable form (core/redaction); `forms` makes the copies of tracked mail.
         """
         self._hold = hold
+        self._forms = forms
         self._reveal = reveal
         self._failed = failed
         self._router = router
@@ -158,15 +175,35 @@ class Attempter:
                 if not work.copies:
                     return stopped
             content = work.content if work.content is not None else await self._load(work)
-            now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
+            if work.facts.tracking is not None and self._forms is not None:
+                forms = await self._forms(work, content)
+            else:
+                forms = (Form(work.copies, content),)
+        except Exception as e:
+            return stopped + self._unprepared(work, work.copies, e)
+        out = stopped
+        for n, form in enumerate(forms):
+            if n and self._now_us() > work.until - _LEASE_MARGIN_US:
+                break
+            out += await self._send(work, form)
+        return out
+
+    def _unprepared(self, work: Work, copies: Iterable[Copy], e: Exception) -> list[Settled]:
+        """Whatever it is, it counts as an attempt: what cannot be prepared expires one day."""
+        code = e.code if isinstance(e, MailwardError) else "internal error"
+        if not isinstance(e, MailwardError):
+            self._failed(e)
+        failure = TempFail("internal", f"the message could not be prepared ({code})")
+        return [self._settled(work, copy, failure, _nowhere("", ()), "", ()) for copy in copies]
+
+    async def _send(self, work: Work, form: Form) -> list[Settled]:
+        content = form.content
+        now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
+        try:
             with self._hold(work.workspace, work.id):
                 header, signed = self._signing.sign(work.workspace, work.facts.domain, content, now)
-        except Exception as e:  # whatever it is, it counts as an attempt: what cannot be prepared expires one day
-            code = e.code if isinstance(e, MailwardError) else "internal error"
-            if not isinstance(e, MailwardError):
-                self._failed(e)
-            failure = TempFail("internal", f"the message could not be prepared ({code})")
-            return stopped + [self._settled(work, copy, failure, _nowhere("", ()), "", ()) for copy in work.copies]
+        except Exception as e:
+            return self._unprepared(work, form.copies, e)
         chunks = (header, content) if header else (content,)
         seven_bit: SevenBit | None = None
         if work.facts.eight_bit:
@@ -174,11 +211,11 @@ class Attempter:
             hold = partial(self._hold, workspace, work.id)
             seven_bit = SevenBit(content, lambda form: self._signing.sign(workspace, signer, form, now), hold)
         groups: dict[str, list[Copy]] = {}
-        for copy in work.copies:
+        for copy in form.copies:
             groups.setdefault(copy.recipient.rpartition("@")[2].lower(), []).append(copy)
-        out = stopped
+        out: list[Settled] = []
         for domain, copies in groups.items():
-            out += await self._to_domain(work, domain, copies, chunks, signed, seven_bit)
+            out += await self._to_domain(work, domain, copies, chunks, signed, seven_bit, form.notes)
         return out
 
     async def _to_domain(
@@ -189,9 +226,10 @@ class Attempter:
         chunks: tuple[bytes, ...],
         signed: tuple[str, ...],
         seven_bit: SevenBit | None,
+        notes: tuple[str, ...],
     ) -> list[Settled]:
         if work.facts.test_mode:
-            shown = _nowhere("Test mode: everything ran but the last hop.", ())
+            shown = _nowhere("Test mode: everything ran but the last hop.", ())._replace(rewritten=notes)
             return [self._settled(work, c, None, shown, "test mode", signed) for c in copies]
         route = self._router.cached(domain) or await self._router.route(domain)
         if not isinstance(route, Route):
@@ -202,6 +240,8 @@ class Attempter:
         recipients, dsn = tuple(c.recipient for c in copies), tuple(c.dsn for c in copies)
         shipment = Shipment(route, sender, recipients, chunks, work.facts, dsn, seven_bit)
         brought = await self._courier.deliver(shipment)
+        if notes:
+            brought = brought._replace(rewritten=notes + brought.rewritten)
         return [
             self._settled(work, c, outcome, brought, route.policy, signed)
             for c, outcome in zip(copies, brought.outcomes, strict=True)

@@ -24,6 +24,7 @@ from mailward.core.domains.records import (
     ownership_record,
     return_path_record,
     spf_record,
+    tracking_records,
 )
 from mailward.core.domains.spf_cover import SpfView, flatten, spf_texts
 from mailward.protocol.dns import DnsAnswer, DnsQuery, Lookup, Mx
@@ -54,6 +55,8 @@ def inspect(domain: Domain, pairs: Sequence[KeyPair], names: InstallationNames) 
     checks.append(return_path)
     checks.append((yield from _dmarc(domain, names)))
     checks += yield from inspect_inbound_tls(domain)
+    for record in tracking_records(domain, names):
+        checks.append((yield from _alias(record)))
     checks.sort(key=lambda c: not c.record.required)
     return Inspection(tuple(checks), ownership.state, return_path.state, shown, ttls)
 
@@ -192,6 +195,21 @@ def merge_spf(view: SpfView, host: str) -> str:
         if term.lower().lstrip("+-~?") == "all" or term.lower().startswith("redirect="):
             return " ".join([*terms[:at], ours, *terms[at:]])
     return " ".join([*terms, ours, "~all"])
+
+
+def _alias(record: Record) -> Lookup[RecordCheck]:
+    """A name that leads to a host of ours."""
+    alias = yield DnsQuery(record.name, "CNAME")
+    if alias.status in _FAILED:
+        return _temporary(record)
+    if alias.status != "ok":
+        return RecordCheck(record, "missing", (), _publish(record))
+    found = tuple(alias.records[:_SHOWN_LIMIT])
+    if found == (record.value,):
+        return RecordCheck(record, "ok", found)
+    return RecordCheck(
+        record, "wrong", found, f"The CNAME at {record.name} points elsewhere. Point it at: {record.value}"
+    )
 
 
 def _return_path(domain: Domain, names: InstallationNames) -> Lookup[RecordCheck]:

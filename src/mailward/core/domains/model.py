@@ -191,7 +191,8 @@ class Transfer:
 class InstallationNames:
     """The names and addresses of this installation that customers' records point at.
 
-    `sources` are the addresses it sends from; the record at `spf_host` must list them all.
+    `sources` are the addresses it sends from; the record at `spf_host` must list them all. `web_host` serves tracked
+    links; "" where no name of ours leads to the web listener.
     """
 
     spf_host: str
@@ -199,7 +200,9 @@ class InstallationNames:
     mx_hosts: tuple[str, ...]
     sources: tuple[str, ...] = ()
     dmarc_reports: str = ""
+    web_host: str = ""
     return_path_label: str = "mw-bounce"
+    tracking_label: str = "mw-link"
     ownership_label: str = "_mailward"
 
 
@@ -230,6 +233,7 @@ class SendingDomain:
     """What the path of a message needs to know of a domain.
 
     `held_elsewhere`: names below it that another workspace has verified, which are that workspace's alone.
+    `tracking`: the host of its tracked links, "" until its record was found.
     """
 
     id: bytes
@@ -239,6 +243,7 @@ class SendingDomain:
     return_path: str
     keys: tuple[SigningKey, ...] = field(repr=False)
     held_elsewhere: frozenset[str] = frozenset()
+    tracking: str = ""
 
     @property
     def capture_only(self) -> bool:

@@ -17,6 +17,7 @@ from mailward.core.domains.model import (
 )
 from mailward.core.domains.names import canonical
 from mailward.core.domains.ports import DomainsTx
+from mailward.core.domains.records import tracks
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
@@ -57,6 +58,7 @@ async def signing_snapshot(tx: DomainsTx, names: InstallationNames) -> SigningSn
             subdomains=domain.subdomains,
             return_path=own if domain.own_return_path else names.bounce_host,
             keys=tuple(key for pair in pairs for key in _keys(pair)),
+            tracking=f"{names.tracking_label}.{domain.name}" if tracks(domain) else "",
             held_elsewhere=frozenset(elsewhere.get(domain.id, ())),
         )
     return SigningSnapshot(epoch, workspaces)

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from mailward.core.domains.inbound_tls import mta_sts_record, tls_rpt_record
 from mailward.core.domains.model import Domain, InstallationNames, KeyPair, KeyState, Record, RecordCheck
 
+TRACKING = "tracking"
 _SHAPED = frozenset(("spf", "dmarc", "mta-sts", "tls-rpt"))
-OPTIONAL = frozenset(("mta-sts", "tls-rpt"))
+OPTIONAL = frozenset(("mta-sts", "tls-rpt", TRACKING))
 """Purposes of records that are nice to have; without them everything is sent as well as with them."""
 
 
@@ -21,7 +22,7 @@ def required_records(domain: Domain, pairs: Iterable[KeyPair], names: Installati
         if pair.state is not KeyState.REMOVED:
             out += dkim_records(domain, pair, first=pair.state is KeyState.PUBLISHING and domain.verified_at is None)
     out += [spf_record(domain, names), return_path_record(domain, names), dmarc_record(domain, names)]
-    out += [mta_sts_record(domain), tls_rpt_record(domain)]
+    out += [mta_sts_record(domain), tls_rpt_record(domain), *tracking_records(domain, names)]
     return sorted(out, key=lambda r: not r.required)
 
 
@@ -74,6 +75,18 @@ def spf_record(domain: Domain, names: InstallationNames) -> Record:
 def return_path_record(domain: Domain, names: InstallationNames) -> Record:
     """The host in MAIL FROM, so that SPF aligns with the domain and bounces come back to us."""
     return Record("return-path", "CNAME", f"{names.return_path_label}.{domain.name}", names.bounce_host, False)
+
+
+def tracking_records(domain: Domain, names: InstallationNames) -> list[Record]:
+    """The customer's own host for tracked links, where this installation has a name that it can lead to."""
+    if not names.web_host:
+        return []
+    return [Record(TRACKING, "CNAME", f"{names.tracking_label}.{domain.name}", names.web_host, False)]
+
+
+def tracks(domain: Domain) -> bool:
+    """Whether the last look found that host leading to us."""
+    return any(c.record.purpose == TRACKING and c.state == "ok" for c in domain.checks)
 
 
 def dmarc_record(domain: Domain, names: InstallationNames) -> Record:

@@ -21,9 +21,11 @@ from mailward.core.domains.model import (
     Inspection,
     KeyPair,
     KeyState,
+    RecordCheck,
     require_move,
 )
 from mailward.core.domains.ports import DomainsTx, Tell
+from mailward.core.domains.records import TRACKING, tracks
 from mailward.core.domains.rotation import WAITING, active, advance
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
@@ -64,7 +66,7 @@ async def settle_check(
     domain = replace(
         domain,
         own_return_path=own,
-        checks=inspection.checks,
+        checks=_kept(before, inspection),
         checked_at=now,
         next_check=_next_check(domain, pairs, now=now),
     )
@@ -87,9 +89,18 @@ async def settle_check(
     told = drift.events(before, domain, inspection.checks)
     if told:
         await tell(tx, [(type, id, at, data) for type, data in told])
-    if domain.state is not before.state or own != before.own_return_path or _signers_changed(moved):
+    leads = own != before.own_return_path or tracks(domain) != tracks(before)
+    if domain.state is not before.state or leads or _signers_changed(moved):
         await tx.counters.bump(EPOCH)
     return domain
+
+
+def _kept(before: Domain, inspection: Inspection) -> tuple[RecordCheck, ...]:
+    """What was seen; where nobody could say whether tracked links lead to us, what was known before."""
+    known = [c for c in before.checks if c.record.purpose == TRACKING]
+    return tuple(
+        known[0] if known and c.record.purpose == TRACKING and c.state == "temporary" else c for c in inspection.checks
+    )
 
 
 def _next_check(domain: Domain, pairs: list[KeyPair], *, now: datetime) -> datetime:

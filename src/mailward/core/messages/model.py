@@ -41,6 +41,16 @@ LETTERS = "letters"
 """The id of the actor who sends the platform's own letters to people: by it a message is known as one."""
 
 
+class Tracked(msgspec.Struct, array_like=True, frozen=True):
+    """What of a message is tracked ("opens", "clicks", "both"), and where its links begin. Nothing is tracked where
+    `base` is empty; `why` then says what is missing.
+    """
+
+    mode: str
+    base: str
+    why: str = ""
+
+
 class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
     """What is kept of a message beside its body. Encoded as one msgpack array in its row.
 
@@ -48,7 +58,7 @@ class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
     the verified domain that signs; `due` microseconds UTC when it was scheduled, else 0;
     `rewritten` what was changed because lines were too long for SMTP; `redacted` the fields (core/redaction) that
     are not stored any more, or never were; `tokens` then the keyed hash of each copy's address, for a bounce that
-    comes later.
+    comes later; `tracking` what is tracked, None for nothing, which is the rule.
     """
 
     source: str
@@ -75,6 +85,7 @@ class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
     rewritten: tuple[str, ...] = ()
     redacted: tuple[str, ...] = ()
     tokens: tuple[bytes, ...] = ()
+    tracking: Tracked | None = None
 
 
 class AttemptFacts(msgspec.Struct, array_like=True, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from mailward.core.messages.model import Delivery, Message
 from mailward.core.suppression.model import normalise, token
 from mailward.core.tracking.ports import SeenTx, TrackingTx
 from mailward.policy import access
@@ -39,8 +40,15 @@ async def opted_out(tx: TrackingTx, actor: Actor, address: str, *, key: bytes) -
 
 async def own_opt_out(tx: SeenTx, message: bytes, n: int, *, key: bytes, now: datetime) -> bool:
     """The recipient of a copy says so, by the link that only that copy holds. False when the copy is gone."""
+    found = await tx.messages.get(message)
     for copy in (await tx.deliveries.of([message])).get(message, ()):
-        if copy.n == n:
-            await tx.tracking.opt_out(token(key, copy.recipient), now)
+        if found is not None and copy.n == n:
+            await tx.tracking.opt_out(mark_of(found, copy, key), now)
             return True
     return False
+
+
+def mark_of(message: Message, copy: Delivery, key: bytes) -> bytes:
+    """The keyed hash of a copy's address; where the address is not stored any more, the one kept in its place."""
+    kept = message.facts.tokens
+    return kept[copy.n] if copy.n < len(kept) else token(key, copy.recipient)

@@ -9,8 +9,8 @@ import msgspec
 from mailward.base import ids
 from mailward.core.messages.model import Delivery, DeliveryState
 from mailward.core.messages.told import about
-from mailward.core.suppression.model import token
 from mailward.core.tracking.model import CLICKED, EVENTS, FACTS, MOST, OPENED, Facts
+from mailward.core.tracking.opting import mark_of
 from mailward.core.tracking.ports import SeenTx, Tell
 from mailward.policy.tracking import Before, Seen, at_once, family, machine
 
@@ -39,7 +39,7 @@ async def seen(
     copy = next((c for c in (await tx.deliveries.of([message])).get(message, ()) if c.n == n), None)
     if found is None or copy is None:
         return Result.GONE
-    if shown is None or await tx.tracking.opted_out([token(key, copy.recipient)]):
+    if shown is None or await tx.tracking.opted_out([mark_of(found, copy, key)]):
         return Result.UNWANTED
     timeline = await tx.messages.timeline(message)
     kept = [(when, moment, FACTS.decode(facts)) for when, moment, facts in timeline if moment in EVENTS]

@@ -22,6 +22,7 @@ from mailward.edges.web.schema import redaction as redaction_types
 from mailward.edges.web.schema import roles as role_types
 from mailward.edges.web.schema import suppressions as suppression_types
 from mailward.edges.web.schema import templates as template_types
+from mailward.edges.web.schema import tracking as tracking_types
 from mailward.edges.web.schema import webhooks as webhook_types
 from mailward.edges.web.schema import workspace as workspace_types
 from mailward.edges.web.schema.common import PageQuery
@@ -107,6 +108,24 @@ class Suppressions(Protocol):
 
     async def export_csv(self, actor: Actor) -> str:
         """The whole list as CSV in which no cell is a formula; the read is audited."""
+        ...
+
+
+class Tracking(Protocol):
+    """What is tracked of sent mail, and who does not want to be."""
+
+    async def settings(self, actor: Actor) -> tracking_types.TrackingSettings: ...
+
+    async def change(self, actor: Actor, request: tracking_types.ChangeTracking) -> tracking_types.TrackingSettings:
+        """What is not given stays. Raises NotFound for a domain."""
+        ...
+
+    async def opt_out(self, actor: Actor, address: str) -> tracking_types.OptOut: ...
+
+    async def opted_out(self, actor: Actor, address: str) -> tracking_types.OptOut: ...
+
+    async def opt_in(self, actor: Actor, address: str) -> None:
+        """Raises NotFound where there is nothing to take back."""
         ...
 
 
@@ -470,6 +489,9 @@ class Platform(Protocol):
 
     @property
     def transfers(self) -> Transfers: ...
+
+    @property
+    def tracking(self) -> Tracking: ...
 
     @property
     def templates(self) -> Templates: ...

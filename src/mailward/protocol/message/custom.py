@@ -15,7 +15,7 @@ _FORBIDDEN = frozenset(
     (
         "from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version",
         "received", "return-path", "delivered-to", "envelope-to", "x-original-to", "errors-to", "apparently-to",
-        "dkim-signature", "domainkey-signature", "authentication-results", "received-spf",
+        "dkim-signature", "domainkey-signature", "authentication-results", "received-spf", "x-mailward-tracking",
     )
 )  # fmt: skip
 _FORBIDDEN_PREFIXES = ("content-", "arc-", "resent-")

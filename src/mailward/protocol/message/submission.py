@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from mailward.base.errors import Invalid
 from mailward.base.sources import Entropy
-from mailward.protocol.message import fields, headers, mailbox, transport, words
+from mailward.protocol.message import fields, headers, mailbox, tracked, transport, words
 from mailward.protocol.message.headers import Parsed
 from mailward.protocol.message.mailbox import Originators
 from mailward.protocol.message.templated import OURS
+from mailward.protocol.message.tracked import TRACKING
 
 # RFC 5322 section 3.6: at most once each. Two of them, and each reader picks another.
 _ONCE = frozenset(
@@ -25,7 +26,7 @@ _ONCE = frozenset(
     )
 )  # fmt: skip
 # Return-Path and Authentication-Results belong to the receiving side; Bcc is for the envelope.
-_REMOVED = frozenset((b"bcc", b"resent-bcc", b"return-path")) | OURS
+_REMOVED = frozenset((b"bcc", b"resent-bcc", b"return-path", TRACKING)) | OURS
 _MESSAGE_ID = re.compile(rb"<[^<>\s\x00-\x20\x7f]{1,990}>")
 
 MAX_RECEIVED = 50
@@ -37,7 +38,7 @@ class Prepared(NamedTuple):
     `subject`, `to`: decoded for display, cut to 1,000 characters. `eight_bit`: the body holds 8-bit bytes;
     `utf8_header`: the header does (SMTPUTF8 needed); `received`: how many relays it passed before us;
     `rewritten`: what was changed because a line was too long, for people, mostly nothing. `templated`: its header
-    names a template, so it is not yet the message that is meant.
+    names a template, so it is not yet what is meant. `tracking`: what its header says of it, "" for nothing.
     """
 
     content: bytes
@@ -51,6 +52,7 @@ class Prepared(NamedTuple):
     received: int
     rewritten: tuple[str, ...] = ()
     templated: bool = False
+    tracking: str = ""
 
 
 def for_submission(
@@ -68,7 +70,8 @@ def for_submission(
     `canonical`: the SMTP server has refused every bare CR and LF already.
 
     Raises Invalid: those of `headers.split` and `mailbox.originators`, `header_duplicate`, `bare_newline`,
-    `nul_byte`, `mail_loop` (RFC 5321 section 6.3), `message_id_invalid`, and those of `transport.shorten`.
+    `nul_byte`, `mail_loop` (RFC 5321 section 6.3), `message_id_invalid`, `tracking_invalid`, and those of
+    `transport.shorten`.
     """
     if b"\0" in content:
         raise Invalid("nul_byte", "The message holds a NUL byte.", field="content")
@@ -83,11 +86,14 @@ def for_submission(
     seen: dict[bytes, bytes] = {}
     received = 0
     asks = False
+    tracking = ""
     kept = []
     for field in given.fields:
         name = field[0]
         if name in _REMOVED:
             asks = asks or name in OURS
+            if name == TRACKING:
+                tracking = tracked.read(field[1], tracking)
             continue
         if name in seen:
             if name in _ONCE:
@@ -129,6 +135,7 @@ def for_submission(
         received=received,
         rewritten=rewritten,
         templated=asks,
+        tracking=tracking,
     )
 
 

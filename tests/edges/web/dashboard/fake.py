@@ -35,6 +35,7 @@ from tests.edges.web.fake_members import FakeFederated, FakeJoining, FakeMembers
 from tests.edges.web.fake_platform import FakeLeaks, FakeTransfers
 from tests.edges.web.fake_roles import FakeRoles
 from tests.edges.web.fake_templates import FakeTemplates
+from tests.edges.web.fake_tracking import FakeTracking
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 CANARY = (
@@ -142,6 +143,7 @@ class FakePlatform:
     access: Any = field(default_factory=FakeAccess)
     leaks: Any = field(default_factory=FakeLeaks)
     transfers: Any = field(default_factory=FakeTransfers)
+    tracking: Any = None
     roles: Any = field(default_factory=FakeRoles)
     operators: Any = None
     alerts: Any = None
@@ -151,6 +153,7 @@ class FakePlatform:
             "messages": Messages, "suppressions": Suppressions, "domains": Domains, "keys": Keys,
             "webhooks": Webhooks, "inbound": lambda _: FakeInbound(),
             "templates": lambda p: FakeTemplates(p.text),
+            "tracking": lambda p: FakeTracking(p.text, p.done),
             "members": lambda p: FakeMembers(p.text),
             "joining": lambda _: FakeJoining(), "federated": lambda _: FakeFederated(),
             "audit": Audit, "workspace": Workspace, "figures": Figures,

@@ -17,6 +17,7 @@ from mailward.edges.web.api import (
     sending,
     suppressions,
     templates,
+    tracking,
     webhooks,
     workspace,
 )
@@ -37,6 +38,7 @@ def operations() -> list[Operation]:
         *inbound.OPERATIONS,
         *members.OPERATIONS,
         *roles.OPERATIONS,
+        *tracking.OPERATIONS,
         *workspace.OPERATIONS,
         *redaction.OPERATIONS,
         *access.OPERATIONS,

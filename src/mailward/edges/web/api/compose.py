@@ -79,6 +79,7 @@ def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Id
         idempotency=key,
         utf8_header=built.needs_smtputf8,
         files=tuple(part.filename for part in request.attachments) if request.attachments else (),
+        tracking=request.tracking or "",
     )
 
 
@@ -191,6 +192,7 @@ def compose_raw(
         utf8_header=ready.utf8_header,
         rewritten=ready.rewritten,
         files=attached.names(ready.content, ready.parsed),
+        tracking=request.tracking or ready.tracking,
     )
 
 

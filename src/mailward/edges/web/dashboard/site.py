@@ -30,6 +30,7 @@ from mailward.edges.web.dashboard.pages.security import Security
 from mailward.edges.web.dashboard.pages.settings import AuditLog, Domains, Keys
 from mailward.edges.web.dashboard.pages.team import Team
 from mailward.edges.web.dashboard.pages.templates import Templates
+from mailward.edges.web.dashboard.pages.tracking import TrackingPages
 from mailward.edges.web.dashboard.pages.transfers import TransferPages
 from mailward.edges.web.dashboard.pages.webhooks import Webhooks
 from mailward.edges.web.dashboard.pages.workspace import WorkspaceSettings
@@ -81,7 +82,8 @@ def routes(
     found: list[BaseRoute] = [Route("/static/{name:path}", desk.public(static.serve), methods=["GET"])]
     areas = (
         People, Proofs, Security, Held, Federation, Invitations, Overview, Messages, Inbound, TransferPages, Domains,
-        Keys, Suppressions, Templates, Webhooks, RolePages, Team, AuditLog, WorkspaceSettings, RequestPages,
+        Keys, Suppressions, Templates, Webhooks, RolePages, Team, AuditLog, WorkspaceSettings, TrackingPages,
+        RequestPages,
         AlertPages, AccessPages, OperatorPages,
     )  # fmt: skip
     for area in areas:

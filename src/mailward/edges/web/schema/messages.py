@@ -69,6 +69,12 @@ class Attachment(Request):
     ] | (None) = None
 
 
+Tracking = Annotated[
+    Literal["off", "opens", "clicks", "both"],
+    Meta(description="What is tracked of this message, whatever its stream, domain and workspace say."),
+]
+
+
 class Unsubscribe(Request):
     """Where a recipient unsubscribes; broadcasts need it. With `one_click` the URL takes a POST (RFC 8058)."""
 
@@ -112,7 +118,7 @@ class SendRequest(Request, rename={"from_": "from"}):
     dry_run: Annotated[bool, Meta(description="Nothing is kept or sent; the answer says what would be, and why.")] = (
         False
     )
-    track: Annotated[Literal["none"], Meta(description="Opens and clicks are not tracked.")] = "none"
+    tracking: Tracking | None = None
 
 
 class BatchRequest(Request):
@@ -137,6 +143,7 @@ class RawRequest(Request, rename={"from_": "from"}):
     scheduled_at: Instant | None = None
     test_mode: bool = False
     dry_run: bool = False
+    tracking: Tracking | None = None
 
 
 class AcceptedDelivery(View):

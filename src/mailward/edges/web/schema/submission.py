@@ -46,6 +46,7 @@ class Outgoing:
     utf8_header: bool = False
     rewritten: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    tracking: str = ""
 
 
 class Given(NamedTuple):
