@@ -58,7 +58,7 @@ class AsyncMailward(AsyncConnection):
         scheduled_at: datetime | Omit | None = OMIT,
         test_mode: bool | Omit = OMIT,
         dry_run: Literal[False] | Omit = OMIT,
-        track: Literal["none"] | Omit = OMIT,
+        tracking: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT,
         idempotency_key: str | None = None,
     ) -> models.Accepted: ...
 
@@ -86,7 +86,7 @@ class AsyncMailward(AsyncConnection):
         list_unsubscribe: models.Unsubscribe | Omit | None = OMIT,
         scheduled_at: datetime | Omit | None = OMIT,
         test_mode: bool | Omit = OMIT,
-        track: Literal["none"] | Omit = OMIT,
+        tracking: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT,
         idempotency_key: str | None = None,
     ) -> models.DryRun: ...
 
@@ -113,7 +113,7 @@ class AsyncMailward(AsyncConnection):
         scheduled_at: datetime | Omit | None = OMIT,
         test_mode: bool | Omit = OMIT,
         dry_run: bool | Omit = OMIT,
-        track: Literal["none"] | Omit = OMIT,
+        tracking: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT,
         idempotency_key: str | None = None,
     ) -> models.Accepted | models.DryRun:
         """Send a message. The answer comes after the message is on disk: from then on losing it is our fault.
@@ -144,7 +144,7 @@ class AsyncMailward(AsyncConnection):
                 "scheduled_at": scheduled_at,
                 "test_mode": test_mode,
                 "dry_run": dry_run,
-                "track": track,
+                "tracking": tracking,
             },
             headers={"idempotency-key": idempotency_key},
         )
@@ -258,6 +258,7 @@ class AsyncMailward(AsyncConnection):
         scheduled_at: datetime | Omit | None = OMIT,
         test_mode: bool | Omit = OMIT,
         dry_run: Literal[False] | Omit = OMIT,
+        tracking: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT,
         idempotency_key: str | None = None,
     ) -> models.Accepted: ...
 
@@ -274,6 +275,7 @@ class AsyncMailward(AsyncConnection):
         stream: Literal["broadcast", "transactional"] | Omit = OMIT,
         scheduled_at: datetime | Omit | None = OMIT,
         test_mode: bool | Omit = OMIT,
+        tracking: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT,
         idempotency_key: str | None = None,
     ) -> models.DryRun: ...
 
@@ -289,6 +291,7 @@ class AsyncMailward(AsyncConnection):
         scheduled_at: datetime | Omit | None = OMIT,
         test_mode: bool | Omit = OMIT,
         dry_run: bool | Omit = OMIT,
+        tracking: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT,
         idempotency_key: str | None = None,
     ) -> models.Accepted | models.DryRun:
         """Send a finished RFC 5322 message. As JSON with the message in base64, or as message/rfc822. Without an
@@ -309,6 +312,7 @@ class AsyncMailward(AsyncConnection):
                 "scheduled_at": scheduled_at,
                 "test_mode": test_mode,
                 "dry_run": dry_run,
+                "tracking": tracking,
             },
             headers={"idempotency-key": idempotency_key},
         )
@@ -1415,6 +1419,50 @@ class AsyncMailward(AsyncConnection):
         )
         return found
 
+    async def get_tracking(self) -> models.TrackingSettings:
+        """What is tracked of sent mail. Needs the permission `domain.read`."""
+        found: models.TrackingSettings = await self._call(ops.GET_TRACKING, path={}, query={}, body=None, headers={})
+        return found
+
+    async def change_tracking(
+        self,
+        *,
+        workspace: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT,
+        streams: dict[str, Literal["both", "clicks", "off", "opens"] | None] | Omit = OMIT,
+        domains: dict[str, Literal["both", "clicks", "off", "opens"] | None] | Omit = OMIT,
+    ) -> models.TrackingSettings:
+        """Change what is tracked. For mail that is accepted from then on. Without any of these nothing is tracked,
+        and bodies leave as they came. Needs the permission `domain.change`.
+        """
+        found: models.TrackingSettings = await self._call(
+            ops.CHANGE_TRACKING,
+            path={},
+            query={},
+            body={"workspace": workspace, "streams": streams, "domains": domains},
+            headers={},
+        )
+        return found
+
+    async def add_tracking_opt_out(self, *, address: str) -> models.OptOut:
+        """Track a recipient no more. In mail to come, and in mail that was sent: its links go on working, and
+        nothing is kept. Needs the permission `suppression.change`.
+        """
+        found: models.OptOut = await self._call(
+            ops.ADD_TRACKING_OPT_OUT, path={}, query={}, body={"address": address}, headers={}
+        )
+        return found
+
+    async def remove_tracking_opt_out(self, *, address: str) -> None:
+        """Take a recipient's opt-out back. Needs the permission `suppression.change`."""
+        await self._call(ops.REMOVE_TRACKING_OPT_OUT, path={}, query={"address": address}, body=None, headers={})
+
+    async def check_tracking_opt_out(self, *, address: str) -> models.OptOut:
+        """Whether a recipient opted out of tracking. Needs the permission `suppression.read`."""
+        found: models.OptOut = await self._call(
+            ops.CHECK_TRACKING_OPT_OUT, path={}, query={}, body={"address": address}, headers={}
+        )
+        return found
+
     async def get_workspace(self) -> models.WorkspaceDetail:
         """The workspace of this key. Needs the permission `workspace.read`."""
         found: models.WorkspaceDetail = await self._call(ops.GET_WORKSPACE, path={}, query={}, body=None, headers={})
@@ -1480,10 +1528,6 @@ class AsyncMailward(AsyncConnection):
             lambda at: self.list_events(limit=limit, type=type, since=since, until=until, cursor=at), None
         )
 
-    async def list_operator_access(
-        self, *, limit: int | None = None, cursor: str | None = None
-    ) -> models.OperatorAccessPage:
-        """Which operators asked for access to this workspace. An operator of the installation reads in a workspace
     async def get_redaction(self) -> models.Redaction:
         """Which fields of mail are redacted or never stored. Needs the permission `workspace.read`."""
         found: models.Redaction = await self._call(ops.GET_REDACTION, path={}, query={}, body=None, headers={})
@@ -1510,6 +1554,10 @@ class AsyncMailward(AsyncConnection):
         )
         return found
 
+    async def list_operator_access(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.OperatorAccessPage:
+        """Which operators asked for access to this workspace. An operator of the installation reads in a workspace
         by a grant only. Each read is in the log. Needs the permission `audit.read`.
         """
         found: models.OperatorAccessPage = await self._call(

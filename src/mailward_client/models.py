@@ -127,6 +127,18 @@ class AlertPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alignment:
+    """What of mail from the domain is aligned with it, as DNS was last seen; one of the two is enough for
+    DMARC. `policy` is what receivers are asked to do with mail that is not: none, quarantine, reject, or ""
+    without a record.
+    """
+
+    dkim: bool
+    spf: bool
+    policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """A file, or with `content_id` a part the HTML refers to as `cid:`."""
 
@@ -291,6 +303,15 @@ class ChangeTemplate:
     text: str | Omit = OMIT
     layout: str | Omit = OMIT
     sample: dict[str, Any] | Omit = OMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeTracking:
+    """Only what is given changes; null says nothing any more. Domains by their id."""
+
+    workspace: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT
+    streams: dict[str, Literal["both", "clicks", "off", "opens"] | None] | Omit = OMIT
+    domains: dict[str, Literal["both", "clicks", "off", "opens"] | None] | Omit = OMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -598,6 +619,9 @@ class DomainDetail:
     stops_sending_at: datetime | None = None
     verified_at: datetime | None = None
     records: list[DnsRecord] | None = None
+    alignment: Alignment | None = None
+    signing_keys: list[SigningKeys] | None = None
+    rotation_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -619,6 +643,20 @@ class DomainSummary:
     checked_at: datetime | None = None
     failing_since: datetime | None = None
     stops_sending_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainTracking:
+    """A domain: what is said for it (null: nothing), what that comes to by stream, and the host of its links.
+    While `missing` is not empty nothing is tracked of its mail, whatever is said.
+    """
+
+    id: str
+    name: str
+    mode: Literal["both", "clicks", "off", "opens"] | None
+    in_force: dict[str, Literal["both", "clicks", "off", "opens"]]
+    links_at: str
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1094,6 +1132,22 @@ class OperatorAccessPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptOut:
+    """Whether a recipient is tracked by this workspace. The address is not kept, only a keyed hash of it."""
+
+    address: str
+    opted_out: bool
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptOutRequest:
+    """A recipient's address."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """New mail of a stream, or of every stream (null), is accepted and held."""
 
@@ -1158,6 +1212,7 @@ class RawRequest:
     scheduled_at: datetime | Omit | None = OMIT
     test_mode: bool | Omit = OMIT
     dry_run: bool | Omit = OMIT
+    tracking: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1197,8 +1252,8 @@ class ReceivedDetail:
     scan_report: dict[str, Any]
     defects: list[str]
     processing_ms: float
-
     redacted: list[str] | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedPage:
@@ -1231,7 +1286,6 @@ class ReceivedSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Redaction:
     """Each field's rule. What is taken out shows as `[redacted]`, and the message's `redacted` lists the fields."""
 
@@ -1241,6 +1295,7 @@ class Redaction:
     body: FieldRule
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseHeld:
     """Which held messages to send: those of one stream, or all."""
 
@@ -1434,7 +1489,7 @@ class SendRequest:
     scheduled_at: datetime | Omit | None = OMIT
     test_mode: bool | Omit = OMIT
     dry_run: bool | Omit = OMIT
-    track: Literal["none"] | Omit = OMIT
+    tracking: Literal["both", "clicks", "off", "opens"] | Omit | None = OMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1443,6 +1498,16 @@ class Sending:
 
     paused: list[Pause]
     held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeys:
+    """A generation of keys. `state`: publishing, seen, active (it signs), retiring, or revoked."""
+
+    selectors: list[str]
+    state: str
+    created_at: datetime
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1538,6 +1603,18 @@ class TestQueued:
     """A test event is on its way; its attempt will be listed."""
 
     event: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingSettings:
+    """The narrowest that says something counts: the message, its stream, its domain, the workspace; else
+    `default`.
+    """
+
+    default: Literal["both", "clicks", "off", "opens"]
+    workspace: Literal["both", "clicks", "off", "opens"] | None
+    streams: dict[str, Literal["both", "clicks", "off", "opens"] | None]
+    domains: list[DomainTracking]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

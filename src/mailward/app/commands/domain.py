@@ -52,6 +52,9 @@ def show(detail: schema.DomainDetail, *, json: bool) -> None:
     if detail.status == "capture_only":
         print("\nNothing to publish: this name belongs to capture mode, and mail from it stays on this machine.")
         return
+    if (aligned := detail.alignment) is not None:
+        said = {True: "aligned", False: "not aligned"}
+        print(f"DKIM {said[aligned.dkim]}, SPF {said[aligned.spf]}, DMARC policy: {aligned.policy or 'no record seen'}")
     for record in detail.records:
         need = "required" if record.required else "optional" if record.purpose in OPTIONAL else "recommended"
         print(f"\n{record.state:<10} {record.purpose} ({need})\n  expected  {record.zone_line}")

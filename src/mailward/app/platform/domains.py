@@ -12,9 +12,10 @@ from mailward.app.store import Store
 from mailward.base.errors import Conflict, LimitReached
 from mailward.base.ids import WorkspaceId
 from mailward.base.sources import Clock, Entropy
-from mailward.core.domains import add, drift, read, records, rotate, watch
+from mailward.core.domains import add, drift, read, records, rotate, rotation, watch
+from mailward.core.domains.alignment import alignment
 from mailward.core.domains.keys import FreshKeys
-from mailward.core.domains.model import Domain, DomainState, InstallationNames, KeyPair, RecordCheck
+from mailward.core.domains.model import Domain, DomainState, InstallationNames, KeyPair, KeyState, RecordCheck
 from mailward.core.domains.ports import Dns
 from mailward.core.webhooks.enqueue import tell
 from mailward.edges.web.schema import domains as schema
@@ -120,8 +121,23 @@ def _detail(domain: Domain, pairs: list[KeyPair], names: InstallationNames) -> s
     # Of the reserved domain nothing is published.
     capture = domain.state is DomainState.CAPTURE_ONLY
     told = [] if capture else records.latest_checks(domain, pairs, names)
+    aligned = alignment(domain, pairs)
     return schema.DomainDetail(
-        **_summary(domain), verified_at=domain.verified_at, records=[_record(check) for check in told]
+        **_summary(domain),
+        verified_at=domain.verified_at,
+        records=[_record(check) for check in told],
+        alignment=None if capture else schema.Alignment(dkim=aligned.dkim, spf=aligned.spf, policy=aligned.policy),
+        signing_keys=[_keys(pair) for pair in pairs if pair.state is not KeyState.REMOVED],
+        rotation_due_at=None if capture else rotation.rotation_due_at(pairs),
+    )
+
+
+def _keys(pair: KeyPair) -> schema.SigningKeys:
+    return schema.SigningKeys(
+        selectors=[pair.rsa_selector, pair.ed25519_selector],
+        state=pair.state.value,
+        created_at=pair.created,
+        changed_at=pair.changed,
     )
 
 

@@ -71,6 +71,14 @@ def advance(pairs: Sequence[KeyPair], inspection: Inspection | None, *, now: dat
 
 def rotation_due(pairs: Iterable[KeyPair], *, now: datetime) -> bool:
     """True when the signing pair has signed for its time and no successor is on its way."""
+    due = rotation_due_at(pairs)
+    return due is not None and now >= due
+
+
+def rotation_due_at(pairs: Iterable[KeyPair]) -> datetime | None:
+    """When the signing pair will have signed for its time; None without one, or while a successor is on its way."""
     pairs = list(pairs)
     signing = active(pairs)
-    return signing is not None and now >= signing.changed + ROTATE_EVERY and not any(p.state in WAITING for p in pairs)
+    if signing is None or any(p.state in WAITING for p in pairs):
+        return None
+    return signing.changed + ROTATE_EVERY

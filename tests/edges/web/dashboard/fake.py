@@ -353,7 +353,11 @@ class Domains(Part):
         ]  # fmt: skip
         return domains.DomainDetail(
             id="dom_1", name="example.com", status="verified", created_at=T0, checked_at=T0, records=records,
-            failing_since=T0, stops_sending_at=T0 + timedelta(days=3),
+            failing_since=T0, stops_sending_at=T0 + timedelta(days=3), rotation_due_at=T0,
+            alignment=domains.Alignment(dkim=True, spf=False, policy="none"),
+            signing_keys=[
+                domains.SigningKeys(selectors=["s1r", "s1e"], state="active", created_at=T0, changed_at=T0)
+            ],
         )  # fmt: skip
 
     async def list(self, actor: Actor, query: Any) -> domains.DomainPage:

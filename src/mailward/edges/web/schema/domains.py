@@ -79,8 +79,33 @@ class DomainPage(View):
     next_cursor: str | None = None
 
 
+class Alignment(View):
+    """What of mail from the domain is aligned with it, as DNS was last seen; one of the two is enough for DMARC.
+
+    `policy` is what receivers are asked to do with mail that is not: none, quarantine, reject, or "" without a record.
+    """
+
+    dkim: bool
+    spf: bool
+    policy: str = ""
+
+
+class SigningKeys(View):
+    """A generation of keys. `state`: publishing, seen, active (it signs), retiring, or revoked."""
+
+    selectors: list[str]
+    state: str
+    created_at: Instant
+    changed_at: Instant
+
+
 class DomainDetail(DomainSummary):
     """A domain with its records and each one's state."""
 
     verified_at: Instant | None = None
     records: list[DnsRecord] = []
+    alignment: Alignment | None = None
+    signing_keys: list[SigningKeys] = []
+    rotation_due_at: Annotated[
+        Instant | None, Meta(description="When new keys are made by themselves; null while a rotation is under way.")
+    ] = None
