@@ -74,6 +74,7 @@ CLI: dict[str, frozenset[Permission]] = {
     "workspace list": HOST,
     # Nobody grants more than they hold: its first manager is invited here.
     "workspace create": IN_WORKSPACE,
+    "workspace redaction": frozenset({P.WORKSPACE_READ, P.WORKSPACE_CHANGE}),
     "workspace retention": frozenset({P.WORKSPACE_READ, P.WORKSPACE_CHANGE}),
     "domain installation": HOST,
     "domain list": frozenset({P.DOMAIN_READ}),
@@ -90,6 +91,7 @@ CLI: dict[str, frozenset[Permission]] = {
     "key create": IN_WORKSPACE,
     "key rotate": IN_WORKSPACE,
     "key revoke": frozenset({P.KEY_CHANGE}),
+    "key revoke-all": frozenset({P.KEY_CHANGE}),
     "key release": frozenset({P.KEY_CHANGE}),
     "smtp list": frozenset({P.KEY_READ}),
     "smtp create": frozenset({P.KEY_CHANGE, P.MESSAGE_SEND}),
@@ -187,6 +189,7 @@ JOBS: dict[str, frozenset[Permission]] = {
         ),
         frozenset[Permission](),
     ),
+    **dict.fromkeys(("redaction", "advisories"), frozenset[Permission]()),
     **dict.fromkeys(("notices", "probe", "registers", "reports", "verify", "guard", "alerts"), frozenset[Permission]()),
     # They act for the installation: certificates and backups belong to no workspace.
     "renewal": frozenset(),
