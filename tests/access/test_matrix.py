@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
+import mailward
 from mailward.app.cli import app as commands
 from mailward.base.errors import Forbidden, Unauthenticated
 from mailward.base.ids import WorkspaceId
@@ -194,6 +196,15 @@ def verbs(group: Any = commands, path: tuple[str, ...] = ()) -> set[str]:
 def test_the_table_of_commands_is_the_command_lines() -> None:
     """Each verb has a policy, and none is written for a verb that is not there."""
     assert verbs() == set(CLI)
+
+
+@pytest.mark.claim("AUTHZ-1")
+def test_each_job_that_is_written_down_has_a_policy() -> None:
+    """Whatever the code calls a task by name is in the table: without it the worker that starts it stops."""
+    sources = Path(mailward.__file__).parent.rglob("*.py")
+    named = {name for source in sources for name in re.findall(r'\bTask\(\s*"(\w+)"', source.read_text("utf-8"))}
+    assert len(named) > 20
+    assert named <= set(JOBS)
 
 
 @pytest.mark.claim("AUTHZ-1")

@@ -136,6 +136,8 @@ def test_the_shell_makes_keys_with_limits_and_workspaces_with_a_manager(platform
     assert listed["expires_at"]
     further = platform.cli_json("workspace", "create", "Second", "--manager", "bob@second.test")
     assert {w["id"] for w in platform.cli_json("workspace", "list")} > {further["id"]}
+    platform.cli_json("key", "create", "theirs", "--workspace", further["id"])
+    assert platform.cli_json("key", "revoke-all", "--workspace", further["id"]) == {further["id"]: 1}
     assert "Second" in urllib.request.urlopen(further["invitation"], timeout=10).read().decode()
 
 

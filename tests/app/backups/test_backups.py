@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from mailward.adapters.storage.backup.access import Access, taken_since
 from mailward.adapters.storage.backup.folder import FolderShelf
 from mailward.adapters.vault.vault import Vault
 from mailward.app.backups.making import backup_actor, make, prune
@@ -15,9 +16,17 @@ from mailward.app.backups.trying import look_over, try_newest
 from mailward.app.checks.backups import backups_are_whole_and_sealed, the_newest_backup_was_restored
 from mailward.app.installation import Installation
 from mailward.app.roles import StartError
+from mailward.app.store import Tx
+from mailward.base import ids
 from mailward.base.errors import Conflict, Corrupt, Unavailable
+from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.backup.model import KEY_COPIES_KEPT
 from mailward.core.evidence.model import Result
+from mailward.core.identity import people
+from mailward.core.identity.credentials import Wish, create_key, revoke_key
+from mailward.core.identity.model import User
+from mailward.core.workspaces.model import Workspace, WorkspaceSettings
+from mailward.policy.access import IN_WORKSPACE, Actor, Role
 from tests.app.backups.backups_rig import DAY, NOW, House
 
 
@@ -143,6 +152,64 @@ async def test_a_destroyed_data_key_is_gone_from_old_backups(house: House) -> No
         os.unlink(house.place / KEYS / name)
     files = Files(house.shelf, house.i.vault, house.i.entropy, house.data)
     assert all(row[3] is None for row in (await files.newest_keys()).rows)
+
+
+async def test_what_was_taken_away_since_stays_taken(house: House) -> None:
+    """A key, a place and a person ended after the backup do not come back with it, as the newest copy of the keys
+    knows; what is as it was stays."""
+    i = house.i
+    workspace = WorkspaceId(ids.new("ws", NOW, i.entropy))
+    shell = Actor(workspace, "cli", "cli", IN_WORKSPACE)
+    roles = {"olive": Role.MANAGER, "ada": Role.MANAGER, "eve": Role.ADMIN, "rob": Role.MEMBER}
+
+    async def begin(tx: Tx) -> tuple[dict[str, UserId], list[str]]:
+        await tx.workspaces.insert(Workspace(workspace, "Ours", NOW, WorkspaceSettings()))
+        found = {}
+        for name, role in roles.items():
+            user = User(UserId(ids.new("usr", NOW, i.entropy)), f"{name}@example.org", name, "$none", NOW)
+            await tx.people.add_user(user)
+            await people.add_member(tx, shell, user, role, now=NOW)
+            found[name] = user.id
+        made = [await create_key(tx, shell, Wish(name), now=NOW, entropy=i.entropy) for name in ("stays", "goes")]
+        return found, [issued.credential.id for issued in made]
+
+    who, (stays, goes) = await i.store.system_write(begin)
+    await house.day(0)
+    (first,) = await backups_in(house.shelf)
+
+    async def take(tx: Tx) -> None:
+        await revoke_key(tx, shell, goes, now=NOW)
+        await people.change_role(tx, shell, who["ada"], Role.MEMBER, now=NOW)
+        await people.remove_member(tx, shell, who["eve"], now=NOW)
+        await people.disable_user(tx, shell, who["rob"], now=NOW)
+
+    await i.store.system_write(take)
+    await house.day(1)
+    settings = house.fresh()
+    done = await restore(settings, house.shelf, house.kept_key, backup=first, damaged=False)
+    assert done.in_place and (done.taken_away.places, done.taken_away.people) == (2, 1)
+    again = Installation(settings, worker=0)
+    await again.open()
+
+    async def left(tx: Tx) -> tuple[dict[str, Role], list[bool], bool]:
+        held = {m.name: m.role for m in await tx.people.members(workspace) if m.user in who.values()}
+        keys = [(c := await tx.credentials.get(id)) is not None and c.revoked is None for id in (stays, goes)]
+        rob = await tx.people.user(who["rob"])
+        return held, keys, rob is not None and rob.disabled is not None
+
+    held, keys, disabled = await again.store.system_read(left)
+    assert held == {"olive": Role.MANAGER, "ada": Role.MEMBER, "rob": Role.MEMBER}
+    assert (keys, disabled) == ([True, False], True)
+    await again.close()
+
+
+def test_what_is_gone_is_told_from_two_moments() -> None:
+    """A place that is another role's is in it with that role; of what nobody kept nothing is taken, unless asked."""
+    then = Access([(b"w", b"1", "key"), (b"w", b"2", "smtp")], [(b"w", b"u", "workspace_manager")], [b"u"], [b"u"])
+    later = Access([(b"w", b"2", "smtp"), (b"w", b"3", "key")], [(b"w", b"u", "member")], [b"u", b"v"], [])
+    assert taken_since(then, later) == Access([(b"w", b"1", "key")], [(b"w", b"u", "member")], [], [b"u"])
+    assert taken_since(then, None) == Access([], [], [], [])
+    assert taken_since(then, None, every_credential=True).credentials == then.credentials
 
 
 async def test_a_damaged_backup_is_restored_only_when_asked(house: House) -> None:

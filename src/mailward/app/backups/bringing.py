@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mailward.adapters.storage.backup.access import Access
 from mailward.adapters.storage.backup.compare import compare
 from mailward.adapters.storage.backup.reading import KeyRow
 from mailward.adapters.storage.backup.stream import append, lay_over, settle_log
@@ -31,6 +32,8 @@ class Brought:
     """Names of parts that did not open."""
     data_keys: list[KeyRow] = field(default_factory=list)
     erased: list[tuple[bytes, str]] = field(default_factory=list)
+    access: Access | None = None
+    """Who had access when the data keys were last copied; None when that was not kept."""
     usable: bool = True
     """The database opened: what is damaged besides can be lived with."""
 
@@ -93,7 +96,7 @@ async def _look(
 ) -> None:
     try:
         kept = await files.newest_keys()
-        found.data_keys, found.erased = kept.rows, kept.erased
+        found.data_keys, found.erased, found.access = kept.rows, kept.erased, kept.access
     except (Corrupt, NotFound):
         found.bad.append(keys)
         found.faults.append("no copy of the data keys opens: no content can be read")

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from mailward import __version__
+from mailward.adapters.storage.backup.access import access_of
 from mailward.adapters.storage.backup.reading import erased_since
 from mailward.adapters.storage.backup.snapshot import Snapshot, pieces, segment_pieces, take
 from mailward.adapters.storage.sqlite.connection import connect
@@ -87,17 +88,18 @@ async def make(i: Installation, shelf: Shelf, actor: Actor, *, now: datetime, te
 
 
 def _keys_copy(i: Installation, snapshot: Snapshot, now: datetime) -> bytes:
-    """Data keys as of the snapshot; erasures up to this moment, so that a body overwritten meanwhile is accounted for.
+    """Data keys as of the snapshot; erasures and access up to this moment, so that a body overwritten meanwhile is
+    accounted for.
 
     As far back as a backup may be restored that knows nothing of them.
     """
     since = int((now - i.settings.backup.keep).timestamp() * 1_000_000)
     db = connect(i.settings.data / "state.db", i.vault.database_key())
     try:
-        erased = erased_since(db, since)
+        erased, access = erased_since(db, since), access_of(db)
     finally:
         db.close()
-    return msgspec.msgpack.encode(KeysCopy(snapshot.data_keys, erased))
+    return msgspec.msgpack.encode(KeysCopy(snapshot.data_keys, erased, access))
 
 
 async def _reusable(i: Installation, files: Files) -> dict[str, Part]:

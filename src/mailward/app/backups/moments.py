@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from mailward import __version__
+from mailward.adapters.storage.backup.access import access_of
 from mailward.adapters.storage.backup.reading import erased_since, keys_of
 from mailward.adapters.storage.backup.snapshot import pieces
 from mailward.adapters.storage.backup.stream import (
@@ -150,7 +151,7 @@ class _Making:
                 digests, file = bytes(found.digests), (found.size, file[1])
             since = int((self._now - self._i.settings.backup.keep).timestamp() * 1_000_000)
             rows = keys_of(db)
-            keys = msgspec.msgpack.encode(KeysCopy(rows, erased_since(db, since)))
+            keys = msgspec.msgpack.encode(KeysCopy(rows, erased_since(db, since), access_of(db)))
         return log, after, digests, file, keys
 
     async def _put(self, what: str) -> tuple[Part, ...]:

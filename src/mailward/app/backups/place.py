@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from mailward.adapters.storage.backup.access import Access
 from mailward.adapters.storage.backup.reading import KeyRow
 from mailward.adapters.storage.backup.sealed import Wrap, seal, unseal
 from mailward.adapters.vault.vault import Vault
@@ -27,10 +28,14 @@ MOMENTS, STREAM = "moments/", "stream/"
 
 
 class KeysCopy(msgspec.Struct, array_like=True, frozen=True):
-    """What a copy of the data keys holds: their rows, and what was erased before its time."""
+    """What a copy of the data keys holds: their rows, what was erased before its time, and who had access then.
+
+    `access` is None in copies of versions that did not keep it.
+    """
 
     rows: list[KeyRow]
     erased: list[tuple[bytes, str]]
+    access: Access | None = None
 
 
 class Files:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
+from mailward.adapters.storage.backup.access import Access, access_of, taken_since
 from mailward.adapters.storage.backup.reading import KeyRow, open_copy, put_keys
 from mailward.adapters.vault.vault import Vault
 from mailward.adapters.vault.vault import put_keys as put_key_files
 from mailward.app.backups.bringing import Brought, bring_back, bring_moment
 from mailward.app.backups.making import quiet
 from mailward.app.backups.place import MANIFESTS, Files, backups_in, manifest_name, moment_name, moments_in
+from mailward.app.backups.taking_away import TakenAway, take_away
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.roles import ORDER, Hold, StartError
 from mailward.app.settings import Settings
@@ -45,6 +47,7 @@ class Restored:
     found: Brought
     in_place: bool
     erased_again: int = 0
+    taken_away: TakenAway = field(default_factory=TakenAway)
     seconds: float = 0.0
 
 
@@ -56,6 +59,7 @@ async def restore(
     backup: str | None,
     damaged: bool,
     at: datetime | None = None,
+    revoke_all: bool = False,
     tell: Tell = quiet,
 ) -> Restored:
     """Make the data folder of these settings from a backup: the newest one unless named.
@@ -64,8 +68,9 @@ async def restore(
 
     StartError when the folder holds anything or a platform runs on it. A backup that is not
     as it was made is put in place only when `damaged` allows it. What was erased at
-    somebody's request after the backup was made is erased again, as far as the newest copy of
-    the data keys knows; sessions end. Unavailable when the key file or the place cannot be
+    somebody's request after the backup was made is erased again, and what was taken away of
+    access is taken away again, as far as the newest copy of the data keys knows; with
+    `revoke_all` every credential is revoked. Sessions end. Unavailable when the key file or the place cannot be
     used, Corrupt when the key file is another installation's or the manifest was changed.
     """
     clock = SystemClock()
@@ -93,11 +98,12 @@ async def restore(
             found = await bring_back(files, manifest, making / "data", vault, tell)
         if not found.usable or (found.faults and not damaged):
             return Restored(manifest, found, False, seconds=clock.monotonic() - began)
-        await asyncio.to_thread(_settle, making, vault.database_key(), found.data_keys)
+        then = await asyncio.to_thread(_settle, making, vault.database_key(), found.data_keys)
+        gone = taken_since(then, found.access, every_credential=revoke_all)
         _move(making, data)
         hold.started()
-        erased = await _begin_again(settings, manifest, found.erased, now)
-        return Restored(manifest, found, True, erased, clock.monotonic() - began)
+        erased, taken = await _begin_again(settings, manifest, found.erased, gone, now)
+        return Restored(manifest, found, True, erased, taken, clock.monotonic() - began)
     finally:
         shutil.rmtree(data / ".restoring", ignore_errors=True)
         hold.release()
@@ -118,16 +124,21 @@ async def _wanted(shelf: Shelf, backup: str | None, at: datetime | None) -> tupl
     return id in moments, id
 
 
-def _settle(making: Path, key: bytes, data_keys: list[KeyRow]) -> None:
-    """Data keys as the newest copy has them: what was destroyed since stays destroyed. Nobody is signed in."""
+def _settle(making: Path, key: bytes, data_keys: list[KeyRow]) -> Access:
+    """Data keys as the newest copy has them: what was destroyed since stays destroyed. Nobody is signed in.
+
+    Who has access in what was restored.
+    """
     db = open_copy(making / "data" / "state.db", key)
     put_keys(db, data_keys)
     with db:
         for table in ("t_sessions", "tickets", "setup_links"):
             db.execute(f"DELETE FROM {table}")  # noqa: S608  # names of ours
+    then = access_of(db)
     db.close()
     with (making / "data" / "state.db").open("rb") as f:
         os.fsync(f.fileno())
+    return then
 
 
 def _move(making: Path, data: Path) -> None:
@@ -143,9 +154,9 @@ def _move(making: Path, data: Path) -> None:
 
 
 async def _begin_again(
-    settings: Settings, manifest: Manifest | Moment, erased: list[tuple[bytes, str]], now: datetime
-) -> int:
-    """Migrate, give back leases, erase again what was erased since, and say in the log what happened."""
+    settings: Settings, manifest: Manifest | Moment, erased: list[tuple[bytes, str]], gone: Access, now: datetime
+) -> tuple[int, TakenAway]:
+    """Migrate, give back leases, erase and take away again what was since, and say in the log what happened."""
     vault = Vault(settings.data / "keys", SystemEntropy(), now=now)
     await asyncio.to_thread(prepare_store, settings, vault, SystemClock())
     i = Installation(settings, worker=COMMAND_LINE + 998)
@@ -157,9 +168,10 @@ async def _begin_again(
         for workspace, message in erased:
             again += await _erase_again(i, workspace, message, now)
         actor = Actor(WorkspaceId(""), "cli", "cli", of_verb("backup restore"))
-        facts = {"made": manifest.at.isoformat(), "erased_again": str(again)}
+        taken = await take_away(i, gone, now=now)
+        facts = {"made": manifest.at.isoformat(), "erased_again": str(again), "taken_away_again": str(taken.all)}
         await i.store.system_write(lambda tx: tx.audit.append(actor, "backup.restored", manifest.id, facts, now=now))
-        return again
+        return again, taken
     finally:
         await i.close()
 

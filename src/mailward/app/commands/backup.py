@@ -21,6 +21,15 @@ from mailward.base.ids import WorkspaceId
 
 app = cyclopts.App(name="backup", help="Backups of the embedded store.")
 
+_LIVE = (
+    "What was revoked up to the newest copy of the data keys is revoked. What was revoked after that WORKS AGAIN:\n"
+    "revoke it once more, or everything that was made before with `mailward key revoke-all --everywhere`."
+)
+_LIVE_UNKNOWN = (
+    "The place does not know what was revoked since this backup was made: IT WORKS AGAIN. Revoke everything that was\n"
+    "made before with `mailward key revoke-all --everywhere`, and look at members and operators."
+)
+
 Id = Annotated[str | None, Parameter(help="The backup; the newest one by default.")]
 
 
@@ -156,10 +165,16 @@ def restore(
     key: Annotated[Path, Parameter(help="The kept copy of keys/master.key.")],
     from_: Annotated[str | None, Parameter(name="--from", help="Where backups lie; backup.to by default.")] = None,
     damaged: Annotated[bool, Parameter(negative="", help="Restore a damaged backup too: what of it opens.")] = False,
+    revoke_all: Annotated[
+        bool, Parameter(negative="", help="Revoke every API key and SMTP credential of every workspace, too.")
+    ] = False,
     config: Config = None,
     json: Json = False,
 ) -> int:
     """Make the data folder of the settings from a backup and the kept key file. It must be empty.
+
+    Keys that were revoked, people who lost their place, and operators who ended since are taken away
+    again, as the newest copy of the data keys in the place knows them.
 
     Everything is compared with the signed manifest before it is put in place. Exit codes: 0
     restored as it was, 1 it is damaged (and was restored only with --damaged), 3 cannot start.
@@ -182,7 +197,9 @@ def restore(
     if shelf is None:
         raise SettingsError("backup.to: say where backups lie, there or by --from")
     with bar() as shown:
-        done = asyncio.run(bring(settings, shelf, key, backup=backup, damaged=damaged, at=at, tell=shown.table))
+        done = asyncio.run(
+            bring(settings, shelf, key, backup=backup, damaged=damaged, at=at, revoke_all=revoke_all, tell=shown.table)
+        )
     facts = {
         "backup": done.manifest.id,
         "made": done.manifest.at.isoformat(timespec="seconds"),
@@ -191,6 +208,11 @@ def restore(
         "bodies": done.found.bodies,
         "opened": done.found.opened,
         "erased_again": done.erased_again,
+        "access_known": done.found.access is not None,
+        "credentials_revoked": done.taken_away.credentials,
+        "places_taken": done.taken_away.places,
+        "people_disabled": done.taken_away.people,
+        "operators_ended": done.taken_away.operators,
         "seconds": round(done.seconds, 2),
         "faults": done.found.faults,
     }
@@ -202,6 +224,10 @@ def restore(
             print(f"FAULT: {fault}")
         if done.in_place:
             print(f"\nIt is in {settings.data}.")
+            if not revoke_all:
+                print(_LIVE if done.found.access is not None else _LIVE_UNKNOWN)
+            for person in done.taken_away.kept:
+                print(f"{person} kept their place: the workspace would have no manager. Look at it.")
             print("Read docs/backups.md before you start it: what was true then is true again.")
         else:
             print("\nNothing was put in place. Another backup may be whole; --damaged takes what opens of this one.")

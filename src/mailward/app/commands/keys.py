@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
 
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
-from mailward.app.context import Context, run
+from mailward.app.context import Context, run, workspaces
 from mailward.base.errors import Invalid
 from mailward.core.identity import bursts, credentials, succession, tokens
 from mailward.core.identity.credentials import Wish
@@ -97,6 +99,39 @@ def revoke(id: str, *, config: Config = None, workspace: Workspace = None) -> in
             lambda tx: credentials.revoke_key(tx, context.actor, id, now=context.clock.now()),
         )
         print(f"{id} is revoked.")
+        return 0
+
+    return run(config, workspace, act)
+
+
+@app.command(name="revoke-all")
+def revoke_all(
+    *,
+    before: Annotated[
+        datetime | None, Parameter(help="Only what was made before this time; UTC unless it says more.")
+    ] = None,
+    everywhere: Annotated[bool, Parameter(negative="", help="In every workspace of the installation.")] = False,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
+    """End every API key and SMTP credential of a workspace at once: after a break-in, or a restore from a backup."""
+    limit = before if before is None or before.tzinfo is not None else before.replace(tzinfo=UTC)
+
+    async def act(context: Context) -> int:
+        found = await workspaces(context.store) if everywhere else []
+        places = [w.id for w in found] or [context.actor.workspace]
+        ended = {}
+        for place in places:
+            actor = replace(context.actor, workspace=place)
+            now = context.clock.now()
+            ended[str(place)] = await context.store.write(
+                place, partial(credentials.revoke_all, actor=actor, before=limit, now=now)
+            )
+        if json:
+            print_json(ended)
+        else:
+            print_table(list(ended.items()), ("workspace", "revoked"))
         return 0
 
     return run(config, workspace, act)

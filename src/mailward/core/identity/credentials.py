@@ -18,6 +18,7 @@ from mailward.policy import access
 from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Permission, Scope
 
 _MOST_NETWORKS = 50
+_PAGE = 500
 REHEARSAL = "verify"
 """Who makes credentials that live for seconds, to show that a control holds: lists for people leave them out."""
 _SMTP_KINDS = (CredentialKind.SMTP, CredentialKind.NETWORK)
@@ -161,3 +162,16 @@ async def revoke_key(tx: IdentityTx, actor: Actor, id: str, *, now: datetime) ->
         facts = {"kind": found.kind.value, "name": found.name}
         await tx.audit.append(actor, "credential.revoked", id, facts, now=now)
     return found
+
+
+async def revoke_all(tx: IdentityTx, actor: Actor, *, before: datetime | None = None, now: datetime) -> int:
+    """End every credential of the actor's workspace, or every one that was made before a time: how many."""
+    access.require(actor, Permission.KEY_CHANGE)
+    below, revoked = None, 0
+    while page := await tx.credentials.page(tuple(CredentialKind), before=below, limit=_PAGE, revoked=False):
+        for credential in page:
+            if before is None or credential.created < before:
+                await revoke_key(tx, actor, credential.id, now=now)
+                revoked += 1
+        below = page[-1].id
+    return revoked
