@@ -46,6 +46,7 @@ for _name, _where in (
     ("audit", "audit:app"),
     ("vault", "vault:app"),
     ("backup", "backup:app"),
+    ("tracking", "tracking:app"),
     ("workspace", "workspace:app"),
     ("member", "members:app"),
     ("person", "person:app"),

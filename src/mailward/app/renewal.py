@@ -19,15 +19,22 @@ from mailward.adapters.net.resolver import parse_server
 from mailward.app.acme_options import Acme
 from mailward.app.certificates import Pair
 from mailward.app.installation import Installation
+from mailward.app.naming import installation_names
+from mailward.app.store import Tx
 from mailward.base.errors import Conflict, Unavailable
 from mailward.core.certificates import order
 from mailward.core.certificates.model import Certificate, Standing, when
+from mailward.core.domains.add import EPOCH
+from mailward.core.domains.read import signing_snapshot
 from mailward.policy.access import Actor
 
 log = structlog.get_logger()
 
 _SEAL = "certificate"
 _ACCOUNT = b"account"
+MOST_HOSTS = 80
+"""Of customers' tracked links on one certificate; authorities allow a hundred names."""
+_LEFT_OUT_US = 86_400_000_000
 # How long a challenge's answer may be asked for after the last look into the store.
 _LOOK_SECONDS = 0.05
 
@@ -110,7 +117,7 @@ class Renewal:
         held, standing = await self._known()
         if paused and standing.retry > _us(now):
             return False
-        if held is None or not held.covers(self._acme.names):
+        if held is None or not held.covers(await self._names(standing)):
             return True
         if standing.ask <= _us(now) and self._acme.directory:
             standing = await self._ask(held, standing, now)
@@ -120,20 +127,59 @@ class Renewal:
         """Order now. Raises OrderFailed, or Conflict while another process does."""
         i = self._i
         began = i.clock.now()
+        attempts = await self._attempts(began)
         if not await i.store.system_write(lambda tx: order.begin(tx, self._holder, now=began)):
             raise Conflict("order_under_way", "Another process orders a certificate now.")
-        try:
-            account = await self._account()
-            key = make_key(self._acme.key_type)
-            chain = await asyncio.to_thread(self._order, account, key, asyncio.get_running_loop())
-            made = self._sealed(chain.encode(), key)
-        except (OrderFailed, OSError, ValueError) as e:
-            now, why = i.clock.now(), str(e) or type(e).__name__
-            await i.store.system_write(lambda tx: order.fail(tx, self._actor, why, now=now, spread=self._spread))
-            raise OrderFailed(why) from e
+        made = None
+        for names in attempts:
+            try:
+                account = await self._account()
+                key = make_key(self._acme.key_type)
+                chain = await asyncio.to_thread(self._order, account, key, names, asyncio.get_running_loop())
+                made = self._sealed(chain.encode(), key, names)
+                break
+            except (OrderFailed, OSError, ValueError) as e:
+                why, cause = str(e) or type(e).__name__, e
         now = i.clock.now()
-        await i.store.system_write(lambda tx: order.settle(tx, self._actor, made, now=now))
+        if made is None:
+            await i.store.system_write(lambda tx: order.fail(tx, self._actor, why, now=now, spread=self._spread))
+            raise OrderFailed(why) from cause
+        issued = made
+
+        async def settle(tx: Tx) -> None:
+            await order.settle(tx, self._actor, issued, now=now)
+            if len(issued.names) > len(self._acme.names):
+                await tx.counters.bump(EPOCH)  # workers learn that there are more hosts for tracked links
+
+        await i.store.system_write(settle)
         return made
+
+    async def _attempts(self, now: datetime) -> list[list[str]]:
+        """The names to order for; where customers' hosts are among them and ours are due, then without those.
+
+        A customer's name that cannot be proved must not keep ours from being renewed.
+        """
+        own = list(self._acme.names)
+        held, standing = await self._known()
+        names = await self._names(standing)
+        pressing = held is None or not held.covers(own) or when(held, standing, self._spread) <= now
+        return [names, own] if pressing and names != own else [names]
+
+    async def _names(self, standing: Standing) -> list[str]:
+        """Our names, and the hosts of tracked links whose records lead here, the oldest first.
+
+        Only by http-01: their zones are not ours. One that the last order failed for, by the authority's words, is
+        left out for a day.
+        """
+        own = list(self._acme.names)
+        if self._acme.challenge != "http-01":
+            return own
+        names = installation_names(self._i.settings)
+        found = await self._i.store.system_read(lambda tx: signing_snapshot(tx, names))
+        domains = [d for held in found.workspaces.values() for d in held.values() if d.tracking]
+        recent = _us(self._i.clock.now()) - standing.failed < _LEFT_OUT_US
+        hosts = [d.tracking for d in sorted(domains, key=lambda d: d.id)]
+        return own + [h for h in hosts if h not in own and not (recent and h in standing.error)][:MOST_HOSTS]
 
     async def _known(self) -> tuple[Certificate | None, Standing]:
         held = await self._i.store.system_read(lambda tx: tx.certificates.newest())
@@ -178,10 +224,10 @@ class Renewal:
             agent=f"mailward/{__version__}",
         )
 
-    def _order(self, account: bytes, key: bytes, loop: asyncio.AbstractEventLoop) -> str:
+    def _order(self, account: bytes, key: bytes, names: Sequence[str], loop: asyncio.AbstractEventLoop) -> str:
         """In a thread of its own; the store is asked on the loop."""
         show, hide = self._by_dns() if self._acme.challenge == "dns-01" else self._by_http(loop)
-        return self._authority(account).order(self._acme.names, key, self._acme.challenge, show, hide)
+        return self._authority(account).order(names, key, self._acme.challenge, show, hide)
 
     def _by_http(self, loop: asyncio.AbstractEventLoop) -> tuple[Show, Show]:
         store, clock = self._i.store, self._i.clock
@@ -226,7 +272,7 @@ class Renewal:
 
         return show, hide
 
-    def _sealed(self, chain: bytes, key: bytes) -> Certificate:
+    def _sealed(self, chain: bytes, key: bytes, names: Sequence[str]) -> Certificate:
         leaf = Pair(chain, key).leaf()
         own = serialization.load_pem_private_key(key, None).public_key()
         form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -236,7 +282,7 @@ class Renewal:
         sealed = self._i.vault.seal(_SEAL, msgspec.msgpack.encode((chain, key)), serial.encode())
         return Certificate(
             serial=serial,
-            names=tuple(self._acme.names),
+            names=tuple(names),
             issued=leaf.not_valid_before_utc,
             expires=leaf.not_valid_after_utc,
             sealed=sealed,

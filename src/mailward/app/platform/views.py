@@ -9,6 +9,7 @@ from mailward.base import ids
 from mailward.core.delivery import park
 from mailward.core.messages.find import Found, status_of
 from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message
+from mailward.core.tracking.model import EVENTS, FACTS, Facts
 from mailward.edges.web.schema import messages as view
 
 
@@ -156,6 +157,13 @@ def explanation(found: Found, attempts: list[Attempt], now: int) -> view.Explana
     )
 
 
+def _seen(id: str, message: str, when: int, moment: str, f: Facts, names: dict[int, str]) -> view.Event:
+    """An open or a click; a program's is named as one."""
+    facts = {"link": f.link, "agent": f.agent, "machine": ", ".join(f.reasons).replace("_", " ")}
+    shown = {k: v for k, v in facts.items() if v}
+    return view.Event(id=id, type=moment, at=at(when), message=message, recipient=names.get(f.n), facts=shown)
+
+
 def events(found: Found, attempts: list[Attempt], timeline: list[tuple[int, str, str]]) -> list[view.Event]:
     """The message's timeline, oldest first: accepted, each attempt's outcome, and what people did."""
     m = found.message
@@ -180,6 +188,9 @@ def events(found: Found, attempts: list[Attempt], timeline: list[tuple[int, str,
             )
         )
     for when, moment, text in timeline:
+        if moment in EVENTS:
+            out.append(_seen(f"{id}-t{when}{moment[0]}", id, when, moment, FACTS.decode(text), names))
+            continue
         out.append(view.Event(id=f"{id}-t{when}", type=moment, at=at(when), message=id, facts={"facts": text}))
     if m.content_gone:
         out.append(view.Event(id=f"{id}-c", type="content_gone", at=at(m.content_gone), message=id))

@@ -80,7 +80,7 @@ def links(message: bytes, n: int, base: str, mode: Mode, key: bytes) -> Links:
 
 
 def _notes(made: Made, without: bool) -> tuple[str, ...]:
-    said = [f"{made.clicks} links"] if made.clicks else []
+    said = [f"{made.clicks} link{'s' if made.clicks > 1 else ''}"] if made.clicks else []
     said += ["the image"] if made.images else []
     if without:
         return ("not tracked: the recipient opted out",)

@@ -22,6 +22,8 @@ EVENT_TYPES = frozenset(
         "message.expired",
         "message.discarded",
         "message.complained",
+        "message.opened",
+        "message.clicked",
         "domain.verified",
         "domain.drifted",
         "domain.failing",

@@ -23,6 +23,8 @@ EventType = Literal[
     "message.expired",
     "message.discarded",
     "message.complained",
+    "message.opened",
+    "message.clicked",
     "domain.verified",
     "domain.drifted",
     "domain.failing",
