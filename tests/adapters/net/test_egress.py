@@ -207,6 +207,29 @@ async def test_malformed_answers(answer: bytes) -> None:
             await http.post(f"http://hook.test:{port}/", {}, b"", deadline=3)
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n" * 20_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 30_000,
+        CHUNKED + b"1;ext=" + b"a" * 600_000,
+        CHUNKED + b"0" * 600_000,
+        b"\r\n" * 300_000,
+    ],
+    ids=["103", "100", "extension", "chunk size", "empty lines"],
+)
+async def test_what_is_no_answer_does_not_go_on(answer: bytes) -> None:
+    """Interim answers and filling are read up to a bound, not until the deadline with nothing else being done."""
+    async with server(answer, stall=True) as (port, _), guarded(Names(["127.0.0.1"]), local=True) as http:
+        with pytest.raises(Unavailable) as failed:
+            await http.post(f"http://hook.test:{port}/", {}, b"", deadline=30)
+    assert failed.value.code == "target_failed"
+
+
 @pytest.mark.parametrize(
     ("value", "low", "high"), [("120", 120, 120), ("999999999", 86400, 86400), ("soon", None, None)]
 )

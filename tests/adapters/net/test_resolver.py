@@ -192,6 +192,19 @@ async def test_a_huge_record_set_is_a_failure(clock: Any, entropy: Any) -> None:
         assert answer.status == "servfail"
 
 
+async def test_records_beside_the_answer_are_bounded_too(clock: Any, entropy: Any) -> None:
+    """One honest record among thousands in the authority section: nothing of it is parsed."""
+
+    def full(query: dns.message.Message) -> bytes:
+        wire = reply(query, f"{owner(query)} 60 IN A 192.0.2.1")
+        beside = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\1\2\3\4" * 3000
+        return wire[:8] + (3000).to_bytes(2, "big") + b"\0\0" + wire[12:] + beside
+
+    async with scripted(lambda q, _: [reply(q, tc=True)], full) as server:
+        answer = await resolver(clock, entropy, server, timeout=5).resolve(DnsQuery("example.com", "A"))
+        assert answer.status == "servfail"
+
+
 async def test_garbage_after_the_question_is_a_failure(clock: Any, entropy: Any) -> None:
     """A fitting header with a malformed rest is no answer."""
 

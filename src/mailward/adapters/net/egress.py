@@ -14,10 +14,12 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from mailward.base.errors import Invalid, MailwardError, Unavailable
@@ -27,6 +29,8 @@ Resolve = Callable[[str], Awaitable[Sequence[str]]]
 """A host name -> its addresses, both families; empty when there are none."""
 
 MAX_RESPONSE = 64 * 1024
+_MAX_RECEIVED = 512 * 1024
+"""Octets of one exchange, whatever they are: its headers, the body that is read, and what one read brings beyond it."""
 _MAX_ADDRESSES = 8
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
@@ -182,6 +186,8 @@ class GuardedHttp:
             force_close=True,  # a kept connection would outlive the judgement it was opened under
             socket_factory=self._socket,
         )
+        # There is no other door for a connection of one's own kind; a test sees that it is still one.
+        connector._factory = partial(_Bounded, asyncio.get_running_loop())  # type: ignore[assignment]
         return aiohttp.ClientSession(
             connector=connector,
             trust_env=False,
@@ -200,6 +206,24 @@ class GuardedHttp:
         if not isinstance(verdict, Allow):
             raise _Refused(verdict.text)
         return socket.socket(family, kind, proto)
+
+
+class _Bounded(ResponseHandler):
+    """A connection that takes so many octets and no more.
+
+    aiohttp bounds headers and a body nobody reads, but not what comes before or between: interim answers (1xx) without
+    end, extensions of a chunk, empty lines. Each was read as fast as it came, and the loop did nothing else.
+    """
+
+    _received = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received <= _MAX_RECEIVED:
+            super().data_received(data)
+        elif self.transport is not None:
+            self.set_exception(aiohttp.ClientPayloadError("the answer does not end"))
+            self.transport.abort()
 
 
 class _Refused(OSError):
