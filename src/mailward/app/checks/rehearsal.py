@@ -36,7 +36,7 @@ _CONTENT = b"Subject: rehearsal\r\n\r\nThis is kept for its term and no longer.\
 _RECIPIENT = "somebody@rehearsal.invalid"
 
 
-class _Clock:
+class Clock:
     """Stands where it was put."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class _Kept:
 
 async def rehearse(folder: Path, entropy: Entropy, kept: Terms) -> str:
     """Run it in an empty folder under these terms; what went wrong, or nothing."""
-    clock = _Clock()
+    clock = Clock()
     key = entropy.bytes(32)
     SqliteStore.prepare(folder / "data", key, clock)
     store = SqliteStore(folder / "data", key, worker=0, entropy=entropy)
@@ -76,7 +76,7 @@ async def rehearse(folder: Path, entropy: Entropy, kept: Terms) -> str:
         await store.close()
 
 
-async def _run(store: SqliteStore, folder: Path, clock: _Clock, entropy: Entropy, kept: Terms) -> str:
+async def _run(store: SqliteStore, folder: Path, clock: Clock, entropy: Entropy, kept: Terms) -> str:
     raw = entropy.bytes(16)
     workspace = WorkspaceId(ids.encode("ws", raw))
     actor = replace(cli_actor(workspace), kind="system", id="rehearsal")
@@ -138,7 +138,7 @@ async def _run(store: SqliteStore, folder: Path, clock: _Clock, entropy: Entropy
     return ""
 
 
-async def _accept(store: SqliteStore, keys: DataKeys, raw: bytes, clock: _Clock, entropy: Entropy) -> bytes:
+async def _accept(store: SqliteStore, keys: DataKeys, raw: bytes, clock: Clock, entropy: Entropy) -> bytes:
     id = ids.new_raw(clock.us // 1000, entropy)
     facts = MessageFacts("api", "key", "rehearsal.invalid", "a@rehearsal.invalid", "a@rehearsal.invalid", _RECIPIENT,
                          "rehearsal", f"<{id.hex()}@rehearsal.invalid>", len(_CONTENT))  # fmt: skip

@@ -234,7 +234,11 @@ CATALOGUE: tuple[Control, ...] = (
         "tokens, the data key of the day and its files go.",
         missing="periods for single fields and for account data; received mail",
     ),
-    Control("PRIVACY-2", "Fields can be redacted or never stored.", missing="redaction"),
+    Control(
+        "PRIVACY-2",
+        "Subject, addresses, the client's IP and the body of mail, sent and received, are redacted after delivery or "
+        "never stored, as each workspace says of each field; mail still flows.",
+    ),
     Control("PRIVACY-3", "Everything about a person can be exported and erased.", missing="both"),
     Control(
         "PRIVACY-4",

@@ -71,9 +71,10 @@ def moment(facts: str, fields: Iterable[str]) -> str:
     if not talkative(fields):
         return facts
     found = json.loads(facts)
-    if not isinstance(found, dict) or not found.get("text"):
-        return facts
-    return json.dumps({**found, "text": REDACTED}, ensure_ascii=False)
+    # A link that was followed is a piece of the content.
+    spoken = ("text", "link") if "body" in fields else ("text",)
+    changed = {name: REDACTED for name in spoken if isinstance(found, dict) and found.get(name)}
+    return json.dumps({**found, **changed}, ensure_ascii=False) if changed else facts
 
 
 def told(data: Mapping[str, object], fields: Iterable[str]) -> dict[str, object]:
@@ -90,6 +91,8 @@ def told(data: Mapping[str, object], fields: Iterable[str]) -> dict[str, object]
             out["recipients"] = [REDACTED] * len(listed)
     if talkative(fields) and out.get("text"):
         out["text"] = REDACTED
+    if "body" in fields and out.get("link"):
+        out["link"] = REDACTED
     return out
 
 

@@ -1,0 +1,159 @@
+"""What a workspace does not want stored is nowhere, on every store; mail flows, and a dead address is remembered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailward.adapters.storage.records import BodyRef
+from mailward.adapters.vault.vault import Vault
+from mailward.app.checks.marked import Rehearsal
+from mailward.app.store import Store
+from mailward.base.errors import MailwardError
+from mailward.core.messages.model import Message
+from mailward.policy.redaction import FIELDS, REDACTED, Mode, Redaction, Rule
+
+MARK = "mwmark1f7a0c"
+
+
+@pytest.fixture
+def rehearsal(store: Store, clock: Any, entropy: Any, tmp_path: Path) -> Rehearsal:
+    """A workspace to be made, with data keys of its own."""
+    from mailward.core.workspaces.data_keys import DataKeys
+
+    vault = Vault(tmp_path / "keys", entropy, now=clock.now())
+    return Rehearsal(store, DataKeys(store, vault.service, entropy), clock, entropy)
+
+
+async def message(r: Rehearsal, store: Store, id: bytes) -> Message:
+    """As it is kept."""
+    found = await store.read(r.workspace, lambda tx: tx.messages.get(id))
+    assert found is not None
+    return found
+
+
+@pytest.mark.claim("PRIVACY-2")
+@pytest.mark.parametrize("waited", [False, True], ids=["at once", "from the queue"])
+async def test_what_is_never_stored_is_delivered_and_nowhere(rehearsal: Rehearsal, store: Store, waited: bool) -> None:
+    """The mark reaches the other side; before and after it is in no row, event or token, and its key is gone."""
+    r = rehearsal
+    await r.make(Mode.NEVER)
+    id = await r.accept(MARK, kept=not waited)
+    assert await r.found(MARK) == []
+    body = (await message(r, store, id)).body
+    assert body is not None
+    (work,) = (await r.leased()) if waited else r.works
+    await r.deliver(work)
+    assert [s.count(MARK) >= 4 for s in r.said] == [True, True]
+    assert f"{MARK}@{MARK}.invalid" in r.said[0]
+    assert f"orcpt=rfc822;{MARK}" in r.said[0]
+    # Gone with the last outcome, not with a run of upkeep later.
+    assert await store.read(r.workspace, lambda tx: tx.redaction.private(id)) is None
+    with pytest.raises(MailwardError):
+        await r.opens(id, BodyRef(*body))
+    assert await r.found(MARK) == []
+    await r.upkeep()
+    assert await r.found(MARK) == []
+    after = await message(r, store, id)
+    assert (after.facts.subject, after.facts.to, after.body) == (REDACTED, REDACTED, None)
+    assert after.facts.redacted == ("subject", "addresses", "body")
+    assert await r.suppressed(MARK)
+
+
+@pytest.mark.claim("PRIVACY-2")
+async def test_what_is_redacted_is_there_until_the_last_outcome(rehearsal: Rehearsal, store: Store, clock: Any) -> None:
+    """While a copy is under way all is kept; after it nothing is, in rows, events, tokens or octets."""
+    r = rehearsal
+    await r.make(Mode.REDACT)
+    id = await r.accept(MARK)
+    clock.move(minutes=1)
+    await r.upkeep()
+    assert "messages" in await r.found(MARK)
+    body = (await message(r, store, id)).body
+    assert body is not None
+    await r.deliver(r.works[0])
+    places = {*await r.found(MARK)}
+    assert places >= {"messages", "deliveries", "attempts", "suppressions", "the search index, by to"}
+    await r.upkeep()
+    assert await r.found(MARK) == []
+    with pytest.raises(MailwardError):
+        await r.opens(id, BodyRef(*body))
+    assert await r.suppressed(MARK)
+    after = await message(r, store, id)
+    assert (after.facts.redacted, after.facts.header_from) == (("subject", "addresses", "body"), REDACTED)
+    assert (await store.read(r.workspace, lambda tx: tx.deliveries.attempts(id)))[0].facts.code == 250
+
+
+@pytest.mark.claim("PRIVACY-2")
+async def test_a_rule_that_is_switched_on_reaches_what_was_there(
+    rehearsal: Rehearsal, store: Store, clock: Any
+) -> None:
+    """Kept as everything was; then one field after the other goes, each after its hours, and none comes back."""
+    r = rehearsal
+    await r.make(Mode.KEEP)
+    id = await r.accept(MARK)
+    await r.deliver(r.works[0])
+    clock.move(minutes=1)
+    await r.upkeep()
+    assert (await message(r, store, id)).facts.redacted == ()
+    await r.rules(Redaction(subject=Rule(Mode.REDACT, 2), addresses=Rule(Mode.NEVER)))
+    await r.upkeep()
+    assert (await message(r, store, id)).facts.redacted == ("addresses",)
+    assert (await message(r, store, id)).body is not None
+    clock.move(hours=2)
+    await r.upkeep()
+    found = await message(r, store, id)
+    assert (found.facts.redacted, found.facts.subject) == (("subject", "addresses"), REDACTED)
+    await r.rules(Redaction())
+    await r.upkeep()
+    assert (await message(r, store, id)).facts == found.facts
+    marks = await store.read(r.workspace, lambda tx: tx.redaction.marks())
+    assert marks == {}
+
+
+@pytest.mark.claim("PRIVACY-2")
+@pytest.mark.parametrize("mode", [Mode.NEVER, Mode.REDACT])
+async def test_received_mail_is_handed_over_whole_and_then_nowhere(
+    rehearsal: Rehearsal, store: Store, clock: Any, mode: Mode
+) -> None:
+    """The endpoint is told everything; then nothing of it is kept, and what it answered is not either."""
+    r = rehearsal
+    await r.make(mode)
+    id = await r.receive(MARK)
+    assert ("received" in await r.found(MARK)) is (mode is Mode.REDACT)
+    clock.move(minutes=1)
+    await r.upkeep()
+    assert await r.hand_over(MARK)
+    assert (await r.found(MARK) == []) is (mode is Mode.NEVER)
+    await r.upkeep()
+    assert await r.found(MARK) == []
+    kept = await store.read(r.workspace, lambda tx: tx.inbound.received(id))
+    assert kept is not None
+    assert (kept.facts.redacted, kept.body, kept.facts.sha256) == (FIELDS, None, "")
+    assert (kept.facts.spf.result, kept.facts.dmarc.result) == ("pass", "pass")
+
+
+async def test_a_cancelled_message_leaves_no_key(rehearsal: Rehearsal, store: Store) -> None:
+    """Whatever ends without an attempt loses its private part as well."""
+    from mailward.core.messages.change import cancel
+    from mailward.core.webhooks.enqueue import tell
+    from mailward.policy.access import Permission
+
+    r = rehearsal
+    await r.make(Mode.NEVER)
+    id = await r.accept(MARK, kept=False)
+    assert await store.read(r.workspace, lambda tx: tx.redaction.private(id)) is not None
+    actor = replace(r.actor, permissions=frozenset(Permission))
+    await store.write(r.workspace, lambda tx: cancel(tx, actor, id, now=r.now_us(), tell=tell))
+    assert await store.read(r.workspace, lambda tx: tx.redaction.private(id)) is None
+    assert await r.found(MARK) == []
+
+
+def test_every_field_has_its_rule() -> None:
+    """A rule is asked for by the name of its field."""
+    rules = Redaction(ip=Rule(Mode.NEVER), body=Rule(Mode.REDACT, 3))
+    assert [rules.rule(f).mode for f in FIELDS] == [Mode.KEEP, Mode.KEEP, Mode.NEVER, Mode.REDACT]
+    assert rules.never() == ("ip",)
