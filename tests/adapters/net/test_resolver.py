@@ -171,7 +171,7 @@ async def test_a_truncated_answer_is_asked_for_over_tcp(clock: Any, entropy: Any
         lambda q, _: [reply(q, f"{owner(q)} 60 IN A 192.0.2.1", tc=True)],
         lambda q: reply(q, *(f"{owner(q)} 60 IN A {a}" for a in many)),
     ) as server:
-        answer = await resolver(clock, entropy, server).resolve(DnsQuery("example.com", "A"))
+        answer = await resolver(clock, entropy, server, timeout=5).resolve(DnsQuery("example.com", "A"))
         assert set(answer.records) == set(many)
 
 

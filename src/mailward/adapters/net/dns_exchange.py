@@ -134,9 +134,9 @@ async def exchange(server: Server, query: bytes, *, timeout: float) -> dns.messa
     async with asyncio.timeout(timeout):
         answer = await _udp(server, query)
         # What a truncated answer holds is not used, however complete it looks (RFC 2181 section 9).
-        if answer is not None and not answer[2] & 0x02:
-            return await _parsed(answer)
-        return await _parsed(await _tcp(server, query))
+        if answer is None or answer[2] & 0x02:
+            answer = await _tcp(server, query)
+    return await _parsed(answer)
 
 
 async def _udp(server: Server, query: bytes) -> bytes | None:
