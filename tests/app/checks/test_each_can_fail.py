@@ -109,6 +109,12 @@ FAILED_BY = {
     "supply.the_bill_names_them": "app/checks/test_supply.py::test_a_bill_with_a_gap_fails",
     "supply.the_checks_can_fail": "app/checks/test_supply.py::test_what_cannot_fail_fails",
     "supply.what_runs_is_what_was_pinned": "app/checks/test_supply.py::test_another_version_than_the_pinned_one_fails",
+    "tracking.a_link_leads_where_it_was_signed_to":
+        "app/checks/test_tracking.py::test_links_that_anybody_can_make_are_found",
+    "tracking.tracking_hosts_serve_nothing_else":
+        "app/checks/test_tracking.py::test_a_tracking_host_with_pages_is_found",
+    "tracking.without_tracking_a_body_leaves_as_it_came":
+        "app/checks/test_tracking.py::test_a_body_that_changes_without_tracking_is_found",
     "transport.nothing_before_tls": "app/checks/test_transport.py::test_a_listener_that_takes_mail_in_the_clear_fails",
     "transport.old_tls_fails": "app/checks/test_transport.py::test_weak_tls_behind_starttls_fails",
     "transport.the_api_needs_tls": _HERE + "test_an_api_in_the_clear_beyond_loopback_fails",

@@ -40,6 +40,7 @@ from mailward.app.checks import (
     shown,
     storage,
     supply,
+    tracking,
     transport,
     walls,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "shown",
     "storage",
     "supply",
+    "tracking",
     "transport",
     "walls",
 ]

@@ -197,7 +197,12 @@ CATALOGUE: tuple[Control, ...] = (
         "Broadcast mail carries one-click unsubscribe headers under the signature.",
         missing="the hosted page, topics and consent",
     ),
-    Control("EMAIL-8", "Without tracking a body leaves as it came.", missing="tracking, should anyone want it"),
+    Control(
+        "EMAIL-8",
+        "Opens and clicks are tracked only where a workspace says so, on the customer's own host; without it a body "
+        "leaves as it came. A link leads to the target it was signed for and nowhere else, what scanners do is not "
+        "counted, and of a recipient who opted out nothing is kept.",
+    ),
     Control(
         "EMAIL-9",
         "Received mail becomes a signed HTTP request in CloudMailin's forms or our own, at least once; in session the "
