@@ -17,8 +17,9 @@ from mailward.core.guard import tries
 from mailward.core.guard.acknowledge import acknowledge, acknowledge_ours
 from mailward.core.guard.model import Alert, Digests, Link, LinkKind, SignedIn
 from mailward.core.guard.watching import observe, raise_alerts
+from mailward.core.identity.credentials import Wish, create_key
 from mailward.core.workspaces.model import Workspace, WorkspaceSettings
-from mailward.policy.access import Actor, Permission, Role
+from mailward.policy.access import IN_WORKSPACE, Actor, Permission, Role
 from mailward.policy.detection import Kind, Observation, slot_of
 from mailward.policy.lockout import Bucket
 from mailward.policy.suspicion import Level
@@ -139,6 +140,23 @@ async def test_an_alert_on_a_credential_is_seen_by_its_workspace_alone(store: St
     own = await store.read(ours, lambda tx: tx.guard.alerts(before=None, limit=5))
     assert [a.subject for a in own] == ["key_1"]
     await acknowledged(store, WorkspaceId(ours), {a.subject: a for a in raised})
+
+
+async def test_a_verifications_own_keys_raise_no_alert(store: Store, entropy: SeededEntropy) -> None:
+    """It shows them at every door on purpose, which is no attack; anybody else's key that does so is told."""
+    workspace = WorkspaceId(ids.new("ws", NOW, entropy))
+
+    async def made_by(who: str) -> str:
+        actor = Actor(workspace, "system", who, IN_WORKSPACE)
+        issued = await store.write(workspace, lambda tx: create_key(tx, actor, Wish("k"), now=NOW, entropy=entropy))
+        return issued.credential.id
+
+    keys = [await made_by("verify"), await made_by("usr_1")]
+    raw, slot = ids.decode("ws", workspace), slot_of(NOW.timestamp())
+    seen = [Observation(slot, Kind.REFUSED, k.encode(), bytes([n]), 2, k, raw) for k in keys for n in range(25)]
+    await store.system_write(lambda tx: observe(tx, seen))
+    raised = await store.system_write(lambda tx: raise_alerts(tx, now=NOW, entropy=entropy))
+    assert [alert.subject for alert in raised] == keys[1:]
 
 
 async def acknowledged(store: Store, ours: WorkspaceId, raised: dict[str, Alert]) -> None:
