@@ -26,8 +26,8 @@ NAMES = {
     Kind.REVIEW: ("Reviews and scans", "Each manual review, scan and penetration test, with its day."),
     Kind.ADVISORY: (
         "Advisories",
-        "Published weaknesses of what runs here, each with a day by which to patch it. In public an open one is counted "
-        "and not named; a patched one is shown.",
+        "Published weaknesses of what runs here, each with a day by which to patch it. In public an open one is "
+        "counted and not named; a patched one is shown.",
     ),
 }
 """Of each register: its name, and what it is for."""
