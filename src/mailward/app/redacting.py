@@ -17,7 +17,7 @@ from mailward.core.redaction import past
 from mailward.core.redaction.sweep import sweep
 from mailward.core.suppression.model import token
 from mailward.core.workspaces.model import Workspace
-from mailward.policy.redaction import EPOCH, FIELDS, Redaction
+from mailward.policy.redaction import EPOCH, FIELDS, REMAINS, Redaction
 
 # Messages of one transaction: each is written anew with its copies, tries and events, a few hundred microseconds.
 _MESSAGES, _PARTS = 20, 200
@@ -39,15 +39,28 @@ class Redacting:
         self._search_key = search_key
         self._token_key = token_key
         self._now = now
+        self._newest: dict[str, tuple[bytes, ...]] = {}
 
     async def run(self) -> int:
         """Everything that is due now, in every workspace; how many steps that took."""
         if not await self._store.system_read(lambda tx: tx.counters.value(EPOCH)):
             return 0
-        done = 0
+        done = ended = 0
         for workspace in await self._store.system_read(lambda tx: tx.workspaces.all()):
             done += await self._workspace(workspace)
+            if workspace.settings.redaction.never():
+                ended += await self._moved_on(workspace)
+        if done or ended:
+            await self._store.system_write(lambda tx: tx.counters.bump(REMAINS))
         return done
+
+    async def _moved_on(self, workspace: Workspace) -> bool:
+        """Has mail of a workspace that never stores a field come since the last look? Keys of some have gone, then."""
+        sent = await self._store.read(workspace.id, lambda tx: tx.messages.page(before=None, limit=1))
+        got = await self._store.read(workspace.id, lambda tx: tx.inbound.page(before=None, limit=1))
+        newest = (*(m.id for m in sent), *(m.id for m in got))
+        before, self._newest[workspace.id] = self._newest.get(workspace.id), newest
+        return bool(newest) and newest != before
 
     async def _workspace(self, workspace: Workspace) -> int:
         now = int(self._now().timestamp() * 1_000_000)

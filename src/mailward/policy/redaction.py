@@ -14,6 +14,9 @@ REDACTED: Final = "[redacted]"
 EPOCH: Final = "redaction_epoch"
 """Counts changes of rules in all workspaces, so that workers may keep them in memory."""
 
+REMAINS: Final = "remains_epoch"
+"""Counts times at which something was taken out of rows, of which a store's own log may still hold the page before."""
+
 LONGEST_HOURS: Final = 24 * 365
 
 Field = Literal["subject", "addresses", "ip", "body"]

@@ -13,6 +13,7 @@ from mailward.adapters.storage.sqlite.connection import connect
 from mailward.adapters.storage.sqlite.sweep import Place, Sweeper
 from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.core.workspaces.retention import KEYS_EPOCH
+from mailward.policy.redaction import REMAINS
 
 T = TypeVar("T")
 # How long a scrub may wait for readers while it keeps writers out; it is tried again later.
@@ -41,13 +42,16 @@ def sweeping(store: Reading, folder: Path) -> Callable[[], Awaitable[int]]:
 
 
 def scrubbing(store: Reading, folder: Path, key: bytes) -> Callable[[], Awaitable[int]]:
-    """A task that cuts the write-ahead log off after data keys were destroyed, and after a start if any ever were."""
-    scrubbed = -1
+    """A task that cuts the write-ahead log off after data keys were destroyed or rows redacted, and after a start if
+    that ever happened.
+    """
+    scrubbed = (-1, -1)
 
     async def scrub() -> int:
         nonlocal scrubbed
-        epoch = await store.system_read(lambda tx: tx.counters.value(KEYS_EPOCH))
-        if epoch not in (0, scrubbed) and await asyncio.to_thread(cut_log, folder, key):
+        counters = await store.system_read(lambda tx: tx.counters.all())
+        epoch = (counters.get(KEYS_EPOCH, 0), counters.get(REMAINS, 0))
+        if epoch not in ((0, 0), scrubbed) and await asyncio.to_thread(cut_log, folder, key):
             scrubbed = epoch
         return 0
 
