@@ -52,7 +52,9 @@ class Gate:
         counted: Callable[[str, str], None],
         refused: Callable[[str], None],
         fill: Callable[[Actor, bytes], Awaitable[bytes]],
+        hold: Callable[[str], Awaitable[None]],
     ) -> None:
+        """`hold` returns when a workspace may be told that it is beyond a limit."""
         self._acceptance = acceptance
         self._credentials = credentials
         self._hostname = hostname
@@ -65,6 +67,7 @@ class Gate:
         self._counted = counted
         self._refused = refused
         self._fill = fill
+        self._hold = hold
 
     # -- connections -----------------------------------------------------------------------------
 
@@ -141,10 +144,17 @@ class Gate:
                 return self._accept_filled(principal, envelope, content, session)
             candidate = self._candidate(principal, envelope, prepared, session)
             accepted = self._acceptance.accept_soon(principal, candidate)
+        except LimitReached as e:
+            self._refused(e.code)
+            return self._refuse_later(principal, e)
         except MailwardError as e:
             self._refused(e.code)
             raise
         return accepted if accepted is not None else self._accept(principal, candidate)
+
+    async def _refuse_later(self, principal: Actor, why: LimitReached) -> str:
+        await self._hold(principal.workspace)
+        raise why
 
     async def _accept(self, principal: Actor, candidate: Candidate) -> str:
         """The long way, for what the short one cannot settle: a key to be made, a judgement to be made again."""
@@ -152,6 +162,8 @@ class Gate:
             receipt = await self._acceptance.accept(principal, candidate)
         except MailwardError as e:
             self._refused(e.code)
+            if isinstance(e, LimitReached):
+                await self._hold(principal.workspace)
             raise
         return ids.encode("msg", receipt.id)
 

@@ -23,6 +23,7 @@ from mailward.app.nodes import Heart
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.templates import Templates
 from mailward.app.settings import Settings
+from mailward.app.tarpit import Tarpit
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.edges.web.request_log import RequestLog
 from mailward.edges.workers.inbound import InboundWorker
@@ -57,6 +58,7 @@ class Parts(Protocol):
     allowance: Allowance
     budgets: Budgets
     seats: Seats
+    tarpit: Tarpit
     ceilings: KnownCeilings
     webhooks: WebhookWorker
     handing: Handing

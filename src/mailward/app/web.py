@@ -310,6 +310,7 @@ def web_application(worker: Parts) -> Front:
         hostname=settings.hostname,
         limits=WebLimits(rates=rates, own=worker.ceilings.api),
         origin=Origin([ip_network(n) for n in settings.http.trusted_proxies]),
+        hold=worker.tarpit.hold,
     )
     listens = settings.submission.starttls or settings.submission.implicit
     host, port = split_address(listens[0]) if listens else ("127.0.0.1", 0)

@@ -61,6 +61,7 @@ from mailward.app.settings import Settings
 from mailward.app.signing import Signing, load_domains
 from mailward.app.standing import Standings
 from mailward.app.store import EPOCHS, WORK
+from mailward.app.tarpit import Tarpit
 from mailward.app.tasks import upkeep_tasks
 from mailward.app.tracking.forms import Forms
 from mailward.app.web import Ready, web_application
@@ -217,6 +218,7 @@ class Worker:
         self.acceptance = self._make_acceptance()
         self.renderer = LimitedRenderer(i.clock.monotonic)
         self.templates = Templates(entitled(i.store), i.clock, i.entropy, self.renderer, changed=self.revoked)
+        self.tarpit = Tarpit(settings.limits.refusals_held_ms / 1000, i.clock.monotonic)
         self.gate = self._make_gate()
         await self.knowledge.refresh()
         await self.doors.load_networks()
@@ -381,6 +383,7 @@ class Worker:
             counted=lambda door, result: self.metrics.logins.labels(door, result).inc(),
             refused=lambda code: self.metrics.refused.labels(code).inc(),
             fill=self.templates.fill,
+            hold=self.tarpit.hold,
         )
 
     async def _open_doors(self) -> None:

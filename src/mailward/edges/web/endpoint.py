@@ -43,7 +43,12 @@ Headers = list[tuple[bytes, bytes]]
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
+_TOO_MANY = 429
 _NOBODY = Actor(workspace="", kind="public", id="")  # type: ignore[arg-type]  # holds no permission anywhere
+
+
+async def _at_once(who: str) -> None:
+    """Nobody waits to be refused."""
 
 
 @dataclass(slots=True)
@@ -58,6 +63,8 @@ class Services:
     hostname: str = "mailward.invalid"
     limits: WebLimits = field(default_factory=WebLimits)
     origin: Origin = field(default_factory=Origin)
+    hold: Callable[[str], Awaitable[None]] = _at_once
+    """Returns when the workspace, or the source, may be told that it is beyond a limit."""
     in_flight: InFlight = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +104,8 @@ class Endpoint:
         except MailwardError as error:
             status, body, extra = problems.response(error, request_id)
             headers += extra
+            if status == _TOO_MANY:
+                await self._services.hold(scope.get("mailward.workspace") or source_of(self._seen(scope)[0]))
             if status >= 500:
                 log.warning("http_refused", request=request_id, status=status, code=error.code, detail=error.detail)
         except TimeoutError:
@@ -154,10 +163,13 @@ class Endpoint:
         )
         return _answer(operation, await operation.handler(call), headers)
 
+    def _seen(self, scope: Scope) -> tuple[str, bool]:
+        peer = scope["client"][0] if scope.get("client") else ""
+        return self._services.origin.of(peer, scope["scheme"], scope["headers"])
+
     async def _admit(self, operation: Operation, scope: Scope, headers: Headers) -> Actor:
         services = self._services
-        peer = scope["client"][0] if scope.get("client") else ""
-        ip, private = services.origin.of(peer, scope["scheme"], scope["headers"])
+        ip, private = self._seen(scope)
         permission = operation.permission
         if isinstance(permission, Public):
             assert permission is PUBLIC
