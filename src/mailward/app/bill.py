@@ -36,8 +36,8 @@ def versions() -> dict[str, str]:
 
 
 def at_hand() -> dict[str, tuple[str, list[str]]]:
-    """The pins of the checkout we run from; of an installed wheel what is installed, without hashes of its files."""
-    return pinned(Path(mailward.__file__).parents[2]) or installed()
+    """The pins that came with us; where none did, what is installed, without hashes of its files."""
+    return pinned(Path(mailward.__file__).parent) or installed()
 
 
 def installed(root: str = "mailward") -> dict[str, tuple[str, list[str]]]:
@@ -77,8 +77,11 @@ def licence(name: str) -> str:
 
 
 def pinned(folder: Path) -> dict[str, tuple[str, list[str]]]:
-    """(version, SHA-256 of each file) by normal name, from requirements/runtime.txt; empty when it is not there."""
-    path = folder / "requirements" / "runtime.txt"
+    """(version, SHA-256 of each file) by normal name, from pins.txt in the package; empty when it is not there.
+
+    In a checkout that is requirements/runtime.txt by another name, and a wheel carries its text.
+    """
+    path = folder / "pins.txt"
     return read_pins(path) if path.is_file() else {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -19,13 +20,18 @@ NOTHING = cast(Context, None)
 
 
 @pytest.mark.claim("SUPPLY-1")
-async def test_another_version_than_the_pinned_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_version_than_the_pinned_one_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is installed is compared with the pins; a planted pin is told apart."""
     assert (await supply.what_runs_is_what_was_pinned(NOTHING)).result is Result.PASSED
     real = supply.pins
     monkeypatch.setattr(supply, "pins", lambda folder: real(folder) | {"msgspec": "0.0.1"})
     found = await supply.what_runs_is_what_was_pinned(NOTHING)
     assert (found.result, "pinned 0.0.1" in found.evidence) == (Result.FAILED, True)
+    # A wheel carries the pins as a file; whoever installed other versions with it is told, and broke nothing of ours.
+    (tmp_path / "pins.txt").write_text("msgspec==0.0.1 \\\n    --hash=sha256:" + "0" * 64)
+    monkeypatch.setattr(supply, "_PACKAGE", tmp_path)
+    found = await supply.what_runs_is_what_was_pinned(NOTHING)
+    assert (found.result, "install requirements/runtime.txt" in found.evidence) == (Result.NOT_CONFIGURED, True)
     monkeypatch.setattr(supply, "pins", lambda folder: {})
     assert (await supply.what_runs_is_what_was_pinned(NOTHING)).result is Result.NOT_CONFIGURED
 

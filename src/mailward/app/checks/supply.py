@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from mailward.core.evidence.catalogue import CATALOGUE
 from mailward.core.evidence.model import Control, Finding, State, failed, not_configured, passed
 from mailward.core.evidence.verify import verify
 
+_PACKAGE = Path(mailward.__file__).parent
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Distributions with compiled code, and the untrusted bytes that reach it. A new one fails until it is placed here.
@@ -44,24 +44,16 @@ NATIVE: dict[str, str] = {
 
 
 def pins(folder: Path) -> dict[str, str]:
-    """Name and version of every line of requirements/runtime.txt; empty when it is not there."""
-    path = folder / "requirements" / "runtime.txt"
-    if not path.is_file():
-        return {}
-    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text("utf-8"), re.MULTILINE)
-    return {_normal(name): version for name, version in found}
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    """Name and version of every pin that came with the package; empty when none did."""
+    return {name: version for name, (version, _) in pinned(folder).items()}
 
 
 @check("SUPPLY-1")
 async def what_runs_is_what_was_pinned(_: Context) -> Finding:
     """Every pinned distribution is installed at exactly its version."""
-    wanted = pins(Path(mailward.__file__).parents[2])
+    wanted = pins(_PACKAGE)
     if not wanted:
-        return not_configured("not run from a checkout: requirements/runtime.txt is not at hand")
+        return not_configured("pins.txt is not in the package")
     different = []
     for name, version in wanted.items():
         try:
@@ -70,6 +62,11 @@ async def what_runs_is_what_was_pinned(_: Context) -> Finding:
             installed = "absent"
         if installed != version:
             different.append(f"{name} {installed}, pinned {version}")
+    if different and not (_PACKAGE / "pins.txt").is_symlink():
+        return not_configured(
+            f"{len(different)} distributions of this installed wheel are not at the version it was released with "
+            f"({different[0]}): install requirements/runtime.txt before it"
+        )
     if different:
         return failed("; ".join(different[:5]))
     return passed(f"{len(wanted)} distributions, each at its pinned version")
@@ -78,12 +75,12 @@ async def what_runs_is_what_was_pinned(_: Context) -> Finding:
 @check("SUPPLY-2")
 async def native_code_is_listed(_: Context) -> Finding:
     """No compiled file is ours, and every pinned distribution that has one is in the table with what reaches it."""
-    ours = [p.name for p in Path(mailward.__file__).parent.rglob("*") if p.suffix in (".so", ".c", ".cpp", ".pyx")]
+    ours = [p.name for p in _PACKAGE.rglob("*") if p.suffix in (".so", ".c", ".cpp", ".pyx")]
     if ours:
         return failed(f"native code of our own: {', '.join(ours[:5])}")
-    wanted = pins(Path(mailward.__file__).parents[2])
+    wanted = pins(_PACKAGE)
     if not wanted:
-        return not_configured("not run from a checkout: requirements/runtime.txt is not at hand")
+        return not_configured("pins.txt is not in the package")
     unlisted = sorted(name for name in wanted if _has_native(name) and name not in NATIVE)
     if unlisted:
         return failed(f"native and not in the table: {', '.join(unlisted)}")
@@ -101,9 +98,9 @@ def _has_native(name: str) -> bool:
 @check("SUPPLY-2")
 async def the_bill_names_them(context: Context) -> Finding:
     """The bill of materials lists every pinned distribution with hashes, and each native part with what reaches it."""
-    wanted = pinned(Path(mailward.__file__).parents[2])
+    wanted = pinned(_PACKAGE)
     if not wanted:
-        return not_configured("not run from a checkout: requirements/runtime.txt is not at hand")
+        return not_configured("pins.txt is not in the package")
     listed = {c["name"]: c for c in bill(wanted, NATIVE, now=context.clock.now())["components"]}
     if bare := sorted(name for name in wanted if not listed.get(name, {}).get("hashes")):
         return failed(f"pinned without a hash, or not in the bill: {', '.join(bare[:5])}")
