@@ -167,19 +167,32 @@ class Answer(MailwardError):
         self.headers = headers
 
 
-def status_of(error: MailwardError) -> int:
+class Status(int):
+    """An HTTP status that knows how many seconds whoever hears it has to wait; 0 for none."""
+
+    wait: int = 0
+
+
+def status_of(error: MailwardError) -> Status:
     """The HTTP status of an error: by its code when listed, else by its class."""
     if isinstance(error, Corrupt):
-        return 500
+        return Status(500)
     listed = CATALOGUE.get(error.code)
-    if listed is not None:
-        return listed[0]
-    return next((status for cls, status in _BY_CLASS if isinstance(error, cls)), 500)
+    code = listed[0] if listed else next((status for cls, status in _BY_CLASS if isinstance(error, cls)), 500)
+    status = Status(code)
+    match error:
+        case LimitReached():
+            status.wait = max(1, math.ceil(error.retry_after))
+        case Unavailable():
+            status.wait = 5
+        case _:
+            pass
+    return status
 
 
 def problem(error: BaseException, request_id: str) -> Problem:
     """What a stranger may read of an error. Whatever is not ours, and our own 500s, say "internal error"."""
-    status = status_of(error) if isinstance(error, MailwardError) else 500
+    status = int(status_of(error)) if isinstance(error, MailwardError) else 500
     if not isinstance(error, MailwardError) or status == 500:
         return Problem(
             type="/problems/internal_error",
@@ -208,10 +221,8 @@ def response(error: BaseException, request_id: str) -> tuple[int, bytes, list[tu
         case Unauthenticated():
             # Both schemes are read; naming Bearer first keeps browsers from opening a password box.
             headers.append((b"www-authenticate", b'Bearer realm="mailward"'))
-        case LimitReached():
-            headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
-        case Unavailable():
-            headers.append((b"retry-after", b"5"))
+        case LimitReached() | Unavailable():
+            headers.append((b"retry-after", str(status_of(error).wait).encode()))
         case Answer():
             headers.extend(error.headers)
         case _:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from mailward.base.errors import Refused
+from mailward.base.errors import LimitReached, Refused
 from mailward.edges.web import dashboard
 from mailward.edges.web.auth import Origin
 from mailward.edges.web.dashboard.mail_html import sanitise
@@ -172,6 +172,21 @@ async def test_wrong_and_unknown_sign_ins_look_alike(inside: Visitor) -> None:
         assert answer.status_code == 401
         pages.append(answer.text.replace(email, ""))
     assert pages[0] == pages[1]
+
+
+@pytest.mark.claim("AUTHN-5")
+async def test_who_has_to_wait_is_told_how_long(inside: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After too many wrong tries the page says so to people, and Retry-After to programs."""
+
+    async def locked(*given: Any, **named: Any) -> Any:
+        raise LimitReached("too_many_failures", "Too many failed sign-ins. Try again in 2 minutes.", retry_after=90.2)
+
+    monkeypatch.setattr(inside.platform.sessions, "sign_in", locked)
+    inside.http.cookies.clear()
+    token = await inside.token("/sign-in")
+    answer = await inside.post("/sign-in", {"csrf": token, "email": "ann@example.com", "password": "x"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "91")
+    assert "Try again in 2 minutes" in answer.text
 
 
 @pytest.mark.asvs("6.3.4", "7.2.1")

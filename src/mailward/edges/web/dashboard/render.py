@@ -11,6 +11,8 @@ from typing import Any
 import minijinja
 from starlette.responses import Response
 
+from mailward.edges.web.problems import Status
+
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -161,8 +163,11 @@ class Renderer:
         return self._env.render_template(template, theme=THEME.get(), **facts)
 
     def page(self, template: str, *, status: int = 200, **facts: Any) -> Response:
-        """An HTML answer with the strict headers."""
-        return Response(self.text(template, **facts), status, SECURITY_HEADERS, "text/html")
+        """An HTML answer with the strict headers, and with the seconds to wait where the status knows them."""
+        headers = SECURITY_HEADERS
+        if isinstance(status, Status) and status.wait:
+            headers = {**headers, "retry-after": str(status.wait)}
+        return Response(self.text(template, **facts), status, headers, "text/html")
 
 
 def redirect(path: str) -> Response:
