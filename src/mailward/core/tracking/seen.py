@@ -12,6 +12,7 @@ from mailward.core.messages.told import about
 from mailward.core.tracking.model import CLICKED, EVENTS, FACTS, MOST, OPENED, Facts
 from mailward.core.tracking.opting import mark_of
 from mailward.core.tracking.ports import SeenTx, Tell
+from mailward.policy.redaction import REDACTED
 from mailward.policy.tracking import Before, Seen, at_once, family, machine
 
 
@@ -39,6 +40,9 @@ async def seen(
     copy = next((c for c in (await tx.deliveries.of([message])).get(message, ()) if c.n == n), None)
     if found is None or copy is None:
         return Result.GONE
+    if target and "body" in found.facts.redacted:
+        # A link is a piece of the content, which this workspace does not store.
+        target = REDACTED
     if shown is None or await tx.tracking.opted_out([mark_of(found, copy, key)]):
         return Result.UNWANTED
     timeline = await tx.messages.timeline(message)
