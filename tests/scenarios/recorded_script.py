@@ -18,7 +18,7 @@ _PATIENCE = 20
 
 def play(r: Recorder) -> None:
     """All of it, in order."""
-    for part in (_public, _refusals, _sending, _batch, _raw, _later, _held, _suppressions, _domains):
+    for part in (_public, _refusals, _sending, _batch, _raw, _later, _held, _suppressions, _tracking, _domains):
         part(r)
     for part in (_credentials, _webhooks, _workspace, _smtp_talk, _smtp_mail, _smtp_faults):
         part(r)
@@ -240,6 +240,25 @@ def _suppressions(r: Recorder) -> None:
     r.smtp("to a suppressed address", "EHLO a.test", r.login(), f"MAIL FROM:<{ME}>", "RCPT TO:<no@example.com>", "QUIT")
     r.call("removeSuppression", query={"address": "no@example.com"})
     r.call("removeSuppression", query={"address": "no@example.com"}, note="again")
+
+
+def _tracking(r: Recorder) -> None:
+    r.call("getTracking")
+    r.call("changeTracking", {"workspace": "both", "streams": {"transactional": "off"}})
+    r.call("changeTracking", {"domains": {"dom_01jd2s8k3xq4v6w8y0z1a2b3c4": "off"}}, note="no such domain")
+    page = '<a href="https://example.com/x">x</a>'
+    sent = r.call("sendMessage", mail("tracked", html=page, tracking="clicks"), note="tracked")
+    settled(r, sent["id"])
+    look(r, sent["id"])
+    r.call("sendMessage", mail("tracked-how", tracking="perhaps"), note="tracked somehow")
+    r.call("changeTracking", {"workspace": None, "streams": {"transactional": None}}, note="nothing any more")
+    quiet = {"address": "Quiet@example.com"}
+    r.call("checkTrackingOptOut", quiet, note="not yet")
+    r.call("addTrackingOptOut", quiet)
+    r.call("addTrackingOptOut", {"address": "nonsense"}, note="no address")
+    r.call("checkTrackingOptOut", {"address": "quiet@example.com"}, note="in small letters")
+    r.call("removeTrackingOptOut", query=quiet)
+    r.call("removeTrackingOptOut", query=quiet, note="again")
 
 
 # -- domains, credentials, webhooks ---------------------------------------------------------------

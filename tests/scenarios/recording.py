@@ -35,7 +35,7 @@ _KINDS: Sequence[tuple[str, re.Pattern[str]]] = tuple(
         ("day", r"\b\d{4}-\d\d-\d\d\b"),
         ("address", r"\b127\.0\.0\.1:\d+\b|\[?127\.0\.0\.1\]?"),
         ("log", r"\bmailward\.audit/[0-9a-f]{16}\b"),
-        ("port", r"\bport \d+|, on an open connection"),
+        ("port", r"\bport \d+|, on an open connection|(?<=localhost:)\d+"),
         ("moment", r"\b(?:t?1[78]\d{14}|1[78]\d{8}|20\d{12})\b"),
         ("long", r"[A-Za-z0-9+/=_-]{32,}"),
     )
