@@ -80,6 +80,7 @@ def test_reading_never_changes_and_changing_is_never_get() -> None:
     for op in api.operations():
         assert (op.permission in reading) == (op.method == "GET") or op.name in (
             "checkSuppression",
+            "checkTrackingOptOut",
             "renderTemplate",
         ), op.name
 
