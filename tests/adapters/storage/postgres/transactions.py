@@ -69,6 +69,7 @@ class Node:
             await tx._db.execute(scope_sql(workspace))
             tx.bound(workspace)
             yield tx
+            await tx.catch_up()
         except BaseException:
             await transaction.rollback()
             raise

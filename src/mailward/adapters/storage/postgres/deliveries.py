@@ -65,7 +65,7 @@ class PgDeliveries(PgLeases):
         own = self._tx.own
         if table == "deliveries":
             await self._tx.partitions.ensure({r[0] for r in rows})
-        await self._tx.run(
+        await self._tx.later(
             f"INSERT INTO {table}({_COLUMNS}){_INSERT}",
             own,
             [r[0] for r in rows],
@@ -180,7 +180,7 @@ class PgDeliveries(PgLeases):
         own, seal = self._tx.own, self._attempt_facts.seal
         await self._tx.partitions.ensure({r[0] for r in rows})
         once = list({r[:3]: r for r in rows}.values())
-        await self._tx.run(
+        await self._tx.later(
             "INSERT INTO attempts(workspace, message, n, attempt, at, facts) "
             "SELECT $1, * FROM unnest($2::bytea[], $3::int[], $4::int[], $5::bigint[], $6::bytea[]) "
             "ON CONFLICT (workspace, message, n, attempt) DO UPDATE SET at = excluded.at, facts = excluded.facts",

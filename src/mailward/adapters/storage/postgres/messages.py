@@ -41,7 +41,7 @@ class PgMessages:
         own, seal = self._tx.own, self._facts.seal
         ids = [r[0] for r in rows]
         await self._tx.partitions.ensure(ids)
-        await self._tx.run(
+        await self._tx.later(
             "INSERT INTO messages(workspace, id, created, segment, seg_offset, seg_length, facts) "
             "SELECT $1, * "
             "FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[])",
@@ -167,7 +167,7 @@ class PgMessages:
     async def count(self, at: int, counts: Mapping[str, int]) -> None:
         """Add to the counters of the hour of `at` (microseconds UTC), in this connection's own rows of them."""
         ordered = sorted(counts.items())
-        await self._tx.run(
+        await self._tx.later(
             "INSERT INTO hours(workspace, hour, what, shard, count) "
             "SELECT $1, $2, what, $5, n FROM unnest($3::text[], $4::bigint[]) AS c(what, n) "
             "ON CONFLICT (workspace, hour, what, shard) DO UPDATE SET count = hours.count + excluded.count",

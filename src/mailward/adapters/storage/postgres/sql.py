@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -20,6 +22,18 @@ SCOPE_SETTING = "mailward.workspace"
 Row = tuple[Any, ...]
 
 
+# The numbers that every transaction begins with, read as the system; what follows is in the scope of the parameters.
+ENTER = (
+    f"WITH scope AS MATERIALIZED (SELECT set_config('role', $1, true), set_config('{SCOPE_SETTING}', $2, true)) "  # noqa: S608
+    "SELECT c.name, c.value FROM scope LEFT JOIN counters AS c ON true"
+)
+
+
+def entering(workspace: bytes | None) -> tuple[str, str]:
+    """The parameters of ENTER for a workspace, or for the system's role when None."""
+    return (SYSTEM_ROLE, "") if workspace is None else (TENANT_ROLE, workspace.hex())
+
+
 def scope_sql(workspace: bytes | None) -> str:
     """Statements that bind the rest of the transaction to a workspace, or to the system's role when None.
 
@@ -29,6 +43,25 @@ def scope_sql(workspace: bytes | None) -> str:
     if workspace is None:
         return f"SET LOCAL ROLE {SYSTEM_ROLE}; SET LOCAL {SCOPE_SETTING} = ''"
     return f"SET LOCAL ROLE {TENANT_ROLE}; SET LOCAL {SCOPE_SETTING} = '{workspace.hex()}'"
+
+
+@lru_cache(maxsize=256)
+def as_one(statements: tuple[str, ...]) -> str:
+    """Several statements that change rows as one, with the parameters of all of them in their order.
+
+    All of them see what was there before the first (PostgreSQL 15 section 7.8.4), so they are of different tables.
+    """
+    numbered = []
+    before = 0
+    for statement in statements:
+        numbers = [int(n) for n in _PARAMETER.findall(statement)]
+        numbered.append(_PARAMETER.sub(lambda m, before=before: f"${int(m[1]) + before}", statement))  # type: ignore[misc]
+        before += max(numbers, default=0)
+    *first, last = numbered
+    return f"WITH {', '.join(f's{n} AS ({text})' for n, text in enumerate(first))} {last}"
+
+
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 class Sql:
@@ -50,6 +83,7 @@ class Sql:
         # The number of the machine: worker numbers count within it.
         self.node = 0
         self.announced: set[str] = set()
+        self._put_off: dict[str, tuple[Any, ...]] = {}
 
     @property
     def workspace(self) -> bytes | None:
@@ -59,22 +93,48 @@ class Sql:
     async def rows(self, sql: str, *params: Any) -> list[Row]:
         """All rows of a statement."""
         self._require_scope()
+        if self._put_off:
+            await self.catch_up()
         found: list[Row] = await self._db.fetch(sql, *params)
         return found
 
     async def row(self, sql: str, *params: Any) -> Row | None:
         """The first row, or None."""
         self._require_scope()
+        if self._put_off:
+            await self.catch_up()
         found: Row | None = await self._db.fetchrow(sql, *params)
         return found
 
     async def run(self, sql: str, *params: Any) -> int:
         """Execute; returns how many rows it changed (0 for a statement that changes none by its nature)."""
         self._require_scope()
+        if self._put_off:
+            await self.catch_up()
         # The command tag ends with the count: "UPDATE 3", "INSERT 0 3".
         tag: str = await self._db.execute(sql, *params)
         count = tag.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
+
+    async def later(self, sql: str, *params: Any) -> None:
+        """Execute before the next statement, or before the verb ends, together with what else was put off.
+
+        For statements of which nobody asks how many rows they changed. On the message path each answer of the server is
+        a turn of a busy loop, which takes far longer than the statement.
+        """
+        self._require_scope()
+        if sql in self._put_off:
+            await self.catch_up()
+        self._put_off[sql] = params
+
+    async def catch_up(self) -> None:
+        """Execute what was put off."""
+        waiting, self._put_off = self._put_off, {}
+        if len(waiting) == 1:
+            ((sql, params),) = waiting.items()
+            await self._db.execute(sql, *params)
+        elif waiting:
+            await self._db.execute(as_one(tuple(waiting)), *(p for params in waiting.values() for p in params))
 
     async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Execute once for each set of parameters, as one pipeline. For few rows or for upkeep.
@@ -82,6 +142,7 @@ class Sql:
         Rows of the message path use `unnest($1::bytea[], ...)` through `run`, or `copy`, which cost one statement.
         """
         self._require_scope()
+        await self.catch_up()
         await self._db.executemany(sql, rows)
 
     async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -91,6 +152,7 @@ class Sql:
         of ours is: copy into a temporary table (ON COMMIT DROP) and insert from there, which the policies judge.
         """
         self._require_scope()
+        await self.catch_up()
         await self._db.copy_records_to_table(table, columns=list(columns), records=rows)
 
     async def outside(self, sql: str, *params: Any) -> list[Row]:
@@ -120,11 +182,14 @@ class Sql:
     @contextlib.asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
         """A savepoint around statements that may fail: they are undone, their error is raised, the rest stays."""
+        await self.catch_up()
         held = (self._workspace, self._bound)
         await self._db.execute("SAVEPOINT attempt")
         try:
             yield
+            await self.catch_up()
         except BaseException:
+            self._put_off = {}
             await self._db.execute("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt")
             self._workspace, self._bound = held
             raise
@@ -140,11 +205,14 @@ class Sql:
 
     async def enter(self, workspace: bytes | None) -> None:
         """Bind what follows in this transaction to a workspace, or to the system scope when None."""
+        await self.catch_up()
         await self._db.execute(scope_sql(workspace))
         self.bound(workspace)
 
     def bound(self, workspace: bytes | None) -> None:
-        """Note the scope that the engine has set itself, together with BEGIN or a savepoint."""
+        """Note the scope that the engine has set itself, together with BEGIN or a savepoint. What was put off is of a
+        verb that failed."""
+        self._put_off = {}
         self._workspace = workspace
         self._bound = True
 
@@ -152,6 +220,7 @@ class Sql:
         """The transaction is over: no statement runs until the next scope."""
         self._workspace = None
         self._bound = False
+        self._put_off = {}
 
     def _require_scope(self) -> None:
         if not self._bound:

@@ -1,10 +1,11 @@
 """One committing connection: groups of jobs in, one transaction, and the truth about whether it took place.
 
 The first statement batch opens the transaction, binds it to our schema and, where items
-are accepted on what an epoch says, holds the epochs still; each group then runs behind a
-savepoint in its own scope, so that a verb that fails undoes only itself; the last batch
-leaves the connection's mark and commits. If the answer to that batch is lost, the mark
-says on a new connection whether it happened, and closes the door to it happening later.
+are accepted on what an epoch says, holds the epochs still; the second reads them and enters
+the first scope. Each group runs behind a savepoint in its own scope, so that a verb that
+fails undoes only itself; the last batch leaves the connection's mark and commits. If the
+answer to that batch is lost, the mark says on a new connection whether it happened, and
+closes the door to it happening later.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
 from mailward.adapters.storage.postgres.failures import again, lost, unavailable
-from mailward.adapters.storage.postgres.sql import EPOCHS_LOCK, SYSTEM_ROLE, Sql, scope_sql
+from mailward.adapters.storage.postgres.sql import ENTER, EPOCHS_LOCK, SYSTEM_ROLE, Sql, entering, scope_sql
 from mailward.adapters.storage.postgres.waiting import SINGLE, Group, Job
 from mailward.base.errors import Unavailable
 from mailward.base.sources import Clock, Entropy
@@ -138,17 +139,19 @@ class Committer:
         self._committing = False
         db, tx = await self._ready()
         await db.execute(self._begin(groups))
-        tx.bound(None)
-        counters = {r[0]: r[1] for r in await tx.rows("SELECT name, value FROM counters")}
+        first = groups[0][0].workspace
+        counters = {r[0]: r[1] for r in await db.fetch(ENTER, *entering(first))}
+        tx.bound(first)
         tx.epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
         tx.webhooks_epoch = counters.get("webhooks_epoch", 0)
         tx.announced.clear()
         before = ""
         any_kept = False
-        for group in groups:
+        for n, group in enumerate(groups):
             workspace = group[0].workspace
-            await db.execute(f"{before}{scope_sql(workspace)}; SAVEPOINT verb")
-            tx.bound(workspace)
+            if n:
+                await db.execute(f"{before}{scope_sql(workspace)}; SAVEPOINT verb")
+                tx.bound(workspace)
             if await self._run_group(tx, group):
                 before, any_kept = "RELEASE SAVEPOINT verb; ", True
             else:
@@ -166,8 +169,10 @@ class Committer:
         try:
             if group[0].verb is SINGLE:
                 group[0].result, group[0].error = await group[0].item(tx), None
+                await tx.catch_up()
                 return True
             results = await group[0].verb(tx, [job.item for job in group])
+            await tx.catch_up()
             for job, result in zip(group, results, strict=True):
                 failed = isinstance(result, BaseException)
                 job.result, job.error = (None, result) if failed else (result, None)
@@ -203,7 +208,7 @@ class Committer:
         text = begin_sql(durable=self._durable()) + f"SET LOCAL ROLE {SYSTEM_ROLE}"
         if groups[0][0].verb is not SINGLE:
             text += f"; SELECT pg_advisory_xact_lock_shared({EPOCHS_LOCK})"
-        return text
+        return text + "; SAVEPOINT verb"
 
     # -- the connection --------------------------------------------------------------------------
 
