@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,9 @@ from mailward.base.sources import Entropy
 
 WS_A = ids.encode("ws", b"a" * 16)
 WS_B = ids.encode("ws", b"b" * 16)
+
+
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 
 async def _count(tx: SqliteTx) -> int:
@@ -213,6 +217,32 @@ async def test_bodies_are_sealed_and_found_again(store: SqliteStore, tmp_path: P
         broken = record[:at] + bytes([record[at] ^ 1]) + record[at + 1 :]
         with pytest.raises(Corrupt):
             open_record(broken, b"a" * 16, bytes([1]) * 16, key)
+
+
+@pytest.mark.asvs("11.3.3")
+async def test_a_flipped_bit_in_any_page_is_never_served(store: SqliteStore, tmp_path: Path, entropy: Entropy) -> None:
+    """Each page carries a MAC: what needs the page is refused, in words that say what is wrong."""
+    await store.close()
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "data", copy, ignore=lambda _, names: {n for n in names if n == "run"})
+    whole = (copy / "state.db").read_bytes()
+
+    async def everything(tx: SqliteTx) -> int:
+        return sum(len(tx.rows(f"SELECT count(*) FROM {name[0]}")) for name in tx.rows(_TABLES))
+
+    refused = 0
+    for page in range(1, len(whole) // 4096, 9):
+        at = page * 4096 + 1000
+        (copy / "state.db").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        damaged = SqliteStore(copy, bytes(range(32)), worker=0, entropy=entropy)
+        try:
+            await damaged.open()
+            await damaged.system_read(everything)
+        except Unavailable as e:
+            refused += "failed its check" in e.public
+        finally:
+            await damaged.close()
+    assert refused >= len(whole) // 4096 // 9 // 2
 
 
 async def test_a_failed_sync_ends_the_process(

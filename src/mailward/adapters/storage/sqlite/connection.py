@@ -11,6 +11,8 @@ from mailward.base.errors import Unavailable
 
 PAGE_SIZE = 2048
 
+DAMAGED = "A page of the database failed its check, and nothing of it is served. A backup has to be restored."
+
 
 def connect(path: Path, key: bytes, *, cache_kib: int = 16384) -> apsw.Connection:
     """A connection with AES-256 and a MAC per page, WAL, and a sync at every commit.
@@ -31,6 +33,8 @@ def connect(path: Path, key: bytes, *, cache_kib: int = 16384) -> apsw.Connectio
         raise Unavailable(
             "wrong_key", "The store cannot be opened.", detail=f"{path}: not readable with this key"
         ) from e
+    except apsw.CorruptError as e:
+        raise Unavailable("storage_unavailable", DAMAGED, detail=f"{path}: {e}") from e
     db.pragma("synchronous", 2)
     db.pragma("wal_autocheckpoint", 0)
     db.pragma("temp_store", 2)

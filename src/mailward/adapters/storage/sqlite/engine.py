@@ -25,7 +25,7 @@ from typing import Any, TypeVar, cast
 
 import apsw
 
-from mailward.adapters.storage.sqlite.connection import assert_encrypted, connect
+from mailward.adapters.storage.sqlite.connection import DAMAGED, assert_encrypted, connect
 from mailward.adapters.storage.sqlite.frames import SharedVerb
 from mailward.adapters.storage.sqlite.group import SINGLE, GroupCommit, Job, ListVerb, Verb, end_process, step
 from mailward.adapters.storage.sqlite.link import CommitterLink
@@ -274,7 +274,8 @@ class SqliteStore:
             try:
                 result = self._read_one(db, guard, tx, workspace, verb) if scoped else verb()
             except apsw.Error as e:
-                error = Unavailable("storage_unavailable", "The store is busy; please try again.", detail=repr(e))
+                public = DAMAGED if isinstance(e, apsw.CorruptError) else "The store is busy; please try again."
+                error = Unavailable("storage_unavailable", public, detail=repr(e))
                 if isinstance(e, apsw.SQLError | apsw.AuthError | apsw.ConstraintError):
                     error = e
             except BaseException as e:
