@@ -34,6 +34,7 @@ PAGES = {
     "audit": "/audit",
     "alerts": "/alerts",
     "settings": "/settings",
+    "tracking": "/settings/tracking",
     "team": "/team",
     "roles": "/team/roles",
     "access": "/access",

@@ -15,6 +15,7 @@ from mailward.app.stores import make_store
 from mailward.core.delivery.settle import Settling
 from mailward.core.submission.model import StaleJudgement
 from mailward.core.workspaces.data_keys import DataKeys
+from mailward.protocol.tracking.tokens import Keys
 
 # Worker numbers of processes that are not workers: they may append bodies of their own and must not share a segment.
 COMMAND_LINE = 9000
@@ -59,9 +60,9 @@ class Installation:
         """The key under which a workspace's addresses are listed (suppressions)."""
         return self.vault.derive("address-token", workspace)
 
-    def tracking_key(self, workspace: bytes) -> bytes:
-        """The key that signs a workspace's tracked links."""
-        return self.vault.derive("tracked-link", workspace)
+    def tracking_keys(self, workspace: bytes) -> Keys:
+        """The keys that sign a workspace's tracked links."""
+        return Keys(self.vault.derive("tracked-link-gate"), self.vault.derive("tracked-link", workspace))
 
     def search_key(self, workspace: bytes) -> bytes:
         """The key of a workspace's search index."""

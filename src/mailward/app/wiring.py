@@ -275,7 +275,7 @@ class Worker:
             now_us=i.now_us,
             hold=partial(self.hand.holding, SENDING),
             reveal=partial(reveal, self.bodies),
-            forms=Forms(self._opted_out, i.tracking_key, self._sender_failed),
+            forms=Forms(self._opted_out, i.tracking_keys, self._sender_failed),
             failed=self._sender_failed,
         )
 

@@ -19,7 +19,7 @@ from mailward.policy.tracking import Mode
 from mailward.protocol.tracking import tokens
 
 BASE = "https://mw-link.a.example"
-KEY = b"k" * 32
+KEYS = tokens.Keys(b"g" * 32, b"k" * 32)
 PLAIN = b"From: a@a.example\r\nSubject: s\r\n\r\nNo links here.\r\n"
 HTML = (
     b"From: a@a.example\r\nSubject: s\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n"
@@ -43,7 +43,7 @@ async def made(tracking: Tracked, content: bytes, out: frozenset[int] = frozense
     async def opted_out(w: Work) -> set[int]:
         return set(out)
 
-    forms = list(await Forms(opted_out, lambda workspace: KEY, errors.append)(work(tracking), content))
+    forms = list(await Forms(opted_out, lambda workspace: KEYS, errors.append)(work(tracking), content))
     assert not errors
     return forms
 
@@ -55,9 +55,9 @@ async def test_each_recipient_has_links_of_his_own() -> None:
     assert {f.notes for f in forms} == {("tracked: 1 link and the image",)}
     for n, form in enumerate(forms):
         (token,) = re.findall(rb'"https://mw-link\.a\.example/c/([^"]+)"', form.content)
-        claim = tokens.claimed(tokens.Kind.CLICK, token.decode())
+        claim = tokens.claimed(tokens.Kind.CLICK, token.decode(), "mw-link.a.example", KEYS.gate)
         assert claim is not None
-        link = tokens.verified(claim, "mw-link.a.example", KEY)
+        link = tokens.verified(claim, "mw-link.a.example", KEYS.own)
         assert link == tokens.Link(tokens.Kind.CLICK, bytes(range(16)), n, "https://x.example/1")
         assert form.content.count(b"/o/") == form.content.count(b"/p/") == 1
 
@@ -95,7 +95,7 @@ async def test_a_fault_of_ours_keeps_no_mail(monkeypatch: pytest.MonkeyPatch) ->
     for name in ("Survey", "links"):
         with monkeypatch.context() as patch:
             patch.setattr(f"mailward.app.tracking.forms.{name}", None)
-            forms = list(await Forms(opted_out, lambda _: KEY, errors.append)(work(Tracked("both", BASE)), HTML))
+            forms = list(await Forms(opted_out, lambda _: KEYS, errors.append)(work(Tracked("both", BASE)), HTML))
         assert {f.content for f in forms} == {HTML}
         assert sorted(c.n for f in forms for c in f.copies) == [0, 1, 2]
     assert len(errors) == 4

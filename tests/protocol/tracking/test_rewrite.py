@@ -159,20 +159,25 @@ def test_targets_are_read_as_browsers_do(value: bytes, read: str) -> None:
 
 def test_no_character_of_a_token_can_change() -> None:
     """Each character replaced, added or left out makes a token of nobody; another host or key does too."""
-    key, link = b"k" * 32, tokens.Link(tokens.Kind.CLICK, bytes(range(16)), 7, "https://a.example/?x=1")
-    token = tokens.encode(link, "mw-link.example.com", key)
+    keys = tokens.Keys(b"g" * 32, b"k" * 32)
+    link = tokens.Link(tokens.Kind.CLICK, bytes(range(16)), 7, "https://a.example/?x=1")
+    token = tokens.encode(link, "mw-link.example.com", keys)
 
-    def reads(text: str, host: str = "mw-link.example.com", with_key: bytes = key) -> tokens.Link | None:
-        claim = tokens.claimed(tokens.Kind.CLICK, text)
-        return tokens.verified(claim, host, with_key) if claim is not None else None
+    def reads(text: str, host: str = "mw-link.example.com", with_keys: tokens.Keys = keys) -> tokens.Link | None:
+        claim = tokens.claimed(tokens.Kind.CLICK, text, host, with_keys.gate)
+        return tokens.verified(claim, host, with_keys.own) if claim is not None else None
 
     assert reads(token) == link
     for i in range(len(token)):
         for other in {"A", "B", "_", "=", "%"} - {token[i]}:
             assert reads(token[:i] + other + token[i + 1 :]) is None
     assert reads(token + "A") is None and reads(token[:-1]) is None and reads(token + "=") is None
-    assert reads(token, host="mw-link.example.org") is None and reads(token, with_key=b"x" * 32) is None
-    assert tokens.claimed(tokens.Kind.OPEN, token) is None
+    assert (
+        reads(token, host="mw-link.example.org") is None
+        and reads(token, with_keys=keys._replace(own=b"x" * 32)) is None
+    )
+    assert reads(token, with_keys=keys._replace(gate=b"x" * 32)) is None
+    assert tokens.claimed(tokens.Kind.OPEN, token, "mw-link.example.com", keys.gate) is None
 
 
 @pytest.mark.parametrize(

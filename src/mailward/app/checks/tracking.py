@@ -36,7 +36,7 @@ from mailward.edges.web.limits import LocalLimiter
 from mailward.edges.web.tracking.site import TrackingSite
 from mailward.protocol.message.submission import for_submission
 from mailward.protocol.tracking import tokens
-from mailward.protocol.tracking.tokens import Kind, Link
+from mailward.protocol.tracking.tokens import Keys, Kind, Link
 
 TARGET = "https://verify.invalid/where?a=1&b=2"
 _BODY = (
@@ -119,7 +119,7 @@ async def _relayed(
         listed=unlisted,
         lessee=1,
         now_us=i.now_us,
-        forms=Forms(nobody, i.tracking_key, errors.append),
+        forms=Forms(nobody, i.tracking_keys, errors.append),
         failed=errors.append,
     )
     now = i.now_us()
@@ -215,7 +215,7 @@ async def _wrong(context: Context, tx: Tx, workspace: bytes, id: bytes, content:
     clock = [now + _MINUTE_US]
     store = _Within(tx, id, workspace)
     visits = Visits(
-        cast(Store, store), key=i.tracking_key, token_key=i.token_key, now_us=lambda: clock[0], wake=lambda: None
+        cast(Store, store), keys=i.tracking_keys, token_key=i.token_key, now_us=lambda: clock[0], wake=lambda: None
     )
     site = TrackingSite(visits, Origin(), LocalLimiter(lambda: 0.0))
     link, out = _LINK.search(content), _OUT.search(content)
@@ -233,8 +233,18 @@ async def _wrong(context: Context, tx: Tx, workspace: bytes, id: bytes, content:
     base, _, token = url.rpartition("/")
     host = base.split("/")[2]
     forged = [f"{base}/{token[:n]}{'A' if token[n] != 'A' else 'B'}{token[n + 1 :]}" for n in range(len(token))]
-    script = tokens.encode(Link(Kind.CLICK, id, 0, "javascript:alert(1)"), host, i.tracking_key(workspace))
-    for wrong in (*forged, url.replace(host, "x" + host), f"{base}/{script}", f"{base}/", f"https://{host}/sign-in"):
+    keys = i.tracking_keys(workspace)
+    script = tokens.encode(Link(Kind.CLICK, id, 0, "javascript:alert(1)"), host, keys)
+    # Past the first few octets, which only spare the store: it is the workspace's own key that counts.
+    others = tokens.encode(Link(Kind.CLICK, id, 0, TARGET), host, keys._replace(own=context.entropy.bytes(32)))
+    for wrong in (
+        *forged,
+        url.replace(host, "x" + host),
+        f"{base}/{script}",
+        f"{base}/{others}",
+        f"{base}/",
+        f"https://{host}/sign-in",
+    ):
         status, location = await _get(site, wrong)
         if status < 400 or location:
             return f"a link that was not signed leads on ({status})"
@@ -307,7 +317,7 @@ async def _get(site: TrackingSite, url: str, *, method: str = "GET", agent: byte
 async def tracking_hosts_serve_nothing_else(context: Context) -> Finding:
     """Ask the running web listener under a tracking host's name for what it serves elsewhere."""
     host = f"{installation_names(context.settings).tracking_label}.verify.invalid"
-    token = tokens.encode(Link(Kind.CLICK, bytes(16), 0, TARGET), host, bytes(32))
+    token = tokens.encode(Link(Kind.CLICK, bytes(16), 0, TARGET), host, Keys(bytes(32), bytes(32)))
     paths = ("/", "/sign-in", "/v1/messages", "/openapi.json", f"/c/{token}", "/c/https://verify.invalid/")
     try:
         for path in paths:

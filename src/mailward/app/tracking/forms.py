@@ -15,7 +15,7 @@ from mailward.core.messages.model import Tracked
 from mailward.policy.tracking import Mode
 from mailward.protocol.tracking import tokens
 from mailward.protocol.tracking.rewrite import Links, Made, Survey
-from mailward.protocol.tracking.tokens import Kind, Link
+from mailward.protocol.tracking.tokens import Keys, Kind, Link
 
 OptedOut = Callable[[Work], Awaitable[set[int]]]
 """Numbers of the copies whose recipients do not want to be tracked."""
@@ -24,13 +24,13 @@ _LONGEST = 940
 
 
 class Forms:
-    """Implements `core.delivery.attempt.Forms`. `key` is that of a workspace; `failed` hears of faults of ours."""
+    """Implements `core.delivery.attempt.Forms`. `keys` are those for a workspace; `failed` hears of faults of ours."""
 
     def __init__(
-        self, opted_out: OptedOut, key: Callable[[bytes], bytes], failed: Callable[[BaseException], None]
+        self, opted_out: OptedOut, keys: Callable[[bytes], Keys], failed: Callable[[BaseException], None]
     ) -> None:
         self._opted_out = opted_out
-        self._key = key
+        self._keys = keys
         self._failed = failed
 
     async def __call__(self, work: Work, content: bytes) -> Iterable[Form]:
@@ -50,11 +50,11 @@ class Forms:
         return self._each(work, content, tracked, survey, without)
 
     def _each(self, work: Work, content: bytes, tracked: Tracked, survey: Survey, without: set[int]) -> Iterator[Form]:
-        key = self._key(work.workspace)
+        keys = self._keys(work.workspace)
         for copy in work.copies:
             wanted = Mode.OFF if copy.n in without else Mode(tracked.mode)
             try:
-                made = survey.made(links(work.id, copy.n, tracked.base, wanted, key))
+                made = survey.made(links(work.id, copy.n, tracked.base, wanted, keys))
             except Exception as e:
                 self._failed(e)
                 yield Form((copy,), content, ("not tracked: it could not be rewritten",))
@@ -62,12 +62,12 @@ class Forms:
             yield Form((copy,), made.content, _notes(made, copy.n in without))
 
 
-def links(message: bytes, n: int, base: str, mode: Mode, key: bytes) -> Links:
+def links(message: bytes, n: int, base: str, mode: Mode, keys: Keys) -> Links:
     """How the links of one copy are written."""
     host = urlsplit(base).hostname or ""
 
     def address(kind: Kind, target: str = "", ending: str = "") -> str:
-        return f"{base}/{kind.value}/{tokens.encode(Link(kind, message, n, target), host, key)}{ending}"
+        return f"{base}/{kind.value}/{tokens.encode(Link(kind, message, n, target), host, keys)}{ending}"
 
     def click(target: str) -> str:
         if not mode.clicks or len(target) > tokens.MAX_TARGET:

@@ -13,19 +13,19 @@ from mailward.core.webhooks.enqueue import tell
 from mailward.edges.web.tracking.ports import Answer, Visit
 from mailward.policy.tracking import Seen
 from mailward.protocol.tracking import targets, tokens
-from mailward.protocol.tracking.tokens import Kind, Link
+from mailward.protocol.tracking.tokens import Keys, Kind, Link
 
 _KNOWN_MOST = 10_000
 
 
 class Visits:
-    """Implements `edges.web.tracking.ports.Visits`. `key` is the tracking key, `token_key` that of addresses."""
+    """Implements `edges.web.tracking.ports.Visits`. `keys` are those of links, `token_key` that of addresses."""
 
     def __init__(
         self,
         store: Store,
         *,
-        key: Callable[[bytes], bytes],
+        keys: Callable[[bytes], Keys],
         token_key: Callable[[bytes], bytes],
         now_us: Callable[[], int],
         wake: Callable[[], None],
@@ -33,7 +33,7 @@ class Visits:
         """`wake` is called when endpoints are to be told of something."""
         self._wake = wake
         self._store = store
-        self._key = key
+        self._keys = keys
         self._token_key = token_key
         self._now_us = now_us
         self._owners: dict[bytes, bytes] = {}
@@ -80,7 +80,7 @@ class Visits:
         return Answer("") if await self._store.write(ids.encode("ws", workspace), verb) else Answer.OVER
 
     async def _proved(self, v: Visit, kind: Kind) -> tuple[bytes, Link] | None:
-        claim = tokens.claimed(kind, v.token)
+        claim = tokens.claimed(kind, v.token, v.host, self._keys(b"").gate)
         if claim is None:
             return None
         message = claim.link.message
@@ -89,7 +89,7 @@ class Visits:
             workspace = await self._store.system_read(lambda tx: tx.deliveries.whose(message))
             if workspace is None:
                 return None
-        link = tokens.verified(claim, v.host, self._key(workspace))
+        link = tokens.verified(claim, v.host, self._keys(workspace).own)
         if link is None:
             return None
         if len(self._owners) >= _KNOWN_MOST:

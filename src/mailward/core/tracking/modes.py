@@ -25,7 +25,10 @@ async def change_modes(tx: TrackingTx, actor: Actor, change: Change, *, now: dat
     Raises NotFound for a domain, and Invalid `invalid_stream` for a stream, that the workspace does not have.
     """
     access.require(actor, Permission.DOMAIN_CHANGE)
+    held = await tx.tracking.modes()
     for scope, mode in change.scopes.items():
+        if held.get(scope) == mode:
+            continue
         target = await _target(tx, actor, scope)
         await tx.tracking.put_mode(scope, mode)
         facts = {"of": target, "mode": mode.value if mode is not None else "inherited"}
