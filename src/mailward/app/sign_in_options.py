@@ -8,6 +8,7 @@ from mailward.app.identity_providers import ProviderSettings
 
 KINDS = ("altcha", "recaptcha", "hcaptcha", "turnstile")
 QUESTIONS = ("instead", "also", "never")
+SECOND_FACTOR = ("workspace", "everybody")
 HOLD_AT = ("low", "medium", "high", "never")
 
 
@@ -40,6 +41,8 @@ class SignInSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     hold_at: str = "high"
     """From which suspicion on a sign-in waits for the link in the letter: `low`, `medium`, `high` or `never`."""
+    second_factor: str = "workspace"
+    """Who needs a second factor: `everybody`, or (`workspace`) whoever's workspace says so. Operators always do."""
     provider: list[ProviderSettings] = msgspec.field(default_factory=list)
     """Other providers people may sign in with; see `app/identity_providers.py`."""
 
@@ -61,4 +64,6 @@ def check_sign_in(challenge: ChallengeSettings, sign_in: SignInSettings) -> str:
         return f"challenge: {challenge.kind} needs site_key and secret"
     if sign_in.hold_at not in HOLD_AT:
         return f"sign_in.hold_at: one of {', '.join(HOLD_AT)}"
+    if sign_in.second_factor not in SECOND_FACTOR:
+        return f"sign_in.second_factor: one of {', '.join(SECOND_FACTOR)}"
     return ""

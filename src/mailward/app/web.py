@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -52,6 +52,7 @@ from mailward.app.public.reading import PublicReader
 from mailward.app.retention import default_terms
 from mailward.app.settings import split_address
 from mailward.app.shown_certificate import facts as certificate_facts
+from mailward.app.sign_in_options import SignInSettings
 from mailward.app.signing import make_keys
 from mailward.app.store import Tx
 from mailward.app.tracking.visits import Visits
@@ -246,11 +247,20 @@ def signing_of(worker: Parts) -> Signing:
     threads, sealer, site = HashingThreads(), FactorSeal(i.vault), site_of(url)
     store = entitled(i.store)
     pipeline = SignIn(store, Means(threads, entrance, sealer, site, i.entropy))
-    worker.keeper.always_two = _operates
+    worker.keeper.always_two = always_two(worker.settings.sign_in)
     return Signing(
         store, worker.keeper, i.clock, i.entropy, threads, entrance, sealer, site, letters, pipeline, url,
         worker.revoked,
     )  # fmt: skip
+
+
+def always_two(settings: SignInSettings) -> Callable[[Any, UserId], Awaitable[bool]]:
+    """Who needs a second factor whatever their workspace says: operators, or everybody."""
+    return _everybody if settings.second_factor == "everybody" else _operates
+
+
+async def _everybody(tx: Tx, user: UserId) -> bool:
+    return True
 
 
 async def _operates(tx: Tx, user: UserId) -> bool:
@@ -331,7 +341,7 @@ def web_application(worker: Parts) -> Front:
     mounts = [*public_routes(PublicReader(i), public, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
-    visits = Visits(i.store, keys=i.tracking_keys, token_key=i.token_key, now_us=i.now_us, wake=worker.wake_webhooks)
+    visits = Visits(i.store, key=i.tracking_key, token_key=i.token_key, now_us=i.now_us, wake=worker.wake_webhooks)
     tracking = TrackingSite(visits, services.origin, services.limiter)
     return build(
         services,

@@ -229,6 +229,7 @@ async def test_a_workspace_can_ask_everybody_for_a_second_factor(world: World) -
     assert actor.permissions
 
 
+@pytest.mark.asvs("6.3.3")
 @pytest.mark.claim("AUTHN-3")
 async def test_operators_need_a_second_factor_whatever_their_workspace_says(world: World) -> None:
     """Whoever runs the installation is led to add one too."""

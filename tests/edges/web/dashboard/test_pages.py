@@ -47,6 +47,7 @@ ACTS = (
     *("/webhooks/whk_1/remove", "/audit/export", "/sign-out", "/messages/{m}/erase", "/settings/retention"),
     *(
         "/settings/leaks",
+        "/settings/redaction",
         "/alerts/alr_1/acknowledge",
         "/domains/dom_1/transfer",
         "/domains/transfers/trf_x/grant",
@@ -58,7 +59,7 @@ ACTS = (
 # Acts that ask who proved themselves more than ten minutes ago to do it again.
 DANGEROUS = (
     "/domains/dom_1/remove", "/audit/export", "/suppressions/export", "/settings/retention", "/messages/{m}/erase",
-    "/keys/key_1/release", "/keys",
+    "/settings/redaction", "/keys/key_1/release", "/keys", "/security/sessions/ses_1/end", "/security/sessions/end-others",
 )  # fmt: skip
 
 
@@ -338,9 +339,11 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/messages/sending", {"to": "resume"}),
         ("/messages/{m}/erase", {"confirm": "erase"}),
         ("/settings/retention", {"messages_days": "30", "content_days": ""}),
+        ("/settings/redaction", {"subject": "redact", "subject_hours": "24", "addresses": "keep", "ip": "never",
+                                 "body": "never", "body_hours": ""}),
     ):
         assert (await inside.post(path, {"csrf": csrf, **data})).status_code == 303, path
-    assert len(inside.platform.done) == 21
+    assert len(inside.platform.done) == 22
     since = datetime(2026, 3, 1, tzinfo=UTC)
     assert ("replay", "whk_1", (since, None, "all")) in inside.platform.done
     assert ("pause", "broadcast", "wrong list") in inside.platform.done
@@ -536,7 +539,7 @@ async def test_a_routes_secret_is_shown_once(inside: Visitor) -> None:
     assert (await inside.post("/routes", {**given, "url": "gopher://x"})).status_code == 422
 
 
-@pytest.mark.asvs("7.5.1")
+@pytest.mark.asvs("7.5.1", "7.5.2")
 @pytest.mark.claim("AUTHN-3")
 @pytest.mark.parametrize("path", DANGEROUS)
 async def test_dangerous_acts_ask_for_a_fresh_proof(inside: Visitor, path: str) -> None:
