@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from mailward.app.platform.views import at
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.core.tracking import opting
@@ -72,10 +72,10 @@ class Visits:
         workspace, link = found
         if not sure:
             return Answer("")
-        now_us = self._now_us()
+        now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
 
         async def verb(tx: Tx) -> bool:
-            return await opting.own_opt_out(tx, link.message, link.n, key=self._token_key(workspace), now=at(now_us))
+            return await opting.own_opt_out(tx, link.message, link.n, key=self._token_key(workspace), now=now)
 
         return Answer("") if await self._store.write(ids.encode("ws", workspace), verb) else Answer.OVER
 
