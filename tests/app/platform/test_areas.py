@@ -370,3 +370,23 @@ async def test_retention(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) -
     assert (await b.get(path)).json()["own_messages_days"] is None
     acts = (await a.get("/v1/audit?act=workspace.settings_changed")).json()["data"]
     assert len(acts) == 3
+
+
+@pytest.mark.claim("PRIVACY-2")
+async def test_redaction(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:
+    """All is kept at first; fields change one by one, hours go with `redact` alone, and each change is audited."""
+    a, b = clients
+    path, keep = "/v1/workspace/redaction", {"mode": "keep", "after_hours": 0}
+    assert (await a.get(path)).json() == dict.fromkeys(("subject", "addresses", "ip", "body"), keep)
+    later = {"mode": "redact", "after_hours": 24}
+    assert (await a.patch(path, json={"subject": later})).json()["subject"] == later
+    changed = (await a.patch(path, json={"body": {"mode": "never"}})).json()
+    assert (changed["subject"], changed["body"]["mode"], changed["ip"]) == (later, "never", keep)
+    refused = await a.patch(path, json={"ip": {"mode": "never", "after_hours": 1}})
+    assert (refused.status_code, refused.json()["code"]) == (422, "hours_without_redact")
+    for wrong in ({"ip": {"mode": "hide"}}, {"ip": {"mode": "redact", "after_hours": 9000}}, {"name": keep}):
+        assert (await a.patch(path, json=wrong)).status_code == 422, wrong
+    assert (await b.get(path)).json()["body"] == keep
+    acts = (await a.get("/v1/audit?act=workspace.redaction_changed")).json()["data"]
+    assert [act["facts"]["body"] for act in acts] == ["never", "keep"]
+    assert acts[0]["facts"]["subject"] == "redact after 24 hours"

@@ -10,13 +10,23 @@ import pytest
 
 from mailward.adapters.storage.records import BodyRef
 from mailward.adapters.vault.vault import Vault
-from mailward.app.checks.marked import Rehearsal
+from mailward.app.checks.marked import Rehearsal, told_all
 from mailward.app.store import Store
 from mailward.base.errors import MailwardError
+from mailward.core.delivery.report import Report, Reports, Taken
 from mailward.core.messages.model import Message
+from mailward.core.suppression.model import token
 from mailward.policy.redaction import FIELDS, REDACTED, Mode, Redaction, Rule
+from mailward.policy.returned import classify
 
 MARK = "mwmark1f7a0c"
+_RETURNED = (
+    "From: MAILER-DAEMON@x.invalid\r\nSubject: Undelivered\r\n"
+    'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+    "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x.invalid\r\n\r\n"
+    f"Final-Recipient: rfc822; {MARK}@{MARK}.invalid\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+    f"Diagnostic-Code: smtp; 550 5.1.1 {MARK} unknown\r\n\r\n--b--\r\n"
+)
 
 
 @pytest.fixture
@@ -134,6 +144,25 @@ async def test_received_mail_is_handed_over_whole_and_then_nowhere(
     assert kept is not None
     assert (kept.facts.redacted, kept.body, kept.facts.sha256) == (FIELDS, None, "")
     assert (kept.facts.spf.result, kept.facts.dmarc.result) == ("pass", "pass")
+
+
+@pytest.mark.claim("PRIVACY-2")
+async def test_a_bounce_that_comes_after_the_redaction_still_lists_the_address(
+    rehearsal: Rehearsal, store: Store, clock: Any, entropy: Any
+) -> None:
+    """By the keyed hash that the message keeps; what the report says in words is not kept."""
+    r = rehearsal
+    await r.make(Mode.NEVER)
+    id = await r.accept(MARK)
+    await r.deliver(r.works[0])
+    verdict = classify(_RETURNED.encode())
+    reports = Reports(lambda _: r.key, entropy)
+    report = Report(id, 0, verdict, "key", r.now_us())
+    assert await store.write(r.workspace, lambda tx: reports.take_report(tx, report)) is Taken.BOUNCED
+    mine = token(r.key, f"{MARK}@{MARK}.invalid")
+    assert await store.read(r.workspace, lambda tx: tx.suppressions.among([mine]))
+    await store.write(r.workspace, told_all)
+    assert await r.found(MARK) == []
 
 
 async def test_a_cancelled_message_leaves_no_key(rehearsal: Rehearsal, store: Store) -> None:

@@ -80,6 +80,7 @@ class Rehearsal:
         self.workspace = WorkspaceId(ids.encode("ws", self.raw))
         self.actor: Actor = replace(cli_actor(self.workspace), kind="system", id="rehearsal")
         self.bodies = Bodies(store, keys)
+        self.key = _KEY
         self.works: list[Work] = []
         self.said: list[str] = []
         self._knowledge = Knowledge(store, self._domains, _nothing)
@@ -196,7 +197,7 @@ class Rehearsal:
 
     async def upkeep(self) -> None:
         """The endpoint is told, the index written, redaction run, and what is owed to the disk paid."""
-        await self._store.write(self.workspace, _told)
+        await self._store.write(self.workspace, told_all)
         await self.index()
         redacting = Redacting(self._store, search_key=lambda _: _KEY, token_key=lambda _: _KEY, now=self._clock.now)
         await redacting.run()
@@ -338,7 +339,7 @@ async def _nothing() -> None:
     return None
 
 
-async def _told(tx: Tx) -> None:
+async def told_all(tx: Tx) -> None:
     """The endpoint took every event it was to be told."""
     for endpoint in await tx.webhooks.page(before=None, limit=10):
         await tx.webhooks.cancel_jobs(endpoint.id)

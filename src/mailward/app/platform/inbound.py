@@ -251,6 +251,10 @@ class Inbound:
     async def replay(self, actor: Actor, message: str, request: schema.ReplayMessage) -> schema.Started:
         """Hand one message over again."""
         now = self._clock.now()
+        found = await self._store.read(actor.workspace, lambda tx: tx.inbound.received(ids.decode("rcv", message)))
+        if found is not None and found.facts.redacted:
+            what = " and ".join(found.facts.redacted)
+            raise NotFound("message_redacted", f"This message cannot be handed over again: its {what} are not stored.")
         copies = await self._store.write(
             actor.workspace,
             lambda tx: replay.replay_message(tx, actor, message, route=request.route, now=now, entropy=self._entropy),

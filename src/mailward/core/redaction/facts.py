@@ -47,8 +47,7 @@ def attempt(facts: AttemptFacts, fields: Iterable[str]) -> AttemptFacts:
         "dialogue": [(at, who, _reduced(who, line)) for at, who, line in facts.dialogue],
     }
     if "addresses" in fields:
-        changed["host"], changed["ip"], changed["why"] = gone(facts.host), gone(facts.ip), gone(facts.why)
-        changed["policy"] = facts.policy
+        changed["host"], changed["ip"], changed["why"] = gone(facts.host), "", gone(facts.why)
         changed["tls"] = {k: v for k, v in facts.tls.items() if k in _TLS}
     return replace(facts, **changed)
 

@@ -59,7 +59,8 @@ ACTS = (
 # Acts that ask who proved themselves more than ten minutes ago to do it again.
 DANGEROUS = (
     "/domains/dom_1/remove", "/audit/export", "/suppressions/export", "/settings/retention", "/messages/{m}/erase",
-    "/settings/redaction", "/keys/key_1/release", "/keys", "/security/sessions/ses_1/end", "/security/sessions/end-others",
+    "/settings/redaction",
+    "/keys/key_1/release", "/keys", "/security/sessions/ses_1/end", "/security/sessions/end-others",
 )  # fmt: skip
 
 
@@ -339,8 +340,17 @@ async def test_acts_reach_the_platform(inside: Visitor) -> None:
         ("/messages/sending", {"to": "resume"}),
         ("/messages/{m}/erase", {"confirm": "erase"}),
         ("/settings/retention", {"messages_days": "30", "content_days": ""}),
-        ("/settings/redaction", {"subject": "redact", "subject_hours": "24", "addresses": "keep", "ip": "never",
-                                 "body": "never", "body_hours": ""}),
+        (
+            "/settings/redaction",
+            {
+                "subject": "redact",
+                "subject_hours": "24",
+                "addresses": "keep",
+                "ip": "never",
+                "body": "never",
+                "body_hours": "",
+            },
+        ),
     ):
         assert (await inside.post(path, {"csrf": csrf, **data})).status_code == 303, path
     assert len(inside.platform.done) == 22
