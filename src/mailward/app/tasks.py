@@ -46,8 +46,16 @@ STORE_REPLACED = 75
 # The search index stays this far behind: two workers may commit ids out of order by less.
 _INDEX_LAG_US = 10_000_000
 _INDEX_BATCH = 200
+# Messages older than this are looked for once an hour, and while there are some: each look costs a probe a day kept.
+_INDEX_RECENT_MS = 86_400_000
+_INDEX_EVERYWHERE_MS = 3_600_000
 # A message younger than this may be on its way to an endpoint while the sender waits, and is in no row yet.
 _UNDER_WAY_MS = 3_600_000
+
+
+def _first_id(at: int) -> bytes:
+    """The lowest raw id of a message of that moment, in milliseconds UTC."""
+    return at.to_bytes(6, "big") + b"\x00" * 10
 
 
 def upkeep_tasks(worker: Parts) -> list[Task]:
@@ -178,6 +186,7 @@ class InstallationChores:
             worker.settings.http.public_url,
         )
         self._search_behind = 0.0
+        self._search_everywhere = 0
         text = "Age of the oldest message that the search index has not got to; 0 when it keeps up."
         worker.metrics.gauge("search_behind_seconds", text, lambda: self._search_behind)
         self._renewal = Renewal(installation, job_actor(WorkspaceId(""), "renewal"))
@@ -233,19 +242,29 @@ class InstallationChores:
         return 0
 
     async def search(self) -> int:
-        """Search tokens of what was accepted a moment ago; how many messages."""
+        """Search tokens of what was accepted a moment ago; how many messages, where more wait.
+
+        What is there is written once a second, in one transaction: each costs every other writer its sync.
+        """
         now = self._installation.now_us() // 1000
-        below = (now - _INDEX_LAG_US // 1000).to_bytes(6, "big") + b"\x00" * 10
-        done, behind = 0, 0.0
-        for workspace in await self._store.system_read(lambda tx: tx.workspaces.all()):
-            key = self._installation.search_key(ids.decode("ws", workspace.id))
-            some = await self._store.write(workspace.id, partial(index, key=key, below=below, limit=_INDEX_BATCH))
+        below = _first_id(now - _INDEX_LAG_US // 1000)
+        # Whatever is left of earlier days, after a restart or with a backlog, is looked for in every day there is.
+        everywhere = now >= self._search_everywhere
+        since = b"" if everywhere else _first_id(now - _INDEX_RECENT_MS)
+        done, behind, full = 0, 0.0, False
+        for raw in await self._store.system_read(lambda tx: tx.workspaces.unindexed(since, below)):
+            workspace = ids.encode("ws", raw)
+            key = self._installation.search_key(raw)
+            some = await self._store.write(workspace, partial(index, key=key, below=below, limit=_INDEX_BATCH))
             if some == _INDEX_BATCH:
-                upto = await self._store.read(workspace.id, lambda tx: tx.messages.indexed_upto())
+                full = True
+                upto = await self._store.read(workspace, lambda tx: tx.messages.indexed_upto())
                 behind = max(behind, (now - int.from_bytes(upto[:6], "big")) / 1000)
             done += some
+        if everywhere and not full:
+            self._search_everywhere = now + _INDEX_EVERYWHERE_MS
         self._search_behind = behind
-        return done
+        return done if full else 0
 
     async def retention(self) -> int:
         """Whatever has reached the end of its term goes."""

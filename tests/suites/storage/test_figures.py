@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
-from mailward.core.messages.model import HOUR_US
+from mailward.core.messages.find import index
+from mailward.core.messages.model import FACTS_ENCODER, HOUR_US, MessageFacts
 from mailward.core.requests import look
 from mailward.core.requests.model import Request, request_id
+from mailward.core.workspaces.model import Workspace, WorkspaceSettings
 from mailward.policy.access import Actor, Permission
 
 RAW, OTHER = b"w" * 16, b"v" * 16
@@ -17,6 +20,7 @@ WS, WS2 = (WorkspaceId(ids.encode("ws", raw)) for raw in (RAW, OTHER))
 ACTOR = Actor(WS, "system", "test", frozenset(Permission))
 T0 = 500_000 * HOUR_US
 DAY_US = 24 * HOUR_US
+FACTS = MessageFacts("api", "key_x", "d.test", "a@d.test", "A <a@d.test>", "b@x.test", "Hello", "<1@d.test>", 10)
 
 
 async def test_hours_add_up_to_days_and_become_days(store: Store) -> None:
@@ -74,3 +78,36 @@ async def test_old_and_too_many_requests_go(store: Store, monkeypatch: Any) -> N
     assert [r.at - T0 for r in (await store.read(WS, lambda tx: look.look(tx, ACTOR))).requests] == [5, 4, 3]
     other = Actor(WS2, "system", "test", frozenset(Permission))
     assert len((await store.read(WS2, lambda tx: look.look(tx, other))).requests) == 1
+
+
+async def test_who_has_messages_to_index_is_found_in_one_look(store: Store) -> None:
+    """Workspaces with unindexed messages of the span, and no others; an indexed one is found no more."""
+    at = T0 // 1000
+    early, late = (_message_id(at + n) for n in (0, 5_000))
+
+    async def put(ws: WorkspaceId, *there: bytes) -> None:
+        made = Workspace(ws, "A place", datetime(2026, 3, 1, tzinfo=UTC), WorkspaceSettings())
+        facts = FACTS_ENCODER.encode(FACTS)
+        await store.system_write(lambda tx: tx.workspaces.insert(made))
+        await store.write(ws, lambda tx: tx.messages.insert([(id, T0, None, None, None, facts) for id in there]))
+
+    await put(WS, early, late)
+    await put(WS2, early)
+
+    async def unindexed(since: bytes, below: bytes) -> set[bytes]:
+        return set(await store.system_read(lambda tx: tx.workspaces.unindexed(since, below)))
+
+    last = _message_id(at + 10_000)
+    assert await unindexed(b"", last) == {RAW, OTHER}
+    assert await unindexed(_message_id(at + 1_000), last) == {RAW}
+    assert await unindexed(b"", early) == set()
+    await store.write(WS2, lambda tx: index(tx, key=b"k" * 32, below=last, limit=10))
+    assert await unindexed(b"", last) == {RAW}
+    await store.write(WS, lambda tx: index(tx, key=b"k" * 32, below=late, limit=10))
+    assert await unindexed(b"", last) == {RAW}
+    await store.write(WS, lambda tx: index(tx, key=b"k" * 32, below=last, limit=10))
+    assert await unindexed(b"", last) == set()
+
+
+def _message_id(ms: int) -> bytes:
+    return ms.to_bytes(6, "big") + b"m" * 10

@@ -77,6 +77,9 @@ class WorkspacesRepo(Protocol):
     async def all(self) -> list[Workspace]:
         """Every workspace, oldest first. System scope."""
 
+    async def unindexed(self, since: bytes, below: bytes) -> list[bytes]:
+        """Raw ids of workspaces with messages the search does not know yet, of ids between the two. System scope."""
+
 
 class CeilingsRepo(Protocol):
     """Limits the operator set. System scope alone: no workspace raises its own."""

@@ -66,6 +66,15 @@ class PgWorkspaces:
         sql = "SELECT workspace, name, created, settings FROM workspaces ORDER BY created, workspace"
         return [self._workspace(r) for r in await self._tx.rows(sql)]
 
+    async def unindexed(self, since: bytes, below: bytes) -> list[bytes]:
+        """A probe a workspace of each day from `since` on; the days before are not looked at."""
+        sql = (
+            "SELECT w.workspace FROM workspaces AS w LEFT JOIN search_progress AS p ON p.workspace = w.workspace "
+            "WHERE EXISTS (SELECT FROM messages AS m WHERE m.workspace = w.workspace "
+            "AND m.id > coalesce(p.upto, ''::bytea) AND m.id > $1 AND m.id < $2)"
+        )
+        return [r[0] for r in await self._tx.rows(sql, since, below)]
+
 
 class PgDataKeys:
     """The data keys repository on PostgreSQL."""

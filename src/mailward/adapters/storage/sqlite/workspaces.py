@@ -61,6 +61,15 @@ class SqliteWorkspaces:
         sql = "SELECT workspace, name, created, settings FROM t_workspaces ORDER BY created, workspace"
         return [_workspace(r) for r in self._tx.rows(sql)]
 
+    async def unindexed(self, since: bytes, below: bytes) -> list[bytes]:
+        """Two probes a workspace."""
+        sql = (
+            "SELECT w.workspace FROM t_workspaces AS w LEFT JOIN t_search_progress AS p ON p.workspace = w.workspace "
+            "WHERE EXISTS (SELECT 1 FROM t_messages AS m WHERE m.workspace = w.workspace "
+            "AND m.id > max(coalesce(p.upto, x''), ?) AND m.id < ?)"
+        )
+        return [r[0] for r in self._tx.rows(sql, (since, below))]
+
 
 class SqliteDataKeys:
     """The data keys repository on SQLite."""
