@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -14,12 +14,15 @@ from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Conflict
 from mailward.base.ids import UserId, WorkspaceId
+from mailward.core.delivery.lease import lease
 from mailward.core.identity import people
 from mailward.core.identity.model import User
+from mailward.core.messages import change as messages
 from mailward.core.operators import end, grants
 from mailward.core.operators.model import Grant, GrantState
 from mailward.core.workspaces import change
 from mailward.policy.access import Actor, Permission, Role
+from tests.core.conftest import T0, WS_ID, put, submission
 from tests.core.operators.operators_rig import Rig
 from tests.suites.storage.conftest import Another
 
@@ -61,9 +64,9 @@ def pausing(tx: Any, repo: str, name: str, crossing: Callable[[], Awaitable[None
             if asked != self._method:
                 return found
 
-            async def waits(*given: Any) -> Any:
+            async def waits(*given: Any, **named: Any) -> Any:
                 await crossing()
-                return await found(*given)
+                return await found(*given, **named)
 
             return waits
 
@@ -157,3 +160,28 @@ async def test_an_access_that_the_customer_ends_does_not_begin(
     assert all(isinstance(d, Conflict | Grant) for d in done), done
     (kept,) = await store.read(rig.workspace, lambda tx: tx.operators.grants(limit=2))
     assert kept.state is GrantState.ENDED
+
+
+async def test_what_is_on_its_way_is_not_called_cancelled(store: Store, another: Another) -> None:
+    """Taken up by a sender between the look and the act: cancelling fails as a whole, and nobody is told of it."""
+    receipt, further = await put(store, submission(1)), await another()
+    sender = Actor(WorkspaceId(WS_ID), "key", "key_1", frozenset(Permission))
+    told: list[Any] = []
+
+    async def tell(tx: Any, happened: Sequence[Any]) -> None:
+        told.extend(happened)
+
+    async def taken() -> None:
+        works = await further.system_write(lambda tx: lease(tx, 7, now=T0, until=T0 + 1, limit=9, turn=0))
+        assert len(works) == 1
+
+    async def cancel(tx: Any) -> None:
+        if type(store).__name__ == "PostgresStore":
+            tx = pausing(tx, "deliveries", "move", taken)
+        await messages.cancel(tx, sender, receipt.id, now=T0, tell=tell)
+
+    if type(store).__name__ != "PostgresStore":
+        await taken()
+    with pytest.raises(Conflict):
+        await store.write(WS_ID, cancel)
+    assert told == []

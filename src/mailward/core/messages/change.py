@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from mailward.base import ids
 from mailward.base.errors import Conflict, Invalid, NotFound
+from mailward.core.messages.ended import ended
 from mailward.core.messages.model import Delivery, DeliveryState, Message
 from mailward.core.messages.ports import MessagesTx, Tell
 from mailward.core.messages.told import about_copies
-from mailward.core.messages.ended import ended
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 
@@ -46,7 +46,8 @@ async def cancel(tx: MessagesTx, actor: Actor, message: bytes, *, now: int, tell
     copies = await _copies(tx, message, _WAITING)
     if not copies:
         raise Conflict("not_cancellable", "No copy of this message waits any more: it is under way or done.")
-    await tx.deliveries.move(message, _WAITING, DeliveryState.CANCELLED, due=0, now=now, reason="cancelled")
+    moved = await tx.deliveries.move(message, _WAITING, DeliveryState.CANCELLED, due=0, now=now, reason="cancelled")
+    _require_all(moved, copies)
     if found.facts.redacted:
         await ended(tx, {message: found.facts.redacted}, now=now)
     await _note(tx, actor, found, copies, "cancelled", now=now, tell=tell)
@@ -87,9 +88,16 @@ async def _release(tx: MessagesTx, actor: Actor, found: Message, *, now: int, te
     if copies:
         due = max(found.facts.due, now)
         held = (DeliveryState.HELD,)
-        await tx.deliveries.move(found.id, held, DeliveryState.QUEUED, due=due, now=now, reason=None)
+        moved = await tx.deliveries.move(found.id, held, DeliveryState.QUEUED, due=due, now=now, reason=None)
+        _require_all(moved, copies)
         await _note(tx, actor, found, copies, "released", now=now, tell=tell)
     return len(copies)
+
+
+def _require_all(moved: int, copies: list[Delivery]) -> None:
+    # A sender may take a copy up between the look and the move. What is told of the others would be told of it, too.
+    if moved != len(copies):
+        raise Conflict("overtaken", "A copy of this message was just taken up, so nothing was changed. Look again.")
 
 
 async def _note(
