@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mailward.adapters.net.acme_authority import OrderFailed
@@ -13,11 +16,15 @@ from mailward.app.certificates import context_of
 from mailward.app.installation import Installation
 from mailward.app.renewal import Renewal, Shared
 from mailward.app.settings import Server, Settings
+from mailward.app.store import Tx
 from mailward.app.stores import prepare_store
+from mailward.base import ids
 from mailward.base.errors import Conflict
 from mailward.base.ids import WorkspaceId
 from mailward.core.audit.model import INSTALLATION
 from mailward.core.certificates import order
+from mailward.core.certificates.model import Certificate
+from mailward.core.domains.model import Domain, DomainState, Record, RecordCheck
 from mailward.policy.boundaries import job_actor
 from tests.conftest import MovingClock
 from tests.scenarios.authority import Pebble, Zone
@@ -130,3 +137,48 @@ async def test_only_one_orders(installation: Installation) -> None:
         await Renewal(i, ACTOR).order()
     assert await Renewal(i, ACTOR).run() == 0
     assert (await i.store.system_read(order.standing)).failures == 0
+
+
+async def test_hosts_of_tracked_links_are_ordered_and_endanger_nothing(tmp_path: Path) -> None:
+    """By http-01 customers' hosts follow our names, are left out where ours are due, and wait a day after a failure."""
+    settings = Settings(server=Server(data=str(tmp_path)))
+    settings.http.public_url = "https://mail.host-one.com"
+    settings.tls.acme = Acme(directory="https://acme.invalid/", names=["mail.host-one.com"], agree_terms=True)
+    i = Installation(settings, worker=1)
+    prepare_store(settings, i.vault, i.clock)
+    await i.open()
+    now = i.clock.now()
+    workspace = ids.new("ws", now, i.entropy)
+    hosts = []
+    for name in ("customer-a.com", "customer-b.com", "customer-c.com"):
+        record = Record("tracking", "CNAME", f"mw-link.{name}", "mail.host-one.com", False)
+        check = RecordCheck(record, "missing" if name == "customer-c.com" else "ok")
+        domain = Domain(
+            ids.new("dom", now, i.entropy), name, DomainState.VERIFIED, "t", now, now, verified_at=now, checks=(check,)
+        )
+        assert await i.store.write(workspace, partial(_insert, domain))
+        hosts.append(record.name)
+    own = ["mail.host-one.com"]
+    renewal = Renewal(i, ACTOR)
+    try:
+        first, second = await renewal._attempts(now)
+        assert (first[0], sorted(first[1:]), second) == (own[0], hosts[:2], own)
+        why = "the authority could not see the proof: mw-link.customer-b.com: no such name"
+        await i.store.system_write(lambda tx: order.fail(tx, ACTOR, why, now=now, spread=0.0))
+        standing = msgspec.structs.replace(await i.store.system_read(order.standing), ask=2**62)
+        await i.store.system_write(lambda tx: order.keep_standing(tx, standing))
+        assert (await renewal._attempts(now))[0] == [*own, hosts[0]]
+        held = Certificate(serial="1", names=(*own, hosts[0]), issued=now, expires=now + timedelta(days=90))
+        await i.store.system_write(lambda tx: tx.certificates.add(held))
+        assert not await renewal.due(paused=False)
+        i.clock = MovingClock(now + timedelta(days=2))  # type: ignore[assignment]  # the day is over
+        assert await renewal.due(paused=False)
+        assert len(await renewal._attempts(i.clock.now())) == 1, "ours are covered, so there is nothing to save"
+        settings.tls.acme.challenge = "dns-01"
+        assert await renewal._attempts(i.clock.now()) == [own]
+    finally:
+        await i.close()
+
+
+async def _insert(domain: Domain, tx: Tx) -> bool:
+    return await tx.domains.insert(domain)

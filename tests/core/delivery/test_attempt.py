@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from mailward.base.errors import Unavailable
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.core.delivery.attempt import Attempter, Delivered, Host, Route, Shipment
+from mailward.core.delivery.attempt import Form as Copied
 from mailward.core.delivery.form import Form
 from mailward.core.delivery.judge import judge
 from mailward.core.delivery.model import Copy, Work
-from mailward.core.messages.model import DeliveryState
+from mailward.core.messages.model import DeliveryState, Tracked
 from mailward.policy.retry import Schedule
 from tests.core.conftest import T0, WS, submission
 
@@ -211,3 +213,31 @@ async def test_test_mode_runs_everything_but_the_last_hop() -> None:
     (one,) = await world.attempter().attempt(work("b@x.test", test_mode=True))
     assert (one.state, one.facts.outcome, one.facts.signed) == (DeliveryState.DISCARDED, "discarded", ("s1", "s2"))
     assert world.shipments == []
+
+
+async def test_tracked_mail_is_sent_in_the_forms_it_is_given() -> None:
+    """Each form is signed and sent by itself and says what differs; nothing is begun that the lease does not cover."""
+    world = World()
+    late = 0
+
+    async def forms(w: Work, content: bytes) -> Iterator[Copied]:
+        def each() -> Iterator[Copied]:
+            nonlocal late
+            for copy in w.copies:
+                yield Copied((copy,), content + b"%d" % copy.n, (f"form {copy.n}",))
+                late = 10**9 if copy.n == 1 else 0
+
+        return each()
+
+    attempter = world.attempter()
+    attempter._forms = forms
+    attempter._now_us = lambda: T0 + late
+    tracked = work("a@x.test", "b@x.test", "c@x.test")
+    tracked.facts = msgspec.structs.replace(tracked.facts, tracking=Tracked("both", "https://l.example"))
+    settled = await attempter.attempt(tracked)
+    assert [(s.n, s.facts.rewritten) for s in settled] == [(0, ("form 0",)), (1, ("form 1",))]
+    assert world.signed == [CONTENT + b"0", CONTENT + b"1"]
+    assert [s.recipients for s in world.shipments] == [("a@x.test",), ("b@x.test",)]
+    world.signed.clear()
+    await attempter.attempt(work("a@x.test", "b@x.test"))
+    assert world.signed == [CONTENT]

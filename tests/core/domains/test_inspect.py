@@ -19,7 +19,7 @@ from mailward.core.domains.model import (
     Record,
     RecordCheck,
 )
-from mailward.core.domains.records import installation_records, required_records
+from mailward.core.domains.records import installation_records, required_records, tracks
 from mailward.core.domains.spf_cover import flatten
 from tests.core.domains.dns_answers import Zone
 
@@ -229,3 +229,17 @@ def test_the_installations_spf_lists_every_source() -> None:
     z.publish([spf])
     assert z.run(flatten(spf.name)).covers(names.sources)
     assert not z.run(flatten(spf.name)).covers(("203.0.113.1",))
+
+
+def test_the_host_of_tracked_links_is_optional_and_led_to_us() -> None:
+    """It is asked for only where our web listener has a name; wrong or missing, the domain is as good as before."""
+    names = replace(NAMES, web_host="mail.example.net")
+    assert "tracking" not in look(zone())[1]
+    for data, state in ((None, "missing"), (("other.example",), "wrong"), (("mail.example.net",), "ok")):
+        z = zone()
+        if data is not None:
+            z.data["mw-link.shop.example.com", "CNAME"] = data
+        seen = z.run(inspect(DOMAIN, [PAIR], names))
+        (check,) = [c for c in seen.checks if c.record.purpose == "tracking"]
+        assert (check.state, check.record.required, bool(check.hint)) == (state, False, state != "ok")
+        assert tracks(replace(DOMAIN, checks=seen.checks)) is (state == "ok")

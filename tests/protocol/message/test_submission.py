@@ -102,3 +102,15 @@ def test_each_refusal_has_its_code(content: bytes, code: str) -> None:
     with pytest.raises(Invalid) as caught:
         prepare(content)
     assert caught.value.code == code
+
+
+def test_what_a_header_says_of_tracking_is_read_and_goes() -> None:
+    """The word is taken out with its field; another word, or two that disagree, is refused."""
+    head = b"From: a@example.com\r\n"
+    ready = prepare(head + b"X-Mailward-Tracking:  Clicks\r\nSubject: s\r\n\r\nx\r\n")
+    assert ready.tracking == "clicks" and b"racking" not in ready.content
+    assert prepare(head + b"\r\nx\r\n").tracking == ""
+    for wrong in (b"X-Mailward-Tracking: yes\r\n", b"X-Mailward-Tracking: off\r\nX-Mailward-Tracking: both\r\n"):
+        with pytest.raises(Invalid) as refused:
+            prepare(head + wrong + b"\r\nx\r\n")
+        assert refused.value.code == "tracking_invalid"

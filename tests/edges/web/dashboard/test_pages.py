@@ -30,6 +30,7 @@ PAGES = (
     *("/", "/messages", "/messages/{m}", "/messages/{m}/html", "/messages/{m}/text", "/messages/{m}/headers"),
     *("/messages/rows", "/messages/{m}/live", "/domains", "/domains/dom_1", "/keys", "/suppressions"),
     *("/webhooks", "/webhooks/whk_1", "/webhooks/whk_1/attempts", "/audit", "/settings", "/requests", "/requests/rows"),
+    "/settings/tracking",
     *("/webhooks/whk_1/events/evt_1", "/templates", "/templates/welcome", "/alerts", "/domains/transfers"),
     *("/received", f"/received/{MESSAGE}", f"/received/{MESSAGE}/raw", "/routes", f"/routes/{ROUTE}"),
 )
@@ -45,6 +46,7 @@ ACTS = (
     *("/templates", "/templates/welcome"),
     *(f"/templates/welcome/{a}" for a in ("publish", "rollback", "remove", "preview")),
     *("/webhooks/whk_1/remove", "/audit/export", "/sign-out", "/messages/{m}/erase", "/settings/retention"),
+    *("/settings/tracking", "/settings/tracking/opt-outs"),
     *(
         "/settings/leaks",
         "/settings/redaction",
@@ -102,6 +104,24 @@ async def inside(visitor: Visitor) -> Visitor:
     assert (await visitor.arrive()).status_code == 200
     visitor.platform.done.clear()
     return visitor
+
+
+async def test_tracking_is_chosen_and_says_what_is_missing(inside: Visitor) -> None:
+    """The form sends what it shows; only a domain whose mode changes is named; an opt-out by hand is confirmed."""
+    page = (await inside.get("/settings/tracking")).text
+    assert "Nothing is tracked:" in page and "<script>" not in page
+    token = await inside.token("/settings/tracking")
+    domain = "d.dom_01jd2s8k3xq4v6w8y0z1a2b3c4"
+    form = {"csrf": token, "workspace": "clicks", "s.transactional": "", "s.broadcast": "both", domain: ""}
+    assert (await inside.post("/settings/tracking", form)).status_code == 303
+    ((what, asked),) = inside.platform.done
+    assert (what, asked.workspace, asked.domains) == ("track", "clicks", {})
+    assert asked.streams == {"transactional": None, "broadcast": "both"}
+    assert (await inside.post("/settings/tracking", {**form, "workspace": "all"})).status_code == 422
+    at, address = "/settings/tracking/opt-outs", {"csrf": token, "address": "a@example.com"}
+    assert "may be tracked again" not in (await inside.post(at, {**address, "what": "in"})).text
+    assert "is not tracked any more" in (await inside.post(at, {**address, "what": "out"})).text
+    assert "may be tracked again" in (await inside.post(at, {**address, "what": "in"})).text
 
 
 async def test_the_setup_link_signs_in_once(visitor: Visitor) -> None:
