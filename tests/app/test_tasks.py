@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from unittest.mock import MagicMock
+from pathlib import Path
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 
-from mailward.app.settings import Settings
+from mailward.app.retention import Done
+from mailward.app.settings import Server, Settings
 from mailward.app.tasks import InstallationChores, WorkerChores
+from tests.conftest import MovingClock
 
 
 @pytest.mark.parametrize("kind", [WorkerChores, InstallationChores])
@@ -20,3 +23,22 @@ def test_no_chore_is_forgotten(kind: type[WorkerChores | InstallationChores]) ->
     done = {getattr(task.act, "__func__", None) for task in there.tasks()}
     named = {name for name, made in inspect.getmembers(kind, inspect.iscoroutinefunction) if not name.startswith("_")}
     assert {name for name in named if getattr(kind, name) not in done} <= {"room"}
+
+
+async def test_nothing_is_destroyed_by_a_clock_in_doubt(tmp_path: Path, clock: MovingClock) -> None:
+    """Three years ahead from one look to the next: terms wait a day, what was erased by a person does not."""
+    worker = MagicMock()
+    worker.settings = Settings(server=Server(data=str(tmp_path)))
+    worker.installation.clock = clock
+    chores = InstallationChores(worker)
+    keeping = chores._keeping = AsyncMock()
+    keeping.run.return_value = Done()
+    redacting = chores._redacting = AsyncMock()
+    redacting.run.return_value = 0
+    destroying = (chores.retention, chores.redaction)
+    for days, runs in ((0, 1), (1000, 1), (0.9, 1), (0.2, 2)):
+        clock.move(days=days)
+        for chore in destroying:
+            await chore()
+        assert (keeping.run.await_count, redacting.run.await_count) == (runs, runs)
+    assert keeping.overwrite.await_count == 2

@@ -23,6 +23,7 @@ from mailward.app.redacting import Redacting
 from mailward.app.renewal import Renewal
 from mailward.app.retention import Retention, default_terms
 from mailward.app.signing import make_keys
+from mailward.app.steady import Steady
 from mailward.app.telling import OwnerMail
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
@@ -159,6 +160,7 @@ class InstallationChores:
         self._clock = installation.clock
         self._signer = installation.vault.log_signer()
         self._names = installation_names(worker.settings)
+        self._steady = Steady(worker.settings.data)
         self._keeping = Retention(
             installation.store,
             default=default_terms(worker.settings),
@@ -267,7 +269,10 @@ class InstallationChores:
         return done if full else 0
 
     async def retention(self) -> int:
-        """Whatever has reached the end of its term goes."""
+        """Whatever has reached the end of its term goes, unless the clock is in doubt; what was erased goes anyway."""
+        if not self._steady.believes(self._clock.now()):
+            await self._keeping.overwrite()
+            return 0
         done = await self._keeping.run()
         if done.messages or done.keys:
             log.info("retention", messages=done.messages, data_keys=done.keys)
@@ -275,6 +280,8 @@ class InstallationChores:
 
     async def redaction(self) -> int:
         """What workspaces do not want kept goes from what is stored, its content from the disk; how many steps."""
+        if not self._steady.believes(self._clock.now()):
+            return 0
         done = await self._redacting.run()
         return done + (await self._keeping.overwrite() if done else 0)
 
@@ -285,6 +292,8 @@ class InstallationChores:
     async def figures(self) -> int:
         """What the last hours say of bounces and complaints; hours beyond their term become days, old requests go."""
         await self._worker.guarding.watch.judge_returns(self._clock.now())
+        if not self._steady.believes(self._clock.now()):
+            return 0
         return await end_terms(self._store, self._clock)
 
     async def drift(self) -> int:
@@ -309,6 +318,8 @@ class InstallationChores:
 
     async def events(self) -> int:
         """Old events of webhooks, old traffic of credentials and steps of sign-ins that are over are forgotten."""
+        if not self._steady.believes(self._clock.now()):
+            return 0
         now = self._installation.now_us()
         await self._store.system_write(lambda tx: prune(tx, now=now))
         oldest = slot_of(now / 1e6) - KEEP_SLOTS

@@ -21,6 +21,7 @@ from mailward.app.backups.moments import make_moment, prune_moments
 from mailward.app.backups.trying import try_newest
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.settings import Settings
+from mailward.app.steady import Steady
 from mailward.base.errors import Conflict, MailwardError
 from mailward.core.backup.model import Trial
 from mailward.core.backup.note import note_failure
@@ -31,11 +32,12 @@ async def attend(i: Installation, shelf: Shelf, *, now: datetime) -> list[str]:
     """Do what is due; what was wrong, for the log. Conflict when somebody else is at it."""
     actor, options, wrong = backup_actor(), i.settings.backup, []
     last = last_moment_at(i.settings.data)
+    certain = Steady(i.settings.data).believes(now)
     found = await i.store.system_read(lambda tx: whats_due(tx, options, now=now, moment=last))
     try:
         if found.moment:
             moment = await make_moment(i, shelf, now=now)
-            if moment.base == moment.id:
+            if moment.base == moment.id and certain:
                 await prune_moments(i, shelf, now=now)
         if found.backup:
             await make(i, shelf, actor, now=now)
@@ -45,7 +47,7 @@ async def attend(i: Installation, shelf: Shelf, *, now: datetime) -> list[str]:
         why = e.detail or e.public if isinstance(e, MailwardError) else type(e).__name__
         await i.store.system_write(lambda tx: note_failure(tx, why, now=now, entropy=i.entropy))
         return [why]
-    if found.backup:
+    if found.backup and certain:
         await prune(i, shelf, actor, now=now)
     if found.trial:
         trial, _ = await try_newest(i, shelf, actor, now=now)
