@@ -24,6 +24,18 @@ def test_what_is_prepared_apart_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert prepare_apart(settings, lambda slot: True).key is None
 
 
+def test_what_is_printed_can_be_reached(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a container everything listens on every address: what is printed names one, and takes our own certificate."""
+    where = {"MAILWARD_HTTP__LISTEN": "0.0.0.0:8080", "MAILWARD_SUBMISSION__STARTTLS": "0.0.0.0:1587"}
+    settings = load(None, {"MAILWARD_SERVER__DATA": str(tmp_path), **where})
+    welcome(settings, First("mwl_x", "mwk_x", ("smtp_x", "mws_x")))
+    told = capsys.readouterr().out
+    assert "https://localhost:8080/setup/mwl_x" in told
+    assert "curl -sS --insecure https://localhost:8080/v1/messages" in told
+    assert "host localhost  port 1587" in told
+    assert "0.0.0.0" not in told
+
+
 def test_an_error_of_the_child_is_the_callers(tmp_path: Path) -> None:
     """A data folder that cannot be made is the same error as without a child."""
     (tmp_path / "file").write_text("")

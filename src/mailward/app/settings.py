@@ -327,7 +327,7 @@ def _complete(settings: Settings, environ: Mapping[str, str]) -> None:
     if not settings.http.public_url:
         address, port = split_address(settings.http.listen[0])
         scheme = "https" if settings.http.speaks_tls(settings.http.listen[0]) else "http"
-        host = settings.server.hostname or address
+        host = settings.server.hostname or as_reached(address)
         settings.http.public_url = f"{scheme}://{host}" + ("" if port == 443 else f":{port}")
 
 
@@ -412,6 +412,11 @@ def _inside(address: str, network: str) -> bool:
 
     ip, net = ipaddress.ip_address(address), ipaddress.ip_network(network)
     return ip.version == net.version and ip in net
+
+
+def as_reached(address: str) -> str:
+    """What a client on this machine connects to: nobody can be told to connect to every address at once."""
+    return "localhost" if address in ("0.0.0.0", "[::]", "::") else address  # noqa: S104  # compared, not bound
 
 
 def split_address(text: str, where: str = "address") -> tuple[str, int]:

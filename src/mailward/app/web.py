@@ -50,7 +50,7 @@ from mailward.app.platform.webhooks import Webhooks
 from mailward.app.platform.workspace import Workspaces
 from mailward.app.public.reading import PublicReader
 from mailward.app.retention import default_terms
-from mailward.app.settings import split_address
+from mailward.app.settings import as_reached, split_address
 from mailward.app.shown_certificate import facts as certificate_facts
 from mailward.app.sign_in_options import SignInSettings
 from mailward.app.signing import make_keys
@@ -326,7 +326,7 @@ def web_application(worker: Parts) -> Front:
     host, port = split_address(listens[0]) if listens else ("127.0.0.1", 0)
     surroundings = Surroundings(
         public_url=settings.http.public_url,
-        smtp_host=settings.server.hostname or host,
+        smtp_host=settings.server.hostname or as_reached(host),
         smtp_port=port,
         capture=settings.capture,
         secure=settings.http.public_url.startswith("https:"),

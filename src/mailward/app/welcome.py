@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 
 from mailward.app.first import First
-from mailward.app.settings import Settings, split_address
+from mailward.app.settings import Settings, as_reached, split_address
 from mailward.core.domains.model import CAPTURE_DOMAIN
 
 
@@ -74,11 +74,13 @@ def welcome(settings: Settings, first: First) -> None:
     if first.link is not None:
         lines += ["", "Set up the owner (works once, for 24 hours):", f"  {url}/setup/{first.link}"]
     if first.key is not None:
+        # Nobody knows the certificate that we made ourselves.
+        insecure = " --insecure" if settings.capture and url.startswith("https:") else ""
         body = '{"from":"Me <me@demo.mailward.test>","to":["you@example.com"],"subject":"Hello","text":"It works."}'
         lines += [
             "",
             "Send a message by API (this key is shown once):",
-            f"  curl -sS {url}/v1/messages -H 'Authorization: Bearer {first.key}' \\",
+            f"  curl -sS{insecure} {url}/v1/messages -H 'Authorization: Bearer {first.key}' \\",
             f"    -H 'Content-Type: application/json' -d '{body}'",
         ]
     if first.smtp is not None and settings.submission.starttls:
@@ -86,7 +88,7 @@ def welcome(settings: Settings, first: First) -> None:
         lines += [
             "",
             "Or by SMTP:",
-            f"  host {host}  port {port}  STARTTLS",
+            f"  host {settings.server.hostname or as_reached(host)}  port {port}  STARTTLS",
             f"  user {first.smtp[0]}",
             f"  password {first.smtp[1]}",
             f"  from anything@{CAPTURE_DOMAIN}",
