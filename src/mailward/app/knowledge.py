@@ -15,9 +15,9 @@ from typing import Any
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.core.workspaces.retention import KEYS_EPOCH
-from mailward.policy.tracking import Mode
 from mailward.policy.redaction import EPOCH as REDACTION_EPOCH
 from mailward.policy.redaction import Redaction
+from mailward.policy.tracking import Mode
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from mailward.base import ids
 from mailward.base.errors import Forbidden, Invalid, NotFound
 from mailward.base.ids import WorkspaceId
 from mailward.core.messages.model import FACTS_ENCODER, DeliveryState, MessageFacts
+from mailward.core.suppression.model import token
 from mailward.core.tracking import modes, opting
 from mailward.core.tracking.model import FACTS, WHOLE, Change, domain_scope, stream_scope
 from mailward.core.tracking.seen import Result, seen
@@ -44,9 +45,12 @@ class Sent:
 
         return await self.store.write(self.actor.workspace, work)
 
-    async def send(self) -> None:
+    async def send(self, *redacted: str) -> None:
         """Write the message down."""
-        facts = MessageFacts("api", "key_1", "a.example", "a@a.example", "a@a.example", "b@b.example", "s", "<1@a>", 1)
+        facts = MessageFacts(
+            "api", "key_1", "a.example", "a@a.example", "a@a.example", "b@b.example", "s", "<1@a>", 1,
+            redacted=redacted, tokens=(token(KEY, "b@b.example"),) if redacted else (),
+        )  # fmt: skip
 
         async def work(tx: Tx) -> None:
             await tx.messages.insert([(self.message, self.delivered, None, None, None, FACTS_ENCODER.encode(facts))])
@@ -153,6 +157,19 @@ async def test_who_opted_out_leaves_nothing_behind(sent: Sent, store: Store, clo
     assert not await sent.act(opting.own_opt_out, sent.message, 3, key=KEY, now=clock.now())
     assert await sent.see(60, shown=None) is Result.UNWANTED
     assert await sent.see(60) is Result.COUNTED
+
+
+async def test_what_is_not_stored_of_a_message_is_not_stored_of_its_links(
+    store: Store, clock: Any, entropy: Any
+) -> None:
+    """Without content no link is kept or told; without addresses an opt-out is found by the hash that is kept."""
+    sent = Sent(store, clock, entropy)
+    await sent.send("addresses", "body")
+    assert await sent.see(60, "https://x.example/secret") is Result.COUNTED
+    kept = [f.link for _, f in await sent.timeline()] + [data["link"] for _, data in sent.told]
+    assert len(kept) == 2 and not any("x.example" in link for link in kept)
+    await sent.act(opting.opt_out, sent.actor, "b@b.example", key=KEY, now=clock.now())
+    assert await sent.see(90, "https://x.example/secret") is Result.UNWANTED
 
 
 async def test_a_message_is_full_one_day_and_gone_another(sent: Sent) -> None:

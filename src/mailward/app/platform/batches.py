@@ -10,6 +10,7 @@ from mailward.app.knowledge import Knowledge
 from mailward.app.platform.acceptance import Acceptance
 from mailward.app.platform.views import at, delivery_id
 from mailward.app.store import Store, Tx
+from mailward.app.tracking.places import tracked
 from mailward.base import ids
 from mailward.base.errors import Conflict, LimitReached, MailwardError
 from mailward.core.messages.model import DeliveryState, overall
@@ -17,6 +18,8 @@ from mailward.core.suppression.model import blocked, token
 from mailward.edges.web.schema import messages as schema
 from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
 from mailward.policy.access import Actor
+
+_TRACKED = {"opens": "opens", "clicks": "clicks", "both": "opens and clicks"}
 
 
 class Batches:
@@ -124,6 +127,12 @@ class Batches:
             reasons.append(f"It is scheduled for {at(c.due).isoformat()}.")
         if known.capture_only:
             reasons.append("This domain is for trying out: its mail stays in the capture sink.")
+        if (found := tracked(known, c)) is not None:
+            reasons.append(
+                f"Its {_TRACKED[found.mode]} would be tracked at {found.base}."
+                if found.base
+                else f"It asks to be tracked, and would not be: {found.why}."
+            )
         head = c.content.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
         return schema.DryRun(
             dry_run=True,

@@ -193,6 +193,8 @@ class Messages:
             tags=facts.tags,
             metadata=facts.metadata,
             test_mode=facts.test_mode,
+            # As it was: nobody asked for this one to be tracked otherwise.
+            tracking=facts.tracking.mode if facts.tracking is not None else "off",
         )
         (outcome,) = await self.submit(actor, [outgoing], atomic=False)
         if isinstance(outcome, MailwardError):
