@@ -39,20 +39,34 @@ class Redacting:
         self._search_key = search_key
         self._token_key = token_key
         self._now = now
+        self._epoch = 0
+        self._todo: list[Workspace] = []
         self._newest: dict[str, tuple[bytes, ...]] = {}
 
     async def run(self) -> int:
         """Everything that is due now, in every workspace; how many steps that took."""
-        if not await self._store.system_read(lambda tx: tx.counters.value(EPOCH)):
+        epoch = await self._store.system_read(lambda tx: tx.counters.value(EPOCH))
+        if not epoch:
             return 0
+        if epoch != self._epoch:
+            # Once after each change every workspace is looked at: one that redacts no more has marks and keys to lose.
+            self._todo = list(await self._store.system_read(lambda tx: tx.workspaces.all()))
+            self._epoch = epoch
         done = ended = 0
-        for workspace in await self._store.system_read(lambda tx: tx.workspaces.all()):
-            done += await self._workspace(workspace)
+        for workspace in list(self._todo):
+            some = await self._workspace(workspace)
+            done += some
+            if not workspace.settings.redaction.on and not some and not await self._keys_left(workspace):
+                self._todo.remove(workspace)
             if workspace.settings.redaction.never():
                 ended += await self._moved_on(workspace)
         if done or ended:
             await self._store.system_write(lambda tx: tx.counters.bump(REMAINS))
         return done
+
+    async def _keys_left(self, workspace: Workspace) -> bool:
+        """Is mail under way from when it still redacted?"""
+        return bool(await self._store.read(workspace.id, partial(_privates, b"", 1)))
 
     async def _moved_on(self, workspace: Workspace) -> bool:
         """Has mail of a workspace that never stores a field come since the last look? Keys of some have gone, then."""
