@@ -80,7 +80,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "invalid_encoding": (400, "The body is not UTF-8, or holds half of a surrogate pair."),
     "invalid_field": (422, "The field does not have the form the schema asks for."),
     "invalid_json": (400, "The body is not JSON (RFC 8259)."),
-    "invalid_parameter": (422, "The query parameter does not have the form the schema asks for."),
+    "invalid_parameter": (422, "The parameter, of the query or a header, does not have the form the schema asks for."),
     "grant_ended": (409, "This access of an operator has ended already."),
     "grant_state": (409, "This request of an operator is at a stage that does not allow it."),
     "bad_name": (422, "A name has 1 to 100 printable characters."),
