@@ -341,7 +341,7 @@ def web_application(worker: Parts) -> Front:
     mounts = [*public_routes(PublicReader(i), public, services.origin, services.limiter), *mounts]
     if settings.feedback.sns_topics:
         mounts = [sns_route(notifications_of(worker).take, services.origin), *mounts]
-    visits = Visits(i.store, key=i.tracking_key, token_key=i.token_key, now_us=i.now_us, wake=worker.wake_webhooks)
+    visits = Visits(i.store, keys=i.tracking_keys, token_key=i.token_key, now_us=i.now_us, wake=worker.wake_webhooks)
     tracking = TrackingSite(visits, services.origin, services.limiter)
     return build(
         services,
