@@ -20,6 +20,7 @@ from mailward.core.identity.model import User
 from mailward.core.messages import change as messages
 from mailward.core.operators import end, grants
 from mailward.core.operators.model import Grant, GrantState
+from mailward.core.webhooks import endpoints
 from mailward.core.workspaces import change
 from mailward.policy.access import Actor, Permission, Role
 from tests.core.conftest import T0, WS_ID, put, submission
@@ -142,6 +143,28 @@ async def test_of_two_settings_changed_at_once_both_hold(
     await cross((store, await another()), [factors, leaks], ("workspaces", "change_settings"))
     settings = (await store.read(WORKSPACE, lambda tx: change.show(tx, actor))).settings
     assert (settings.second_factor, settings.revoke_leaked) == (True, True)
+
+
+async def test_an_endpoint_turned_off_stays_off(
+    store: Store, another: Another, managers: tuple[str, str], clock: Any, entropy: Any
+) -> None:
+    """Turned off by one, and its URL changed by another at once: it is off, and it has the new URL."""
+    now, actor = clock.now(), acting(managers[0])
+
+    async def create(tx: Tx) -> str:
+        made, _ = await endpoints.create(
+            tx, actor, "https://a.test/", types=["message.delivered"], seal=bytes, now=now, entropy=entropy
+        )
+        return ids.encode("whk", made.id)
+
+    name = await store.write(WORKSPACE, create)
+    verbs: list[Verb] = [
+        lambda tx: endpoints.change(tx, actor, name, disable=True, now=now),
+        lambda tx: endpoints.change(tx, actor, name, url="https://b.test/", now=now),
+    ]
+    await cross((store, await another()), verbs, ("webhooks", "update"))
+    kept = await store.read(WORKSPACE, lambda tx: endpoints.find(tx, actor, name))
+    assert (kept.enabled, kept.url) == (False, "https://b.test/")
 
 
 @pytest.mark.claim("AUTHZ-3")

@@ -97,6 +97,8 @@ class AuditLog(Protocol):
         self, actor: Actor, act: str, target: str, facts: Mapping[str, str] | None = None, *, now: datetime
     ) -> str: ...
 
+    async def in_turn(self, workspace: str) -> None: ...
+
 
 class Tell(Protocol):
     """Tells the workspace's endpoints what happened, in the same transaction."""

@@ -17,6 +17,7 @@ from mailward.policy.access import Actor, Permission
 async def rotate(tx: DomainsTx, actor: Actor, id: str, fresh: FreshKeys, *, now: datetime, entropy: Entropy) -> KeyPair:
     """Add the next pair of keys. Conflict while an earlier rotation waits for DNS, or for the reserved domain."""
     access.require(actor, Permission.DOMAIN_CHANGE)
+    await tx.audit.in_turn(actor.workspace)  # two who ask at once get one rotation
     domain = await tx.domains.get(id)
     if domain is None:
         raise NotFound("not_found", "There is no domain with that id.")

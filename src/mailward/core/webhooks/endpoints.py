@@ -119,6 +119,7 @@ async def change(
     Enabling is `probe`'s: it takes an endpoint that answers, and brings nothing back (replay does).
     """
     access.require(actor, Permission.WEBHOOK_CHANGE)
+    await tx.audit.in_turn(actor.workspace)  # it is written as a whole
     endpoint = await find(tx, actor, webhook)
     if url is not None:
         endpoint = replace(endpoint, url=judge_url(url, allow_loopback_http=allow_loopback_http))
@@ -158,6 +159,7 @@ async def rotate_secret(
     access.require(actor, Permission.WEBHOOK_CHANGE)
     if not timedelta(0) <= overlap <= timedelta(days=7):
         raise Invalid("invalid_field", "The overlap is between 0 and 7 days.", field="overlap")
+    await tx.audit.in_turn(actor.workspace)
     endpoint = await find(tx, actor, webhook)
     at = _micros(now)
     for secret in await tx.webhooks.secrets(endpoint.id):

@@ -132,6 +132,8 @@ class AuditLog(Protocol):
 
     async def append(self, actor: Actor, act: str, target: str, facts: dict[str, str], *, now: datetime) -> object: ...
 
+    async def in_turn(self, workspace: str) -> None: ...
+
 
 class Tell(Protocol):
     """How a verb of another concept tells what it did, inside its own transaction."""

@@ -76,6 +76,7 @@ async def _disable_if_silent(tx: AuditedWebhookTx, result: Result, at: int, *, l
 
 async def _disable(tx: AuditedWebhookTx, result: Result, why: str, *, now: datetime) -> None:
     """Off, with what waits for it ended; audited, told to the other endpoints, and due to be told to people."""
+    await tx.audit.in_turn(ids.encode("ws", result.work.workspace))
     endpoint = await tx.webhooks.get(result.work.webhook)
     if endpoint is None or not endpoint.enabled:
         return
