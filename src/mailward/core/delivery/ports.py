@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
 from mailward.core.messages.ended import PrivateTx
+from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
 from mailward.core.suppression.ports import SuppressionTx
 from mailward.core.webhooks.ports import WebhookTx
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message, Pause
 from mailward.core.messages.ended import PrivateTx
+from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message, Pause
 from mailward.policy.access import Actor
 
 AnswerRow = tuple[bytes, bytes, bytes, int]

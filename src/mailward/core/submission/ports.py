@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
 from mailward.core.messages.ended import PrivateTx
+from mailward.core.messages.ports import DeliveriesRepo, MessagesRepo
 from mailward.core.suppression.model import Found
 from mailward.core.webhooks.ports import WebhookTx
 
