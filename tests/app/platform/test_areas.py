@@ -37,6 +37,7 @@ from tests.edges.web.fake_inbound import FakeInbound
 from tests.edges.web.fake_members import FakeMembers
 from tests.edges.web.fake_platform import FakeLeaks, FakeMessages, FakeReadiness, FakeTransfers
 from tests.edges.web.fake_templates import FakeTemplates
+from tests.edges.web.fake_tracking import FakeTracking
 
 NAMES = InstallationNames("spf.mail.test", "bounce.mail.test", ("mx.mail.test",), ("192.0.2.1",))
 
@@ -78,6 +79,7 @@ class Areas:
         self.members = FakeMembers()
         self.access = FakeAccess()
         self.leaks = FakeLeaks()
+        self.tracking = FakeTracking()
         self.transfers = FakeTransfers()
         self.templates = FakeTemplates()
         self.roles = Roles(store, clock, entropy, changed=lambda: None)
