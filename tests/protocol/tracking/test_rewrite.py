@@ -188,3 +188,13 @@ def test_no_character_of_a_token_can_change() -> None:
 def test_hostile_markup_is_read_once(text: bytes) -> None:
     """What a tokeniser could be made to read again and again has no link in it that counts, and ends."""
     assert len(markup.look(text).places) <= 1
+
+
+@pytest.mark.parametrize("ending", [b"x" * 76, b"x" * 73 + b"=3D", b"x" * 75])
+def test_a_full_line_of_quoted_printable_stays_one(ending: bytes) -> None:
+    """Where there is no room for the sign that breaks a line, its last character moves; nothing is cut in two."""
+    made = Survey(html(b"<p>\r\n" + ending, b"quoted-printable"), OWN).made(LINKS)
+    came = body(made.content)
+    assert max(len(line) for line in came.split(b"\r\n")) <= 76
+    whole = binascii.a2b_qp(came)
+    assert whole.startswith(binascii.a2b_qp(b"<p>\r\n" + ending) + b'<img src="https://mw-link')

@@ -15,6 +15,7 @@ from mailward.protocol.message import headers, transfer
 
 _ESCAPE = re.compile(rb"=(?:([0-9A-Fa-f]{2})|[ \t]*(?:\r\n|\Z))")
 _CHUNK = 72
+_LINE = 76
 
 
 class Edit(NamedTuple):
@@ -74,7 +75,7 @@ def write(body: bytes, encoding: bytes, readable: Readable, edits: Sequence[Edit
         made = transfer.base64(_spliced(readable.text, edits))
         return made + (b"\r\n" if body.endswith(b"\r\n") else b"")
     if readable.runs is not None:
-        return _spliced(body, [_in_quoted(edit, readable.runs) for edit in edits])
+        return _spliced(body, [_in_quoted(body, edit, readable.runs) for edit in edits])
     out = _spliced(body, edits)
     if headers.has_long_line(out):
         # Between the parts of a tag a line break is a space.
@@ -92,7 +93,7 @@ def _spliced(text: bytes, edits: Sequence[Edit]) -> bytes:
     return b"".join(out)
 
 
-def _in_quoted(edit: Edit, runs: tuple[Sequence[int], Sequence[int], Sequence[bool]]) -> Edit:
+def _in_quoted(body: bytes, edit: Edit, runs: tuple[Sequence[int], Sequence[int], Sequence[bool]]) -> Edit:
     """The edit in the octets of the part: in lines of its own, held together by soft line breaks."""
     decoded, encoded, escape = runs
 
@@ -112,4 +113,9 @@ def _in_quoted(edit: Edit, runs: tuple[Sequence[int], Sequence[int], Sequence[bo
             lines[i], lines[i + 1] = lines[i][:cut], lines[i][cut:] + lines[i + 1]
     start = place(edit.start, after=False)
     end = place(edit.end, after=True) if edit.end > edit.start else start
-    return Edit(start, end, b"=\r\n" + b"=\r\n".join(lines) + b"=\r\n")
+    before = b""
+    if start - body.rfind(b"\n", 0, start) - 1 >= _LINE:
+        # There is no room for the "=" that breaks the line: its last character goes with what follows.
+        cut = start - (3 if body[start - 3 : start - 2] == b"=" else 1)
+        start, before = cut, body[cut:start]
+    return Edit(start, end, b"=\r\n" + before + b"=\r\n".join(lines) + b"=\r\n")
