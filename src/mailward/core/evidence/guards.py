@@ -8,6 +8,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "AUTHN-3": (
         "tests/core/identity/test_second_factors.py",
         "tests/edges/web/dashboard/test_pages.py",
+        "tests/app/test_sign_in_options.py",
         "tests/scenarios/test_break_glass.py",
         "tests/scenarios/test_second_factors_chromium.py",
     ),
@@ -16,17 +17,22 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/identity/test_second_factors.py",
         "tests/scenarios/test_people_chromium.py",
     ),
+    "AUTHN-5": ("tests/edges/web/dashboard/test_pages.py",),
     "AUTHN-7": (
         "tests/app/checks/test_running.py",
         "tests/scenarios/test_people_chromium.py",
     ),
-    "AUTHN-8": ("tests/scenarios/test_people_chromium.py",),
+    "AUTHN-8": (
+        "tests/app/guard/test_entrance.py",
+        "tests/scenarios/test_people_chromium.py",
+    ),
     "AUTHN-9": (
         "tests/app/checks/test_running.py",
         "tests/app/test_doors.py",
+        "tests/app/test_entitled.py",
         "tests/core/identity/test_lookup.py",
+        "tests/scenarios/test_credentials.py",
         "tests/scenarios/test_nodes.py",
-        "tests/suites/storage/test_roles.py",
     ),
     "AUTHZ-1": (
         "tests/access/test_matrix.py",
@@ -90,6 +96,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "EMAIL-1": (
         "tests/app/checks/test_records.py",
         "tests/attacks/test_dkim_rotation_gap.py",
+        "tests/core/domains/test_alignment.py",
         "tests/scenarios/test_clients.py",
     ),
     "EMAIL-2": (
@@ -106,6 +113,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     ),
     "EMAIL-6": ("tests/app/checks/test_running.py",),
     "EMAIL-7": ("tests/app/checks/test_running.py",),
+    "EMAIL-8": ("tests/app/checks/test_tracking.py",),
     "EMAIL-9": (
         "tests/app/test_poison.py",
         "tests/scenarios/test_bad_endpoints.py",
@@ -161,9 +169,9 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/audit/test_verify_store.py",
         "tests/core/audit/test_verify_export.py",
         "tests/attacks/test_audit_log.py",
+        "tests/access/test_foreign.py",
         "tests/app/checks/test_installation.py",
         "tests/app/checks/test_running.py",
-        "tests/core/audit/test_search.py",
     ),
     "LOG-2": (
         "tests/app/checks/test_running.py",
@@ -191,6 +199,11 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_installation.py",
         "tests/scenarios/test_erasure.py",
         "tests/app/backups/test_backups.py",
+    ),
+    "PRIVACY-2": (
+        "tests/suites/storage/test_redaction.py",
+        "tests/app/checks/test_redacted.py",
+        "tests/app/platform/test_areas.py",
     ),
     "PRIVACY-4": (
         "tests/app/checks/test_public.py",
@@ -228,9 +241,9 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_installation.py",
     ),
     "SUPPLY-1": (
+        "tests/app/test_advisories.py",
         "tests/deploy/test_wheel.py",
         "tests/app/checks/test_supply.py",
-        "tests/app/test_advisories.py",
         "tests/app/test_bill.py",
     ),
     "SUPPLY-2": (
