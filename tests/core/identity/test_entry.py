@@ -235,7 +235,7 @@ async def test_a_session_moves_to_another_workspace_under_another_token(world: W
 IDENTITY = Identity("work", "https://id.example", "42", "owner@example.com", "Olive")
 
 
-async def who(world: World, identity: Identity, **how: bool) -> Any:
+async def who(world: World, identity: Identity, **how: Any) -> Any:
     return await world.system(lambda tx: federation.person_of(tx, identity, now=world.now, **how))
 
 
