@@ -32,7 +32,7 @@ from mailward.core.domains.keys import FreshKeys
 from mailward.core.domains.watch import watch
 from mailward.core.identity.bursts import note_traffic
 from mailward.core.identity.entry import INVITATIONS_KEPT
-from mailward.core.messages.find import index
+from mailward.core.messages.find import unindexed, write_index
 from mailward.core.webhooks.enqueue import tell
 from mailward.core.webhooks.lease import prune
 from mailward.edges.workers.upkeep import Task
@@ -46,7 +46,9 @@ STORE_REPLACED = 75
 
 # The search index stays this far behind: two workers may commit ids out of order by less.
 _INDEX_LAG_US = 10_000_000
-_INDEX_BATCH = 200
+# So few at a time that whoever wants to write meanwhile waits for a few milliseconds: each is some 25 tokens, all over
+# the index.
+_INDEX_BATCH = 40
 # Messages older than this are looked for once an hour, and while there are some: each look costs a probe a day kept.
 _INDEX_RECENT_MS = 86_400_000
 _INDEX_EVERYWHERE_MS = 3_600_000
@@ -246,7 +248,7 @@ class InstallationChores:
     async def search(self) -> int:
         """Search tokens of what was accepted a moment ago; how many messages, where more wait.
 
-        What is there is written once a second, in one transaction: each costs every other writer its sync.
+        What is there is written once a second: each transaction costs every other writer its sync.
         """
         now = self._installation.now_us() // 1000
         below = _first_id(now - _INDEX_LAG_US // 1000)
@@ -257,12 +259,16 @@ class InstallationChores:
         for raw in await self._store.system_read(lambda tx: tx.workspaces.unindexed(since, below)):
             workspace = ids.encode("ws", raw)
             key = self._installation.search_key(raw)
-            some = await self._store.write(workspace, partial(index, key=key, below=below, limit=_INDEX_BATCH))
-            if some == _INDEX_BATCH:
+            look = partial(unindexed, key=key, below=below, limit=_INDEX_BATCH)
+            found = await self._store.read(workspace, look)
+            if found is None:
+                continue
+            await self._store.write(workspace, partial(write_index, found=found))
+            if found.messages == _INDEX_BATCH:
                 full = True
                 upto = await self._store.read(workspace, lambda tx: tx.messages.indexed_upto())
                 behind = max(behind, (now - int.from_bytes(upto[:6], "big")) / 1000)
-            done += some
+            done += found.messages
         if everywhere and not full:
             self._search_everywhere = now + _INDEX_EVERYWHERE_MS
         self._search_behind = behind

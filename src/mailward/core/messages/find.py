@@ -210,16 +210,37 @@ async def _those(tx: FindTx, query: Query, ids: Sequence[bytes], size: int) -> _
     return _Batch(out, len(ids), ids[-1] if len(ids) == size else None)
 
 
-async def index(tx: FindTx, *, key: bytes, below: bytes, limit: int) -> int:
-    """Write tokens of messages older than `below` that are not in the index yet; how many were done.
+class Unindexed(NamedTuple):
+    """Messages the search does not know yet: how many, their (token, message) pairs, and the last one's id."""
 
-    Upkeep's work. `below` stays a little behind the present, since two workers may commit ids out of order.
+    messages: int
+    rows: list[tuple[bytes, bytes]]
+    last: bytes
+
+
+async def unindexed(tx: FindTx, *, key: bytes, below: bytes, limit: int) -> Unindexed | None:
+    """The tokens of messages older than `below` that are not in the index yet; None when there are none.
+
+    Upkeep's work, in two parts: reading and counting the tokens keeps nobody from writing. `below` stays a little
+    behind the present, since two workers may commit ids out of order.
     """
-    upto = await tx.messages.indexed_upto()
-    batch = await tx.messages.after(upto, below, limit)
+    batch = await tx.messages.after(await tx.messages.indexed_upto(), below, limit)
     if not batch:
-        return 0
+        return None
     deliveries = await tx.deliveries.of([m.id for m in batch])
     rows = [(t, m.id) for m in batch for t in tokens_of(key, m.facts, (d.recipient for d in deliveries[m.id]))]
-    await tx.messages.index(rows, batch[-1].id)
-    return len(batch)
+    return Unindexed(len(batch), rows, batch[-1].id)
+
+
+async def write_index(tx: FindTx, found: Unindexed) -> None:
+    """Write them. Twice does no harm."""
+    await tx.messages.index(found.rows, found.last)
+
+
+async def index(tx: FindTx, *, key: bytes, below: bytes, limit: int) -> int:
+    """Both parts in one transaction; how many were done."""
+    found = await unindexed(tx, key=key, below=below, limit=limit)
+    if found is None:
+        return 0
+    await write_index(tx, found)
+    return found.messages
