@@ -33,7 +33,8 @@ from tests.scenarios.platform import Platform
 QUIET = "quiet.test"
 _LIMIT = 600
 _TIMES = 10
-_CONNECTIONS = 10
+# So many that the pace is kept although each of them is refused half a second late.
+_CONNECTIONS = 50
 _HOOKS = 5
 _PAUSE = 0.05
 
