@@ -125,8 +125,11 @@ class SmtpLine:
         return code
 
 
-async def paced(line: ApiLine | SmtpLine, pause: float, until: float, took: list[float], said: Counter[str]) -> None:
-    """One message each `pause` seconds; after a late answer the next one is not made up for."""
+async def paced(
+    line: ApiLine | SmtpLine, pause: float, until: float, took: list[float], said: Counter[str], *, after: float = 0.0
+) -> None:
+    """One message each `pause` seconds, `after` a while; after a late answer the next one is not made up for."""
+    await asyncio.sleep(after)
     while (began := time.monotonic()) < until:
         try:
             code = await line.send()
@@ -145,9 +148,10 @@ def send(who: Tenant, seconds: float, *, lines: int, pause: float) -> dict[str, 
     async def run() -> None:
         until = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
-            for _ in range(lines):
-                group.create_task(paced(ApiLine(who), pause, until, *found["api"]))
-                group.create_task(paced(SmtpLine(who), pause, until, *found["smtp"]))
+            for n in range(lines):
+                after = pause * n / lines  # a pace, and no beat
+                group.create_task(paced(ApiLine(who), pause, until, *found["api"], after=after))
+                group.create_task(paced(SmtpLine(who), pause, until, *found["smtp"], after=after))
 
     asyncio.run(run())
     return found
@@ -225,10 +229,10 @@ def _spend_the_burst(loud: Tenant) -> None:
 def _part(part: str, loud: Tenant, quiet: Tenant, seconds: float, results: Results) -> None:
     context = multiprocessing.get_context("spawn")
     told = context.Queue()
-    flood = context.Process(target=_flood, args=(loud, seconds + 3, told), daemon=True)
+    flood = context.Process(target=_flood, args=(loud, seconds + 6, told), daemon=True)
     if part == "beside":
         flood.start()
-        time.sleep(2)  # until it is under way
+        time.sleep(5)  # until its process runs and all its sessions stand
     for how, (took, said) in send(quiet, seconds, lines=1, pause=_PAUSE).items():
         results.add(part, f"neighbours_{how}", "latency", *took)
         if set(said) - {"202", "250"}:

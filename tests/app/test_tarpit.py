@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from mailward.app.tarpit import AT_ONCE, PLACES, Tarpit
-from tests.conftest import MovingClock
+from tests.conftest import MovingClock, SeededEntropy
 
 pytestmark = pytest.mark.claim("RATE-1")
 
@@ -19,11 +19,11 @@ async def test_after_a_few_refusals_a_second_they_are_held(clock: MovingClock) -
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    tarpit = Tarpit(0.5, clock.monotonic, sleep=sleep)
+    tarpit = Tarpit(0.5, clock.monotonic, SeededEntropy(1), sleep=sleep)
     for _ in range(AT_ONCE + 2):
         await tarpit.hold("ws_a")
     await tarpit.hold("ws_b")
-    assert slept == [0.5, 0.5]
+    assert len(slept) == 2 and all(0.5 <= s < 1.0 for s in slept) and slept[0] != slept[1]
     clock.move(seconds=1)
     await tarpit.hold("ws_a")
     assert len(slept) == 2
@@ -36,7 +36,7 @@ async def test_only_so_many_are_held(clock: MovingClock) -> None:
     async def sleep(seconds: float) -> None:
         await over.wait()
 
-    tarpit = Tarpit(0.5, clock.monotonic, sleep=sleep)
+    tarpit = Tarpit(0.5, clock.monotonic, SeededEntropy(1), sleep=sleep)
     waiting = [asyncio.create_task(tarpit.hold("ws_a")) for _ in range(AT_ONCE + PLACES + 3)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -56,6 +56,6 @@ async def test_it_can_be_turned_off(clock: MovingClock) -> None:
     async def sleep(seconds: float) -> None:
         raise AssertionError("held")
 
-    tarpit = Tarpit(0, clock.monotonic, sleep=sleep)
+    tarpit = Tarpit(0, clock.monotonic, SeededEntropy(1), sleep=sleep)
     for _ in range(100):
         await tarpit.hold("ws_a")

@@ -136,7 +136,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     smtp_messages_per_minute_domain: int = 60_000
     auth_failures_per_minute_ip: int = 10
     refusals_held_ms: int = 500
-    """Who is refused more than five times a second is told so many milliseconds late. 0: at once."""
+    """Who is refused more than five times a second is told so many to twice as many milliseconds late. 0: at once."""
     burst_factor: int = 10
     """A credential is paused when it writes to more recipients in ten minutes than this many times its busiest
     ten minutes of the four weeks before, and to more than `burst_floor`."""

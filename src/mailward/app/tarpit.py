@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from mailward.base.sources import Entropy
+
 # Refusals a second of one tenant that are answered at once, and answers of a worker that are held at a time: beyond
 # these, connections cost more than answers.
 AT_ONCE = 5
@@ -17,17 +19,21 @@ PLACES = 256
 
 
 class Tarpit:
-    """One a worker, for all its doors. `seconds` an answer is held; 0 for never."""
+    """One a worker, for all its doors. An answer is held for `seconds` up to twice as many, so that what was refused
+    together does not come back together; 0 for never.
+    """
 
     def __init__(
         self,
         seconds: float,
         monotonic: Callable[[], float],
+        entropy: Entropy,
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._seconds = seconds
         self._monotonic = monotonic
+        self._entropy = entropy
         self._sleep = sleep
         self._second = 0
         self._refused: dict[str, int] = {}
@@ -39,7 +45,7 @@ class Tarpit:
             return
         self._held += 1
         try:
-            await self._sleep(self._seconds)
+            await self._sleep(self._seconds * (1 + self._entropy.bytes(1)[0] / 256))
         finally:
             self._held -= 1
 

@@ -218,7 +218,7 @@ class Worker:
         self.acceptance = self._make_acceptance()
         self.renderer = LimitedRenderer(i.clock.monotonic)
         self.templates = Templates(entitled(i.store), i.clock, i.entropy, self.renderer, changed=self.revoked)
-        self.tarpit = Tarpit(settings.limits.refusals_held_ms / 1000, i.clock.monotonic)
+        self.tarpit = Tarpit(settings.limits.refusals_held_ms / 1000, i.clock.monotonic, i.entropy)
         self.gate = self._make_gate()
         await self.knowledge.refresh()
         await self.doors.load_networks()
