@@ -25,7 +25,6 @@ from typing import Any, TypeVar, cast
 
 import apsw
 
-from mailward.adapters.storage.sqlite.checkpoint import Checkpointer
 from mailward.adapters.storage.sqlite.connection import DAMAGED, assert_encrypted, connect
 from mailward.adapters.storage.sqlite.frames import SharedVerb
 from mailward.adapters.storage.sqlite.group import SINGLE, GroupCommit, Job, ListVerb, Verb, end_process, step
@@ -182,8 +181,7 @@ class SqliteStore:
         checkpointer = Checkpointer(self._folder, self._key)
 
         async def checkpoint() -> int:
-            if checkpointer.due(asyncio.get_running_loop().time()):
-                await asyncio.to_thread(checkpointer.run)
+            await asyncio.to_thread(checkpointer.run)
             return 0
 
         return [
@@ -326,6 +324,41 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+class Checkpointer:
+    """Moves the WAL into the database file in the background, never inside a commit."""
+
+    def __init__(
+        self,
+        folder: Path,
+        key: bytes,
+        *,
+        truncate_above: int = 256 << 20,
+        fatal: Callable[[str], None] = end_process,
+    ) -> None:
+        self._fatal = fatal
+        self._db = connect(folder / "state.db", key, cache_kib=512)
+        self._wal = folder / "state.db-wal"
+        self._truncate_above = truncate_above
+
+    def run(self) -> int:
+        """One checkpoint; returns the WAL's size in bytes afterwards. Blocks: call it in a thread."""
+        size = self._wal.stat().st_size if self._wal.exists() else 0
+        mode = apsw.SQLITE_CHECKPOINT_PASSIVE if size < self._truncate_above else apsw.SQLITE_CHECKPOINT_TRUNCATE
+        with contextlib.suppress(apsw.BusyError):
+            try:
+                self._db.wal_checkpoint(mode=mode)
+            except apsw.IOError as e:
+                # The log still has every page; but what a kernel that could not write says next is not to be believed.
+                if getattr(e, "extendedresult", 0) in (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC):
+                    self._fatal("checkpoint sync")
+                raise
+        return self._wal.stat().st_size if self._wal.exists() else 0
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
 
 
 __all__ = ["BodyRef", "Checkpointer", "DataKey", "MailwardError", "SqliteStore", "end_process", "step"]
