@@ -20,6 +20,7 @@ from mailward.core.identity.model import User
 from mailward.core.operators import register
 from mailward.policy.access import Actor, Permission
 from tests.scenarios.holding_on import Browser
+from tests.scenarios.peers import wait_until
 from tests.scenarios.platform import Platform
 
 OWNER, ANN = "owner@example.org", "ann@ops.test"
@@ -71,6 +72,8 @@ def test_break_glass_from_the_shell_to_the_customers_log(platform: Platform) -> 
     with Browser.set_up(platform) as bob:
         assert bob.http.get("/messages").status_code == 200
         platform.cli_json("operator", "add", OWNER)
+        # What was taken away is known to every worker within a second, not with the command's last word.
+        wait_until(lambda: bob.http.get("/messages").status_code == 303, "the sessions to know", 1.0)
         for path in ("/messages", "/operator", "/audit"):
             led = bob.http.get(path)
             assert (led.status_code, led.headers.get("location")) == (303, "/security"), path
