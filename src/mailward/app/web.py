@@ -111,6 +111,10 @@ class Platform:
     figures: Figures
 
 
+# A store that is cut off says nothing for long, and whoever asks whether to send work here does not wait that long.
+_STORE_ANSWERS = 2.0
+
+
 class Ready:
     """Implements `edges.web.ports.Readiness`."""
 
@@ -122,7 +126,7 @@ class Ready:
         worker = self._worker
         storage = True
         try:
-            await asyncio.wait_for(worker.installation.store.system_read(_anything), 5)
+            await asyncio.wait_for(worker.installation.store.system_read(_anything), _STORE_ANSWERS)
         except (MailwardError, TimeoutError):
             storage = False
         return {
