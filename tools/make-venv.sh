@@ -5,16 +5,23 @@ venv=$1 kind=$2
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
 
-python=""
-for candidate in "${PYTHON:-}" python3.11 python3; do
+# The distribution's own interpreter first: it gets the distribution's security updates, and it is built with the
+# compiler's profile feedback, which one built from source by hand usually is not (docs/decisions/0025). Among those that
+# are new enough the first that can make environments; a complete one may be anywhere on the path.
+python="" whole=""
+for candidate in "${PYTHON:-}" /usr/bin/python3.11 python3.11 /usr/bin/python3 python3; do
   [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
-  if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then python=$candidate; break; fi
+  "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || continue
+  python=${python:-$candidate}
+  if "$candidate" -c 'import ensurepip' 2>/dev/null; then whole=$candidate; break; fi
+  # Debian keeps ensurepip in a package of its own, which only root can add.
+  [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || break
 done
+python=${whole:-$python}
 [ -n "$python" ] || { echo "Mailward needs Python 3.11 or newer (python3); none was found." >&2; exit 1; }
 
 if [ ! -x "$venv/bin/pip" ]; then
   echo "Making the virtual environment in $venv ..."
-  # Debian keeps ensurepip in a package of its own.
   if ! "$python" -c 'import ensurepip' 2>/dev/null; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
       apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3-venv >/dev/null
@@ -30,11 +37,11 @@ pip() {
 }
 
 echo "Installing requirements/$kind.txt (pinned, hashes checked) ..."
+pip install --require-hashes --no-deps -r requirements/build.txt
 if [ "$kind" = runtime ]; then
-  pip install --require-hashes --no-deps -r requirements/build.txt
   pip install --require-hashes --no-deps --only-binary :all: -r requirements/runtime.txt
   pip install --no-build-isolation --no-deps --no-index -e .
 else
   # A source package (dkimpy) is built with the pinned setuptools above, not with one fetched unpinned.
-  pip install --require-hashes --no-deps --no-build-isolation -r requirements/dev.txt
+  pip install --require-hashes --no-deps --no-build-isolation --use-pep517 -r requirements/dev.txt
 fi

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 # Open copies that are put in order for a search. With more of them the newest messages are open ones.
 _FEW_OPEN = 2000
+# Messages whose copies one statement reads.
+_TOGETHER = 40
+_OF = "SELECT message, n, recipient, state, due, attempts, updated, reason FROM deliveries WHERE message "
+_OF_ONE = _OF + "= ? ORDER BY n"
+_OF_SOME = f"{_OF} IN ({','.join('?' * _TOGETHER)}) ORDER BY message, n"
 
 
 class SqliteDeliveries:
@@ -33,16 +38,17 @@ class SqliteDeliveries:
 
     async def of(self, messages: Sequence[bytes]) -> dict[bytes, list[Delivery]]:
         """Deliveries of some messages, each list in recipient order."""
-        out: dict[bytes, list[Delivery]] = {}
-        sql = (
-            "SELECT message, n, recipient, state, due, attempts, updated, reason FROM deliveries "
-            "WHERE message = ? ORDER BY n"
-        )
-        for message in messages:
-            out[message] = [
-                Delivery(r[0], r[1], r[2], DeliveryState(r[3]), r[4], r[5], r[6], r[7])
-                for r in self._tx.rows(sql, (message,))
-            ]
+        out: dict[bytes, list[Delivery]] = {message: [] for message in messages}
+        ids = list(out)
+        while ids:
+            some, ids = ids[:_TOGETHER], ids[_TOGETHER:]
+            sql = _OF_ONE
+            if len(some) > 1:
+                # Always as many: one statement that is compiled once. Asked for twice, a message is found once.
+                some += [some[-1]] * (_TOGETHER - len(some))
+                sql = _OF_SOME
+            for r in self._tx.rows(sql, some):
+                out[r[0]].append(Delivery(r[0], r[1], r[2], DeliveryState(r[3]), r[4], r[5], r[6], r[7]))
         return out
 
     async def attempts(self, message: bytes) -> list[Attempt]:
