@@ -54,6 +54,7 @@ soak: test-deps $(VENV)/.dev ## kill -9 of every role and node, 20 rounds of 5,0
 	@MAILWARD_SOAK=1 $(BIN)/pytest -m soak --timeout 7200 -p no:cacheprovider $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 demo: $(VENV)/.runtime ## start, submit a folder of real messages by SMTP and by API, show what became of each
+	@case "$(DEMO_ARGS)" in *--folder*) ;; *) tools/install-messages.sh ;; esac
 	@$(BIN)/python -m demo $(DEMO_ARGS)
 
 asvs: $(VENV)/.dev ## docs/asvs.md again, from the marks of the tests and docs/asvs.toml

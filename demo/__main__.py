@@ -138,7 +138,7 @@ def main() -> int:
     folder = parser.parse_args().folder or default_folder()
     if folder is None:
         print(
-            "This Python came without its test data (on Debian: libpython3.11-testsuite); use --folder.",
+            "No Python here has its test data (on Debian: libpython3.11-testsuite); install it or use --folder.",
             file=sys.stderr,
         )
         return 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 _SUFFIXES = (".eml", ".txt", ".msg")
+_WHERE = "import test.test_email as t, os; print(os.path.join(os.path.dirname(t.__file__), 'data'))"
 
 
 @dataclass(frozen=True)
@@ -19,15 +22,18 @@ class Sample:
 
 
 def default_folder() -> Path | None:
-    """The messages that Python tests its own parser with; None where the distribution left them out."""
-    try:
-        found = importlib.util.find_spec("test.test_email")
-    except ModuleNotFoundError:
-        return None
-    if found is None or found.origin is None:
-        return None
-    folder = Path(found.origin).parent / "data"
-    return folder if folder.is_dir() else None
+    """The messages that Python tests its own parser with: this interpreter's, or those of another one on the path.
+
+    Debian keeps them in a package of its own (libpython3.11-testsuite). None when nobody has them.
+    """
+    for python in (sys.executable, "python3.11", "python3"):
+        if (found := shutil.which(python)) is None:
+            continue
+        asked = subprocess.run([found, "-c", _WHERE], capture_output=True, text=True, check=False)  # noqa: S603  # ours
+        folder = Path(asked.stdout.strip() or "/nowhere")
+        if asked.returncode == 0 and folder.is_dir():
+            return folder
+    return None
 
 
 def read(folder: Path, sender: str) -> list[Sample]:

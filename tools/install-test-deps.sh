@@ -41,6 +41,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
   rm -f "$log"
 fi
+tools/install-messages.sh
 [ "${1:-}" = packages ] && exit 0
 tools/install-node.sh clients
 tools/install-node.sh observatory

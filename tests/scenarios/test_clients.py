@@ -268,8 +268,9 @@ def _published(conformance: Path) -> list[Path]:
 def test_real_messages_are_accepted_or_refused_with_a_reason(road: Road, conformance: Path) -> None:
     """Python's own messages and the published ones: each gets 250, or a 5xx with its code; none a 4xx."""
     files = _published(conformance)
-    if (own := default_folder()) is not None:
-        files += sorted(own.glob("msg_*.txt"))
+    own = default_folder()
+    assert own is not None, "Python's own test data: tools/install-messages.sh"
+    files += sorted(own.glob("msg_*.txt"))
     assert files
     tls = ssl.create_default_context()
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -11,10 +12,11 @@ from collections.abc import Callable
 
 import msgspec
 import structlog
+import uvloop
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
+from mailward.adapters.storage.committing.frames import SharedVerb
 from mailward.adapters.storage.sqlite.committer import Committer
-from mailward.adapters.storage.sqlite.frames import SharedVerb
 from mailward.adapters.vault.vault import Vault
 from mailward.app import logs
 from mailward.app.plan import CommitterPlan
@@ -69,13 +71,17 @@ def main() -> None:
     os.umask(0o077)
     entropy = SystemEntropy()
     vault = Vault(plan.settings.data / "keys", entropy, now=SystemClock().now())
-    committer = Committer(
-        plan.settings.data,
-        vault.database_key(),
-        shared_verbs(settling_with(vault, entropy)),
-        worker=SLOT,
-        entropy=entropy,
-    )
+    verbs = shared_verbs(settling_with(vault, entropy))
+    if plan.settings.storage.kind == "embedded":
+        _on_the_file(plan, vault, verbs, entropy)
+    else:
+        # Only here: the other kind of store keeps what it does not need out of its memory.
+        serving = importlib.import_module("mailward.app.serving")
+        uvloop.run(serving.serve(plan, vault, verbs, entropy, worker=SLOT))
+
+
+def _on_the_file(plan: CommitterPlan, vault: Vault, verbs: list[SharedVerb], entropy: Entropy) -> None:
+    committer = Committer(plan.settings.data, vault.database_key(), verbs, worker=SLOT, entropy=entropy)
     gc.collect()
     gc.freeze()
     log.info("committing")

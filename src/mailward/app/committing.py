@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from mailward.adapters.storage.sqlite.committer import listen
+from mailward.adapters.storage.committing.door import listen
 from mailward.app.plan import HEAP, CommitterPlan, encode
 from mailward.app.settings import Settings
 
@@ -32,6 +32,12 @@ _STOP_SECONDS = 10.0
 def socket_path(settings: Settings) -> Path:
     """Where workers find the committing process."""
     return settings.data / "run" / "commit.sock"
+
+
+def has_committer(settings: Settings) -> bool:
+    """Whether this machine has a committing process: always for the file, for PostgreSQL where workers can share it."""
+    storage, server = settings.storage, settings.server
+    return storage.kind == "embedded" or (settings.workers > 1 and set(server.roles) != {"upkeep"})
 
 
 class Committing:

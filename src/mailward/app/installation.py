@@ -7,7 +7,7 @@ from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.moves import require_whole
 from mailward.adapters.vault.vault import Vault
 from mailward.app.committer import shared_verbs
-from mailward.app.committing import socket_path
+from mailward.app.committing import has_committer, socket_path
 from mailward.app.granted import unwrapping
 from mailward.app.settings import Settings
 from mailward.app.store import Store
@@ -43,7 +43,7 @@ class Installation:
 
     async def join_committer(self, settling: Settling) -> None:
         """Hand messages and outcomes to the committing process of the data folder, where the store has one."""
-        if isinstance(self.store, SqliteStore):
+        if has_committer(self.settings):
             await self.store.join_committer(
                 socket_path(self.settings), shared_verbs(settling), errors=(StaleJudgement,)
             )

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from mailward.adapters.storage.committing.frames import SharedVerb
 from mailward.adapters.storage.records import BodyRef
+from mailward.base.errors import MailwardError
 from mailward.core.audit.ports import AuditRepo
 from mailward.core.availability.ports import AvailabilityRepo
 from mailward.core.backup.ports import BackupsRepo
@@ -261,6 +264,14 @@ class Store(Protocol):
         result that is an exception is raised to that item's caller alone.
         """
         ...
+
+    async def join_committer(
+        self, path: Path, verbs: Sequence[SharedVerb], *, errors: Sequence[type[MailwardError]] = ()
+    ) -> None:
+        """From now on hand the items of these verbs to the committing process behind that socket, while it is there.
+
+        `errors` are the classes, besides those of `base.errors`, that it may answer with.
+        """
 
     def read(self, workspace: str, verb: Callable[[Tx], Awaitable[T]]) -> asyncio.Future[T]:
         """Run a verb that only reads, on a snapshot of committed state."""

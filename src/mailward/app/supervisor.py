@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import structlog
 
-from mailward.app.committing import Committing
+from mailward.app.committing import Committing, has_committer
 from mailward.app.committing import start as start_committing
 from mailward.app.nursery import Born, Nursery, NurseryFailed
 from mailward.app.plan import Plan
@@ -80,7 +80,7 @@ class Supervisor:
             signal.signal(signal.SIGTERM, self._stop)
             signal.signal(signal.SIGINT, self._stop)
             self._nursery = Nursery([*self._descriptors(), *hold.workers], self._owner)
-            if settings.storage.kind == "embedded":
+            if has_committer(settings):
                 self._committing = start_committing(settings, self._owner)
             for slot in self._slots():
                 self._spawn(slot)

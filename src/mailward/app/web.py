@@ -54,7 +54,7 @@ from mailward.app.settings import as_reached, split_address
 from mailward.app.shown_certificate import facts as certificate_facts
 from mailward.app.sign_in_options import SignInSettings
 from mailward.app.signing import make_keys
-from mailward.app.store import Tx
+from mailward.app.store import Store, Tx
 from mailward.app.tracking.visits import Visits
 from mailward.base.errors import MailwardError
 from mailward.base.ids import UserId, WorkspaceId
@@ -219,17 +219,21 @@ def platform_of(worker: Parts) -> Platform:
         sessions=people,
         proofs=Proofs(signing),
         security=Security(signing),
-        federated=FederatedSignIn(
-            store,
-            federation_of(worker),
-            people.enter,
-            letters_of(worker),
-            i.clock,
-            i.entropy,
-            by_address={p.name for p in worker.settings.sign_in.provider if p.link_by_address},
-            recent=signing.recent,
-        ),
+        federated=_federated(worker, store, people, signing),
         entrance=entrance,
+    )
+
+
+def _federated(worker: Parts, store: Store, people: Sessions, signing: Signing) -> FederatedSignIn:
+    return FederatedSignIn(
+        store,
+        federation_of(worker),
+        people.enter,
+        letters_of(worker),
+        worker.installation.clock,
+        worker.installation.entropy,
+        by_address={p.name for p in worker.settings.sign_in.provider if p.link_by_address},
+        recent=signing.recent,
     )
 
 

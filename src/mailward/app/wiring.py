@@ -77,6 +77,7 @@ from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.inbound.model import SealedSecret
 from mailward.core.inbound.model import Work as Handed
 from mailward.core.messages.model import MessageFacts
+from mailward.core.nodes.ports import Nodes
 from mailward.core.suppression.model import blocked, token
 from mailward.core.webhooks.enqueue import tell
 from mailward.edges.smtpd.config import Mode, submission
@@ -190,18 +191,7 @@ class Worker:
             i.store, self.keeper, i.clock, lambda d, r: self.metrics.logins.labels(d, r).inc(), self.guarding
         )
         self.standings = Standings(i.store, i.clock.now)
-        self.machine = MachineBuckets(settings.data / "rates", i.clock.monotonic)
-        self.seats: Seats = MachineSeats(settings.data / "connections")
-        self.budgets: Budgets = self.machine
-        if nodes is not None:
-            self.budgets = Quotas(nodes.draw, i.clock.monotonic, self.machine, i.vault.derive("rates"))
-            self.seats = SharedSeats(
-                partial(nodes.seat, self.generation),
-                self.seats,
-                lambda: self.heart.pulse.nodes,
-                i.clock.monotonic,
-                i.vault.derive("seats"),
-            )
+        self._make_counts(nodes)
         self.ceilings = KnownCeilings(i.store)
         self.allowance = Allowance(settings.limits, self.budgets, self.ceilings.messages)
         self.knowledge = Knowledge(i.store, lambda: load_domains(i), self._credentials_changed, i.data_keys.forget)
@@ -223,15 +213,7 @@ class Worker:
         await self.knowledge.refresh()
         await self.doors.load_networks()
         i.store.watch(self._told)
-        self.webhooks = WebhookWorker(
-            i.store,
-            GuardedHttp(self.addresses, allow_networks=networks(settings.endpoint_networks)),
-            unseal=i.unseal_webhook,
-            clock=i.clock,
-            entropy=i.entropy,
-            log=log,
-            lessee=self.generation,
-        )
+        self._make_webhooks()
         self._make_inbound()
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._keep_knowing()))
@@ -249,6 +231,34 @@ class Worker:
         await self._open_doors()
 
     # -- parts -----------------------------------------------------------------------------------
+
+    def _make_counts(self, nodes: Nodes | None) -> None:
+        """Rates and open connections: counted on this machine, and with the other nodes where there are some."""
+        i, data = self.installation, self.settings.data
+        self.machine = MachineBuckets(data / "rates", i.clock.monotonic)
+        self.seats: Seats = MachineSeats(data / "connections")
+        self.budgets: Budgets = self.machine
+        if nodes is not None:
+            self.budgets = Quotas(nodes.draw, i.clock.monotonic, self.machine, i.vault.derive("rates"))
+            self.seats = SharedSeats(
+                partial(nodes.seat, self.generation),
+                self.seats,
+                lambda: self.heart.pulse.nodes,
+                i.clock.monotonic,
+                i.vault.derive("seats"),
+            )
+
+    def _make_webhooks(self) -> None:
+        i = self.installation
+        self.webhooks = WebhookWorker(
+            i.store,
+            GuardedHttp(self.addresses, allow_networks=networks(self.settings.endpoint_networks)),
+            unseal=i.unseal_webhook,
+            clock=i.clock,
+            entropy=i.entropy,
+            log=log,
+            lessee=self.generation,
+        )
 
     def _make_sender(self) -> Sender:
         i, settings, d = self.installation, self.settings, self.settings.delivery

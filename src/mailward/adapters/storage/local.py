@@ -27,11 +27,11 @@ class LocalBodies:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="bodies-writer")
         self._reading = ThreadPoolExecutor(2, thread_name_prefix="bodies-reader")
 
-    async def append(self, bodies: Sequence[Body]) -> list[BodyRef]:
+    async def append(self, bodies: Sequence[Body | bytes]) -> list[BodyRef]:
         """Seal, write and sync; where each lies. Unavailable when there is no room."""
         return await asyncio.get_running_loop().run_in_executor(self._writing, self._append, bodies)
 
-    def _append(self, bodies: Sequence[Body]) -> list[BodyRef]:
+    def _append(self, bodies: Sequence[Body | bytes]) -> list[BodyRef]:
         try:
             return self._segments.append(bodies)
         except OSError as e:

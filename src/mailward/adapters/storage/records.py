@@ -53,10 +53,18 @@ def seal_record(body: Body, entropy: Entropy) -> bytes:
     return b"".join((head, nonce, key.aead.encrypt(nonce, content, head)))
 
 
-def seal_records(bodies: Sequence[Body], entropy: Entropy) -> tuple[bytes, list[int]]:
-    """Seal each body under its key with a nonce of its own: the records back to back, and the length of each."""
-    records = [seal_record(body, entropy) for body in bodies]
+def seal_records(bodies: Sequence[Body | bytes], entropy: Entropy) -> tuple[bytes, list[int]]:
+    """Seal each body under its key with a nonce of its own, leave sealed ones as they are.
+
+    The records back to back, and the length of each.
+    """
+    records = [body if isinstance(body, bytes) else seal_record(body, entropy) for body in bodies]
     return b"".join(records), list(map(len, records))
+
+
+def octets_of(body: Body | bytes) -> int:
+    """How long its record is, or will be."""
+    return len(body) if isinstance(body, bytes) else len(body[3]) + OVERHEAD
 
 
 def record_key(record: bytes) -> tuple[int, int]:

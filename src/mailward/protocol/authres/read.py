@@ -17,13 +17,13 @@ MAX_FIELD = 16 * 1024
 MAX_RESULTS = 100
 
 _INTEREST = re.compile(r'[()"\\;]')
-_HEAD = re.compile(r'[ \t]*(?:"((?:[^"\\]|\\.)*+)"|([^ \t"=/;]++))(?:[ \t]++([0-9]{1,3}))?[ \t]*')
+_HEAD = re.compile(r'[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^ \t"=/;]++))(?:[ \t]++([0-9]{1,3}))?[ \t]*')
 _METHOD = re.compile(
     r"[ \t]*([A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:[ \t]*/[ \t]*[0-9]+)?[ \t]*=[ \t]*([A-Za-z0-9-]+)"
 )
 _PROPERTY = re.compile(
     r"[ \t]+([A-Za-z][A-Za-z0-9-]*)(?:[ \t]*\.[ \t]*([A-Za-z][A-Za-z0-9_-]*))?[ \t]*=[ \t]*"
-    r'(?:"((?:[^"\\]|\\.)*+)"|([^ \t";]++))'
+    r'(?:"((?:[^"\\]|\\.)*)"|([^ \t";]++))'
 )
 _UNQUOTE = re.compile(r"\\(.)", re.DOTALL)
 _CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f]+")

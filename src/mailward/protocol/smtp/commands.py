@@ -13,11 +13,11 @@ from mailward.protocol.smtp.address import BadAddress, Flaw, path
 from mailward.protocol.smtp.model import NO_PARAMS, EnvelopeRecipient, MailParams
 
 # A path in its brackets. Inside quotes anything goes, as the address parser judges it afterwards.
-_MAIL = re.compile(rb'FROM: ?<((?:[^"<>\s]|"(?:[^"\\]|\\.)*+")*+)>(?: (.*))?', re.I | re.S)
-_RCPT = re.compile(rb'TO: ?<((?:[^"<>\s]|"(?:[^"\\]|\\.)*+")*+)>(?: (.*))?', re.I | re.S)
+_MAIL = re.compile(rb'FROM: ?<((?:[^"<>\s]|"(?:[^"\\]|\\.)*")*)>(?: (.*))?', re.I | re.S)
+_RCPT = re.compile(rb'TO: ?<((?:[^"<>\s]|"(?:[^"\\]|\\.)*")*)>(?: (.*))?', re.I | re.S)
 _HELLO = re.compile(rb"[A-Za-z0-9_.:\[\]-]{1,255}")
 _BDAT = re.compile(rb"([0-9]{1,20})( LAST)?", re.I)
-_XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")  # RFC 3461 section 4
+_XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")  # RFC 3461 section 4
 _XTEXT_CODE = re.compile(rb"\+([0-9A-F]{2})")
 _PARAM = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([!-<>-~\x80-\xff]++))?")
 _ATOM = re.compile(rb"[A-Za-z0-9-]{1,40}")

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mailward.adapters.storage.committing.door import listen
+from mailward.adapters.storage.committing.frames import MAX_RECORD, SharedVerb, Unframer, frame
 from mailward.adapters.storage.records import BodyRef, open_record
-from mailward.adapters.storage.sqlite.committer import Committer, listen
+from mailward.adapters.storage.sqlite.committer import Committer
 from mailward.adapters.storage.sqlite.engine import SqliteStore
-from mailward.adapters.storage.sqlite.frames import MAX_RECORD, SharedVerb, Unframer, frame
 from mailward.adapters.storage.sqlite.segments import DataKey, read_record
 from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.base import ids
@@ -183,7 +184,7 @@ async def test_a_socket_without_a_committer_is_not_waited_for(
 
 async def test_what_a_dead_worker_asked_for_is_not_done(running: Running, store: SqliteStore) -> None:
     """A worker that is gone was told nothing, so what it had sent must not happen behind its successor's back."""
-    from mailward.adapters.storage.sqlite.frames import Entry, pack
+    from mailward.adapters.storage.committing.frames import Entry, pack
 
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(str(running.path))
@@ -197,7 +198,7 @@ async def test_what_a_dead_worker_asked_for_is_not_done(running: Running, store:
 
 def test_frames_survive_any_cutting() -> None:
     """Frames come out whole and in order however the stream is cut."""
-    from mailward.adapters.storage.sqlite.frames import NIL, Answer
+    from mailward.adapters.storage.committing.frames import NIL, Answer
 
     stream = frame([Answer(1, NIL, None), Answer(2, NIL, None)]) + frame([Answer(3, NIL, None)])
     for size in (1, 2, 3, 5, 7, 100):

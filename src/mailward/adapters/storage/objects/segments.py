@@ -22,8 +22,11 @@ class ObjectSegments:
         self._writer = SegmentUploads(bucket, writer=writer, clock=clock, entropy=entropy, limits=limits)
         self._reader = RangedReader(bucket, entropy=entropy, limits=limits)
 
-    async def append(self, bodies: Sequence[Body]) -> list[BodyRef]:
-        """Seal and store (workspace, message id, data key, content); where each lies, once durable. Or Unavailable."""
+    async def append(self, bodies: Sequence[Body | bytes]) -> list[BodyRef]:
+        """Seal (workspace, message id, data key, content), unless sealed, and store; where each lies, once durable.
+
+        Or Unavailable.
+        """
         return await self._writer.append(bodies)
 
     async def read(self, ref: BodyRef, *, fresh: bool = False) -> bytes:

@@ -15,7 +15,7 @@ from mailward.adapters.storage.objects.bucket import Bucket
 from mailward.adapters.storage.objects.limits import Limits
 from mailward.adapters.storage.objects.naming import COUNTERS, WRITERS, object_name, segment_number
 from mailward.adapters.storage.objects.upload import NameTaken, create_durably
-from mailward.adapters.storage.records import OVERHEAD, Body, BodyRef, seal_records
+from mailward.adapters.storage.records import Body, BodyRef, octets_of, seal_records
 from mailward.base.errors import Unavailable
 from mailward.base.sources import Clock, Entropy
 from mailward.core.workspaces.model import day_of
@@ -42,7 +42,7 @@ class Written:
 class _Piece:
     """Bodies of one append that go into the same object."""
 
-    bodies: Sequence[Body]
+    bodies: Sequence[Body | bytes]
     size: int
     deadline: float
     done: asyncio.Future[list[BodyRef]] = field(repr=False)
@@ -68,8 +68,8 @@ class SegmentUploads:
         self._closed = False
         self.written = Written()
 
-    async def append(self, bodies: Sequence[Body]) -> list[BodyRef]:
-        """Seal (workspace, message id, data key, content) and store them; returns where, in order, once durable.
+    async def append(self, bodies: Sequence[Body | bytes]) -> list[BodyRef]:
+        """Seal (workspace, message id, data key, content), unless sealed, and store; where, in order, once durable.
 
         Unavailable when they could not be stored in time or too much waits already: then no
         row may name them, and some may lie in the bucket as orphans until `sweep`.
@@ -168,7 +168,7 @@ class SegmentUploads:
             if not piece.done.done():
                 piece.done.set_result(refs)
 
-    async def _store(self, bodies: list[Body], group: list[_Piece]) -> tuple[int, list[int]]:
+    async def _store(self, bodies: list[Body | bytes], group: list[_Piece]) -> tuple[int, list[int]]:
         if sum(piece.size for piece in group) > _SEAL_ON_LOOP:
             data, lengths = await asyncio.to_thread(seal_records, bodies, self._entropy)
         else:
@@ -206,12 +206,12 @@ class SegmentUploads:
         return int.from_bytes(self._entropy.bytes(4), "big") % COUNTERS
 
 
-def _parts(bodies: Sequence[Body], largest: int) -> list[Sequence[Body]]:
+def _parts(bodies: Sequence[Body | bytes], largest: int) -> list[Sequence[Body | bytes]]:
     """Runs of bodies that fit into one object together; a body larger than that is alone."""
-    parts: list[Sequence[Body]] = []
+    parts: list[Sequence[Body | bytes]] = []
     start = size = 0
-    for i, (_, _, _, content) in enumerate(bodies):
-        own = len(content) + OVERHEAD
+    for i, body in enumerate(bodies):
+        own = octets_of(body)
         if i > start and size + own > largest:
             parts.append(bodies[start:i])
             start, size = i, 0
@@ -221,8 +221,8 @@ def _parts(bodies: Sequence[Body], largest: int) -> list[Sequence[Body]]:
     return parts
 
 
-def _piece(bodies: Sequence[Body], loop: asyncio.AbstractEventLoop, limits: Limits) -> _Piece:
-    size = sum(len(content) + OVERHEAD for _, _, _, content in bodies)
+def _piece(bodies: Sequence[Body | bytes], loop: asyncio.AbstractEventLoop, limits: Limits) -> _Piece:
+    size = sum(map(octets_of, bodies))
     return _Piece(bodies, size, loop.time() + limits.deadline + limits.seconds_for(size), loop.create_future())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mailward.adapters.storage.postgres.waiting import Job
-from mailward.adapters.storage.records import Body, BodyRef
+from mailward.adapters.storage.records import Body, BodyRef, octets_of
 from mailward.base.errors import Unavailable
 
 # Of one group: enough to make a request worth it, small enough that a lone message beside it does not wait for long.
@@ -17,9 +17,11 @@ _MAX_OCTETS = 16 << 20
 
 
 class BodyStore(Protocol):
-    """Where bodies lie. `append` returns when every body is durable; Unavailable means that no row may name any."""
+    """Where bodies lie. `append` takes them to be sealed or sealed already (bytes) and returns when each is durable;
+    Unavailable means that no row may name any.
+    """
 
-    async def append(self, bodies: Sequence[Body]) -> list[BodyRef]: ...
+    async def append(self, bodies: Sequence[Body | bytes]) -> list[BodyRef]: ...
 
     async def read(self, ref: BodyRef) -> bytes:
         """The sealed record; NotFound when it is no longer kept."""
@@ -63,7 +65,7 @@ class Uploads:
 
     async def _upload(self, jobs: list[Job]) -> None:
         try:
-            refs = await self._store.append([(j.workspace or b"", *j.body) for j in jobs])
+            refs = await self._store.append([j.body for j in jobs])
         except BaseException as e:
             for job in jobs:
                 job.error = _own(e)
@@ -78,9 +80,9 @@ class Uploads:
 
     def _gather(self) -> list[Job]:
         jobs = [self._waiting.popleft()]
-        octets = len(jobs[0].body[2])
+        octets = octets_of(jobs[0].body)
         while self._waiting and len(jobs) < _MAX_BODIES:
-            octets += len(self._waiting[0].body[2])
+            octets += octets_of(self._waiting[0].body)
             if octets > _MAX_OCTETS:
                 break
             jobs.append(self._waiting.popleft())

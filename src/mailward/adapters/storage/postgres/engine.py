@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from mailward.adapters.storage.committing.frames import SharedVerb
+from mailward.adapters.storage.committing.link import CommitterLink
 from mailward.adapters.storage.postgres.access import Access
 from mailward.adapters.storage.postgres.bodies import BodyStore, Uploads
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
@@ -25,9 +28,9 @@ from mailward.adapters.storage.postgres.server import facts_of, require_server
 from mailward.adapters.storage.postgres.sql import SYSTEM_ROLE, Sql
 from mailward.adapters.storage.postgres.transaction import Committer, MakeTx, begin_sql
 from mailward.adapters.storage.postgres.waiting import SINGLE, Job, Waiting
-from mailward.adapters.storage.records import BodyRef
+from mailward.adapters.storage.records import Body, BodyRef
 from mailward.base import ids
-from mailward.base.errors import Unavailable
+from mailward.base.errors import MailwardError, Unavailable
 from mailward.base.sources import Clock, Entropy
 from mailward.core.workspaces.model import DataKey
 
@@ -85,6 +88,7 @@ class PostgresStore:
         self._reads: set[asyncio.Task[Any]] = set()
         self._bodies: BodyStore | None = None
         self._uploads: Uploads | None = None
+        self._link: CommitterLink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._durable = True
         self._closed = False
@@ -129,10 +133,19 @@ class PostgresStore:
         if not self._access.pooler:
             self._notices.start()
 
+    async def join_committer(
+        self, path: Path, verbs: Sequence[SharedVerb], *, errors: Sequence[type[MailwardError]] = ()
+    ) -> None:
+        """From now on hand the items of these verbs to the committing process behind that socket, while it is there."""
+        self._link = CommitterLink(path, verbs, self._entropy, self._alone, errors=errors)
+        await self._link.first(2.0)
+
     async def close(self) -> None:
         """Finish what is queued, then stop."""
         if self._closed:
             return
+        if self._link is not None:
+            await self._link.close()
         self._closed = True
         if self._uploads is not None:
             await self._uploads.close()
@@ -160,7 +173,22 @@ class PostgresStore:
         body: tuple[bytes, DataKey, bytes] | None = None,
     ) -> asyncio.Future[Any]:
         """Queue one item for a list verb; items that wait together run as one call. As the port says."""
-        return self._submit(verb, workspace, item, body)
+        sealed_by = None if body is None else (workspace or b"", *body)
+        if self._link is not None:
+            future = self._require_open().create_future()
+            if self._link.offer(verb, workspace, item, sealed_by, future):
+                return future
+        return self._submit(verb, workspace, item, sealed_by)
+
+    def write_sealed(
+        self,
+        verb: Callable[[Any, list[Any]], Awaitable[Sequence[Any]]],
+        workspace: bytes | None,
+        item: Any,
+        record: bytes | None,
+    ) -> asyncio.Future[Any]:
+        """The same for an item whose body another process sealed. Cancelled before it is begun, it does not happen."""
+        return self._submit(verb, workspace, item, record)
 
     def read(self, workspace: str, verb: Callable[[Any], Awaitable[T]]) -> asyncio.Future[T]:
         """Run a verb that only reads, on a snapshot."""
@@ -206,16 +234,20 @@ class PostgresStore:
             raise Unavailable("stopping", "The server is stopping; please try again.", detail="store closed")
         return self._loop
 
-    def _submit(self, verb: Any, workspace: bytes | None, item: Any, body: Any) -> asyncio.Future[Any]:
-        loop = self._require_open()
-        future: asyncio.Future[Any] = loop.create_future()
-        job = Job(verb, workspace, item, body, future, loop.time())
+    def _submit(self, verb: Any, workspace: bytes | None, item: Any, body: Body | bytes | None) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._require_open().create_future()
+        self._alone(verb, workspace, item, body, future)
+        return future
+
+    def _alone(
+        self, verb: Any, workspace: bytes | None, item: Any, body: Body | bytes | None, future: asyncio.Future[Any]
+    ) -> None:
+        job = Job(verb, workspace, item, body, future, future.get_loop().time())
         if body is None:
             self._waiting.put(job)
         else:
             assert self._uploads is not None
             self._uploads.put(job)
-        return future
 
     def _start(self, reading: Any) -> asyncio.Future[Any]:
         try:

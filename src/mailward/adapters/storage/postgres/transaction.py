@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
-from mailward.adapters.storage.postgres.failures import again, lost, unavailable
+from mailward.adapters.storage.postgres.failures import again, clashes, lost, unavailable
 from mailward.adapters.storage.postgres.sql import ENTER, EPOCHS_LOCK, SYSTEM_ROLE, Sql, entering, scope_sql
 from mailward.adapters.storage.postgres.waiting import SINGLE, Group, Job
 from mailward.base.errors import Unavailable
@@ -91,6 +91,10 @@ class Committer:
         tries = 0
         while True:
             tries += 1
+            # Who asked is gone, and is not to find it done behind its successor.
+            groups = [kept for group in groups if (kept := [job for job in group if not job.future.cancelled()])]
+            if not groups:
+                return
             try:
                 async with asyncio.timeout(seconds):
                     await self._run(groups)
@@ -114,7 +118,7 @@ class Committer:
                 except Unavailable as e:
                     _refuse(groups, e)
                     return True
-        elif again(error):
+        elif again(error) or clashes(error):
             await self._roll_back()
             if tries < _TRIES:
                 await asyncio.sleep(0.002 * tries * (1 + self._entropy.bytes(1)[0] / 255))
@@ -179,7 +183,8 @@ class Committer:
         except asyncio.CancelledError:
             raise
         except BaseException as e:
-            if lost(e) or again(e):
+            # An item that is there already is looked up again by who has reason to ask (`committing/link.py`).
+            if lost(e) or again(e) or (group[0].verb is not SINGLE and clashes(e)):
                 raise
             for job in group:
                 job.result, job.error = None, e

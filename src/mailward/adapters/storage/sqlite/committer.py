@@ -6,7 +6,7 @@ whatever arrived during the last sync, keeps its cache, and shares its interpret
 nobody's event loop. It knows nothing of SMTP or HTTP and talks to nobody but the workers.
 
 If it dies, workers commit by themselves until it is back; what was on the way is looked
-up before it is tried again (`link.py`).
+up before it is tried again (`committing/link.py`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,21 @@ import fcntl
 import os
 import select
 import socket
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from mailward.adapters.storage.sqlite.frames import NIL, Answer, Entry, SharedVerb, Unframer, fault_of, frame, pack
+from mailward.adapters.storage.committing.frames import (
+    NIL,
+    Answer,
+    Entry,
+    SharedVerb,
+    Unframer,
+    fault_of,
+    frame,
+    pack,
+)
 from mailward.adapters.storage.sqlite.group import GroupCommit, Job, end_process
 from mailward.adapters.storage.sqlite.segments import SegmentWriter
 from mailward.base.sources import Entropy
@@ -67,6 +74,8 @@ class Committer:
         self._peers: dict[int, _Peer] = {}
         self._poll = select.epoll()
         self._jobs: list[Job] = []
+        self._buffer = bytearray(1 << 20)
+        self._view = memoryview(self._buffer)
 
     def serve(self, listener: socket.socket, stopping: Callable[[], bool]) -> None:
         """Until `stopping` says so; then what has been asked is committed and answered.
@@ -143,16 +152,17 @@ class Committer:
         left = _READ
         while left > 0:
             try:
-                data = peer.sock.recv(1 << 20)
+                # Into memory that is there: a fresh megabyte for each read would be mapped and unmapped each time.
+                size = peer.sock.recv_into(self._buffer)
             except BlockingIOError:
                 return
             except OSError:
-                data = b""
-            if not data:
+                size = 0
+            if not size:
                 self._lose(peer)
                 return
-            left -= len(data)
-            for entry in peer.unframer.feed(data):
+            left -= size
+            for entry in peer.unframer.feed(bytes(self._view[:size])):
                 self._jobs.append(self._job(peer, entry))
 
     def _job(self, peer: _Peer, entry: Entry) -> Job:
@@ -182,38 +192,3 @@ class Committer:
         self._poll.unregister(peer.sock.fileno())
         del self._peers[peer.sock.fileno()]
         peer.sock.close()
-
-
-def listen(path: Path) -> socket.socket:
-    """A Unix socket in a folder that only its owner may enter, however long the folder's name is."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with short(path) as name:
-        sock.bind(name)
-    path.chmod(0o600)
-    sock.listen(128)
-    sock.set_inheritable(True)
-    return sock
-
-
-@contextlib.contextmanager
-def short(path: Path) -> Any:
-    """A name of a socket that fits into a socket address (108 octets), by way of its folder's descriptor."""
-    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{fd}/{path.name}"
-    finally:
-        os.close(fd)
-
-
-def wait_until_served(path: Path, seconds: float) -> bool:
-    """Whether somebody answers on the socket within that time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, contextlib.suppress(OSError):
-            with short(path) as name:
-                sock.connect(name)
-            return True
-        time.sleep(0.02)
-    return False

@@ -25,10 +25,10 @@ from typing import Any, TypeVar, cast
 
 import apsw
 
+from mailward.adapters.storage.committing.frames import SharedVerb
+from mailward.adapters.storage.committing.link import CommitterLink
 from mailward.adapters.storage.sqlite.connection import DAMAGED, assert_encrypted, connect
-from mailward.adapters.storage.sqlite.frames import SharedVerb
 from mailward.adapters.storage.sqlite.group import SINGLE, GroupCommit, Job, ListVerb, Verb, end_process, step
-from mailward.adapters.storage.sqlite.link import CommitterLink
 from mailward.adapters.storage.sqlite.migrate import migrate
 from mailward.adapters.storage.sqlite.scope import SYSTEM_FLAGS, ScopeGuard
 from mailward.adapters.storage.sqlite.segments import BodyRef, DataKey, SegmentWriter, read_record

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mailward.adapters.storage.sqlite.tx import SqliteTx
 from mailward.base import errors
 from mailward.base.errors import MailwardError, Unavailable
 
@@ -31,10 +30,10 @@ class SharedVerb(NamedTuple):
     """
 
     name: str
-    verb: Callable[[SqliteTx, list[Any]], Awaitable[Sequence[Any]]]
+    verb: Callable[[Any, list[Any]], Awaitable[Sequence[Any]]]
     item: Any
     result: Any
-    landed: Callable[[SqliteTx, list[Any]], Awaitable[Sequence[Any]]]
+    landed: Callable[[Any, list[Any]], Awaitable[Sequence[Any]]]
     bodied: bool
 
 

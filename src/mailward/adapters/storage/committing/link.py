@@ -15,9 +15,8 @@ from typing import Any, cast
 
 import msgspec
 
-from mailward.adapters.storage.records import Body, seal_record
-from mailward.adapters.storage.sqlite.committer import short
-from mailward.adapters.storage.sqlite.frames import (
+from mailward.adapters.storage.committing.door import short
+from mailward.adapters.storage.committing.frames import (
     MAX_RECORD,
     Answer,
     Entry,
@@ -27,7 +26,7 @@ from mailward.adapters.storage.sqlite.frames import (
     frame,
     pack,
 )
-from mailward.adapters.storage.sqlite.tx import SqliteTx
+from mailward.adapters.storage.records import Body, seal_record
 from mailward.base.errors import MailwardError
 from mailward.base.sources import Entropy
 
@@ -174,10 +173,10 @@ class CommitterLink(asyncio.Protocol):
             await self._lost.wait()
 
 
-def _again(shared: SharedVerb) -> Callable[[SqliteTx, list[Any]], Awaitable[Sequence[Any]]]:
+def _again(shared: SharedVerb) -> Callable[[Any, list[Any]], Awaitable[Sequence[Any]]]:
     """The verb for items whose first answer was lost: those that are recorded get their result, the others run."""
 
-    async def again(tx: SqliteTx, items: list[Any]) -> Sequence[Any]:
+    async def again(tx: Any, items: list[Any]) -> Sequence[Any]:
         plain = [item[0] for item in items] if shared.bodied else items
         results = list(await shared.landed(tx, plain))
         open_items = [item for item, result in zip(items, results, strict=True) if result is None]
