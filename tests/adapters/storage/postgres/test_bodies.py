@@ -37,7 +37,9 @@ class Slow:
 
 
 def job(size: int = 1) -> Job:
-    return Job(len, b"w" * 16, size, (b"m" * 16, None, bytes(size)), asyncio.get_running_loop().create_future(), 0.0)
+    return Job(
+        len, b"w" * 16, size, (b"w" * 16, b"m" * 16, None, bytes(size)), asyncio.get_running_loop().create_future(), 0.0
+    )
 
 
 async def test_what_arrives_during_an_upload_goes_with_the_next() -> None:

@@ -13,6 +13,10 @@ SINGLE = object()
 # Items of one transaction at most, and groups of it: each group costs a savepoint.
 _MAX_ITEMS = 1024
 _MAX_GROUPS = 64
+# Items that wait before one more connection begins a transaction of items beside those under way: fewer of them are
+# better off in the next one of a connection that is at work. Unless that one takes long: then so many seconds.
+_BESIDE = 64
+_BESIDE_SECONDS = 0.05
 
 
 class Job:
@@ -59,6 +63,9 @@ class Waiting:
         self._lists: dict[tuple[Any, bytes | None], Group] = {}
         self._singles: deque[Job] = deque()
         self._busy: set[Any] = set()
+        self._running = 0
+        self._late = False
+        self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self._ended = False
 
@@ -68,7 +75,10 @@ class Waiting:
             self._singles.append(job)
         else:
             self._lists.setdefault((job.verb, job.workspace), []).append(job)
-        self._changed.set()
+        if job.verb is SINGLE or self._worth_it():
+            self._changed.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_BESIDE_SECONDS, self._overdue)
 
     def end(self) -> None:
         """Take what is left, then `take` returns nothing."""
@@ -83,7 +93,9 @@ class Waiting:
         while True:
             if singles and singles_first and self._singles:
                 return [[self._singles.popleft()]]
-            if found := self._gather():
+            if (self._late or self._ended or self._worth_it()) and (found := self._gather()):
+                self._late = False
+                self._running += 1
                 return found
             if singles and self._singles:
                 return [[self._singles.popleft()]]
@@ -91,6 +103,14 @@ class Waiting:
                 return []
             self._changed.clear()
             await self._changed.wait()
+
+    def _worth_it(self) -> bool:
+        return not self._running or sum(map(len, self._lists.values())) >= _BESIDE * self._running
+
+    def _overdue(self) -> None:
+        self._timer = None
+        self._late = bool(self._lists)
+        self._changed.set()
 
     def _gather(self) -> list[Group]:
         groups: list[Group] = []
@@ -114,6 +134,8 @@ class Waiting:
 
     def done(self, groups: Sequence[Group]) -> None:
         """These groups are not under way any more."""
+        if groups[0][0].verb is not SINGLE:
+            self._running -= 1
         for group in groups:
             if group[0].verb is not SINGLE:
                 self._busy.discard(_lane(group[0].verb, group[0].workspace))
