@@ -108,9 +108,10 @@ class PgDeliveries(PgLeases):
         final = [r for r in once if r[0] not in _OPEN]
         if final:
             await self._tx.partitions.ensure({r[5] for r in final})
-            await self._tx.run(_SETTLE_FINAL, *self._settling(final))
+            await self._tx.later(_SETTLE_FINAL, *self._settling(final))
         if still_open:
-            await self._tx.run(_SETTLE_OPEN, *self._settling(still_open))
+            # Other rows than those above, of the same table.
+            await self._tx.later(_SETTLE_OPEN, *self._settling(still_open))
 
     def _settling(self, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
         own = self._tx.own

@@ -49,7 +49,8 @@ def scope_sql(workspace: bytes | None) -> str:
 def as_one(statements: tuple[str, ...]) -> str:
     """Several statements that change rows as one, with the parameters of all of them in their order.
 
-    All of them see what was there before the first (PostgreSQL 15 section 7.8.4), so they are of different tables.
+    All of them see what was there before the first (PostgreSQL 15 section 7.8.4), so they are of different tables. Only
+    the last may begin with a WITH of its own.
     """
     numbered = []
     before = 0
@@ -58,10 +59,18 @@ def as_one(statements: tuple[str, ...]) -> str:
         numbered.append(_PARAMETER.sub(lambda m, before=before: f"${int(m[1]) + before}", statement))  # type: ignore[misc]
         before += max(numbers, default=0)
     *first, last = numbered
-    return f"WITH {', '.join(f's{n} AS ({text})' for n, text in enumerate(first))} {last}"
+    before_last = ", " if last.startswith(_WITH) else " "
+    return (
+        f"WITH {', '.join(f's{n} AS ({text})' for n, text in enumerate(first))}{before_last}{last.removeprefix(_WITH)}"
+    )
 
 
 _PARAMETER = re.compile(r"\$(\d+)")
+_WITH = "WITH "
+
+
+def _begins_with(statement: str) -> bool:
+    return statement.startswith(_WITH)
 
 
 class Sql:
@@ -123,7 +132,7 @@ class Sql:
         a turn of a busy loop, which takes far longer than the statement.
         """
         self._require_scope()
-        if sql in self._put_off:
+        if sql in self._put_off or (sql.startswith(_WITH) and any(map(_begins_with, self._put_off))):
             await self.catch_up()
         self._put_off[sql] = params
 
@@ -134,7 +143,8 @@ class Sql:
             ((sql, params),) = waiting.items()
             await self._db.execute(sql, *params)
         elif waiting:
-            await self._db.execute(as_one(tuple(waiting)), *(p for params in waiting.values() for p in params))
+            ordered = sorted(waiting, key=_begins_with)
+            await self._db.execute(as_one(tuple(ordered)), *(p for text in ordered for p in waiting[text]))
 
     async def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Execute once for each set of parameters, as one pipeline. For few rows or for upkeep.

@@ -2,8 +2,9 @@
 
 The first statement batch opens the transaction, binds it to our schema and, where items
 are accepted on what an epoch says, holds the epochs still; the second reads them and enters
-the first scope. Each group runs behind a savepoint in its own scope, so that a verb that
-fails undoes only itself; the last batch leaves the connection's mark and commits. If the
+the first scope. Each group runs in its own scope. Savepoints cost answers to wait for, so the first try does without:
+when one of several groups fails as a whole, all of them run again behind one each, so that a verb that fails undoes
+only itself. The last batch leaves the connection's mark and commits. If the
 answer to that batch is lost, the mark says on a new connection whether it happened, and
 closes the door to it happening later.
 """
@@ -29,6 +30,13 @@ _ITEMS_SECONDS, _SINGLE_SECONDS = 20.0, 120.0
 _TRIES = 4
 # A mark that cannot be counted on from: the next one overflows, and its transaction fails.
 _CLOSED = 2**63 - 1
+_SAVEPOINT = "; SAVEPOINT verb"
+_RELEASE = "RELEASE SAVEPOINT verb; "
+_UNDO = "ROLLBACK TO SAVEPOINT verb; " + _RELEASE
+
+
+class _GroupFailedError(Exception):
+    """One of several groups failed as a whole: all of them are to be run again, with a savepoint each."""
 
 
 class Announce(Protocol):
@@ -89,6 +97,7 @@ class Committer:
         """Run the groups and commit; every job has its result or its error afterwards."""
         seconds = _SINGLE_SECONDS if groups[0][0].verb is SINGLE else _ITEMS_SECONDS
         tries = 0
+        apart = False
         while True:
             tries += 1
             # Who asked is gone, and is not to find it done behind its successor.
@@ -97,11 +106,14 @@ class Committer:
                 return
             try:
                 async with asyncio.timeout(seconds):
-                    await self._run(groups)
+                    await self._run(groups, apart=apart)
                 return
             except asyncio.CancelledError:
                 self._lose()
                 raise
+            except _GroupFailedError:
+                await self._roll_back()
+                apart = True
             except BaseException as e:
                 if await self._failed(groups, e, tries):
                     return
@@ -139,10 +151,11 @@ class Committer:
 
     # -- a transaction ---------------------------------------------------------------------------
 
-    async def _run(self, groups: Sequence[Group]) -> None:
+    async def _run(self, groups: Sequence[Group], *, apart: bool) -> None:
+        """Each group behind a savepoint if `apart`; else _GroupFailedError when one of several fails as a whole."""
         self._committing = False
         db, tx = await self._ready()
-        await db.execute(self._begin(groups))
+        await db.execute(self._begin(groups, apart=apart))
         first = groups[0][0].workspace
         counters = {r[0]: r[1] for r in await db.fetch(ENTER, *entering(first))}
         tx.bound(first)
@@ -153,13 +166,15 @@ class Committer:
         any_kept = False
         for n, group in enumerate(groups):
             workspace = group[0].workspace
-            if n:
-                await db.execute(f"{before}{scope_sql(workspace)}; SAVEPOINT verb")
+            if n and (apart or workspace != groups[n - 1][0].workspace):
+                await db.execute(f"{before}{scope_sql(workspace)}{_SAVEPOINT if apart else ''}")
                 tx.bound(workspace)
             if await self._run_group(tx, group):
-                before, any_kept = "RELEASE SAVEPOINT verb; ", True
-            else:
-                before = "ROLLBACK TO SAVEPOINT verb; RELEASE SAVEPOINT verb; "
+                before, any_kept = _RELEASE if apart else "", True
+            elif apart:
+                before = _UNDO
+            elif len(groups) > 1:
+                raise _GroupFailedError
         tx.unbound()
         if not any_kept:
             await db.execute("ROLLBACK")
@@ -209,11 +224,11 @@ class Committer:
             raise unavailable(RuntimeError())
         self._sequence = number
 
-    def _begin(self, groups: Sequence[Group]) -> str:
+    def _begin(self, groups: Sequence[Group], *, apart: bool) -> str:
         text = begin_sql(durable=self._durable()) + f"SET LOCAL ROLE {SYSTEM_ROLE}"
         if groups[0][0].verb is not SINGLE:
             text += f"; SELECT pg_advisory_xact_lock_shared({EPOCHS_LOCK})"
-        return text + "; SAVEPOINT verb"
+        return text + _SAVEPOINT if apart else text
 
     # -- the connection --------------------------------------------------------------------------
 
