@@ -48,9 +48,10 @@ async def made(tracking: Tracked, content: bytes, out: frozenset[int] = frozense
     return forms
 
 
-async def test_each_recipient_has_links_of_his_own() -> None:
-    """Three copies, each with tokens that name it; taken apart, they lead where the links led."""
-    forms = await made(Tracked("both", BASE), HTML)
+@pytest.mark.parametrize("more", [0, 8_000])
+async def test_each_recipient_has_links_of_his_own(more: int) -> None:
+    """Three copies, each with tokens that name it; taken apart, they lead where the links led, in large mail too."""
+    forms = await made(Tracked("both", BASE), HTML + b"It goes on after that.\r\n" * more)
     assert [[c.n for c in f.copies] for f in forms] == [[0], [1], [2]]
     assert {f.notes for f in forms} == {("tracked: 1 link and the image",)}
     for n, form in enumerate(forms):

@@ -6,6 +6,7 @@ handed in, but for the address of the way out, should the sender have placed one
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ OptedOut = Callable[[Work], Awaitable[set[int]]]
 """Numbers of the copies whose recipients do not want to be tracked."""
 # An address has to fit into a line of 998 octets with what stands around it; longer ones are left as they are.
 _LONGEST = 940
+# Half a second may go by over 2 MiB that were made to be slow to read: from here on a thread does it.
+_LARGE = 200_000
 
 
 class Forms:
@@ -41,7 +44,10 @@ class Forms:
             return (Form(work.copies, content, (f"not tracked: {tracked.why}",)),)
         without = await self._opted_out(work)
         try:
-            survey = Survey(content, tracked.base)
+            if len(content) < _LARGE:
+                survey = Survey(content, tracked.base)
+            else:
+                survey = await asyncio.to_thread(Survey, content, tracked.base)
         except Exception as e:  # a fault in reading must not keep mail from leaving
             self._failed(e)
             return (Form(work.copies, content, ("not tracked: it could not be read",)),)

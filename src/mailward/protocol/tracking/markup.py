@@ -16,7 +16,6 @@ _COMMENT_END = re.compile(rb"--!?>")
 # Their content is text: what looks like a tag in it is none (section 13.2.6.4).
 _RAW = frozenset((b"script", b"style", b"title", b"textarea", b"xmp", b"iframe", b"noembed", b"noframes", b"plaintext"))
 _LINKS = frozenset((b"a", b"area"))
-MAX_LINKS = 2000
 
 
 class Place(NamedTuple):
@@ -35,8 +34,8 @@ class Found(NamedTuple):
     image: int
 
 
-def look(text: bytes) -> Found:
-    """Every href of an `a` or `area`; after 2,000 of them the others are left out."""
+def look(text: bytes, most: int) -> Found:
+    """Every href of an `a` or `area`; after `most` of them the others are left out."""
     places: list[Place] = []
     image = -1
     at = 0
@@ -62,7 +61,7 @@ def look(text: bytes) -> Found:
             break
         if tag[2]:
             continue
-        if name in _LINKS and (href := given.get(b"href")) is not None and len(places) < MAX_LINKS:
+        if name in _LINKS and (href := given.get(b"href")) is not None and len(places) < most:
             off = given.get(b"data-mailward-track")
             places.append(Place(*href, off=off is not None and off[2].strip().lower() == b"off"))
         elif name in _RAW:

@@ -34,6 +34,9 @@ def find(content: bytes) -> list[Part]:
     """The parts in order. Raises Sealed for what is signed or encrypted, and for what is unclear."""
     found: list[Part] = []
     _look(content, 0, len(content), "text/plain", 0, found, [0])
+    if sum(part.end - part.start for part in found) > MAX_HTML:
+        # All of it together is read in one go, while nothing else of this worker runs.
+        raise Sealed("its HTML is larger than 2 MiB")
     return found
 
 
@@ -71,7 +74,7 @@ def _look(content: bytes, start: int, end: int, default: str, depth: int, found:
         return
     disposition = headers.first_value(parsed, b"content-disposition")
     shown, more = parameters.parse(disposition) if disposition is not None else ("", {})
-    if shown == "attachment" or more.get("filename") or given.get("name") or end - body > MAX_HTML:
+    if shown == "attachment" or more.get("filename") or given.get("name"):
         return
     if encoding in transfer.IDENTITY or encoding in (b"quoted-printable", b"base64"):
         found.append(Part(body, end, encoding))

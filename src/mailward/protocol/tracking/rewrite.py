@@ -16,6 +16,8 @@ from mailward.protocol.tracking.encodings import Edit, Readable
 from mailward.protocol.tracking.parts import Part
 
 OPT_OUT_PATH = "/opt-out"
+MAX_LINKS = 2000
+"""So many links of a message are written anew, the first ones: each costs two signatures for each recipient."""
 
 
 class Links(NamedTuple):
@@ -57,11 +59,13 @@ class Survey:
         except parts.Sealed as e:
             self.why = str(e)
             return
+        left = MAX_LINKS
         for part in found:
             readable = encodings.read(content[part.start : part.end], part.encoding)
             if readable is None:
                 continue
-            seen = markup.look(readable.text)
+            seen = markup.look(readable.text, left)
+            left -= len(seen.places)
             wanted = [(p.start, p.end, t) for p in seen.places if not p.off and (t := targets.read(p.value))]
             places = [place for place in wanted if place[2] not in kept]
             self._parts.append(_Html(part, readable, places, seen.image))

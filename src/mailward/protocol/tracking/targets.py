@@ -42,6 +42,11 @@ def fit(target: str) -> bool:
 
 def _character(match: re.Match[str]) -> str:
     name, equals = match[1], match[2]
-    if name[0] == "#" or (name in html5 and (name[-1] == ";" or not equals)):
+    if name[0] == "#":
+        # Zeros in front mean nothing, and no character has eight digits: what has is none, however many follow.
+        mark = "#x" if name[1] in "xX" else "#"
+        digits = name[len(mark) :].rstrip(";").lstrip("0")[:8]
+        return html.unescape(f"&{mark}{digits or '0'};") + equals
+    if name in html5 and (name[-1] == ";" or not equals):
         return html.unescape("&" + name) + equals
     return match[0]
