@@ -1,4 +1,4 @@
-"""`python -m mailward.app.process nursery|committer`: how the supervisor starts the processes that do the work.
+"""`python -m mailward.app.process supervisor|nursery|committer`: how the processes that do the work are started.
 
 Before anything else is imported, the console decorations that the log library would load for people at a terminal are
 declared absent: they cost each process five megabytes and several of its milliseconds, and it never uses them.
@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-_PARTS = ("nursery", "committer")
+_PARTS = ("supervisor", "nursery", "committer")
+
+
+def supervising(config: str | None, roles: Sequence[str]) -> list[str]:
+    """The words that start a supervisor with a settings file and, unless there are none, only some of the roles.
+
+    `-P`: what lies in the current folder is not taken for a module, for this one may run as root.
+    """
+    return [sys.executable, "-P", "-m", "mailward.app.process", "supervisor", config or "", ",".join(roles)]
 
 
 def main() -> None:

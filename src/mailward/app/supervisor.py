@@ -10,19 +10,24 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
 import structlog
 
+from mailward.app import logs
 from mailward.app.committing import Committing, has_committer
 from mailward.app.committing import start as start_committing
+from mailward.app.first import First
 from mailward.app.nursery import Born, Nursery, NurseryFailed
 from mailward.app.plan import Plan
 from mailward.app.ports import PATIENCE, bind
 from mailward.app.roles import Hold, StartError, first_slot
-from mailward.app.settings import Settings, SettingsError, split_address
+from mailward.app.settings import Settings, SettingsError, load, split_address
 from mailward.app.user import become, give_data
+from mailward.app.welcome import prepare_apart, welcome
+from mailward.base.errors import MailwardError
 
 log = structlog.get_logger()
 
@@ -222,6 +227,34 @@ class Supervisor:
                 worker.wait(_DRAIN_SECONDS)
         log.info("stopped")
         return 0
+
+
+def main() -> None:
+    """Entry point of `python -m mailward.app.process supervisor CONFIG ROLES`; the exit codes are the command's.
+
+    An empty CONFIG is the usual file, and empty ROLES those of the settings.
+    """
+    config, roles = sys.argv[2:4]
+    try:
+        sys.exit(_run(load(config or None, os.environ), [r for r in roles.split(",") if r]))
+    except (SettingsError, StartError) as e:
+        print(f"mailward: {e}", file=sys.stderr)
+        sys.exit(3)
+    except MailwardError as e:
+        print(f"mailward: {e.public}" + (f" ({e.detail})" if e.detail else ""), file=sys.stderr)
+        sys.exit(1)
+
+
+def _run(settings: Settings, roles: list[str]) -> int:
+    settings.server.roles = roles or settings.server.roles
+    logs.configure(settings.server.log, slot=None)
+    first = First()
+
+    def prepare(settings: Settings, idle: Callable[[int], bool]) -> None:
+        nonlocal first
+        first = prepare_apart(settings, idle)
+
+    return Supervisor(settings, prepare, lambda: welcome(settings, first)).run()
 
 
 __all__ = ["SettingsError", "StartError", "Supervisor", "become", "bind"]

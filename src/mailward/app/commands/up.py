@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from typing import NoReturn
 
-from mailward.app import logs
 from mailward.app.commands.output import Config
-from mailward.app.first import First
+from mailward.app.process import supervising
 from mailward.app.roles import ORDER
-from mailward.app.settings import ROLES, Settings, SettingsError, load
-from mailward.app.supervisor import Supervisor
-from mailward.app.welcome import prepare_apart, welcome
+from mailward.app.settings import ROLES, SettingsError
 
 
-def up(*, config: Config = None, role: str | None = None) -> int:
+def up(*, config: Config = None, role: str | None = None) -> NoReturn:
     """Start the platform and stay in the foreground until SIGTERM or Ctrl-C, then drain.
 
     `--role web,submission,sender,upkeep,mx` runs some of the roles only; several processes with
     roles of their own share a data folder. On first start the data folder, keys, schema, a
     self-signed certificate and a workspace are made and a single-use setup link is printed.
     """
-    settings = load(config, os.environ)
-    if role is not None:
-        settings.server.roles = roles_of(role)
-    logs.configure(settings.server.log, slot=None)
-    first = First()
-
-    def prepare(settings: Settings, idle: Callable[[int], bool]) -> None:
-        nonlocal first
-        first = prepare_apart(settings, idle)
-
-    return Supervisor(settings, prepare, lambda: welcome(settings, first)).run()
+    roles = roles_of(role) if role is not None else []
+    # In its own place: what read the options takes more memory than the supervisor, and lives no longer than it must.
+    sys.stdout.flush()
+    os.execv(sys.executable, supervising(config, roles))  # noqa: S606  # fixed words, no shell
 
 
 def roles_of(text: str) -> list[str]:
