@@ -29,7 +29,7 @@ from tests.postgres_server import PostgresServer, debian_binaries, running_serve
 from tests.scenarios.bucket import served
 from tests.scenarios.cluster import ALL, Cluster
 from tests.scenarios.ledger import Arrival, LedgerSink
-from tests.scenarios.soak import Duplicate, Kill, Round, Soak, details, table
+from tests.scenarios.soak import WINDOW_SECONDS, Duplicate, Kill, Round, Soak, details, table
 from tests.scenarios.traffic import Sender
 from tests.scenarios.ways import Ways
 
@@ -53,6 +53,7 @@ class Disturbed(Soak):
         self._cluster = cluster
         self._plan: list[tuple[float, Disturbance]] = []
         self.cuts: list[Cut] = []
+        self.outages: list[tuple[float, float]] = []
         self.done: list[str] = []
 
     def run(self, number: int, messages: int, plan: Sequence[tuple[float, Disturbance]]) -> Round:
@@ -92,7 +93,10 @@ class Disturbed(Soak):
         self._timers: list[threading.Timer] = []
         for pause, act in self._plan:
             time.sleep(pause)
+            began = time.time()
             self.done.append(act())
+            if self.done[-1].startswith("database"):
+                self.outages.append((began, time.time()))
         while any(s.is_alive() for s in senders):
             time.sleep(0.1)
         for timer in self._timers:
@@ -100,10 +104,15 @@ class Disturbed(Soak):
 
     def _explain(self, token: str, arrivals: list[Arrival], kills: Sequence[Kill]) -> Duplicate:
         found = super()._explain(token, arrivals, kills)
-        during = [c for c in self.cuts if any(c.began - 1 <= a.at <= c.ended + 1 for a in arrivals[:-1])]
+        during = [c for c in self.cuts if any(self._began(c) - 1 <= a.at <= c.ended + 1 for a in arrivals[:-1])]
         if found.fault and during and found.recorded in (1, len(arrivals)):
             found.fault = ""
         return found
+
+    def _began(self, cut: Cut) -> float:
+        """When the node lost the database: with the cut, or with an outage that was just over when the cut came."""
+        before = [began for began, ended in self.outages if began <= cut.began <= ended + WINDOW_SECONDS]
+        return min([cut.began, *before])
 
 
 async def sync_state(primary: PostgresServer) -> list[str]:
