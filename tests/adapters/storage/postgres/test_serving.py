@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -41,18 +44,22 @@ class Verb:
         self.calls: list[int] = []
         self.held: asyncio.Event | None = None
 
+    def called(self, times: int) -> bool:
+        return len(self.calls) >= times
+
     async def insert(self, tx: Sql, items: list[tuple[int, Any]]) -> list[Any]:
         """Some numbers are errors."""
         self.calls.append(len(items))
         out: list[Any] = []
-        for n, body in items:
+        for n, _ in items:
             if n == 13:
                 out.append(Odd())
             elif n == 14:
                 out.append(Conflict("taken", "It is taken.", detail="by another"))
             else:
-                ref = body if body is not None else BodyRef(0, 0, 0)
-                await tx.outside("INSERT INTO counters(name, value) VALUES ($1,$2)", f"n{n}", ref.segment)
+                # Nothing stands in the way of doing it twice, as with most of what a verb writes; it only shows.
+                again = "ON CONFLICT (name) DO UPDATE SET value = counters.value + 1"
+                await tx.outside(f"INSERT INTO counters(name, value) VALUES ($1, 1) {again}", f"n{n}")
                 out.append(n)
         if self.held is not None:
             await self.held.wait()
@@ -77,14 +84,18 @@ class Machine:
     verb: Verb
     path: Path
 
-    def put(self, n: int, content: bytes = b"x") -> asyncio.Future[Any]:
-        return self.worker.write_item(self.verb.insert, WS, n, body=(n.to_bytes(16, "big"), KEY, content))
+    def put(self, n: int, content: bytes = b"x", workspace: bytes = WS) -> asyncio.Future[Any]:
+        return self.worker.write_item(self.verb.insert, workspace, n, body=(n.to_bytes(16, "big"), KEY, content))
 
     async def there(self) -> set[str]:
-        async def verb(tx: Sql) -> set[str]:
-            return {r[0] for r in await tx.rows("SELECT name FROM counters WHERE name LIKE 'n%'")}
+        """What was done, nothing of it twice."""
 
-        return await self.worker.system_read(verb)
+        async def verb(tx: Sql) -> dict[str, int]:
+            return {r[0]: r[1] for r in await tx.rows("SELECT name, value FROM counters WHERE name LIKE 'n%'")}
+
+        found = await self.worker.system_read(verb)
+        assert set(found.values()) <= {1}
+        return set(found)
 
     def cut(self) -> None:
         """The connection goes, as it does when either end is killed."""
@@ -139,17 +150,16 @@ async def test_a_large_body_does_not_travel(machine: Machine) -> None:
     assert await machine.there() == {"n5"}
 
 
-async def test_when_the_committer_dies_nothing_is_lost_or_done_twice(machine: Machine) -> None:
+async def test_when_the_committer_dies_nothing_is_lost_or_done_twice(
+    machine: Machine, admin: asyncpg.Connection[Any]
+) -> None:
     """Its transaction commits although nobody hears of it: the worker finds what is there and does the rest."""
     machine.verb.held = asyncio.Event()
     first = [machine.put(n) for n in range(1000, 1010)]
-    async with asyncio.timeout(5):
-        while not machine.verb.calls:
-            await asyncio.sleep(0.01)
+    await _until(lambda: machine.verb.calls)
     waiting = [*first, *(machine.put(n) for n in range(1010, 1100))]
     machine.cut()
-    await asyncio.sleep(0.1)
-    # The worker now waits for the rows of the transaction that was under way, as it would for that of a dead process.
+    await _until(lambda: _waits(admin))
     machine.verb.held.set()
     async with asyncio.timeout(10):
         assert await asyncio.gather(*waiting) == list(range(1000, 1100))
@@ -160,13 +170,9 @@ async def test_what_a_dead_worker_asked_for_is_not_begun(machine: Machine) -> No
     """A worker that is gone was told nothing: what waits of it must not happen behind its successor's back."""
     machine.verb.held = asyncio.Event()
     machine.put(1)
-    async with asyncio.timeout(5):
-        while not machine.verb.calls:
-            await asyncio.sleep(0.01)
+    await _until(lambda: machine.verb.calls)
     machine.put(2)
-    async with asyncio.timeout(5):
-        while sum(len(peer.open) for peer in machine.serving.peers) < 2:
-            await asyncio.sleep(0.01)
+    await _until(lambda: sum(len(peer.open) for peer in machine.serving.peers) == 2)
     machine.worker._link._alone = lambda *asked: None  # type: ignore[union-attr]  # nobody is left who would ask again
     machine.cut()
     await asyncio.sleep(0.05)
@@ -180,6 +186,56 @@ async def _nothing(tx: Sql) -> None:
     await tx.rows("SELECT 1")
 
 
+async def _until(what: Callable[[], Any]) -> None:
+    async with asyncio.timeout(10):
+        while not (await found if inspect.isawaitable(found := what()) else found):
+            await asyncio.sleep(0.005)
+
+
+_ADVISORY = (
+    "FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND datname = current_database()"
+)
+
+
+async def _waits(admin: asyncpg.Connection[Any]) -> bool:
+    """Whether a worker waits for what another process has begun."""
+    return bool(await admin.fetchval(f"SELECT count(*) {_ADVISORY} AND NOT granted"))
+
+
+async def test_whatever_the_dead_committer_had_begun_is_over_before_the_second_look(
+    machine: Machine, admin: asyncpg.Connection[Any]
+) -> None:
+    """All its connections were busy: none of what they still commit is done again, and everybody is answered."""
+    machine.verb.held = asyncio.Event()
+    asked = []
+    for n in range(1, 5):
+        asked.append(machine.put(999 + n, workspace=bytes([n]) * 16))
+        await _until(partial(machine.verb.called, n))
+    machine.cut()
+    await _until(lambda: _waits(admin))
+    assert len(machine.verb.calls) == 4
+    machine.verb.held.set()
+    assert await asyncio.gather(*asked) == [1000, 1001, 1002, 1003]
+    assert await machine.there() == {"n1000", "n1001", "n1002", "n1003"}
+    assert len(machine.verb.calls) == 4
+
+
+async def test_what_the_dead_committer_had_begun_and_lost_is_done(
+    machine: Machine, admin: asyncpg.Connection[Any]
+) -> None:
+    """Its transaction never commits: the worker finds nothing and does it."""
+    machine.verb.held = asyncio.Event()
+    asked = machine.put(1)
+    await _until(lambda: machine.verb.calls)
+    machine.cut()
+    await _until(lambda: _waits(admin))
+    held, machine.verb.held = machine.verb.held, None
+    await admin.execute(f"SELECT pg_terminate_backend(pid) {_ADVISORY} AND granted AND state = 'idle in transaction'")
+    assert await asked == 1
+    held.set()
+    assert await machine.there() == {"n1"}
+
+
 async def test_a_new_committer_is_found(machine: Machine) -> None:
     """After it was away, items go to the next one."""
     machine.cut()
@@ -189,6 +245,23 @@ async def test_a_new_committer_is_found(machine: Machine) -> None:
             await asyncio.sleep(0.01)
     calls = len(machine.serving.peers)
     assert (calls, await machine.put(2)) == (1, 2)
+
+
+async def test_who_is_stopping_takes_no_more(machine: Machine) -> None:
+    """However much goes on to be asked, it ends; its workers do by themselves what came too late, once."""
+    machine.verb.held = asyncio.Event()
+    taken = machine.put(1)
+    await _until(lambda: machine.verb.calls)
+    stopping = asyncio.ensure_future(machine.serving.stop())
+    await asyncio.sleep(0)
+    late = [machine.put(n, workspace=b"\x02" * 16) for n in range(100, 150)]
+    await machine.worker.write(SCOPE, _nothing)
+    assert sum(len(peer.open) for peer in machine.serving.peers) == 1
+    machine.verb.held.set()
+    await stopping
+    assert await taken == 1
+    assert await asyncio.gather(*late) == list(range(100, 150))
+    assert len(await machine.there()) == 51
 
 
 async def test_stopping_answers_what_was_asked(machine: Machine) -> None:

@@ -20,6 +20,8 @@ _LENGTH = struct.Struct(">I")
 NIL = msgspec.Raw(b"\xc0")
 MAX_RECORD = 4 << 20
 """Larger bodies do not travel: their process commits them itself."""
+GREETING = 0
+"""The number of an answer that nobody asked for: who serves here says which one it is."""
 
 
 class SharedVerb(NamedTuple):

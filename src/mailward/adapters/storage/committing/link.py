@@ -2,14 +2,15 @@
 
 Items of one turn of the event loop leave in one frame. When the connection is lost, nobody
 knows what became of the items on the way: each goes to the worker's own writer, which
-first looks whether it is recorded already.
+first looks whether it is recorded already (`SecondLook`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ import msgspec
 
 from mailward.adapters.storage.committing.door import short
 from mailward.adapters.storage.committing.frames import (
+    GREETING,
     MAX_RECORD,
     Answer,
     Entry,
@@ -31,6 +33,27 @@ from mailward.base.errors import MailwardError
 from mailward.base.sources import Entropy
 
 _RETRY_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """A list verb for items whose first answer was lost: those that are recorded get their result, the others run.
+
+    `whose` is the number that the lost process greeted with, or 0. What it had begun may still be going on in the
+    database, where that is a server: then it has to be over before this looks.
+    """
+
+    shared: SharedVerb
+    whose: int
+
+    async def __call__(self, tx: Any, items: list[Any]) -> Sequence[Any]:
+        """As every list verb: a result for each item."""
+        shared = self.shared
+        plain = [item[0] for item in items] if shared.bodied else items
+        results = list(await shared.landed(tx, plain))
+        open_items = [item for item, result in zip(items, results, strict=True) if result is None]
+        fresh = iter(await shared.verb(tx, open_items) if open_items else ())
+        return [next(fresh) if result is None else result for result in results]
 
 
 class _Sent:
@@ -70,10 +93,10 @@ class CommitterLink(asyncio.Protocol):
         self._errors = {e.__name__: e for e in errors}
         self._verbs = {v.verb: v for v in verbs}
         self._decoders = {v.name: msgspec.msgpack.Decoder(v.result) for v in verbs}
-        self._again: dict[str, Any] = {v.name: _again(v) for v in verbs}
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Transport | None = None
         self._unframer = Unframer.answers()
+        self._whose = 0
         self._outbox: list[Entry] = []
         self._sent: dict[int, _Sent] = {}
         self._number = 0
@@ -128,9 +151,10 @@ class CommitterLink(asyncio.Protocol):
         """Connected, perhaps only to the supervisor's socket: it is kept open while there is no committer."""
         self._connecting = cast(asyncio.Transport, transport)
         self._unframer = Unframer.answers()
+        self._whose = 0
 
     def data_received(self, data: bytes) -> None:
-        """A greeting, which is an empty frame, then answers."""
+        """A greeting, which answers nothing, then answers."""
         if self._transport is None:
             self._transport = self._connecting
             self._up.set()
@@ -145,6 +169,9 @@ class CommitterLink(asyncio.Protocol):
     # -- inside -------------------------------------------------------------------------------
 
     def _answered(self, answer: Answer) -> None:
+        if answer.number == GREETING:
+            self._whose = msgspec.msgpack.decode(answer.result, type=int)
+            return
         sent = self._sent.pop(answer.number, None)
         if sent is None or sent.future.done():
             return
@@ -159,7 +186,8 @@ class CommitterLink(asyncio.Protocol):
         sent, self._sent = self._sent, {}
         for item in sent.values():
             if not item.future.done():
-                self._alone(self._again[item.shared.name], item.workspace, item.item, item.record, item.future)
+                look = SecondLook(item.shared, self._whose)
+                self._alone(look, item.workspace, item.item, item.record, item.future)
 
     async def _keep(self) -> None:
         while True:
@@ -171,16 +199,3 @@ class CommitterLink(asyncio.Protocol):
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             await self._lost.wait()
-
-
-def _again(shared: SharedVerb) -> Callable[[Any, list[Any]], Awaitable[Sequence[Any]]]:
-    """The verb for items whose first answer was lost: those that are recorded get their result, the others run."""
-
-    async def again(tx: Any, items: list[Any]) -> Sequence[Any]:
-        plain = [item[0] for item in items] if shared.bodied else items
-        results = list(await shared.landed(tx, plain))
-        open_items = [item for item, result in zip(items, results, strict=True) if result is None]
-        fresh = iter(await shared.verb(tx, open_items) if open_items else ())
-        return [next(fresh) if result is None else result for result in results]
-
-    return again

@@ -91,6 +91,8 @@ class PostgresStore:
         self._link: CommitterLink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._durable = True
+        self.number = 0
+        """No other process that opened this database has it."""
         self._closed = False
 
     # -- life ---------------------------------------------------------------------------------
@@ -105,7 +107,7 @@ class PostgresStore:
             await db.execute(begin_sql() + f"SET LOCAL ROLE {SYSTEM_ROLE}")
             await require_schema(db)
             await require_settled(db)
-            writer = await db.fetchval("SELECT nextval('body_writers')")
+            self.number = writer = int(await db.fetchval("SELECT nextval('body_writers')"))
             await db.execute("COMMIT")
         except BaseException as e:
             drop(db)
@@ -113,13 +115,14 @@ class PostgresStore:
                 raise unavailable(e) from e
             raise
         await part(db)
-        self._bodies = self._open_bodies(int(writer))
+        self._bodies = self._open_bodies(writer)
         self._uploads = Uploads(self._bodies, self._waiting.put, parallel=self._limits.uploads)
         for n in range(self._limits.committers):
             committer = Committer(
                 self._connector,
                 self._make_tx,
-                shard=int(writer) * 64 + n,
+                process=writer,
+                shard=writer * 64 + n,
                 clock=self._clock,
                 entropy=self._entropy,
                 announce=self._notices.announce,

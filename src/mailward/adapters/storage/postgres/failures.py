@@ -30,11 +30,6 @@ def again(error: BaseException) -> bool:
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _AGAIN
 
 
-def clashes(error: BaseException) -> bool:
-    """What it would insert is there by now: somebody else, who seemed to be gone, did it after all."""
-    return isinstance(error, asyncpg.UniqueViolationError)
-
-
 STORING = "The message could not be stored now; please try again later."
 READING = "The data could not be read now; please try again."
 

@@ -17,6 +17,7 @@ from typing import Any, cast
 import msgspec
 
 from mailward.adapters.storage.committing.frames import (
+    GREETING,
     NIL,
     Answer,
     Entry,
@@ -43,9 +44,11 @@ class Serving:
         self._server = await asyncio.get_running_loop().create_unix_server(lambda: _Peer(self), sock=listener)
 
     async def stop(self) -> None:
-        """Take no more, answer what was asked, and part."""
+        """Take no more, answer what was taken, and part. Workers do what comes after it by themselves."""
         if self._server is not None:
             self._server.close()
+        for peer in self.peers:
+            peer.hear_no_more()
         while waiting := [f for peer in self.peers for f in peer.open]:
             await asyncio.wait(waiting)
         for peer in list(self.peers):
@@ -66,7 +69,7 @@ class _Peer(asyncio.Protocol):
         """The socket outlives us, so a connection alone says nothing: a worker counts on us from this frame on."""
         self._transport = cast(asyncio.Transport, transport)
         self._serving.peers.add(self)
-        self._transport.write(frame([]))
+        self._transport.write(frame([Answer(GREETING, pack(self._serving.store.number), None)]))
 
     def data_received(self, data: bytes) -> None:
         """Items, each with its number."""
@@ -79,6 +82,11 @@ class _Peer(asyncio.Protocol):
         self._serving.peers.discard(self)
         for future in self.open:
             future.cancel()
+
+    def hear_no_more(self) -> None:
+        """Leave unread what comes from now on."""
+        if self._transport is not None:
+            self._transport.pause_reading()
 
     def part(self) -> None:
         """Send what there is to say, then close."""

@@ -16,8 +16,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from mailward.adapters.storage.committing.link import SecondLook
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
-from mailward.adapters.storage.postgres.failures import again, clashes, lost, unavailable
+from mailward.adapters.storage.postgres.failures import again, lost, unavailable
 from mailward.adapters.storage.postgres.sql import ENTER, EPOCHS_LOCK, SYSTEM_ROLE, Sql, entering, scope_sql
 from mailward.adapters.storage.postgres.waiting import SINGLE, Group, Job
 from mailward.base.errors import Unavailable
@@ -28,6 +29,8 @@ MakeTx = Callable[[Any], Sql]
 # How long a transaction may take before its connection is given up: items of the message path, and upkeep's verbs.
 _ITEMS_SECONDS, _SINGLE_SECONDS = 20.0, 120.0
 _TRIES = 4
+# Items are committed under a shared lock with the number of their process; the number fits 31 bits.
+_PROCESS_LOCKS = 0x4D57_5052
 # A mark that cannot be counted on from: the next one overflows, and its transaction fails.
 _CLOSED = 2**63 - 1
 _SAVEPOINT = "; SAVEPOINT verb"
@@ -67,6 +70,7 @@ class Committer:
         connector: Connector,
         make_tx: MakeTx,
         *,
+        process: int,
         shard: int,
         clock: Clock,
         entropy: Entropy,
@@ -76,6 +80,7 @@ class Committer:
     ) -> None:
         self._connector = connector
         self._make_tx = make_tx
+        self._process = process
         self._shard = shard
         self._clock = clock
         self._entropy = entropy
@@ -130,7 +135,7 @@ class Committer:
                 except Unavailable as e:
                     _refuse(groups, e)
                     return True
-        elif again(error) or clashes(error):
+        elif again(error):
             await self._roll_back()
             if tries < _TRIES:
                 await asyncio.sleep(0.002 * tries * (1 + self._entropy.bytes(1)[0] / 255))
@@ -190,16 +195,17 @@ class Committer:
                 group[0].result, group[0].error = await group[0].item(tx), None
                 await tx.catch_up()
                 return True
-            results = await group[0].verb(tx, [job.item for job in group])
+            # Again, for it may have waited in the first statement: who is gone is not to find it done.
+            asked = [job for job in group if not job.future.cancelled()]
+            results = await group[0].verb(tx, [job.item for job in asked]) if asked else ()
             await tx.catch_up()
-            for job, result in zip(group, results, strict=True):
+            for job, result in zip(asked, results, strict=True):
                 failed = isinstance(result, BaseException)
                 job.result, job.error = (None, result) if failed else (result, None)
         except asyncio.CancelledError:
             raise
         except BaseException as e:
-            # An item that is there already is looked up again by who has reason to ask (`committing/link.py`).
-            if lost(e) or again(e) or (group[0].verb is not SINGLE and clashes(e)):
+            if lost(e) or again(e):
                 raise
             for job in group:
                 job.result, job.error = None, e
@@ -227,7 +233,12 @@ class Committer:
     def _begin(self, groups: Sequence[Group], *, apart: bool) -> str:
         text = begin_sql(durable=self._durable()) + f"SET LOCAL ROLE {SYSTEM_ROLE}"
         if groups[0][0].verb is not SINGLE:
-            text += f"; SELECT pg_advisory_xact_lock_shared({EPOCHS_LOCK})"
+            # What a lost process had begun is over, one way or the other, before anybody looks what became of it.
+            verbs = (g[0].verb for g in groups)
+            for lost_one in sorted({v.whose for v in verbs if isinstance(v, SecondLook) and v.whose}):
+                text += f"; SELECT pg_advisory_xact_lock({_PROCESS_LOCKS}, {lost_one})"
+            text += f"; SELECT pg_advisory_xact_lock_shared({_PROCESS_LOCKS}, {self._process})"
+            text += f", pg_advisory_xact_lock_shared({EPOCHS_LOCK})"
         return text + _SAVEPOINT if apart else text
 
     # -- the connection --------------------------------------------------------------------------

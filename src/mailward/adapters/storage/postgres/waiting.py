@@ -77,12 +77,15 @@ class Waiting:
             self._lists.setdefault((job.verb, job.workspace), []).append(job)
         if job.verb is SINGLE or self._worth_it():
             self._changed.set()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_BESIDE_SECONDS, self._overdue)
+        else:
+            self._set_timer()
 
     def end(self) -> None:
         """Take what is left, then `take` returns nothing."""
         self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._changed.set()
 
     async def take(self, *, singles: bool, singles_first: bool) -> list[Group]:
@@ -101,11 +104,18 @@ class Waiting:
                 return [[self._singles.popleft()]]
             if self._ended and not self._lists and not (singles and self._singles):
                 return []
+            if self._lists and not self._late and not self._ended:
+                # Of those the timer was set for some were left: their workspace was under way, or there were too many.
+                self._set_timer()
             self._changed.clear()
             await self._changed.wait()
 
     def _worth_it(self) -> bool:
         return not self._running or sum(map(len, self._lists.values())) >= _BESIDE * self._running
+
+    def _set_timer(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_BESIDE_SECONDS, self._overdue)
 
     def _overdue(self) -> None:
         self._timer = None

@@ -1,0 +1,93 @@
+"""Which of the waiting items make the next transaction, and that none of them is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mailward.adapters.storage.postgres.waiting import SINGLE, Group, Job, Waiting
+
+VERB = object()
+
+
+class Items:
+    """Puts items of workspaces, and takes what the next transactions would be."""
+
+    def __init__(self) -> None:
+        self.waiting = Waiting()
+
+    def put(self, workspace: bytes, verb: Any = VERB) -> None:
+        loop = asyncio.get_running_loop()
+        self.waiting.put(Job(verb, workspace, None, None, loop.create_future(), loop.time()))
+
+    async def take(self, *, singles: bool = True) -> list[Group]:
+        async with asyncio.timeout(5):
+            return await self.waiting.take(singles=singles, singles_first=False)
+
+
+@pytest.fixture
+async def items() -> Items:
+    return Items()
+
+
+def workspaces(groups: list[Group]) -> list[bytes | None]:
+    """Of each group."""
+    return [group[0].workspace for group in groups]
+
+
+async def test_an_item_whose_workspace_was_under_way_when_its_time_came_is_not_left_behind(items: Items) -> None:
+    """Beside a transaction that takes long it goes as soon as the one of its own workspace is over."""
+    items.put(b"long")
+    await items.take()
+    items.put(b"a")
+    first = await items.take()
+    items.put(b"a")
+    items.put(b"b")
+    assert workspaces(await items.take()) == [b"b"]
+    items.waiting.done(first)
+    assert workspaces(await items.take()) == [b"a"]
+
+
+async def test_few_items_join_the_next_transaction_unless_that_lets_them_wait(items: Items) -> None:
+    """While one is under way a few wait for its end; many begin another one at once."""
+    items.put(b"a")
+    first = await items.take()
+    items.put(b"b")
+    items.put(b"c")
+    asked = asyncio.ensure_future(items.take())
+    await asyncio.sleep(0)
+    assert not asked.done()
+    items.waiting.done(first)
+    assert workspaces(await asked) == [b"b", b"c"]
+    for n in range(64):
+        items.put(b"%d" % n)
+    assert len(await items.take()) == 64
+
+
+async def test_a_single_connection_takes_all_in_turn(items: Items) -> None:
+    """With one committer nothing waits for a second one."""
+    for _ in range(3):
+        items.put(b"a")
+        items.put(b"a", SINGLE)
+        for groups in (await items.take(), await items.take()):
+            assert workspaces(groups) == [b"a"]
+            items.waiting.done(groups)
+
+
+async def test_at_the_end_everything_left_is_taken(items: Items) -> None:
+    """Also what waits for its workspace; then there is nothing more, and no timer is left."""
+    items.put(b"a")
+    first = await items.take()
+    items.put(b"a")
+    items.waiting.end()
+    asked = asyncio.ensure_future(items.take())
+    await asyncio.sleep(0)
+    assert not asked.done()
+    items.waiting.done(first)
+    rest = await asked
+    assert workspaces(rest) == [b"a"]
+    items.waiting.done(rest)
+    assert await items.take() == []
+    assert items.waiting._timer is None
