@@ -15,6 +15,7 @@ from mailward.app.plan import Plan
 from mailward.app.settings import Http, Server, Settings
 
 _CANNOT_START = 78
+_IMPORTED = "import mailward.app.worker; from mailward.app.stores import import_store"
 
 
 def _plan(folder: Path, supervisor: int) -> Plan:
@@ -54,8 +55,21 @@ def test_a_nursery_that_cannot_fork_says_so(tmp_path: Path, monkeypatch: pytest.
     nursery.close()
 
 
-def test_nothing_a_worker_imports_starts_a_thread() -> None:
-    """A thread of the nursery would be missing in each worker."""
-    ask = "import os, mailward.app.worker; print(len(os.listdir('/proc/self/task')))"
-    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "1"
+def _asked(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("kind", ["embedded", "postgres"])
+def test_nothing_a_worker_imports_starts_a_thread(kind: str) -> None:
+    """A thread of the nursery would be missing in each worker; each finds all repositories of its store imported."""
+    ask = f"{_IMPORTED}; import_store({kind!r}); import os, sys; "
+    assert _asked(ask + "print(len(os.listdir('/proc/self/task')))") == "1"
+    store = {"embedded": "sqlite", "postgres": "postgres"}[kind]
+    assert _asked(ask + f"print('mailward.adapters.storage.{store}.webhooks' in sys.modules)") == "True"
+
+
+def test_workers_on_the_file_hold_no_driver_of_the_other_store() -> None:
+    """asyncpg and what stands on it would lie in the memory of everybody who has no PostgreSQL."""
+    ask = f"{_IMPORTED}; import_store('embedded'); import sys; "
+    assert _asked(ask + "print([m for m in sys.modules if m == 'asyncpg' or '.storage.postgres' in m])") == "[]"

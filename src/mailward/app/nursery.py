@@ -146,16 +146,19 @@ def main() -> None:
     asked = socket.socket(fileno=os.dup(0))
     gc.disable()
     from mailward.app import worker  # the long part
+    from mailward.app.stores import import_store
 
-    gc.collect()
-    # The collector of a worker never writes to what is shared.
-    gc.freeze()
     while True:
         try:
             (length,) = _FRAME.unpack(_read(asked, _FRAME.size))
             plan = decode(_read(asked, length))
         except OSError:
             sys.exit(0)  # the supervisor is gone
+        # Of one kind in each plan: the first one imports it for all.
+        import_store(plan.settings.storage.kind)
+        # The collector of a worker never writes to what is shared. Nor is rubbish collected before: what a worker makes
+        # would fill the holes, and each lies in a page that is shared.
+        gc.freeze()
         born = _fork()
         if born == 0:
             asked.close()

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
-from mailward.adapters.storage.local import LocalBodies
-from mailward.adapters.storage.postgres.access import Access, AccessRefused
-from mailward.adapters.storage.postgres.bodies import BodyStore
-from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
-from mailward.adapters.storage.postgres.migrate import MigrationError, migrate
-from mailward.adapters.storage.postgres.sealed import FieldCipher
-from mailward.adapters.storage.postgres.tx import PgTx
-from mailward.adapters.storage.sqlite.engine import SqliteStore, end_process
-from mailward.adapters.storage.sqlite.upkeep import sweeping
+from mailward.adapters.host.clock import SystemEntropy
 from mailward.adapters.vault.vault import Vault
 from mailward.app.objects import opener
 from mailward.app.settings import Settings, SettingsError
 from mailward.app.store import Store
 from mailward.base.errors import Unavailable
 from mailward.base.sources import Clock, Entropy
+
+# Each store is imported where it is chosen: the other one's driver would lie in memory for nobody.
+if TYPE_CHECKING:
+    from mailward.adapters.storage.postgres.access import Access
+    from mailward.adapters.storage.postgres.bodies import BodyStore
 
 _CONNECT_SECONDS = 10.0
 _UPLOADS = 256
@@ -32,7 +28,16 @@ def make_store(
 ) -> Store:
     """The store of one process, not open yet. `unjudged`: as it is, fit or not, for whoever reports on that."""
     if settings.storage.kind == "embedded":
+        from mailward.adapters.storage.sqlite.engine import SqliteStore
+
         return SqliteStore(settings.data, vault.database_key(), worker=worker, entropy=entropy)
+    from mailward.adapters.storage.local import LocalBodies
+    from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
+    from mailward.adapters.storage.postgres.sealed import FieldCipher
+    from mailward.adapters.storage.postgres.tx import PgTx
+    from mailward.adapters.storage.sqlite.engine import end_process
+    from mailward.adapters.storage.sqlite.upkeep import sweeping
+
     cipher = FieldCipher(vault.derive, entropy)
     folder = settings.data / "segments"
 
@@ -59,8 +64,29 @@ def make_store(
     )
 
 
+def import_store(kind: str) -> None:
+    """Import all that a store of this kind (`storage.kind`) will ever need, for the process workers are forked from."""
+    blank: Any
+    if kind == "embedded":
+        from mailward.adapters.storage.sqlite import engine as _engine  # noqa: F401
+        from mailward.adapters.storage.sqlite.tx import SqliteTx
+
+        blank = SqliteTx.__new__(SqliteTx)
+    else:
+        from mailward.adapters.storage.postgres import engine as _engine_  # noqa: F401
+        from mailward.adapters.storage.postgres.sealed import FieldCipher
+        from mailward.adapters.storage.postgres.tx import PgTx
+
+        blank = PgTx(None, FieldCipher(lambda *_: bytes(32), SystemEntropy()))  # seals nothing
+    for name, part in vars(type(blank)).items():
+        if isinstance(part, cached_property):
+            getattr(blank, name)  # a repository is imported when it is first asked for
+
+
 def access_of(settings: Settings, *, owner: bool = False, unjudged: bool = False) -> Access:
     """How the database is reached, as the platform's role or as the owner. SettingsError when it may not be used."""
+    from mailward.adapters.storage.postgres.access import Access, AccessRefused
+
     s = settings.storage
     access = Access(
         s.owner_url if owner else s.url,
@@ -83,6 +109,8 @@ def prepare_store(settings: Settings, vault: Vault, clock: Clock) -> list[str]:
     here, and a schema that is not up to date is refused when the store opens.
     """
     if settings.storage.kind == "embedded":
+        from mailward.adapters.storage.sqlite.engine import SqliteStore
+
         return SqliteStore.prepare(settings.data, vault.database_key(), clock)
     if not settings.storage.owner_url:
         return []
@@ -91,6 +119,8 @@ def prepare_store(settings: Settings, vault: Vault, clock: Clock) -> list[str]:
 
 async def migrate_database(settings: Settings, clock: Clock) -> list[str]:
     """Run the migrations as the owner. Unavailable, with the reason, when that cannot be done."""
+    from mailward.adapters.storage.postgres.migrate import MigrationError, migrate
+
     owner = await connect(access_of(settings, owner=True))
     try:
         return await migrate(owner, now_us=int(clock.now().timestamp() * 1_000_000))
@@ -102,6 +132,8 @@ async def migrate_database(settings: Settings, clock: Clock) -> list[str]:
 
 async def connect(access: Access) -> Any:
     """One connection outside of any store. Unavailable when the database does not answer."""
+    import asyncpg
+
     tls = access.tls()
     try:
         return await asyncpg.connect(
