@@ -13,6 +13,8 @@ from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Forbidden, Invalid, NotFound
 from mailward.base.ids import WorkspaceId
+from mailward.core.domains.add import add_domain, remove_domain
+from mailward.core.domains.keys import fresh_keys
 from mailward.core.messages.model import FACTS_ENCODER, DeliveryState, MessageFacts
 from mailward.core.suppression.model import token
 from mailward.core.tracking import modes, opting
@@ -112,6 +114,33 @@ async def test_modes_are_kept_by_scope(sent: Sent, store: Store, clock: Any, ent
     reader = Actor(sent.actor.workspace, "key", "key_1", frozenset({Permission.DOMAIN_READ}))
     with pytest.raises(Forbidden):
         await sent.act(modes.change_modes, reader, Change({WHOLE: Mode.BOTH}), now=clock.now())
+
+
+@pytest.mark.parametrize("how", ["removed", "taken away"])
+async def test_what_is_said_of_a_domain_goes_with_it(
+    sent: Sent, store: Store, clock: Any, entropy: Any, how: str
+) -> None:
+    """Removed, or given to another workspace, a domain leaves no mode behind; added again anywhere, it has none."""
+    fresh = fresh_keys(lambda key: key)
+
+    async def add(tx: Tx, actor: Actor) -> bytes:
+        made = await add_domain(tx, actor, "a.example", fresh, now=clock.now(), entropy=entropy)
+        return ids.decode("dom", made.id)
+
+    domain = await sent.act(add, sent.actor)
+    wanted = Change({domain_scope(domain): Mode.BOTH, stream_scope("broadcast"): Mode.OPENS})
+    await sent.act(modes.change_modes, sent.actor, wanted, now=clock.now())
+    if how == "removed":
+        await sent.act(remove_domain, sent.actor, ids.encode("dom", domain), now=clock.now())
+    else:
+        workspace = ids.decode("ws", sent.actor.workspace)
+        await store.system_write(lambda tx: tx.domains.take_away(workspace, ids.encode("dom", domain)))
+    for place in (sent, Sent(store, clock, entropy)):
+        again = await place.act(add, place.actor)
+        assert again != domain
+    assert await sent.act(modes.modes, sent.actor) == (None, {"broadcast": Mode.OPENS}, {})
+    every = await store.system_read(lambda tx: tx.tracking.all_modes())
+    assert every == {ids.decode("ws", sent.actor.workspace): {"s:broadcast": Mode.OPENS}}
 
 
 async def test_a_person_counts_once_and_programs_never(sent: Sent) -> None:

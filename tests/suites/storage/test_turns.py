@@ -12,17 +12,20 @@ from msgspec.structs import replace
 
 from mailward.app.store import Store, Tx
 from mailward.base import ids
-from mailward.base.errors import Conflict
+from mailward.base.errors import Conflict, Invalid, NotFound
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.delivery.lease import lease
-from mailward.core.identity import people
+from mailward.core.identity import granting, invitations, people
 from mailward.core.identity.model import User
+from mailward.core.inbound import routes
+from mailward.core.inbound.routes import Allowed, RouteDraft
 from mailward.core.messages import change as messages
 from mailward.core.operators import end, grants
 from mailward.core.operators.model import Grant, GrantState
 from mailward.core.webhooks import endpoints
 from mailward.core.workspaces import change
-from mailward.policy.access import Actor, Permission, Role
+from mailward.policy.access import IN_WORKSPACE, Actor, Permission, Role
+from mailward.policy.inbound_routes import MatchKind
 from tests.core.conftest import T0, WS_ID, put, submission
 from tests.core.operators.operators_rig import Rig
 from tests.suites.storage.conftest import Another
@@ -80,16 +83,16 @@ def pausing(tx: Any, repo: str, name: str, crossing: Callable[[], Awaitable[None
 
 
 async def cross(
-    stores: tuple[Store, Store], verbs: list[Verb], at: tuple[str, str], workspace: WorkspaceId = WORKSPACE
+    stores: tuple[Store, Store], verbs: list[Verb], *at: tuple[str, str], workspace: WorkspaceId = WORKSPACE
 ) -> list[Any]:
-    """Both verbs at once, each through a process of its own; what came of them."""
+    """Both verbs at once, each through a process of its own; what came of them. `at`: of both, or of each."""
     # The embedded store runs verbs one after the other and never suspends one: there is nothing to hold.
     crossing = Crossing() if type(stores[0]).__name__ == "PostgresStore" else None
 
     async def held(tx: Tx, n: int) -> Any:
         if crossing is None:
             return await verbs[n](tx)
-        return await verbs[n](pausing(tx, *at, lambda: crossing(n * 0.1)))
+        return await verbs[n](pausing(tx, *at[n % len(at)], lambda: crossing(n * 0.1)))
 
     doors = (store.write(workspace, lambda tx, n=n: held(tx, n)) for n, store in enumerate(stores))  # type: ignore[misc]
     return await asyncio.gather(*doors, return_exceptions=True)
@@ -167,6 +170,75 @@ async def test_an_endpoint_turned_off_stays_off(
     assert (kept.enabled, kept.url) == (False, "https://b.test/")
 
 
+async def test_routes_are_counted_and_changed_in_turn(
+    store: Store,
+    another: Another,
+    managers: tuple[str, str],
+    clock: Any,
+    entropy: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two that are added where there is room for one, one is; turned off while its URL changes, a route is off."""
+    now, actor, stores = clock.now(), acting(managers[0]), (store, await another())
+    monkeypatch.setattr(routes, "ROUTES_MAX", 1)
+    draft = RouteDraft("a.test", MatchKind.CATCH_ALL, "", "https://a.test/")
+
+    def seal(secret: bytes) -> bytes:
+        return secret
+
+    async def add(tx: Any) -> Any:
+        return await routes.add_route(tx, actor, draft, allowed=Allowed(), seal=seal, now=now, entropy=entropy)
+
+    def change(**given: Any) -> Verb:
+        return lambda tx: routes.change_route(tx, actor, name, given, allowed=Allowed(), seal=seal, now=now)
+
+    done = await cross(stores, [add, add], ("inbound", "insert_route"))
+    assert sorted(type(d).__name__ for d in done) == ["Conflict", "tuple"]
+    ((made,), *_) = [[d[0]] for d in done if isinstance(d, tuple)]
+    name = ids.encode("rte", made.id)
+    await cross(stores, [change(enabled=False), change(url="https://b.test/")], ("inbound", "update_route"))
+    (kept,) = await store.read(WORKSPACE, lambda tx: routes.page(tx, actor))
+    assert (kept.enabled, kept.url) == (False, "https://b.test/")
+
+
+@pytest.mark.parametrize("by", ["given", "offered"])
+async def test_a_role_is_not_removed_while_it_is_given(
+    store: Store, another: Another, managers: tuple[str, str], clock: Any, entropy: Any, by: str
+) -> None:
+    """Removed by one, and given to a member or offered in an invitation by another at once: one of the two fails."""
+    now, (ann, bob) = clock.now(), managers
+    actor = Actor(WORKSPACE, "session", ann, IN_WORKSPACE, Role.MANAGER)
+    role = await store.write(
+        WORKSPACE,
+        lambda tx: granting.make_role(tx, actor, "r", frozenset({Permission.MESSAGE_READ}), now=now, entropy=entropy),
+    )
+
+    async def offer(tx: Any) -> Any:
+        return await invitations.invite(tx, actor, "c@a.test", Role.CUSTOM, custom=role.id, now=now, entropy=entropy)
+
+    verbs: list[Verb] = [
+        lambda tx: granting.remove_role(tx, actor, role.id, now=now),
+        (lambda tx: granting.give_role(tx, actor, UserId(bob), role.id, now=now)) if by == "given" else offer,
+    ]
+    then = ("roles", "give") if by == "given" else ("entry", "add_invitation")
+    done = await cross((store, await another()), verbs, ("roles", "remove"), then)
+    assert sum(isinstance(d, Conflict | NotFound | Invalid) for d in done) == 1, done
+    there = await store.read(WORKSPACE, lambda tx: granting.list_roles(tx, actor))
+    assert bool(there) is isinstance(done[0], Conflict)
+
+
+async def test_two_roles_do_not_take_one_name(
+    store: Store, another: Another, managers: tuple[str, str], clock: Any, entropy: Any
+) -> None:
+    """Made by two at once under one name: there is one."""
+    now, actor = clock.now(), acting(managers[0])
+    may = frozenset({Permission.MESSAGE_READ})
+    verbs: list[Verb] = [lambda tx: granting.make_role(tx, actor, "r", may, now=now, entropy=entropy)] * 2
+    done = await cross((store, await another()), verbs, ("roles", "add"))
+    assert sum(isinstance(d, Conflict) for d in done) == 1, done
+    assert len(await store.read(WORKSPACE, lambda tx: granting.list_roles(tx, actor))) == 1
+
+
 @pytest.mark.claim("AUTHZ-3")
 async def test_an_access_that_the_customer_ends_does_not_begin(
     store: Store, another: Another, clock: Any, entropy: Any
@@ -179,7 +251,7 @@ async def test_an_access_that_the_customer_ends_does_not_begin(
         lambda tx: end.revoke(tx, rig.customer, asked.id, now=rig.now),
         lambda tx: grants.begin(tx, rig.acting(rig.ann), asked.id, now=rig.now),
     ]
-    done = await cross((store, await another()), verbs, ("operators", "change_grant"), rig.workspace)
+    done = await cross((store, await another()), verbs, ("operators", "change_grant"), workspace=rig.workspace)
     assert all(isinstance(d, Conflict | Grant) for d in done), done
     (kept,) = await store.read(rig.workspace, lambda tx: tx.operators.grants(limit=2))
     assert kept.state is GrantState.ENDED

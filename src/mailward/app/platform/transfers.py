@@ -66,6 +66,7 @@ class Transfers:
 
 
 async def _drop_routes(tx: Tx, actor: Actor, found: Transfer, now: datetime) -> None:
+    await tx.audit.in_turn(found.holder)
     held = await tx.domains.get(found.held)
     if held is None:
         return

@@ -1,8 +1,9 @@
 """Making roles of one's own, and giving them to members.
 
 Nobody makes, changes or gives a role that reaches beyond what they may do themselves, and
-nobody changes what somebody above themselves may do. Whatever changes permissions moves
-the auth epoch; who lost some loses the keys and invitations they made, too.
+nobody changes what somebody above themselves may do. Two who act at once take turns, so
+that no role goes while it is given. Whatever changes permissions moves the auth epoch; who
+lost some loses the keys and invitations they made, too.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ async def make_role(
     """A new role. Conflict when the name is taken or there are too many."""
     access.require(actor, Permission.ROLE_CHANGE)
     access.require_within(actor, permissions, "This role")
+    await tx.audit.in_turn(actor.workspace)
     good = await _free_name(tx, name, None)
     if len(await tx.roles.all()) >= MOST_ROLES:
         raise Conflict("too_many_roles", f"A workspace has at most {MOST_ROLES} roles of its own.")
@@ -56,6 +58,7 @@ async def change_role(
 ) -> CustomRole:
     """Another name and other permissions, which hold for its members at once."""
     access.require(actor, Permission.ROLE_CHANGE)
+    await tx.audit.in_turn(actor.workspace)
     before = await _role(tx, id)
     access.require_within(actor, before.permissions, "This role")
     access.require_within(actor, permissions, "This role")
@@ -73,6 +76,7 @@ async def change_role(
 async def remove_role(tx: IdentityTx, actor: Actor, id: str, *, now: datetime) -> None:
     """Take a role out of the list. Conflict while somebody has it, or may still join with it."""
     access.require(actor, Permission.ROLE_CHANGE)
+    await tx.audit.in_turn(actor.workspace)
     role = await _role(tx, id)
     access.require_within(actor, role.permissions, "This role")
     if await tx.roles.holders(id):
@@ -90,6 +94,7 @@ async def give_role(tx: IdentityTx, actor: Actor, user: UserId, id: str, *, now:
     The last manager keeps theirs. NotFound for a role or a person that is not of this workspace.
     """
     access.require(actor, Permission.MEMBER_CHANGE)
+    await tx.audit.in_turn(actor.workspace)
     role = await _role(tx, id)
     access.require_within(actor, role.permissions, "This role")
     member = await people.member_below(tx, actor, user)

@@ -63,6 +63,7 @@ async def invite(
     when a hundred invitations are open; Invalid for a role that is not of this workspace.
     """
     access.require(actor, Permission.MEMBER_CHANGE)
+    await tx.audit.in_turn(actor.workspace)  # a role it offers is not removed meanwhile
     if not await _may_offer(tx, actor, role, custom):
         raise Invalid("bad_role", "This is not a role in this workspace.", field="role")
     address = good_email(email)
@@ -86,6 +87,7 @@ async def resend(
 ) -> tuple[Invitation, Secret[str]]:
     """A new token with seven new days; the link mailed before stops working. LimitReached within five minutes."""
     access.require(actor, Permission.MEMBER_CHANGE)
+    await tx.audit.in_turn(actor.workspace)
     found = await _invitation(tx, id)
     if not await _may_offer(tx, actor, found.role, found.custom):
         raise Conflict("invitation_over", "The role of this invitation is gone; invite the address again.")
@@ -203,6 +205,7 @@ async def _may_offer(tx: IdentityTx, actor: Actor, role: Role, custom: str) -> b
 
 
 async def _take(tx: IdentityTx, token: str, offer: Offer, user: User, address: str, now: datetime) -> Member:
+    await tx.audit.in_turn(offer.invitation.workspace)  # its role is not removed meanwhile
     digest = tokens.hash_token(token, tokens.INVITATION)
     if digest is None or not await tx.entry.take_invitation(digest, now):
         raise _gone()

@@ -159,6 +159,8 @@ class AuditLog(Protocol):
         self, actor: Actor, act: str, target: str, facts: Mapping[str, str] | None = None, *, now: datetime
     ) -> str: ...
 
+    async def in_turn(self, workspace: str) -> None: ...
+
 
 class MessagesCount(Protocol):
     """Usage."""

@@ -98,6 +98,7 @@ async def add_route(
     `draft.domain` is one the workspace holds, in the spelling it is compared in: see `holder.py`.
     """
     access.require(actor, Permission.INBOUND_CHANGE)
+    await tx.audit.in_turn(actor.workspace)
     if await tx.inbound.count_routes() >= ROUTES_MAX:
         raise Conflict("too_many_routes", f"A workspace has at most {ROUTES_MAX} routes.")
     at = _micros(now)
@@ -146,6 +147,7 @@ async def change_route(
     A change of `signature` keeps the secret: its octets serve both.
     """
     access.require(actor, Permission.INBOUND_CHANGE)
+    await tx.audit.in_turn(actor.workspace)  # it is written as a whole
     before = await find(tx, actor, route)
     given = dict(changes)
     enabled = given.pop("enabled", None)
@@ -167,6 +169,7 @@ async def change_route(
 async def remove_route(tx: AuditedInboundTx, actor: Actor, route: str, *, now: datetime) -> None:
     """Remove a route with its secrets. What it received stays in the list until its term is over."""
     access.require(actor, Permission.INBOUND_CHANGE)
+    await tx.audit.in_turn(actor.workspace)
     found = await find(tx, actor, route)
     await tx.inbound.delete_route(found.id)
     await tx.audit.append(actor, "route.removed", route, facts(found), now=now)
@@ -186,6 +189,7 @@ async def rotate_secret(
     access.require(actor, Permission.INBOUND_CHANGE)
     if not timedelta(0) <= overlap <= timedelta(days=7):
         raise Invalid("invalid_field", "The overlap is between 0 and 7 days.", field="overlap")
+    await tx.audit.in_turn(actor.workspace)
     found = await find(tx, actor, route)
     at = _micros(now)
     for secret in await tx.inbound.secrets(found.id):

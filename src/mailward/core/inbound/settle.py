@@ -107,6 +107,7 @@ async def _disable(tx: AuditedInboundTx, result: Result, why: str, *, now: datet
 
     Mail for its addresses is refused from then on, so that senders learn of it and keep their copy.
     """
+    await tx.audit.in_turn(ids.encode("ws", result.work.workspace))
     route = await tx.inbound.route(result.work.route.id)
     if route is None or not route.enabled:
         return

@@ -13,6 +13,7 @@ from mailward.adapters.storage.times import from_us, maybe_from_us, to_us
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.domains.model import Domain, DomainState, KeyPair, KeyState, RecordCheck
+from mailward.core.tracking.model import domain_scope
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.scope import SealedSql
@@ -133,10 +134,14 @@ class PgDomains:
         return [self._domain(r) for r in await self._tx.rows(sql, self._tx.own, last, limit)]
 
     async def delete(self, id: str) -> bool:
-        """Remove the domain and its keys; used selectors stay remembered."""
-        own, raw = self._tx.own, ids.decode("dom", id)
-        await self._tx.run("DELETE FROM dkim_pairs WHERE workspace = $1 AND domain = $2", own, raw)
-        return bool(await self._tx.run("DELETE FROM domains WHERE workspace = $1 AND id = $2", own, raw))
+        """Remove the domain, its keys and what is said of its tracking; used selectors stay remembered."""
+        return await self._remove(self._tx.own, ids.decode("dom", id))
+
+    async def _remove(self, workspace: bytes, raw: bytes) -> bool:
+        scope = domain_scope(raw)
+        await self._tx.run("DELETE FROM tracking_modes WHERE workspace = $1 AND scope = $2", workspace, scope)
+        await self._tx.run("DELETE FROM dkim_pairs WHERE workspace = $1 AND domain = $2", workspace, raw)
+        return bool(await self._tx.run("DELETE FROM domains WHERE workspace = $1 AND id = $2", workspace, raw))
 
     async def take_selector(self, name: str, stem: str) -> bool:
         """Mark a selector of a domain name as used, in any workspace; False when it was."""
@@ -210,10 +215,8 @@ class PgDomains:
         return (row[0], self._domain(row)) if row else None
 
     async def take_away(self, workspace: bytes, id: str) -> None:
-        """Remove a domain and its keys from a workspace; used selectors stay remembered."""
-        raw = ids.decode("dom", id)
-        await self._tx.run("DELETE FROM dkim_pairs WHERE workspace = $1 AND domain = $2", workspace, raw)
-        await self._tx.run("DELETE FROM domains WHERE workspace = $1 AND id = $2", workspace, raw)
+        """As `delete`, from any workspace. System scope."""
+        await self._remove(workspace, ids.decode("dom", id))
 
     async def due(self, now: datetime, limit: int) -> list[tuple[WorkspaceId, str]]:
         """Domains whose next check has come."""

@@ -12,6 +12,7 @@ from mailward.adapters.storage.sqlite.times import from_us, maybe_from_us, to_us
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.domains.model import Domain, DomainState, KeyPair, KeyState, RecordCheck
+from mailward.core.tracking.model import domain_scope
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Sql
@@ -102,8 +103,10 @@ class SqliteDomains:
         return [_domain(r) for r in self._tx.rows(sql, (last, limit))]
 
     async def delete(self, id: str) -> bool:
-        """Remove the domain and its keys; used selectors stay remembered."""
+        """Remove the domain, its keys and what is said of its tracking; used selectors stay remembered."""
         raw = ids.decode("dom", id)
+        scope = domain_scope(raw)
+        self._tx.run("DELETE FROM t_tracking_modes WHERE workspace = scope() AND scope = ?", (scope,))
         self._tx.run("DELETE FROM t_dkim_pairs WHERE workspace = scope() AND domain = ?", (raw,))
         return bool(self._tx.run("DELETE FROM t_domains WHERE workspace = scope() AND id = ?", (raw,)))
 
@@ -170,8 +173,10 @@ class SqliteDomains:
         return (row[0], _domain(row[1:])) if row else None
 
     async def take_away(self, workspace: bytes, id: str) -> None:
-        """Remove a domain and its keys from a workspace; used selectors stay remembered. System scope."""
-        key = (workspace, ids.decode("dom", id))
+        """As `delete`, from any workspace. System scope."""
+        raw = ids.decode("dom", id)
+        key = (workspace, raw)
+        self._tx.run("DELETE FROM t_tracking_modes WHERE workspace = ? AND scope = ?", (workspace, domain_scope(raw)))
         self._tx.run("DELETE FROM t_dkim_pairs WHERE workspace = ? AND domain = ?", key)
         self._tx.run("DELETE FROM t_domains WHERE workspace = ? AND id = ?", key)
 
