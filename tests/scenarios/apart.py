@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.scenarios.killing import alive, children, kill_family
+from tests.scenarios.killing import alive, children, kill_family, of_kind
 from tests.scenarios.peers import Dns, PeerFailed, stop, wait_until
 from tests.scenarios.platform import Platform
 
@@ -126,6 +126,11 @@ class Apart(Platform):
     def children(self, name: str) -> list[int]:
         """Process ids of a part's workers; not of the one they are forked from, which soon ends."""
         return [pid for pid in children(self.parts[name].pid) if not _forks(pid)]
+
+    def committer(self, name: str) -> int:
+        """Process id of the committing process that a part runs, once there is one."""
+        wait_until(lambda: bool(of_kind(self.parts[name].pid, "committer")), f"the committer of {name}", 30, 0.01)
+        return of_kind(self.parts[name].pid, "committer")[0]
 
     def kill_worker(self, name: str, pid: int) -> None:
         """kill -9 for one process."""

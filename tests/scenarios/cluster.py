@@ -126,6 +126,10 @@ class Cluster:
         node = self.nodes[part]
         return node.children(node.part)
 
+    def committer(self, part: str) -> int:
+        """Process id of a node's committing process; a node of one worker has none."""
+        return self.nodes[part].committer(self.nodes[part].part)
+
     def kill_worker(self, part: str, pid: int) -> None:
         """kill -9 for one worker."""
         self.nodes[part].kill_worker(part, pid)

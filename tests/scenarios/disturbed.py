@@ -62,7 +62,7 @@ class Disturbed(Soak):
         return self.run_round(number, messages)
 
     def kill(self, node: str, what: str) -> Disturbance:
-        """A disturbance: kill -9 of a `worker`, a `supervisor`, or `supervisor and workers` of a node."""
+        """A disturbance: kill -9 of a `worker`, `committer`, `supervisor`, or `supervisor and workers` of a node."""
 
         def act() -> str:
             self._kill(node, what, self._round)
@@ -164,6 +164,7 @@ def _plan(chance: random.Random, soak: Disturbed, nodes: Sequence[str], primary:
     plan = [
         soak.kill(chance.choice(others), "worker"),
         soak.kill(chance.choice(others), "worker"),
+        soak.kill(chance.choice(others), "committer"),
         soak.kill(chance.choice(others), "supervisor"),
         soak.kill(chance.choice(others), "supervisor and workers"),
         soak.cut(cut, chance.choice((3.0, 15.0, 35.0))),
@@ -195,7 +196,8 @@ def main() -> int:
         servers, route = [replica.port, primary.port], f"127.0.0.1:{sink.port}"
         with (
             served("soak", s3) as bucket,
-            Cluster([ALL] * 4, ways, bucket, database=database, servers=servers, route=route) as cluster,
+            # Two workers each, so that each node has a committing process.
+            Cluster([ALL] * 4, ways, bucket, database=database, servers=servers, route=route, workers=2) as cluster,
         ):
             assert asyncio.run(sync_state(primary)) == ["sync"]
             soak = Disturbed(cluster, sink, seed=given.seed)

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from tests.scenarios.apart import Apart
 from tests.scenarios.endpoint_ledger import EndpointLedger, Post
-from tests.scenarios.killing import children
+from tests.scenarios.killing import of_kind
 from tests.scenarios.peers import Dns, PeerFailed, Postfix, several, swaks, tool, wait_until
 from tests.scenarios.traffic import Dialogue, Sender, SmtpSender, SourceSender
 
@@ -246,16 +246,7 @@ class InboundSoak:
             plan.start_part(part)
 
     def _of(self, part: str, kind: str) -> list[int]:
-        """Children of a part's supervisor that are of a kind: "worker" or "committer"."""
-        found = []
-        for pid in children(self._platform.parts[part].pid):
-            try:
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if kind.encode() in words:
-                found.append(pid)
-        return found
+        return of_kind(self._platform.parts[part].pid, kind)
 
     def _committer(self) -> list[tuple[str, int]]:
         return [(name, pid) for name in self._platform.parts for pid in self._of(name, "committer")]

@@ -37,6 +37,16 @@ def children(parent: int) -> list[int]:
     return [pid for pid in found if alive(pid)]
 
 
+def of_kind(supervisor: int, kind: str) -> list[int]:
+    """Children of a supervisor of one kind: "worker" or "committer"."""
+    found = []
+    for pid in children(supervisor):
+        with contextlib.suppress(OSError):
+            if kind.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                found.append(pid)
+    return found
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs, or has yet to end; one that waits to be reaped does not."""
     try:

@@ -161,13 +161,15 @@ class Soak:
                 # One that was just killed has to come back before it can be killed again.
                 wait_until(lambda: bool(plan.children(part)), f"a worker of {part}", 30, 0.01)
                 plan.kill_worker(part, self._chance.choice(plan.children(part)))
+            case "committer":
+                plan.kill_worker(part, plan.committer(part))
             case "supervisor":
                 plan.kill_supervisor(part)
             case _:
                 plan.kill_part(part)
-        sends = plan.sends(part) and what != "supervisor"
+        sends = plan.sends(part) and what not in ("supervisor", "committer")
         round_.kills.append(Kill(time.time(), part, what, sends))
-        if what != "worker":
+        if what.startswith("supervisor"):
             plan.start_part(part)
 
     # -- judgement -------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
 import re
+import signal
 import smtplib
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -18,6 +21,7 @@ import pytest
 import trustme
 
 from tests.postgres_server import PostgresServer, debian_binaries
+from tests.scenarios.killing import of_kind
 from tests.scenarios.peers import wait_until
 from tests.scenarios.platform import Platform
 
@@ -87,16 +91,21 @@ def by_smtp(platform: Platform, subject: str) -> None:
         client.send_message(mail)
 
 
-def subjects(platform: Platform) -> dict[str, str]:
+def messages(platform: Platform) -> list[tuple[str, str]]:
     """Subject and status of every message the API lists."""
-    found: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     cursor = ""
     while True:
         _, page = platform.api("GET", f"/v1/messages?limit=100{cursor}")
-        found |= {m["subject"]: m["status"] for m in page["data"]}
+        found += [(m["subject"], m["status"]) for m in page["data"]]
         if not page.get("next_cursor"):
             return found
         cursor = f"&cursor={page['next_cursor']}"
+
+
+def subjects(platform: Platform) -> dict[str, str]:
+    """The same, by subject."""
+    return dict(messages(platform))
 
 
 @pytest.mark.claim("TRANSIT-6")
@@ -151,48 +160,112 @@ def test_a_revoked_key_ends_on_every_worker(platform: Platform) -> None:
         assert time.monotonic() < deadline
 
 
-@pytest.mark.claim("AVAIL-1")
-def test_a_restart_of_the_database_loses_nothing(platform: Platform, database: PostgresServer) -> None:
-    """Under load the database goes down, in order and by a crash, and comes back: what got its 202 is there."""
-    acknowledged: set[str] = set()
-    refused: list[int] = []
-    over = threading.Event()
+class Load:
+    """Threads that submit by HTTP while the block runs."""
 
-    def submit(name: str) -> None:
+    def __init__(self, platform: Platform, name: str) -> None:
+        self._platform, self._name = platform, name
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._submit, args=(i,)) for i in range(4)]
+        self.acknowledged: set[str] = set()
+        self.refused: list[int] = []
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _submit(self, number: int) -> None:
         n = 0
-        while not over.is_set():
+        while not self._over.is_set():
             n += 1
-            subject = f"{name}-{n}"
+            subject = f"{self._name}-{number}-{n}"
             try:
-                status, _ = by_api(platform, subject)
+                status, _ = by_api(self._platform, subject)
             except OSError:
                 continue
             if status == 202:
-                acknowledged.add(subject)
+                self.acknowledged.add(subject)
             else:
-                refused.append(status)
+                self.refused.append(status)
                 time.sleep(0.05)
 
-    threads = [threading.Thread(target=submit, args=(f"t{i}",)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
+    def goes_on(self, by: int) -> None:
+        """Wait until so many more are acknowledged."""
+        more = len(self.acknowledged) + by
+        wait_until(lambda: len(self.acknowledged) >= more, f"{by} more to be taken", 30, 0.02)
+
+
+def all_delivered(platform: Platform, these: set[str]) -> None:
+    """Each of these is listed, once, and is delivered in the end, as everything else is."""
+    listed = Counter(subject for subject, _ in messages(platform))
+    assert {s for s in these if listed[s] != 1} == set()
+    deadline = time.monotonic() + 60
+    while late := {s for s, state in messages(platform) if state != "delivered"}:
+        assert time.monotonic() < deadline, late
+        time.sleep(0.5)
+
+
+def deliveries(platform: Platform) -> int:
+    """How often the workers delivered something, by their own count."""
+    pages = [httpx.get(f"http://127.0.0.1:{platform.metrics_port + n}/metrics").text for n in range(2)]
+    return sum(
+        int(float(n)) for n in re.findall(r'^mailward_attempts_total{outcome="delivered"} (\S+)', "".join(pages), re.M)
+    )
+
+
+def connections(pid: int, port: int) -> int:
+    """How many a process has open to a TCP port."""
+    here = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            here.add(os.readlink(fd))
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return sum(line[2].endswith(f":{port:04X}") and f"socket:[{line[9]}]" in here for line in lines)
+
+
+@pytest.mark.claim("AVAIL-1")
+def test_when_the_committing_process_is_killed_workers_go_on(platform: Platform, database: PostgresServer) -> None:
+    """Killed twice under load: nobody is told to come again, nothing is lost or goes twice, the next one is used."""
+    all_delivered(platform, set())
+    before, sent = len(messages(platform)), deliveries(platform)
+    killed: list[int] = []
+
+    def next_one() -> int:
+        # One connection listens; more are opened once there is something to commit.
+        used = [pid for pid in of_kind(platform.pid, "committer") if connections(pid, database.port) > 1]
+        return used[0] if used and used[0] not in killed else 0
+
+    with Load(platform, "kill") as load:
+        for _ in range(2):
+            wait_until(lambda: next_one() > 0, "a committing process at work", 30, 0.02)
+            killed.append(next_one())
+            os.kill(killed[-1], signal.SIGKILL)
+            load.goes_on(30)
+        wait_until(lambda: next_one() > 0, "a committing process at work", 30, 0.02)
+    assert load.refused == []
+    all_delivered(platform, load.acknowledged)
+    assert deliveries(platform) - sent == len(messages(platform)) - before
+
+
+@pytest.mark.claim("AVAIL-1")
+def test_a_restart_of_the_database_loses_nothing(platform: Platform, database: PostgresServer) -> None:
+    """Under load the database goes down, in order and by a crash, and comes back: what got its 202 is there."""
+    with Load(platform, "restart") as load:
         for how in (database.stop, database.crash):
             time.sleep(1.0)
             how()
             time.sleep(0.5)
             database.start()
         time.sleep(2.0)
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join(30)
-    assert len(acknowledged) > 50
-    assert set(refused) <= {503}
+    assert len(load.acknowledged) > 50
+    assert set(load.refused) <= {503}
     wait_until(lambda: platform.api("GET", "/v1/messages")[0] == 200, "reading to work again", 20)
-    listed = subjects(platform)
-    assert acknowledged - set(listed) == set()
-    deadline = time.monotonic() + 60
-    while late := {s for s, state in subjects(platform).items() if state != "delivered"}:
-        assert time.monotonic() < deadline, late
-        time.sleep(0.5)
+    all_delivered(platform, load.acknowledged)
