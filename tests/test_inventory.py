@@ -16,8 +16,8 @@ SOURCE = ROOT / "src" / "mailward"
 TEXT = (ROOT / "docs" / "inventory.md").read_text("utf-8")
 # What opens a connection to somewhere else, in the libraries that are used.
 _OPENS = re.compile(
-    r"ClientSession\(|open_connection\(|open_unix_connection\(|create_datagram_endpoint\(|sock_connect\(|asyncpg\.connect\("
-    r"|create_pool\(|from_url\(|ClientNetwork\(|asyncquery\.|urlopen\("
+    r"ClientSession\(|open_connection\(|open_unix_connection\(|create_unix_connection\(|create_datagram_endpoint\("
+    r"|sock_connect\(|asyncpg\.connect\(|create_pool\(|from_url\(|ClientNetwork\(|asyncquery\.|urlopen\("
 )
 
 

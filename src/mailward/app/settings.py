@@ -181,7 +181,7 @@ class Storage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The address at which other nodes reach this machine, where its listeners are wildcards: `mailward verify` asks
     every node."""
     committers: int = 4
-    """Connections of a worker that commit."""
+    """Connections that commit, of a worker and of the committing process."""
     readers: int = 4
     """Connections of a worker that read."""
 
