@@ -8,12 +8,14 @@ import gc
 import os
 import signal
 import sys
+import time
 from typing import NoReturn
 
 import structlog
 import uvloop
 
 from mailward.app import logs
+from mailward.app.heap import Rest
 from mailward.app.plan import Plan
 from mailward.app.wiring import Worker
 from mailward.base.errors import MailwardError
@@ -40,6 +42,7 @@ async def run(plan: Plan) -> int:
     # would wait for most of another commit's time whenever the loop is busy.
     sys.setswitchinterval(0.0005)
     log.info("ready", slot=plan.slot, generation=worker.generation)
+    rest = Rest()
     while not stop.is_set():
         try:
             await asyncio.wait_for(stop.wait(), 2.0)
@@ -47,6 +50,7 @@ async def run(plan: Plan) -> int:
             if os.getppid() != plan.supervisor:
                 log.error("supervisor_gone")
                 break
+            rest.look(loop.time(), time.process_time())
     await worker.drain()
     log.info("drained", slot=plan.slot)
     return _GIVEN_UP if worker.heart.pulse.lost else 0
