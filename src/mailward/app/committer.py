@@ -12,11 +12,9 @@ from collections.abc import Callable
 
 import msgspec
 import structlog
-import uvloop
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.storage.committing.frames import SharedVerb
-from mailward.adapters.storage.sqlite.committer import Committer
 from mailward.adapters.vault.vault import Vault
 from mailward.app import logs
 from mailward.app.plan import CommitterPlan
@@ -75,12 +73,15 @@ def main() -> None:
     if plan.settings.storage.kind == "embedded":
         _on_the_file(plan, vault, verbs, entropy)
     else:
-        # Only here: the other kind of store keeps what it does not need out of its memory.
         serving = importlib.import_module("mailward.app.serving")
+        uvloop = importlib.import_module("uvloop")
         uvloop.run(serving.serve(plan, vault, verbs, entropy, worker=SLOT))
 
 
 def _on_the_file(plan: CommitterPlan, vault: Vault, verbs: list[SharedVerb], entropy: Entropy) -> None:
+    # Only here, as above: neither kind of store holds in memory what the other one needs.
+    from mailward.adapters.storage.sqlite.committer import Committer
+
     committer = Committer(plan.settings.data, vault.database_key(), verbs, worker=SLOT, entropy=entropy)
     gc.collect()
     gc.freeze()
