@@ -21,7 +21,7 @@ def trim() -> None:
 
 
 class Rest:
-    """When to trim: once after work, and never beside it, for it takes a millisecond or two and busy pages come back."""
+    """When to trim: once after work, and never beside it, since it takes a millisecond or two each time."""
 
     def __init__(self, trimmed: Callable[[], None] = trim) -> None:
         self._trim = trimmed
