@@ -10,14 +10,15 @@ from mailward.adapters.host.clock import SystemEntropy
 from mailward.adapters.vault.vault import Vault
 from mailward.app.objects import opener
 from mailward.app.settings import Settings, SettingsError
-from mailward.app.store import Store
 from mailward.base.errors import Unavailable
 from mailward.base.sources import Clock, Entropy
 
-# Each store is imported where it is chosen: the other one's driver would lie in memory for nobody.
+# Each store is imported where it is chosen: the other one's driver would lie in memory for nobody. What a transaction
+# offers to the platform is no business of the committing process, which asks for a store too.
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.access import Access
     from mailward.adapters.storage.postgres.bodies import BodyStore
+    from mailward.app.store import Store
 
 _CONNECT_SECONDS = 10.0
 _UPLOADS = 256
