@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog import get_logger
 
 from mailward.adapters.storage.records import BodyRef
 from mailward.adapters.vault.vault import Vault
-from mailward.app.checks.marked import Rehearsal, told_all
+from mailward.app.checks.marked import Rehearsal, heard, told_all
+from mailward.app.concealing import reveal_received
 from mailward.app.store import Store
-from mailward.base.errors import MailwardError
+from mailward.base import ids
+from mailward.base.errors import MailwardError, NotFound
 from mailward.core.delivery.report import Report, Reports, Taken
+from mailward.core.inbound import replay
+from mailward.core.inbound.lease import lease
+from mailward.core.inbound.model import CopyState, ReceivedFacts
 from mailward.core.messages.model import Message
 from mailward.core.suppression.model import token
+from mailward.core.webhooks.enqueue import tell
+from mailward.edges.workers.inbound import InboundWorker
 from mailward.policy.redaction import FIELDS, REDACTED, Mode, Redaction, Rule
 from mailward.policy.returned import classify
 
@@ -144,6 +154,57 @@ async def test_received_mail_is_handed_over_whole_and_then_nowhere(
     assert kept is not None
     assert (kept.facts.redacted, kept.body, kept.facts.sha256) == (FIELDS, None, "")
     assert (kept.facts.spf.result, kept.facts.dmarc.result) == ("pass", "pass")
+
+
+@pytest.mark.parametrize("field", ["addresses", "subject"])
+async def test_what_lost_its_addresses_is_not_handed_over_again(
+    rehearsal: Rehearsal, store: Store, clock: Any, entropy: Any, field: str
+) -> None:
+    """No endpoint is told "[redacted]" for whom a message was: the replay says why. Without its subject it is told."""
+    r = rehearsal
+    await r.make(Mode.KEEP)
+    id = await r.receive(MARK)
+    assert await r.hand_over(MARK)
+    await r.rules(Redaction(**{field: Rule(Mode.REDACT)}))
+    clock.move(minutes=1)
+    await r.upkeep()
+    now, name = clock.now(), ids.encode("rcv", id)
+    (copy,) = (await store.read(r.workspace, lambda tx: tx.inbound.copies([id])))[id]
+    route = ids.encode("rte", copy.route)
+    again = partial(replay.replay_message, actor=r.actor, message=name, now=now, entropy=entropy)
+    over = partial(replay.replay_range, actor=r.actor, route=route, failed_only=False, now=now, entropy=entropy)
+    nameless = field == "addresses"
+    if nameless:
+        with pytest.raises(NotFound, match="message_redacted"):
+            await store.write(r.workspace, again)
+    progress = await store.write(r.workspace, over)
+    assert progress.replay.total == 1
+    posted: list[ReceivedFacts] = []
+
+    class Endpoint:
+        async def post(self, route: Any, id: bytes, at: int, facts: ReceivedFacts, *_: Any, **__: Any) -> Any:
+            posted.append(facts)
+            return SimpleNamespace(status=200, body=b"", elapsed_ms=1, retry_after=None)
+
+    async def load(work: Any) -> bytes:
+        return b"Subject: s\r\n\r\n"
+
+    worker: Any = InboundWorker(
+        store, Endpoint(), load, tell=tell, clock=clock, entropy=entropy, log=get_logger(),
+        reveal=partial(reveal_received, r.bodies),
+    )  # fmt: skip
+    clock.move(seconds=1)
+    works = await store.system_write(lambda tx: lease(tx, now=r.now_us(), turn=0))
+    await worker.settle(r.workspace, [await worker.attempt(work) for work in works])
+    counts = await store.read(r.workspace, lambda tx: tx.inbound.replay_counts(copy.route, progress.replay.id))
+    attempts = await store.read(r.workspace, lambda tx: tx.inbound.attempts(id, before=None, limit=1))
+    kept = await store.read(r.workspace, lambda tx: tx.inbound.route(copy.route))
+    assert kept is not None and kept.enabled and kept.failing_since is None
+    if nameless:
+        assert (posted, counts, attempts[0].response) == ([], {CopyState.EXPIRED: 1}, replay.NAMELESS_TEXT)
+    else:
+        assert [f.recipients for f in posted] == [(f"{MARK}@{heard(MARK).recipients[0].rpartition('@')[2]}",)]
+        assert counts == {CopyState.HANDED_OVER: 1}
 
 
 @pytest.mark.claim("PRIVACY-2")

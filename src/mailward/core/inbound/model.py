@@ -263,7 +263,7 @@ class Work:
 class Result:
     """How an attempt went. `status` 0 and `error` set when there was no HTTP answer.
 
-    `lost` says that there was nothing to hand over any more: its content is gone.
+    `lost` says that it cannot be handed over any more: its content is gone, or whom it was for.
     """
 
     work: Work

@@ -12,7 +12,11 @@ from mailward.core.inbound.ports import AuditedInboundTx, InboundTx
 from mailward.core.inbound.routes import find
 from mailward.policy import access, posting
 from mailward.policy.access import Actor, Permission
+from mailward.policy.redaction import Field
 
+NAMELESS: Field = "addresses"
+NAMELESS_TEXT = "Sender and recipients of this message are not stored any more, so it is not handed over again."
+"""An endpoint is told whom a message was for, or nothing: one that files mail by its address would file it wrongly."""
 _REPLAYABLE = frozenset((CopyState.HANDED_OVER, CopyState.FAILED, CopyState.EXPIRED))
 
 
@@ -22,14 +26,18 @@ async def replay_message(
     """Hand one message over again, to one route or to all it has; how many copies start over.
 
     A route that the message had no copy for may be named: its endpoint then gets it for the first time.
-    NotFound when the content is no longer kept, Conflict for a route that is off, for what is under way,
-    and for what was refused or waits in quarantine.
+    NotFound when the content is no longer kept, or whom it was for; Conflict for a route that is off, for what is under
+    way, and for what was refused or waits in quarantine.
     """
     access.require(actor, Permission.INBOUND_CHANGE)
     raw = ids.decode("rcv", message)
     kept = await tx.inbound.received(raw)
     if kept is None:
         raise NotFound("not_found", "There is no received message with that id.")
+    if "body" in kept.facts.redacted:
+        raise NotFound("message_redacted", "The content of this message is not stored: the workspace redacts it.")
+    if NAMELESS in kept.facts.redacted:
+        raise NotFound("message_redacted", NAMELESS_TEXT)
     if kept.body is None:
         raise NotFound("content_gone", "The content of this message is no longer kept.")
     copies = {c.route: c.state for c in (await tx.inbound.copies([raw]))[raw]}
@@ -67,7 +75,8 @@ async def replay_range(
     """Hand over again what a route received in [since, until): by default what its endpoint never took.
 
     At most REPLAY_MAX messages, the oldest first, becoming due at REPLAY_PER_SECOND; `more` says that the bound was
-    reached. What is still being tried, was refused or is in quarantine is left alone.
+    reached. What is still being tried, was refused or is in quarantine is left alone. A message whose addresses are not
+    stored any more is not posted when its turn comes: it ends as what cannot be handed over, and says why.
     """
     access.require(actor, Permission.INBOUND_CHANGE)
     found = await find(tx, actor, route)

@@ -30,9 +30,9 @@ class Tells(Protocol):
 
 
 def judge(result: Result) -> Outcome:
-    """What an answer means for a message that is ours already, or that its content is gone."""
+    """What an answer means for a message that is ours already, or that there is nothing to hand over."""
     if result.lost:
-        return PermFail("content_gone", "The content of this message is no longer kept.", code=0)
+        return PermFail("content_gone", result.error, code=0)
     return posting.judge(result.status, result.error, result.retry_after)
 
 
@@ -76,6 +76,8 @@ async def settle(
 def _said(result: Result) -> str:
     """What the endpoint answered, unless it could repeat what is not stored of the message."""
     said = posting.said(result.body, result.error)
+    if result.lost:
+        return said  # words of ours
     return gone(said) if talkative(result.work.message.facts.redacted) else said
 
 

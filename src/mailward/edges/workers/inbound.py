@@ -12,6 +12,7 @@ from mailward.base.sources import Clock, Entropy
 from mailward.core.inbound import lease as leasing
 from mailward.core.inbound.model import DEADLINE_SECONDS, InboundRoute, ReceivedFacts, Result, SealedSecret, Work
 from mailward.core.inbound.ports import Answer
+from mailward.core.inbound.replay import NAMELESS, NAMELESS_TEXT
 from mailward.core.inbound.settle import Tells, settle
 from mailward.edges.workers.courier import Burden, Courier, Load, Log, Store
 
@@ -98,6 +99,8 @@ class InboundWorker(Courier[Work, Result]):
         try:
             if message.facts.redacted and self._reveal is not None:
                 message = (await self._reveal(work)).message
+            if NAMELESS in message.facts.redacted:
+                return self._failed(work, began, NAMELESS_TEXT, lost=True)
             raw = await self._load(work)
         except NotFound:
             return self._failed(work, began, "The content of this message is no longer kept.", lost=True)

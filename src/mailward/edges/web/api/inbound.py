@@ -262,7 +262,7 @@ OPERATIONS = [
         request=types.ReplayMessage,
         response=types.Started,
         status=202,
-        errors=("conflict",),
+        errors=("conflict", "content_gone", "message_redacted"),
     ),
     Operation(
         method="POST",

@@ -237,6 +237,12 @@ class InboundReplay(View):
     total: int
     waiting: int
     handed_over: int
-    failed: int
+    failed: Annotated[
+        int,
+        Meta(
+            description="Those among them whose content or addresses are not stored any more were not posted; the "
+            "attempts of each say so."
+        ),
+    ]
     finished: bool
     more: Annotated[bool, Meta(description="The bound of 10000 messages was reached: ask again for the rest.")]

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from mailward.base.errors import Conflict, Invalid, Refused
+from mailward.base.errors import Conflict, Invalid, NotFound, Refused
 from mailward.edges.web.dashboard.desk import Desk, Form
 from mailward.edges.web.dashboard.pages.settings import page_query
 from mailward.edges.web.dashboard.ports import Session
@@ -120,7 +120,8 @@ class Inbound:
                 await area.release(actor, id)
             else:
                 await area.discard(actor, id)
-        except Conflict as e:
+        except (Conflict, NotFound) as e:
+            # Where there is no such message, its page says so.
             return await self.one(request, session, e.public, status_of(e))
         return redirect(f"/received/{id}")
 
