@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from datetime import datetime
 
 import msgspec
@@ -21,8 +21,33 @@ from mailward.app.stores import access_of
 from mailward.base.errors import NotFound
 from mailward.core.evidence.catalogue import CATALOGUE
 from mailward.core.evidence.keep import SCHEDULE, keep
-from mailward.core.evidence.model import Change, Control, Line, failed, not_configured
+from mailward.core.evidence.model import Change, Control, Finding, Line, failed, not_configured, not_reached
 from mailward.core.evidence.verify import state_of, verify
+
+WITHIN_SECONDS = 600
+"""What the command gives all checks together; they take about half a minute where nothing is slow."""
+# Beside mail and at the lowest priority they may take longer. Less than what upkeep waits for this process.
+_SCHEDULED_SECONDS = 1500
+
+
+class Deadline:
+    """Bounds a run as a whole, from when this is made. What takes too long is broken off, what follows is not begun."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = asyncio.get_running_loop().time() + seconds
+
+    async def __call__(self, check: Callable[[], Awaitable[Finding]]) -> Finding:
+        """The check's finding, or that it was not reached: neither is proved by that, nor failing."""
+        if asyncio.get_running_loop().time() >= self._until:
+            return not_reached("not begun: the time for the run was up")
+        try:
+            async with asyncio.timeout_at(self._until) as limit:
+                found = await check()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        # What a check says after it was told to stop is no finding about the promise.
+        return not_reached("broken off: the time for the run was up") if limit.expired() else found
 
 
 async def store_lines(context: Context, lines: list[Line], cause: str, *, whole: bool, now: datetime) -> list[Change]:
@@ -46,7 +71,7 @@ async def run_all(settings: Settings) -> int:
             return 0
         context = Context(installation, cli_actor(workspace))
         now = installation.clock.now()
-        lines = await verify(CATALOGUE, CHECKS, context, now=now)
+        lines = await verify(CATALOGUE, CHECKS, context, now=now, within=Deadline(_SCHEDULED_SECONDS))
         await store_lines(context, lines, SCHEDULE, whole=True, now=now)
         return 0
     finally:

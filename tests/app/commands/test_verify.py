@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from datetime import UTC, datetime
 
 import pytest
 
-from mailward.app.commands.verify import Progress, choose, counted, table, verify
-from mailward.core.evidence.model import Control, Line, State
+from mailward.app.commands.verify import Progress, choose, counted, exit_code, table, verify
+from mailward.app.verifying import Deadline
+from mailward.core.evidence.model import Control, Finding, Line, State, passed
+from mailward.core.evidence.verify import verify as run_checks
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 
@@ -42,6 +46,62 @@ def test_long_lines_are_wrapped() -> None:
     """No line is wider than the terminal."""
     text = table(_line(State.FAILING, "word " * 60), width=80, whole=False)
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_was_not_reached_is_neither_proved_nor_failing() -> None:
+    """It has an exit code of its own, which a failing check comes before."""
+    late, proved, failing = _line(State.NOT_REACHED, "not begun"), _line(State.PROVED), _line(State.FAILING)
+    assert exit_code([proved]) == 0
+    assert exit_code([proved, late]) == 3
+    assert exit_code([late, failing]) == 1
+    assert table(late, width=100, whole=False).splitlines()[1].strip() == "not begun"
+
+
+async def test_the_time_is_for_all_checks_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that does not end is broken off and tidies up, what follows is not begun, what ended before counts."""
+    seen: list[str] = []
+    loop, passed_by = asyncio.get_running_loop(), [0.0]
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + sum(passed_by))
+
+    async def time_goes_by() -> None:
+        passed_by.append(4000)
+        await asyncio.Event().wait()
+
+    async def holds(_: None) -> Finding:
+        seen.append("held")
+        return passed("seen")
+
+    async def hangs(_: None) -> Finding:
+        try:
+            await time_goes_by()
+        finally:
+            seen.append("tidied")
+        return passed("never")
+
+    async def stays_silent(_: None) -> Finding:
+        with contextlib.suppress(asyncio.CancelledError):
+            await time_goes_by()
+        return passed("although it was told to stop")
+
+    async def gives_up(_: None) -> Finding:
+        raise TimeoutError
+
+    controls = [Control(id, "A promise.") for id in ("X-1", "X-2", "X-3", "X-4")]
+    for stuck in (hangs, stays_silent):
+        checks = {"X-1": [holds], "X-2": [gives_up], "X-3": [holds, stuck], "X-4": [holds]}
+        lines = await run_checks(controls, checks, None, now=NOW, within=Deadline(3600))
+        states = [State.PROVED, State.FAILING, State.NOT_REACHED, State.NOT_REACHED]
+        assert [line.state for line in lines] == states
+        assert lines[2].evidence == ("seen", "broken off: the time for the run was up")
+        assert lines[3].evidence == ("not begun: the time for the run was up",)
+    assert seen == ["held", "held", "tidied", "held", "held"]
+
+
+def test_no_time_at_all_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 and a sentence."""
+    assert verify(within=0) == 2
+    assert "--within" in capsys.readouterr().err
 
 
 def test_the_summary_names_every_state() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from mailward.app.store import Store
 from mailward.core.evidence.keep import due, keep
-from mailward.core.evidence.model import Control, Finding, Result, State, failed, passed
+from mailward.core.evidence.model import Control, Finding, Result, State, failed, not_reached, passed
 from mailward.core.evidence.verify import verify
 from tests.conftest import MovingClock, SeededEntropy
 
@@ -50,6 +51,25 @@ async def test_a_control_that_breaks_is_red_at_the_next_run(
     assert [r.summary for r in runs] == [{"failing": 1, "proved": 1}] * 2 + [{"proved": 2}]
     assert await store.system_read(lambda tx: tx.results.last_run("schedule")) == clock.now()
     assert await store.system_read(lambda tx: tx.results.last_run("command")) is None
+
+
+async def test_what_was_not_reached_says_nothing(store: Store, clock: MovingClock, entropy: SeededEntropy) -> None:
+    """What an earlier run found of it stays with its date, no side is changed, and the run counts for the schedule."""
+
+    async def look(_: None) -> Finding:
+        return found.pop()
+
+    found = [not_reached("late"), passed("fine")]
+    for _ in range(2):
+        now = clock.move(days=1)
+        lines = await verify(CONTROLS[:1], {"A-1": [look]}, None, now=now)
+        await store.system_write(partial(keep, lines=lines, cause="schedule", whole=True, now=now, entropy=entropy))
+    (kept,) = await store.system_read(lambda tx: tx.results.latest())
+    assert (kept.state, kept.at) == (State.PROVED, clock.now() - timedelta(days=1))
+    assert len(await store.system_read(lambda tx: tx.results.changes(10, "A-1"))) == 1
+    runs = await store.system_read(lambda tx: tx.results.runs(10))
+    assert [r.summary for r in runs] == [{"not_reached": 1}, {"proved": 1}]
+    assert await store.system_read(lambda tx: tx.results.last_run("schedule")) == clock.now()
 
 
 def test_the_schedule_runs_after_a_start_and_then_daily() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mailward.core.evidence.model import Control, Finding, State, failed, not_configured, passed
+from mailward.core.evidence.model import Control, Finding, State, failed, not_configured, not_reached, passed
 from mailward.core.evidence.verify import state_of, verify
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -23,6 +23,8 @@ DUTY = Control("X-3", "A promise only a person can keep.", duty="do it")
         (WHOLE, [passed("seen"), failed("not there")], State.FAILING),
         (WHOLE, [passed("seen"), not_configured("off")], State.PARTLY),
         (WHOLE, [not_configured("off")], State.NOT_CONFIGURED),
+        (WHOLE, [passed("seen"), not_reached("late")], State.NOT_REACHED),
+        (WHOLE, [failed("not there"), not_reached("late")], State.FAILING),
         (WHOLE, [], State.PLANNED),
         (DUTY, [], State.OPERATOR_DUTY),
     ],

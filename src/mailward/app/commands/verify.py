@@ -9,6 +9,9 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from mailward.adapters.host.clock import SystemClock
 from mailward.adapters.vault.files import UNGUARDED
@@ -17,7 +20,7 @@ from mailward.app.commands.output import Config, Json, Workspace, print_json
 from mailward.app.commands.progress import Bar
 from mailward.app.context import Context, run
 from mailward.app.settings import load
-from mailward.app.verifying import barred, store_lines
+from mailward.app.verifying import WITHIN_SECONDS, Deadline, barred, store_lines
 from mailward.core.evidence.catalogue import CATALOGUE
 from mailward.core.evidence.keep import COMMAND
 from mailward.core.evidence.model import Control, Line, State
@@ -31,18 +34,32 @@ _MARKS = {
     State.NOT_CONFIGURED: "n/c",
     State.OPERATOR_DUTY: "duty",
     State.PLANNED: "plan",
+    State.NOT_REACHED: "time",
 }
 _INDENT = 18
-_WRONG_USE = 2
+_FAILING, _WRONG_USE, _UNFINISHED = 1, 2, 3
 
 
-def verify(*ids: str, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+def verify(
+    *ids: str,
+    within: Annotated[
+        int, Parameter(help="Seconds for all checks together; 600 where nothing is said.")
+    ] = WITHIN_SECONDS,
+    config: Config = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> int:
     """Check promises against the running installation and say where each stands; all of them, or those named.
 
-    What is found is stored: the page /trust tells it.
+    What is found is stored: the page /trust tells it. What was not reached when the time was up is neither proved nor
+    failing; of it what an earlier run found stays.
 
-    Exit codes: 0 when no check fails, 1 when one does, 2 when there is no promise of that name.
+    Exit codes: 0 when no check fails, 1 when one does, 2 when there is no promise of that name, 3 when none failed and
+    some were not reached.
     """
+    if within < 1:
+        print("mailward: --within is a number of seconds, 1 or more", file=sys.stderr)
+        return _WRONG_USE
     try:
         chosen = choose(ids)
     except KeyError as e:
@@ -57,7 +74,7 @@ def verify(*ids: str, config: Config = None, workspace: Workspace = None, json: 
             for line in lines:
                 print(table(line, width=width, whole=bool(ids)))
             print("\n" + ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in counted(lines).items()))
-        return 1 if any(line.state is State.FAILING for line in lines) else 0
+        return exit_code(lines)
 
     async def act(context: Context) -> int:
         progress = Progress(len(chosen), on=sys.stderr.isatty())
@@ -65,7 +82,9 @@ def verify(*ids: str, config: Config = None, workspace: Workspace = None, json: 
         wanted = {c.id: CHECKS[c.id] for c in chosen if c.id in CHECKS}
         # What a check makes and takes away again is marked as its own: lists for people leave it out.
         context.actor = replace(context.actor, id=REHEARSAL)
-        lines = await run_checks(chosen, wanted, context, now=context.clock.now(), began=progress.show)
+        lines = await run_checks(
+            chosen, wanted, context, now=context.clock.now(), began=progress.show, within=Deadline(within)
+        )
         progress.clear()
         await store_lines(context, lines, COMMAND, whole=not ids, now=context.clock.now())
         return show(lines)
@@ -87,6 +106,14 @@ def choose(ids: Sequence[str]) -> list[Control]:
         if id not in known:
             raise KeyError(id)
     return [c for c in CATALOGUE if not wanted or c.id in wanted]
+
+
+def exit_code(lines: Sequence[Line]) -> int:
+    """What a program learns of a run: a failing check comes before one that was not reached."""
+    states = {line.state for line in lines}
+    if State.FAILING in states:
+        return _FAILING
+    return _UNFINISHED if State.NOT_REACHED in states else 0
 
 
 def counted(lines: Sequence[Line]) -> dict[str, int]:

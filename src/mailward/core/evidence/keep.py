@@ -23,11 +23,14 @@ async def keep(
 ) -> list[Change]:
     """Store every line in the place of the one before, and a change where the state is another; the changes.
 
-    `whole` says that every control was asked: only then is it a run that the schedule counts.
+    `whole` says that every control was asked: only then is it a run that the schedule counts. Of what was not reached
+    the line before stays, with its date.
     """
     before = await tx.results.states()
     changes = []
     for line in lines:
+        if line.state is State.NOT_REACHED:
+            continue
         await tx.results.put(line)
         if before.get(line.id) != line.state:
             change = Change(line.id, now, line.state)

@@ -8,7 +8,10 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a promise stands. Computed at each run, never stored as a wish."""
+    """Where a promise stands. Computed at each run, never stored as a wish.
+
+    `NOT_REACHED`: the time for the run was up before its checks had ended. Nothing is known then, and nothing stored.
+    """
 
     PROVED = "proved"
     PARTLY = "partly_proved"
@@ -16,6 +19,7 @@ class State(StrEnum):
     NOT_CONFIGURED = "not_configured"
     OPERATOR_DUTY = "operator_duty"
     PLANNED = "planned"
+    NOT_REACHED = "not_reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Result(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_CONFIGURED = "not_configured"
+    NOT_REACHED = "not_reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +111,8 @@ def failed(evidence: str) -> Finding:
 def not_configured(evidence: str) -> Finding:
     """Nothing here to check, and why."""
     return Finding(Result.NOT_CONFIGURED, evidence)
+
+
+def not_reached(evidence: str) -> Finding:
+    """The time for the run was up before it was known."""
+    return Finding(Result.NOT_REACHED, evidence)

@@ -21,6 +21,7 @@ _SENTENCES = {
     State.NOT_CONFIGURED: "There is nothing here to check.",
     State.OPERATOR_DUTY: "Only the people who run this installation can keep it.",
     State.PLANNED: "No check proves this. Nothing is claimed.",
+    State.NOT_REACHED: "The time for the run was up before its checks had ended.",
 }
 
 

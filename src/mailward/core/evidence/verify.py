@@ -5,12 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from mailward.core.evidence.model import Control, Finding, Line, Ran, Result, State
 
 S = TypeVar("S")
 Check = Callable[[S], Awaitable[Finding]]
+Within = Callable[[Callable[[], Awaitable[Finding]]], Awaitable[Finding]]
+"""Runs a check in the time there is; its finding, or that it was not reached."""
+
+
+async def _at_leisure(check: Callable[[], Awaitable[Finding]]) -> Finding:
+    return await check()
 
 
 async def verify(
@@ -20,10 +27,11 @@ async def verify(
     *,
     now: datetime,
     began: Callable[[Control], object] = lambda control: None,
+    within: Within = _at_leisure,
 ) -> list[Line]:
     """One line a control, in catalogue order. A check that raises counts as failing; the others still run.
 
-    `began` is told of each control before its checks run. ValueError when a check names
+    `began` is told of each control before its checks run; `within` bounds the time. ValueError when a check names
     a promise that is not among the controls.
     """
     if strangers := set(checks) - {c.id for c in controls}:
@@ -32,7 +40,7 @@ async def verify(
     for control in controls:
         began(control)
         own = checks.get(control.id, ())
-        findings = [await _run(check, subject) for check in own]
+        findings = [await within(partial(_run, check, subject)) for check in own]
         state = state_of(control, findings)
         evidence = tuple(f.evidence for f in findings)
         ran = tuple(
@@ -55,6 +63,8 @@ def state_of(control: Control, findings: Sequence[Finding]) -> State:
     results = {f.result for f in findings}
     if Result.FAILED in results:
         return State.FAILING
+    if Result.NOT_REACHED in results:
+        return State.NOT_REACHED
     if Result.PASSED not in results:
         return State.NOT_CONFIGURED
     return State.PARTLY if control.missing or Result.NOT_CONFIGURED in results else State.PROVED

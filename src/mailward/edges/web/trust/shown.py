@@ -16,6 +16,7 @@ _WORDS = {
     "not_configured": "Not configured",
     "operator_duty": "Operator's duty",
     "planned": "Planned",
+    "not_reached": "Not reached",
 }
 _DOORS = {"api": "sending by API", "submission": "submission", "mx": "receiving", NOT_RUNNING: "everything"}
 
