@@ -105,9 +105,20 @@ class Disturbed(Soak):
     def _explain(self, token: str, arrivals: list[Arrival], kills: Sequence[Kill]) -> Duplicate:
         found = super()._explain(token, arrivals, kills)
         during = [c for c in self.cuts if any(self._began(c) - 1 <= a.at <= c.ended + 1 for a in arrivals[:-1])]
-        if found.fault and during and found.recorded in (1, len(arrivals)):
+        if found.fault and found.recorded in (1, len(arrivals)) and (during or self._outage_then_kill(arrivals, kills)):
             found.fault = ""
         return found
+
+    def _outage_then_kill(self, arrivals: list[Arrival], kills: Sequence[Kill]) -> bool:
+        """What arrived while the database was away could not be recorded before a kill that came right after."""
+        return all(
+            any(
+                began - 1 <= a.at <= ended + WINDOW_SECONDS
+                and any(k.sends and a.at <= k.at <= ended + WINDOW_SECONDS for k in kills)
+                for began, ended in self.outages
+            )
+            for a in arrivals[:-1]
+        )
 
     def _began(self, cut: Cut) -> float:
         """When the node lost the database: with the cut, or with an outage that was just over when the cut came."""

@@ -10,14 +10,19 @@ as the other workers need to do the same.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Protocol
+
+import structlog
 
 from mailward.app.store import Store
 from mailward.base.sources import Clock
 from mailward.core.delivery.attempt import Attempter
-from mailward.core.delivery.lease import due_now, lease, renew
+from mailward.core.delivery.lease import due_now, hand_back, lease, renew
 from mailward.core.delivery.model import Settled, Work
 from mailward.core.nodes.pulse import Pulse
+
+log = structlog.get_logger()
 
 LEASE_US = 20 * 60 * 1_000_000
 # An attempt ends within this; work that waited so long in memory that less is left is not begun.
@@ -59,6 +64,15 @@ class Leasing:
         return await self._store.system_write(
             lambda tx: lease(tx, self._lessee, now=now, until=now + LEASE_US, limit=limit, turn=turn)
         )
+
+    async def hand_back(self, held: Collection[bytes], seconds: float) -> int:
+        """Return what was leased here longer ago than that, and is not of a message in `held`; how many copies."""
+        now = self._now_us()
+        until = now + LEASE_US - int(seconds * 1e6)
+        copies = await self._store.system_write(lambda tx: hand_back(tx, self._lessee, held=held, until=until, now=now))
+        if copies:
+            log.warning("leases_handed_back", copies=copies)
+        return copies
 
     async def look_at_clock(self) -> bool:
         """Renew what this worker holds if the clock was set ahead since the last look; True when it was."""
@@ -128,6 +142,8 @@ class Room(Protocol):
 
     def take(self, work: Work) -> None: ...
 
+    def doubtful(self) -> None: ...
+
 
 class Believed:
     """Implements `app.platform.acceptance.Outbox`: no room while the node rests or may be taken for dead.
@@ -140,6 +156,7 @@ class Believed:
         self._reserve = sender.reserve
         self.release = sender.release
         self.take = sender.take
+        self.doubtful = sender.doubtful
 
     def reserve(self, size: int) -> bool:
         """Is there room for a message of this size?"""

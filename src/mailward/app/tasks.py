@@ -50,6 +50,8 @@ _INDEX_LAG_US = 10_000_000
 # the index. Where two such batches were not enough, more at a time: a third less work for each message.
 _INDEX_BATCH = 40
 _INDEX_MANY = 200
+# A transaction whose worker is gone, or cut off, ends within less: one that waits is given up after 30 s.
+_LATE_COMMITS_SECONDS = 120.0
 # Messages older than this are looked for once an hour, and while there are some: each look costs a probe a day kept.
 _INDEX_RECENT_MS = 86_400_000
 _INDEX_EVERYWHERE_MS = 3_600_000
@@ -190,6 +192,8 @@ class InstallationChores:
             installation.entropy,
             worker.settings.http.public_url,
         )
+        self._lessees: frozenset[int] = frozenset()
+        self._orphans_until = 0.0
         self._search_behind = 0.0
         self._search_waits = 0
         self._search_everywhere = 0
@@ -231,6 +235,7 @@ class InstallationChores:
             Task("drift", 60.0, self.drift),
             Task("events", 3600.0, self.events),
             Task("attachments", 3600.0, self.attachments),
+            Task("orphans", 10.0, self.orphans),
             Task("owners", 5.0, self.owners),
             Task("operators", 15.0, self._operating.run),
             Task("reviews", 3600.0, self._operating.daily),
@@ -294,6 +299,22 @@ class InstallationChores:
             return 0
         done = await self._redacting.run()
         return done + (await self._keeping.overwrite() if done else 0)
+
+    async def orphans(self) -> int:
+        """Leases of workers that are gone, as far as their return came before them.
+
+        A worker's last transactions may commit after its successor, or other nodes, returned what it held. So leases of
+        nobody are looked for, but only for a while after workers came or went: each look is one at every open copy.
+        """
+        lessees = await self._store.system_read(lambda tx: tx.deliveries.generations())
+        if lessees != self._lessees:
+            self._lessees, self._orphans_until = lessees, self._clock.monotonic() + _LATE_COMMITS_SECONDS
+        elif self._clock.monotonic() > self._orphans_until:
+            return 0
+        now = self._installation.now_us()
+        if copies := await self._store.system_write(lambda tx: tx.deliveries.return_orphans(now)):
+            log.warning("orphans_returned", copies=copies)
+        return 0
 
     async def owners(self) -> int:
         """What owners are to be told; how many mails."""

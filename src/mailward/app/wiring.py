@@ -295,6 +295,8 @@ class Worker:
         return Sender(
             attempts=Punctual(attempter, self.leasing),
             lease=self.leasing.lease,
+            hand_back=self.leasing.hand_back,
+            monotonic=i.clock.monotonic,
             settle=settle,
             concurrency=d.concurrency,
             memory_messages=d.memory_messages,

@@ -168,6 +168,7 @@ JOBS: dict[str, frozenset[Permission]] = {
     | SCOPE_PERMISSIONS[Scope.READ],
     "drift": frozenset({P.DOMAIN_READ, P.DOMAIN_CHANGE}),
     "retention": frozenset({P.WORKSPACE_CHANGE}),
+    "orphans": frozenset(),
     "owners": frozenset({P.MESSAGE_SEND}),
     "letters": frozenset({P.MESSAGE_SEND}),
     # They end, suspend and tell by rules of their own, and read nobody's mail.

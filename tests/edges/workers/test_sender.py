@@ -27,6 +27,8 @@ class World:
         self.away = 0
         self.stored: list[Work] = []
         self.errors: list[BaseException] = []
+        self.handed: list[tuple[frozenset[bytes], float]] = []
+        self.time = 1000.0
 
     async def attempt(self, w: Work) -> list[Settled]:
         self.order.append(w.workspace)
@@ -37,6 +39,13 @@ class World:
         out, self.stored = self.stored[:limit], self.stored[limit:]
         return out
 
+    async def hand_back(self, held: frozenset[bytes], seconds: float) -> int:
+        if self.away:
+            self.away -= 1
+            raise Unavailable("storage_full", "later")
+        self.handed.append((held, seconds))
+        return 0
+
     async def settle(self, workspace: bytes, settled: list[Settled]) -> None:
         if self.away:
             self.away -= 1
@@ -46,7 +55,8 @@ class World:
     def sender(self, **over: Any) -> Sender:
         return Sender(
             **{
-                "attempts": self, "lease": self.lease, "settle": self.settle, "concurrency": 2, "memory_messages": 10,
+                "attempts": self, "lease": self.lease, "hand_back": self.hand_back, "monotonic": lambda: self.time,
+                "settle": self.settle, "concurrency": 2, "memory_messages": 10,
                 "memory_bytes": 10_000, "poll_seconds": 0.01, "failed": self.errors.append,
                 "finished": lambda settled: None, **over,
             }
@@ -112,3 +122,51 @@ async def test_stored_work_is_leased_and_sent() -> None:
     world.stored = []
     assert await sender.drain(1) == 0
     assert not sender.reserve(1)
+
+
+async def test_what_was_leased_without_an_answer_goes_back() -> None:
+    """After a doubt, once a commit must be over, what is here is kept and the rest handed back; until that works."""
+    world = World()
+    sender = world.sender()
+    world.gate.clear()
+    assert sender.reserve(10)
+    sender.take(work(7))
+    sender.doubtful()
+    sender.start()
+    world.time += 59
+    await asyncio.sleep(0.05)
+    assert world.handed == []
+    world.away = 2
+    world.time += 2
+    await until(lambda: world.handed)
+    assert world.handed == [(frozenset([work(7).id]), 60.0)]
+    assert len(world.errors) == 2
+    await asyncio.sleep(0.05)
+    assert len(world.handed) == 1
+    world.gate.set()
+    await until(lambda: len(world.settled) == 1)
+    sender.doubtful()
+    world.time += 61
+    await until(lambda: len(world.handed) == 2)
+    assert world.handed[1][0] == frozenset()
+    await sender.drain(1)
+
+
+async def test_a_lease_whose_answer_is_lost_is_doubted() -> None:
+    """The store says it is away, and nobody knows whether it leased something first."""
+    world = World()
+    failing = 1
+
+    async def lease(limit: int) -> list[Work]:
+        nonlocal failing
+        if failing:
+            failing -= 1
+            raise Unavailable("storage_unavailable", "later")
+        return []
+
+    sender = world.sender(lease=lease)
+    sender.start()
+    await until(lambda: world.errors)
+    world.time += 61
+    await until(lambda: world.handed)
+    await sender.drain(1)

@@ -8,7 +8,7 @@ import pytest
 
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.store import Store
-from mailward.core.delivery.lease import lease
+from mailward.core.delivery.lease import hand_back, lease
 from mailward.core.delivery.model import Work
 from tests.core.conftest import T0, WS, put, submission
 from tests.raw import raw
@@ -80,3 +80,36 @@ async def test_a_crowded_queue_keeps_no_quiet_one_waiting(store: Store) -> None:
         works = await take(store, lessee)
         assert [w.id for w in works if w.workspace == quiet] == [lone.id]
         assert sum(len(w.copies) for w in works if w.workspace == WS) >= 50
+
+
+async def test_a_worker_hands_back_what_it_does_not_hold(store: Store) -> None:
+    """Its old leases of messages it knows nothing of are due again; those it holds, fresh ones and another's stay."""
+    for n in range(4):
+        await put(store, submission(n))
+    first = await take(store, 5, limit=3)
+    other = await take(store, 6)
+    held = frozenset([first[0].id])
+    until = first[0].until
+
+    async def back(at: int) -> int:
+        return await store.system_write(lambda tx: hand_back(tx, 5, held=held, until=at, now=T0 + 7))
+
+    assert await back(until - 1) == 0
+    assert await back(until) == 2
+    assert await back(until) == 0
+    again = await take(store, 8, T0 + 8)
+    assert sorted(w.id for w in again) == sorted(w.id for w in first[1:])
+    assert len(other) == 1
+
+
+async def test_leases_of_nobody_are_returned(store: Store) -> None:
+    """What was committed for a worker after its leases had been returned is due; living workers keep theirs."""
+    alive, _ = await store.system_write(lambda tx: tx.deliveries.take_slot(3, T0))
+    for n in range(3):
+        await put(store, submission(n))
+    kept = await take(store, alive, limit=1)
+    assert len(await take(store, alive + 77)) == 2
+    assert alive in await store.system_read(lambda tx: tx.deliveries.generations())
+    assert await store.system_write(lambda tx: tx.deliveries.return_orphans(T0 + 7)) == 2
+    assert await store.system_write(lambda tx: tx.deliveries.return_orphans(T0 + 7)) == 0
+    assert {w.id for w in await take(store, alive, T0 + 8)}.isdisjoint({w.id for w in kept})

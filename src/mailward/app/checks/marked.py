@@ -287,6 +287,9 @@ class _Agrees:
     def take(self, work: Work) -> None:
         self._works.append(work)
 
+    def doubtful(self) -> None:
+        return None
+
     def __call__(self, *_: Any) -> bool:
         return True
 

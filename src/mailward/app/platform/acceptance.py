@@ -54,6 +54,9 @@ class Outbox(Protocol):
 
     def take(self, work: Work) -> None: ...
 
+    def doubtful(self) -> None:
+        """A record failed, as far as anybody knows: it may have leased something to this worker all the same."""
+
 
 class Acceptance:
     """One a worker. Methods raise errors of base/errors; after they return, the message is ours."""
@@ -188,8 +191,14 @@ class Acceptance:
             raise
 
         def settled(recorded: asyncio.Future[Receipt]) -> None:
-            if recorded.cancelled() or recorded.exception() is not None:
+            if recorded.cancelled() or (error := recorded.exception()) is not None:
                 self._give_back(submission, size)
+                if (
+                    submission.lessee
+                    and self._outbox is not None
+                    and (recorded.cancelled() or isinstance(error, Unavailable))
+                ):
+                    self._outbox.doubtful()
                 return
             self._hand_over(workspace, submission, recorded.result(), c, size)
             self._accept_seconds(time.perf_counter() - began)

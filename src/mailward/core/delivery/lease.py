@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from mailward.core.delivery.model import Copy, Work
 from mailward.core.delivery.ports import LeaseTx
@@ -35,6 +35,16 @@ async def lease(tx: LeaseTx, lessee: int, *, now: int, until: int, limit: int, t
 async def renew(tx: LeaseTx, lessee: int, *, until: int) -> int:
     """Give all leases of a worker a new end (microseconds UTC); how many there were."""
     return await tx.deliveries.renew(lessee, until)
+
+
+async def hand_back(tx: LeaseTx, lessee: int, *, held: Collection[bytes], until: int, now: int) -> int:
+    """Return what a worker leased without having heard so: leases that end at `until` or earlier, of messages that are
+    not among `held`; how many.
+
+    When the answer to a commit is lost for good, its caller is told that it failed, and may be wrong.
+    """
+    strays = [entry for entry in await tx.deliveries.leased_before(lessee, until) if entry[1] not in held]
+    return await tx.deliveries.hand_back(lessee, strays, now) if strays else 0
 
 
 async def clear_idle_slots(tx: LeaseTx, idle: Callable[[int], bool], *, now: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from mailward.core.messages.ended import PrivateTx
@@ -39,6 +40,18 @@ class LeaseRepo(Protocol):
 
     async def renew(self, lessee: int, until: int) -> int:
         """Move the end of all leases of a worker; how many."""
+
+    async def generations(self) -> frozenset[int]:
+        """The lessees there are: the workers that live, or have not been taken for dead."""
+
+    async def return_orphans(self, now: int) -> int:
+        """Make the leases of lessees that there are not due; how many."""
+
+    async def leased_before(self, lessee: int, until: int) -> list[tuple[bytes, bytes]]:
+        """(workspace, message) of each lease of a worker that ends at a time or earlier."""
+
+    async def hand_back(self, lessee: int, messages: Sequence[tuple[bytes, bytes]], now: int) -> int:
+        """Make a worker's leases of these messages due; how many there were."""
 
 
 class LeaseTx(Protocol):

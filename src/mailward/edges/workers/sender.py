@@ -9,7 +9,7 @@ the others waiting.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -24,6 +24,10 @@ class Attempts(Protocol):
 
 
 Lease = Callable[[int], Awaitable[list[Work]]]
+# A commit whose answer is lost ends, one way or the other, within less.
+_CERTAIN_SECONDS = 60.0
+
+HandBack = Callable[[frozenset[bytes], float], Awaitable[object]]
 Settle = Callable[[bytes, list[Settled]], Awaitable[object]]
 
 
@@ -35,6 +39,8 @@ class Sender:
         *,
         attempts: Attempts,
         lease: Lease,
+        hand_back: HandBack,
+        monotonic: Callable[[], float],
         settle: Settle,
         concurrency: int,
         memory_messages: int,
@@ -45,6 +51,8 @@ class Sender:
     ) -> None:
         self._attempts = attempts
         self._lease = lease
+        self._hand_back = hand_back
+        self._monotonic = monotonic
         self._settle = settle
         self._concurrency = concurrency
         self._memory_messages = memory_messages
@@ -56,6 +64,9 @@ class Sender:
         self._turns: deque[bytes] = deque()
         self._held = 0
         self._held_bytes = 0
+        # Works of a message here: it may have several, of copies that came at different times.
+        self._messages: Counter[bytes] = Counter()
+        self._doubted: float | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
@@ -82,6 +93,10 @@ class Sender:
         """Send a message for which room was reserved."""
         self._enqueue(work)
         self._fill()
+
+    def doubtful(self) -> None:
+        """Something may have been leased to this worker that it was not handed: once that is certain, it goes back."""
+        self._doubted = self._monotonic()
 
     def nudge(self) -> None:
         """Look into the store soon: something there became due."""
@@ -124,6 +139,7 @@ class Sender:
             queue = self._queues[work.workspace] = deque()
             self._turns.append(work.workspace)
         queue.append(work)
+        self._messages[work.id] += 1
 
     def _fill(self) -> None:
         loop = asyncio.get_running_loop()
@@ -154,6 +170,9 @@ class Sender:
             await self._keep(work.workspace, settled)
             self._finished(settled)
         finally:
+            self._messages[work.id] -= 1
+            if not self._messages[work.id]:
+                del self._messages[work.id]
             self._held -= 1
             self._held_bytes -= work.facts.size
 
@@ -179,6 +198,7 @@ class Sender:
                     works = await self._lease(min(room, 500))
                 except Exception as e:
                     self._failed(e)
+                    self.doubtful()
                     works = []
                 found = len(works)
                 for work in works:
@@ -186,6 +206,7 @@ class Sender:
                     self._held_bytes += work.facts.size
                     self._enqueue(work)
                 self._fill()
+            await self._return_strays()
             self._overflow = found > 0
             self._wake.clear()
             if found == 0:
@@ -199,3 +220,16 @@ class Sender:
                     self._wake.clear()
                     self._overflow = True
                     await self._wake.wait()
+
+    async def _return_strays(self) -> None:
+        """Nothing is handed over later than that after it was leased: what is not here by then, nobody works on."""
+        doubted = self._doubted
+        if doubted is None or self._monotonic() - doubted < _CERTAIN_SECONDS:
+            return
+        try:
+            await self._hand_back(frozenset(self._messages), _CERTAIN_SECONDS)
+        except Exception as e:
+            self._failed(e)
+            return
+        if self._doubted == doubted:
+            self._doubted = None

@@ -162,6 +162,32 @@ class PgLeases:
         row = await self._tx.row("SELECT count(*) FROM open_deliveries WHERE state < 2")
         return int(row[0]) if row else 0
 
+    async def generations(self) -> frozenset[int]:
+        """The lessees there are."""
+        return frozenset(r[0] for r in await self._tx.rows("SELECT generation FROM worker_slots"))
+
+    async def return_orphans(self, now: int) -> int:
+        """Make the leases of lessees that there are not due; how many."""
+        sql = (
+            "UPDATE open_deliveries AS o SET state = 0, due = $1, lessee = 0 WHERE o.state = 1 "
+            "AND NOT EXISTS (SELECT FROM worker_slots AS s WHERE s.generation = o.lessee)"
+        )
+        return await self._tx.run(sql, now)
+
+    async def leased_before(self, lessee: int, until: int) -> list[tuple[bytes, bytes]]:
+        """(workspace, message) of each lease of a worker that ends at a time or earlier."""
+        sql = "SELECT DISTINCT workspace, message FROM open_deliveries WHERE state = 1 AND lessee = $1 AND due <= $2"
+        return [(bytes(r[0]), bytes(r[1])) for r in await self._tx.rows(sql, lessee, until)]
+
+    async def hand_back(self, lessee: int, messages: Sequence[tuple[bytes, bytes]], now: int) -> int:
+        """Make a worker's leases of these messages due; how many there were."""
+        sql = (
+            "UPDATE open_deliveries AS o SET state = 0, due = $1, lessee = 0 "
+            "FROM unnest($2::bytea[], $3::bytea[]) AS k(workspace, message) "
+            "WHERE o.workspace = k.workspace AND o.message = k.message AND o.state = 1 AND o.lessee = $4"
+        )
+        return await self._tx.run(sql, now, [w for w, _ in messages], [m for _, m in messages], lessee)
+
     async def renew(self, lessee: int, until: int) -> int:
         """Move the end of all leases of a worker; how many."""
         sql = "UPDATE open_deliveries SET due = $1 WHERE state = 1 AND lessee = $2"

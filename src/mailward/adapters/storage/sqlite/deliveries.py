@@ -232,6 +232,32 @@ class SqliteDeliveries:
         sql = "UPDATE t_deliveries SET due=? WHERE workspace=? AND state=1 AND lessee=?"
         return sum(self._tx.run(sql, (until, workspace, lessee)) for workspace in self._with_open())
 
+    async def generations(self) -> frozenset[int]:
+        """The lessees there are."""
+        return frozenset(r[0] for r in self._tx.rows("SELECT generation FROM worker_slots"))
+
+    async def return_orphans(self, now: int) -> int:
+        """Make the leases of lessees that there are not due; how many."""
+        sql = (
+            "UPDATE t_deliveries SET state=0, due=?, lessee=0 WHERE workspace=? AND state=1 "
+            "AND lessee NOT IN (SELECT generation FROM worker_slots)"
+        )
+        return sum(self._tx.run(sql, (now, workspace)) for workspace in self._with_open())
+
+    async def leased_before(self, lessee: int, until: int) -> list[tuple[bytes, bytes]]:
+        """(workspace, message) of each lease of a worker that ends at a time or earlier."""
+        sql = "SELECT DISTINCT message FROM t_deliveries WHERE workspace=? AND state=1 AND lessee=? AND due<=?"
+        return [
+            (workspace, r[0]) for workspace in self._with_open() for r in self._tx.rows(sql, (workspace, lessee, until))
+        ]
+
+    async def hand_back(self, lessee: int, messages: Sequence[tuple[bytes, bytes]], now: int) -> int:
+        """Make a worker's leases of these messages due; how many there were."""
+        sql = (
+            "UPDATE t_deliveries SET state=0, due=?, lessee=0 WHERE workspace=? AND message=? AND state=1 AND lessee=?"
+        )
+        return sum(self._tx.run(sql, (now, workspace, message, lessee)) for workspace, message in messages)
+
     async def queue_depth(self) -> int:
         """Open deliveries of the whole installation."""
         row = self._tx.row("SELECT count(*) FROM t_deliveries WHERE state < 2")
