@@ -35,6 +35,23 @@ async def test_what_is_put_off_is_there_for_whoever_reads_next(node: Node) -> No
         assert await tx.rows(_HOURS, WS) == [(1, 2), (2, 1), (3, 1)]
 
 
+async def test_what_changes_the_same_rows_is_not_one_statement(node: Node) -> None:
+    """A statement sees what one before it wrote into its table; a WITH of its own comes last, and there is but one."""
+    moved = (
+        "WITH gone AS (DELETE FROM hours WHERE workspace = $1 AND hour = $2 RETURNING count) "
+        "INSERT INTO usage(workspace, day, what, shard, count) SELECT $1, $2, 'moved', 0, count FROM gone"
+    )
+    async with node.begin(WS) as tx:
+        await tx.later(_COUNT, WS, 1, "accepted")
+        await tx.later(moved, WS, 1)
+        await tx.later(_COUNT, WS, 2, "accepted")
+        assert await tx.rows(_HOURS, WS) == [(2, 1)]
+        assert await tx.rows("SELECT what, count FROM usage WHERE workspace = $1", WS) == [("moved", 1)]
+    assert as_one(("INSERT INTO a VALUES ($1)", "WITH g AS (DELETE FROM b WHERE x = $1) INSERT INTO c SELECT $2")) == (
+        "WITH s0 AS (INSERT INTO a VALUES ($1)), g AS (DELETE FROM b WHERE x = $2) INSERT INTO c SELECT $3"
+    )
+
+
 async def test_what_a_failed_attempt_put_off_is_not_done(node: Node) -> None:
     """Not later either; what was put off before it stays."""
     async with node.begin(WS) as tx:

@@ -110,7 +110,6 @@ class PgDeliveries(PgLeases):
             await self._tx.partitions.ensure({r[5] for r in final})
             await self._tx.later(_SETTLE_FINAL, *self._settling(final))
         if still_open:
-            # Other rows than those above, of the same table.
             await self._tx.later(_SETTLE_OPEN, *self._settling(still_open))
 
     def _settling(self, rows: Sequence[tuple[Any, ...]]) -> list[Any]:

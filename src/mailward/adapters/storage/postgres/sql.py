@@ -67,10 +67,19 @@ def as_one(statements: tuple[str, ...]) -> str:
 
 _PARAMETER = re.compile(r"\$(\d+)")
 _WITH = "WITH "
+_CHANGED = re.compile(r"\b(?:INTO|UPDATE|DELETE FROM) (?!SET\b)(\w+)")
 
 
 def _begins_with(statement: str) -> bool:
     return statement.startswith(_WITH)
+
+
+@lru_cache(maxsize=1024)
+def _meet(one: str, other: str) -> bool:
+    """Whether two statements cannot be one: they change rows of the same table, or each begins with a WITH."""
+    if _begins_with(one) and _begins_with(other):
+        return True
+    return not set(_CHANGED.findall(one)).isdisjoint(_CHANGED.findall(other))
 
 
 class Sql:
@@ -132,7 +141,7 @@ class Sql:
         a turn of a busy loop, which takes far longer than the statement.
         """
         self._require_scope()
-        if sql in self._put_off or (sql.startswith(_WITH) and any(map(_begins_with, self._put_off))):
+        if self._put_off and any(_meet(sql, other) for other in self._put_off):
             await self.catch_up()
         self._put_off[sql] = params
 
