@@ -1,0 +1,93 @@
+"""Accepting when the store does not say what became of the record."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mailward.app.candidate import Candidate
+from mailward.app.knowledge import KnownDomain
+from mailward.app.metrics import Metrics
+from mailward.app.platform.acceptance import Acceptance
+from mailward.base import ids
+from mailward.base.errors import Conflict, MailwardError, Unavailable
+from mailward.base.ids import WorkspaceId
+from mailward.core.workspaces.model import DataKey
+from mailward.policy.access import Actor, Permission
+from tests.conftest import SeededEntropy
+
+WS = WorkspaceId(ids.encode("ws", b"w" * 16))
+DAY_US = 86_400_000_000
+NOW = 20_000 * DAY_US
+
+
+class Room:
+    """A sender with room, which notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def reserve(self, size: int) -> bool:
+        self.told.append("reserve")
+        return True
+
+    def release(self, size: int) -> None:
+        self.told.append("release")
+
+    def take(self, work: Any) -> None:
+        self.told.append("take")
+
+    def doubtful(self) -> None:
+        self.told.append("doubtful")
+
+
+def acceptance(room: Room, error: BaseException) -> Acceptance:
+    def write_item(*_: Any, **__: Any) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.set_exception(error)
+        return future
+
+    known = KnownDomain(b"d" * 16, "d.test", capture_only=False, subdomains=False, return_path="")
+    parts: Any = SimpleNamespace
+    allowed: Any = lambda *_: True  # noqa: E731
+    return Acceptance(
+        parts(write_item=write_item),
+        parts(cached=lambda workspace, day: DataKey(day, 1, AESGCM(bytes(32)))),
+        parts(
+            domains=lambda workspace: {"d.test": known},
+            paused=lambda workspace, stream: False,
+            redaction=lambda workspace: None,
+            epochs=(0, 0),
+        ),
+        outbox=room, lessee=4, entropy=SeededEntropy(1), now_us=lambda: NOW, token_key=lambda _: bytes(32),
+        metrics=Metrics(), max_bytes=1000, max_recipients=10, refused_files=frozenset(), capture=False,
+        allowance=allowed, standings=parts(plain=lambda _: True), revalidate=parts, ring=lambda: None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Unavailable("storage_unavailable", "Later."), ["reserve", "release", "doubtful"]),
+        (Conflict("idempotency_key_reused", "No."), ["reserve", "release"]),
+    ],
+)
+async def test_a_record_nobody_can_tell_of_is_doubted(error: MailwardError, told: list[str]) -> None:
+    """The room comes back either way; only where the store was away may the message be there, leased to this worker."""
+    room = Room()
+    candidate = Candidate(
+        content=b"From: <a@d.test>\r\n\r\nx\r\n", mail_from="a@d.test", recipients=[("b@x.test", None)],
+        header_from="<a@d.test>", from_domain="d.test", domains=("d.test",), to="b@x.test", subject="x",
+        message_id="<1@d.test>", source="smtp",
+    )  # fmt: skip
+    answer = acceptance(room, error).accept_soon(
+        Actor(WS, "key", "key_1", frozenset((Permission.MESSAGE_SEND,))), candidate
+    )
+    assert answer is not None
+    with pytest.raises(type(error)):
+        await answer
+    assert room.told == told
