@@ -311,6 +311,8 @@ class InstallationChores:
             self._lessees, self._orphans_until = lessees, self._clock.monotonic() + _LATE_COMMITS_SECONDS
         elif self._clock.monotonic() > self._orphans_until:
             return 0
+        if not await self._store.system_read(lambda tx: tx.deliveries.any_orphans()):
+            return 0
         now = self._installation.now_us()
         if copies := await self._store.system_write(lambda tx: tx.deliveries.return_orphans(now)):
             log.warning("orphans_returned", copies=copies)

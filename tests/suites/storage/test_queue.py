@@ -110,6 +110,8 @@ async def test_leases_of_nobody_are_returned(store: Store) -> None:
     kept = await take(store, alive, limit=1)
     assert len(await take(store, alive + 77)) == 2
     assert alive in await store.system_read(lambda tx: tx.deliveries.generations())
+    assert await store.system_read(lambda tx: tx.deliveries.any_orphans())
     assert await store.system_write(lambda tx: tx.deliveries.return_orphans(T0 + 7)) == 2
+    assert not await store.system_read(lambda tx: tx.deliveries.any_orphans())
     assert await store.system_write(lambda tx: tx.deliveries.return_orphans(T0 + 7)) == 0
     assert {w.id for w in await take(store, alive, T0 + 8)}.isdisjoint({w.id for w in kept})

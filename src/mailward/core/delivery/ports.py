@@ -44,6 +44,9 @@ class LeaseRepo(Protocol):
     async def generations(self) -> frozenset[int]:
         """The lessees there are: the workers that live, or have not been taken for dead."""
 
+    async def any_orphans(self) -> bool:
+        """Whether there is a lease of a lessee that there is not: a look that keeps nobody from writing."""
+
     async def return_orphans(self, now: int) -> int:
         """Make the leases of lessees that there are not due; how many."""
 

@@ -166,6 +166,14 @@ class PgLeases:
         """The lessees there are."""
         return frozenset(r[0] for r in await self._tx.rows("SELECT generation FROM worker_slots"))
 
+    async def any_orphans(self) -> bool:
+        """Whether there is a lease of a lessee that there is not."""
+        sql = (
+            "SELECT 1 FROM open_deliveries AS o WHERE o.state = 1 "
+            "AND NOT EXISTS (SELECT FROM worker_slots AS s WHERE s.generation = o.lessee) LIMIT 1"
+        )
+        return await self._tx.row(sql) is not None
+
     async def return_orphans(self, now: int) -> int:
         """Make the leases of lessees that there are not due; how many."""
         sql = (

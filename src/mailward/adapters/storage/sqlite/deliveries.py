@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 # Open copies that are put in order for a search. With more of them the newest messages are open ones.
 _FEW_OPEN = 2000
+# Leases of a workspace, by the index of open copies: without its own words SQLite would look at every copy there is.
+_LEASED = "workspace=? AND state<2 AND due>=0 AND state=1"
+_NOBODYS = "lessee NOT IN (SELECT generation FROM worker_slots)"
 # Messages whose copies one statement reads.
 _TOGETHER = 40
 _OF = "SELECT message, n, recipient, state, due, attempts, updated, reason FROM deliveries WHERE message "
@@ -211,7 +214,7 @@ class SqliteDeliveries:
         if old is not None:
             for workspace in self._with_open():
                 returned += self._tx.run(
-                    "UPDATE t_deliveries SET state=0, due=?, lessee=0 WHERE workspace=? AND state=1 AND lessee=?",
+                    f"UPDATE t_deliveries SET state=0, due=?, lessee=0 WHERE {_LEASED} AND lessee=?",  # noqa: S608
                     (now, workspace, int(old[0])),
                 )
             for table in ("t_received_copies", "t_webhook_jobs"):
@@ -229,24 +232,26 @@ class SqliteDeliveries:
 
     async def renew(self, lessee: int, until: int) -> int:
         """Move the end of all leases of a worker; how many."""
-        sql = "UPDATE t_deliveries SET due=? WHERE workspace=? AND state=1 AND lessee=?"
+        sql = f"UPDATE t_deliveries SET due=? WHERE {_LEASED} AND lessee=?"  # noqa: S608
         return sum(self._tx.run(sql, (until, workspace, lessee)) for workspace in self._with_open())
 
     async def generations(self) -> frozenset[int]:
         """The lessees there are."""
         return frozenset(r[0] for r in self._tx.rows("SELECT generation FROM worker_slots"))
 
+    async def any_orphans(self) -> bool:
+        """Whether there is a lease of a lessee that there is not."""
+        sql = f"SELECT 1 FROM t_deliveries WHERE {_LEASED} AND {_NOBODYS} LIMIT 1"  # noqa: S608
+        return any(self._tx.rows(sql, (workspace,)) for workspace in self._with_open())
+
     async def return_orphans(self, now: int) -> int:
         """Make the leases of lessees that there are not due; how many."""
-        sql = (
-            "UPDATE t_deliveries SET state=0, due=?, lessee=0 WHERE workspace=? AND state=1 "
-            "AND lessee NOT IN (SELECT generation FROM worker_slots)"
-        )
+        sql = f"UPDATE t_deliveries SET state=0, due=?, lessee=0 WHERE {_LEASED} AND {_NOBODYS}"  # noqa: S608
         return sum(self._tx.run(sql, (now, workspace)) for workspace in self._with_open())
 
     async def leased_before(self, lessee: int, until: int) -> list[tuple[bytes, bytes]]:
         """(workspace, message) of each lease of a worker that ends at a time or earlier."""
-        sql = "SELECT DISTINCT message FROM t_deliveries WHERE workspace=? AND state=1 AND lessee=? AND due<=?"
+        sql = f"SELECT DISTINCT message FROM t_deliveries WHERE {_LEASED} AND lessee=? AND due<=?"  # noqa: S608
         return [
             (workspace, r[0]) for workspace in self._with_open() for r in self._tx.rows(sql, (workspace, lessee, until))
         ]
