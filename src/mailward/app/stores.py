@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailward.adapters.host.clock import SystemEntropy
 from mailward.adapters.vault.vault import Vault
+from mailward.app.committing import has_committer
 from mailward.app.objects import opener
 from mailward.app.settings import Settings, SettingsError
 from mailward.base.errors import Unavailable
@@ -101,6 +102,14 @@ def access_of(settings: Settings, *, owner: bool = False, unjudged: bool = False
     except AccessRefused as e:
         raise SettingsError(str(e)) from e
     return access
+
+
+def connections_of(settings: Settings) -> int:
+    """How many connections to the database this machine opens at most, commands left aside."""
+    storage = settings.storage
+    listening = 0 if storage.pooler else 1
+    workers = settings.workers * (storage.committers + storage.readers + listening)
+    return workers + (storage.committers + listening if has_committer(settings) else 0)
 
 
 def prepare_store(settings: Settings, vault: Vault, clock: Clock) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +13,7 @@ from mailward.adapters.storage.postgres.migrate import available, bootstrap_sql
 from mailward.app.commands import config as config_command
 from mailward.app.commands import storage
 from mailward.app.settings import Settings, SettingsError, load
-from mailward.app.stores import access_of, migrate_database
+from mailward.app.stores import access_of, connections_of, migrate_database
 from mailward.base.errors import Unavailable
 from tests.postgres_server import PostgresServer
 
@@ -98,6 +99,36 @@ async def test_migrating_an_empty_database(postgres_server: PostgresServer) -> N
     await inside.close()
     await admin.execute("DROP DATABASE by_command WITH (FORCE)")
     await admin.close()
+
+
+def test_how_many_connections_a_machine_opens() -> None:
+    """Workers commit, read and listen; the committing process commits and listens; behind a pooler nobody listens."""
+    settings = settings_with(kind="postgres", url=URL)
+    settings.server.workers = 8
+    assert connections_of(settings) == 8 * 9 + 5
+    settings.storage.pooler = True
+    assert connections_of(settings) == 8 * 8 + 4
+    settings.server.workers = 1
+    assert connections_of(settings) == 8
+
+
+async def test_the_doctor_counts_connections(postgres_server: PostgresServer) -> None:
+    """Those of this machine, and as many for each node that lives."""
+    database = await postgres_server.fresh_database()
+    settings = settings_with(
+        kind="postgres", url=postgres_server.url("mailward_app", database), plaintext="127.0.0.1", node="3"
+    )
+    for beating, nodes in ((3, 1), (5, 2)):
+        owner = await asyncpg.connect(postgres_server.url("postgres", database), ssl=False)
+        await owner.execute(
+            "INSERT INTO mailward.worker_slots(slot, generation, started, seen) "
+            "VALUES ($1, $1, 0, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)",
+            beating * 10_000,
+        )
+        await owner.close()
+        found = await asyncio.to_thread(lambda: {f.what: f for f in storage.examine_storage(settings)})
+        assert f"each of {nodes} node" in found["database connections"].found
+    await postgres_server.give_back(database)
 
 
 def test_the_doctor_says_what_is_wrong_with_a_database_that_does_not_answer() -> None:

@@ -54,21 +54,26 @@ def examine_storage(settings: Settings) -> Iterator[Finding]:
 async def _findings(settings: Settings) -> list[Finding]:
     # Here, so that an embedded installation does not load a driver that it never uses.
     from mailward.adapters.storage.postgres.migrate import require_schema
-    from mailward.adapters.storage.postgres.server import facts_of, judge
+    from mailward.adapters.storage.postgres.nodes import count_alive
+    from mailward.adapters.storage.postgres.server import facts_of, judge, judge_connections
     from mailward.adapters.storage.postgres.transaction import begin_sql
-    from mailward.app.stores import access_of, connect
+    from mailward.app.stores import access_of, connect, connections_of
 
     access = access_of(settings)
     db = await connect(access)
     try:
         found = [Finding("database", "ok", access.where())]
-        found += [Finding(j.what, j.state, j.found, j.advice) for j in judge(await facts_of(db))]
+        facts = await facts_of(db)
+        judged = judge(facts)
         try:
             await db.execute(begin_sql(read_only=True) + "SET LOCAL ROLE mailward_system")
             await require_schema(db)
-            found.append(Finding("database schema", "ok", "up to date"))
+            schema = Finding("database schema", "ok", "up to date")
+            if not access.pooler:  # behind one, how many reach the server is the pooler's to say
+                a_node, others = connections_of(settings), await count_alive(db, but=settings.storage.node)
+                judged.append(judge_connections(facts, a_node=a_node, nodes=others + 1))
         except Unavailable as e:
-            found.append(Finding("database schema", "wrong", e.public))
-        return found
+            schema = Finding("database schema", "wrong", e.public)
+        return [*found, *(Finding(*j) for j in judged), schema]
     finally:
         await db.close()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from mailward.adapters.storage.postgres.server import facts_of, judge, require_server
+from mailward.adapters.storage.postgres.server import facts_of, judge, judge_connections, require_server
 from mailward.base.errors import Unavailable
 from tests.adapters.storage.postgres.conftest import OpenStore
 from tests.postgres_server import PostgresServer
@@ -47,6 +47,20 @@ async def test_what_makes_a_server_unfit(postgres_server: PostgresServer, databa
         assert wrong.advice
     warned = [j.what for j in judge(replace(good, creates=True)) if j.state == "warning"]
     assert warned == ["write-ahead log", "createrole, createdb"]
+
+
+async def test_nodes_that_want_more_connections_than_the_server_has(
+    postgres_server: PostgresServer, database: str
+) -> None:
+    """Those kept for superusers are not to be had; the advice is a number with room to spare."""
+    app = await asyncpg.connect(postgres_server.url("mailward_app", database), ssl=False)
+    facts = await facts_of(app)
+    await app.close()
+    facts = replace(facts, settings=facts.settings | {"max_connections": "100", "superuser_reserved_connections": "3"})
+    assert judge_connections(facts, a_node=24, nodes=4).state == "ok"
+    tight = judge_connections(facts, a_node=98, nodes=1)
+    assert (tight.state, tight.found) == ("warning", "98 for each of 1 node, 97 of 100 to be had")
+    assert "max_connections to 111" in tight.advice
 
 
 async def test_a_server_that_commits_lazily_is_told_not_to(

@@ -246,3 +246,9 @@ def _node_seen(row: Any) -> NodeSeen:
     state = ("draining" if resting else "up") if alive and not stopped else "stopped" if stopped else "gone"
     found = tuple(sorted({r for r in roles.split(",") if r}))
     return NodeSeen(node, name, zone, version, state, workers, found, float(age), http, submission)
+
+
+async def count_alive(db: Any, *, but: int) -> int:
+    """How many nodes have workers that beat, one (`but`) left aside. In a transaction of the system's role."""
+    sql = f"SELECT count(DISTINCT slot / {_SLOTS}) FROM worker_slots WHERE seen > {_NOW} - {_DEAD_US} "  # noqa: S608
+    return int(await db.fetchval(sql + f"AND slot / {_SLOTS} <> $1", but))

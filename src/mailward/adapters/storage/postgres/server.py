@@ -74,7 +74,7 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
 """
 _SETTINGS = (
     "fsync", "full_page_writes", "synchronous_commit", "max_connections", "synchronous_standby_names", "archive_mode",
-    "archive_command", "archive_library",
+    "archive_command", "archive_library", "superuser_reserved_connections", "reserved_connections",
 )  # fmt: skip
 
 
@@ -143,6 +143,23 @@ def judge(f: ServerFacts) -> list[Judged]:
             "Take them away from the platform's role." if f.creates else "",
         ),
     ]
+
+
+def judge_connections(f: ServerFacts, *, a_node: int, nodes: int) -> Judged:
+    """Whether the server has room for `nodes` that open `a_node` connections each at most."""
+    there = int(f.settings.get("max_connections", "0"))
+    kept = sum(int(f.settings.get(n, "0")) for n in ("superuser_reserved_connections", "reserved_connections"))
+    wanted = a_node * nodes
+    found = f"{a_node} for each of {nodes} {'node' if nodes == 1 else 'nodes'}, {there - kept} of {there} to be had"
+    if wanted <= there - kept:
+        return Judged("database connections", "ok", found)
+    return Judged(
+        "database connections",
+        "warning",
+        found,
+        f"Set max_connections to {wanted + kept + 10} or more, lower storage.committers, storage.readers or "
+        "server.workers, or put a pooler between (storage.pooler).",
+    )
 
 
 def _one(what: str, good: bool, found: str, advice: str) -> Judged:
