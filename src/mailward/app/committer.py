@@ -18,6 +18,7 @@ from mailward.adapters.storage.committing.frames import SharedVerb
 from mailward.adapters.vault.vault import Vault
 from mailward.app import logs
 from mailward.app.plan import CommitterPlan
+from mailward.app.watchdog import Sign
 from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Settled
 from mailward.core.delivery.settle import Settling
@@ -62,6 +63,16 @@ def stops_with(supervisor: int) -> Callable[[], bool]:
     return lambda: bool(asked) or os.getppid() != supervisor
 
 
+def beating(sign: Sign, stopping: Callable[[], bool]) -> Callable[[], bool]:
+    """`stopping`, asked between two commits and twice a second without any, with a sign that we go on."""
+
+    def asked() -> bool:
+        sign.beat()
+        return stopping()
+
+    return asked
+
+
 def main() -> None:
     """Entry point of `python -m mailward.app.process committer`."""
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=CommitterPlan)
@@ -86,5 +97,8 @@ def _on_the_file(plan: CommitterPlan, vault: Vault, verbs: list[SharedVerb], ent
     gc.collect()
     gc.freeze()
     log.info("committing")
-    committer.serve(socket.socket(fileno=plan.listener), stops_with(plan.supervisor))
+    stopping = stops_with(plan.supervisor)
+    if plan.signs >= 0:
+        stopping = beating(Sign(plan.signs, plan.place), stopping)
+    committer.serve(socket.socket(fileno=plan.listener), stopping)
     committer.close()

@@ -20,8 +20,12 @@ import structlog
 from mailward.adapters.storage.committing.door import listen
 from mailward.app.plan import HEAP, CommitterPlan, encode
 from mailward.app.settings import Settings
+from mailward.app.watchdog import Watchdog
 
 log = structlog.get_logger()
+
+# In the page of the watchdog; workers have the places after it.
+PLACE = 0
 
 _LOOK_SECONDS = 1.0
 _LONGEST_PAUSE = 10.0
@@ -43,8 +47,9 @@ def has_committer(settings: Settings) -> bool:
 class Committing:
     """Call `look` often; `stop` once, after the workers have ended."""
 
-    def __init__(self, settings: Settings, owner: tuple[int, int] | None) -> None:
+    def __init__(self, settings: Settings, owner: tuple[int, int] | None, watchdog: Watchdog | None = None) -> None:
         self._settings = settings
+        self._watchdog = watchdog
         self._owner = owner
         self._lock = -1
         self._listener: socket.socket | None = None
@@ -61,6 +66,12 @@ class Committing:
             self._pause = 0.0 if lived > _STEADY_SECONDS else min(max(self._pause * 2, 0.1), _LONGEST_PAUSE)
             self._next = now + self._pause
             log.error("committer_died", code=code, lived=round(lived, 1), restart_in=self._pause)
+        elif (
+            self._child is not None and self._watchdog is not None and self._watchdog.hung(PLACE, self._child.pid, now)
+        ):
+            # What it held is looked up by the workers. Who waits for a disk in the kernel ends when that has answered.
+            log.error("committer_hung", pid=self._child.pid)
+            self._child.kill()
         if self._child is None and now >= self._next:
             self._next = now + _LOOK_SECONDS
             if self._hold():
@@ -102,12 +113,19 @@ class Committing:
 
     def _spawn(self, now: float) -> None:
         assert self._listener is not None
-        plan = CommitterPlan(settings=self._settings, supervisor=os.getpid(), listener=self._listener.fileno())
+        signs = self._watchdog.fd if self._watchdog is not None else -1
+        plan = CommitterPlan(
+            settings=self._settings,
+            supervisor=os.getpid(),
+            listener=self._listener.fileno(),
+            signs=signs,
+            place=PLACE,
+        )
         child = subprocess.Popen(
             [sys.executable, "-m", "mailward.app.process", "committer"],
             stdin=subprocess.PIPE,
             # The lock goes with it: a committer whose supervisor was killed is not joined by a second one.
-            pass_fds=[self._listener.fileno(), self._lock],
+            pass_fds=[self._listener.fileno(), self._lock, *([signs] if signs >= 0 else [])],
             start_new_session=True,
             env={**os.environ, **HEAP},
             user=self._owner[0] if self._owner else None,
@@ -122,8 +140,8 @@ class Committing:
         log.info("committer_started", pid=child.pid)
 
 
-def start(settings: Settings, owner: tuple[int, int] | None) -> Committing:
+def start(settings: Settings, owner: tuple[int, int] | None, watchdog: Watchdog) -> Committing:
     """The committing process of a data folder, started."""
-    committing = Committing(settings, owner)
+    committing = Committing(settings, owner, watchdog)
     committing.look(time.monotonic())
     return committing

@@ -27,6 +27,9 @@ class Plan(msgspec.Struct, kw_only=True):
     plain: list[int] = msgspec.field(default_factory=list)
     mx: list[int] = msgspec.field(default_factory=list)
     metrics: int = -1
+    signs: int = -1
+    """The page of the watchdog, and this process's place in it."""
+    place: int = 0
 
 
 class CommitterPlan(msgspec.Struct, kw_only=True):
@@ -35,6 +38,8 @@ class CommitterPlan(msgspec.Struct, kw_only=True):
     settings: Settings
     supervisor: int
     listener: int
+    signs: int = -1
+    place: int = 0
 
 
 def encode(plan: Plan | CommitterPlan) -> bytes:

@@ -16,6 +16,7 @@ from mailward.adapters.storage.postgres.serving import Serving
 from mailward.adapters.vault.vault import Vault
 from mailward.app.plan import CommitterPlan
 from mailward.app.stores import make_store
+from mailward.app.watchdog import Sign
 from mailward.base.errors import Unavailable
 from mailward.base.sources import Entropy
 
@@ -38,6 +39,8 @@ async def serve(plan: CommitterPlan, vault: Vault, verbs: list[SharedVerb], entr
     serving = Serving(store, verbs)
     await serving.start(socket.socket(fileno=plan.listener))
     log.info("committing")
+    if plan.signs >= 0:
+        Sign(plan.signs, plan.place).keep(loop)
     while not stop.is_set() and os.getppid() == plan.supervisor:
         await _pause(stop, _LOOK_SECONDS)
     await serving.stop()

@@ -42,6 +42,8 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     user: str = "mailward"
     """The user to become after binding, when started as root. Empty: stay."""
     log: str = "info"
+    hung_seconds: int = 60
+    """A worker or committing process that gave no sign of going on for so long is killed and started anew; 0: never."""
 
 
 class Http(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -346,6 +348,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(amiss)
     if unlisted := sorted(set(settings.http.secure) - set(settings.http.listen)):
         raise SettingsError(f"http.secure: {unlisted[0]!r} is not in http.listen")
+    _check_server(settings.server)
     _check_storage(settings.storage)
     if strange := [topic for topic in settings.feedback.sns_topics if not is_topic(topic)]:
         raise SettingsError(f"feedback.sns_topics: {strange[0]!r} is not the ARN of an SNS topic")
@@ -390,6 +393,11 @@ def _check(settings: Settings) -> None:
                 raise SettingsError(f"{where}: {address} is neither loopback nor inside private_networks")
     if settings.http.metrics and not is_loopback(split_address(settings.http.metrics, "http.metrics")[0]):
         raise SettingsError("http.metrics: metrics bind to loopback only")
+
+
+def _check_server(server: Server) -> None:
+    if server.hung_seconds < 0 or server.hung_seconds == 1:
+        raise SettingsError("server.hung_seconds: at least 2 (there is a sign a second), or 0 for never")
 
 
 def _check_storage(storage: Storage) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import structlog
 
 from mailward.app import logs
-from mailward.app.committing import Committing, has_committer
+from mailward.app.committing import PLACE, Committing, has_committer
 from mailward.app.committing import start as start_committing
 from mailward.app.first import First
 from mailward.app.nursery import Born, Nursery, NurseryFailed
@@ -26,6 +26,7 @@ from mailward.app.ports import PATIENCE, bind
 from mailward.app.roles import Hold, StartError, first_slot
 from mailward.app.settings import Settings, SettingsError, load, split_address
 from mailward.app.user import become, give_data
+from mailward.app.watchdog import Watchdog
 from mailward.app.welcome import prepare_apart, welcome
 from mailward.base.errors import MailwardError
 
@@ -68,6 +69,7 @@ class Supervisor:
         self._owner: tuple[int, int] | None = None
         self._hold: Hold | None = None
         self._committing: Committing | None = None
+        self._watchdog = Watchdog(settings.server.hung_seconds)
         self._stopping = False
         self._sockets: dict[str, list[socket.socket]] = {}
 
@@ -84,9 +86,9 @@ class Supervisor:
             hold.started()
             signal.signal(signal.SIGTERM, self._stop)
             signal.signal(signal.SIGINT, self._stop)
-            self._nursery = Nursery([*self._descriptors(), *hold.workers], self._owner)
+            self._nursery = Nursery([*self._descriptors(), *hold.workers, self._watchdog.fd], self._owner)
             if has_committer(settings):
-                self._committing = start_committing(settings, self._owner)
+                self._committing = start_committing(settings, self._owner, self._watchdog)
             for slot in self._slots():
                 self._spawn(slot)
             self._ready()
@@ -97,9 +99,13 @@ class Supervisor:
             if self._committing is not None:
                 self._committing.stop()
             hold.release()
+            self._watchdog.close()
 
     def _slots(self) -> range:
         return range(self._first, self._first + self._count)
+
+    def _place(self, slot: int) -> int:
+        return PLACE + 1 + slot - self._first
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -154,6 +160,8 @@ class Supervisor:
             supervisor=os.getpid(),
             settings=self._settings,
             metrics=metrics.fileno() if metrics else -1,
+            signs=self._watchdog.fd,
+            place=self._place(slot),
             **fds,
         )
         self._started[slot] = time.monotonic()
@@ -170,10 +178,15 @@ class Supervisor:
         looked = time.monotonic()
         while not self._stopping:
             now = time.monotonic()
+            self._watchdog.look(now)
             for slot in self._slots():
                 worker = self._workers.get(slot)
-                if slot not in self._again and worker is not None and (code := worker.poll()) is not None:
-                    self._died(slot, code, now)
+                if slot not in self._again and worker is not None:
+                    if (code := worker.poll()) is not None:
+                        self._died(slot, code, now)
+                    elif self._watchdog.hung(self._place(slot), worker.pid, now):
+                        log.error("worker_hung", slot=slot, pid=worker.pid)
+                        worker.kill()
                 # Each waits for itself: a worker that cannot start keeps no other one from coming back.
                 if slot in self._again and now >= self._again[slot]:
                     del self._again[slot]

@@ -17,6 +17,7 @@ import uvloop
 from mailward.app import logs
 from mailward.app.heap import Rest
 from mailward.app.plan import Plan
+from mailward.app.watchdog import Sign
 from mailward.app.wiring import Worker
 from mailward.base.errors import MailwardError
 
@@ -34,6 +35,8 @@ async def run(plan: Plan) -> int:
         loop.add_signal_handler(number, stop.set)
     worker = Worker(plan, end=stop.set)
     await worker.start()
+    if plan.signs >= 0:
+        Sign(plan.signs, plan.place).keep(loop)
     # What exists now lives as long as the process; the collector need not look at it again.
     gc.collect()
     gc.freeze()
