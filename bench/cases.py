@@ -13,6 +13,7 @@ from bench.fill import run_fill
 from bench.inbound import inbound
 from bench.neighbours import neighbours
 from bench.nodes import nodes
+from bench.pages import indexed
 from bench.plan import Plan, Results, say
 from bench.postgres import MailwardOnBucket, MailwardOnPostgres
 from bench.servers import HarakaServer, MailwardServer, Mode, PostfixServer, installed
@@ -177,6 +178,7 @@ def large(plan: Plan, results: Results) -> None:
         say(f"large: {plan.large_messages:,} stored (some minutes)")
         results.add("mailward", "large", "fill_rate", run_fill(config, plan.large_messages, 500, 7200))
         # Upkeep indexes what was stored; the rate is measured when it has caught up.
+        say(f"large: indexed {indexed(server.platform):.0f} s later")
         meter.settle_cpu(server.roots, 1800)
         results.add("mailward", "large", "queued_resident", meter.resident_bytes(server.roots()))
         many = [_rate(server, plan) for _ in range(plan.large_rounds)]

@@ -27,7 +27,7 @@ def pages(count: int) -> int:
     with Platform(workers=1, paused=True) as platform, closing(_signed_in(platform)) as person:
         rate = run_fill(platform.config, count, 500, 7200)
         print(f"{count:,} messages stored, {rate:,.0f} a second", file=sys.stderr)
-        print(f"indexed after {_indexed(platform):.0f} s", file=sys.stderr)
+        print(f"indexed after {indexed(platform):.0f} s", file=sys.stderr)
         print(f"{'page':<44}{'median ms':>12}{'slowest ms':>12}{'kB':>8}")
         for name, path in _paths(person, count):
             times = []
@@ -88,7 +88,7 @@ def _signed_in(platform: Platform) -> httpx.Client:
     return person
 
 
-def _indexed(platform: Platform) -> float:
+def indexed(platform: Platform) -> float:
     """Seconds until upkeep has indexed what was stored."""
     began = time.perf_counter()
     # The index stays ten seconds behind on purpose.

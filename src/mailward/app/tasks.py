@@ -46,10 +46,11 @@ STORE_REPLACED = 75
 
 # The search index stays this far behind: two workers may commit ids out of order by less.
 _INDEX_LAG_US = 10_000_000
-# So few at a time that whoever wants to write meanwhile waits for a few milliseconds: each is some 25 tokens, all over
-# the index. Where two such batches were not enough, more at a time: a third less work for each message.
-_INDEX_BATCH = 40
-_INDEX_MANY = 200
+# How many at a time, and the seconds between two batches of a backlog. Whoever writes to a file waits for everybody who
+# does: so few that it is for a few milliseconds, then a rest, which leaves room for 3,000 messages a second. A database
+# has many writers at once.
+_INDEX_A_FILE = (100, 0.02)
+_INDEX_A_DATABASE = (500, 0.01)
 # A transaction whose worker is gone, or cut off, ends within less: one that waits is given up after 30 s.
 _LATE_COMMITS_SECONDS = 120.0
 # Messages older than this are looked for once an hour, and while there are some: each look costs a probe a day kept.
@@ -194,8 +195,9 @@ class InstallationChores:
         )
         self._lessees: frozenset[int] = frozenset()
         self._orphans_until = 0.0
+        alone = installation.store.nodes() is None
+        self._index_batch, self._index_rest = _INDEX_A_FILE if alone else _INDEX_A_DATABASE
         self._search_behind = 0.0
-        self._search_waits = 0
         self._search_everywhere = 0
         text = "Age of the oldest message that the search index has not got to; 0 when it keeps up."
         worker.metrics.gauge("search_behind_seconds", text, lambda: self._search_behind)
@@ -227,7 +229,7 @@ class InstallationChores:
             *(Task(name, seconds, run) for name, seconds, run in self._store.chores()),
             *(Task(*chore) for chore in object_chores(self._worker.settings.objects, self._store, self._clock)),
             Task("audit", 1.0, self.audit),
-            Task("search", 1.0, self.search),
+            Task("search", 1.0, self.search, self._index_rest),
             Task("retention", 600.0, self.retention),
             Task("figures", 600.0, self.figures),
             Task("overwrite", 30.0, self._keeping.overwrite),
@@ -263,16 +265,15 @@ class InstallationChores:
         everywhere = now >= self._search_everywhere
         since = b"" if everywhere else _first_id(now - _INDEX_RECENT_MS)
         done, behind, full = 0, 0.0, False
-        limit = _INDEX_MANY if self._search_waits >= 2 else _INDEX_BATCH
         for raw in await self._store.system_read(lambda tx: tx.workspaces.unindexed(since, below)):
             workspace = ids.encode("ws", raw)
             key = self._installation.search_key(raw)
-            look = partial(unindexed, key=key, below=below, limit=limit)
+            look = partial(unindexed, key=key, below=below, limit=self._index_batch)
             found = await self._store.read(workspace, look)
             if found is None:
                 continue
             await self._store.write(workspace, partial(write_index, found=found))
-            if found.messages == limit:
+            if found.messages == self._index_batch:
                 full = True
                 upto = await self._store.read(workspace, lambda tx: tx.messages.indexed_upto())
                 behind = max(behind, (now - int.from_bytes(upto[:6], "big")) / 1000)
@@ -280,7 +281,6 @@ class InstallationChores:
         if everywhere and not full:
             self._search_everywhere = now + _INDEX_EVERYWHERE_MS
         self._search_behind = behind
-        self._search_waits = self._search_waits + 1 if full else 0
         return done if full else 0
 
     async def retention(self) -> int:

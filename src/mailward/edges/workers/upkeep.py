@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to do every `seconds`. It returns how much it did; while that is not 0 it runs again at once."""
+    """Something to do every `seconds`. It returns how much it did; while that is not 0 it runs again after `rest`."""
 
     name: str
     seconds: float
     act: Callable[[], Awaitable[int]]
+    rest: float = 0.01
 
 
 class Upkeep:
@@ -40,7 +41,7 @@ class Upkeep:
         while True:
             try:
                 done = await task.act()
-                pause = 0.01 if done else task.seconds
+                pause = task.rest if done else task.seconds
             except Exception as e:
                 self._failed(task.name, e)
                 pause = min(max(pause * 2, task.seconds), 300.0)

@@ -145,8 +145,6 @@ TABLES: Final[Sequence[Table]] = (
     ),
     _table("attempts", "workspace message n attempt", "at facts", day="message"),
     _table("timeline", "workspace message at moment", "facts", day="message"),
-    _table("search", "workspace token message", day="message"),
-    _table("search_progress", "workspace", "upto"),
     _table("retention", "workspace", "content_upto"),
     _table("content_waiting", "workspace message"),
     _table("private_parts", "workspace message", "sealed"),
@@ -181,6 +179,9 @@ has no row and is not copied, so at another place there is nothing left to overw
 
 STAYS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "search": "indexed anew by the target's upkeep; searches read the messages themselves until then",
+        "search_runs": "the same",
+        "search_progress": "the same",
         "evidence_results": "found anew by the target's first run of checks",
         "backups": "copies of the source; their place keeps them, and the target has others",
         "restore_tests": "of those copies",

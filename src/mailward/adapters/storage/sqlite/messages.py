@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mailward.adapters.storage.sqlite.search import SearchRuns
 from mailward.core.messages.model import FACTS_DECODER, HOUR_US, Message
 
 if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Row, Sql
     from mailward.core.messages.ports import AnswerRow, MessageRow
 
-# A token on so many messages is a common one; counting further would cost more than it saves.
-_COMMON = 2000
 _COLUMNS = "id, created, segment, seg_offset, seg_length, facts, content_gone"
 
 
@@ -26,6 +25,7 @@ class SqliteMessages:
 
     def __init__(self, tx: Sql) -> None:
         self._tx = tx
+        self._search = SearchRuns(tx)
 
     async def insert(self, rows: Sequence[MessageRow]) -> None:
         """Many messages in one statement run."""
@@ -57,20 +57,12 @@ class SqliteMessages:
         return [_message(r) for r in self._tx.rows(sql, (upper, lower, limit))]
 
     async def found(self, tokens: Sequence[bytes], *, before: bytes | None, limit: int) -> list[bytes]:
-        """Ids that carry every token: walk the list of the rarest token, probe the others."""
-        if len(tokens) > 1:
-            seldom = "SELECT count(*) FROM (SELECT 1 FROM search WHERE token = ? LIMIT ?)"
-            tokens = sorted(tokens, key=lambda t: self._tx.rows(seldom, (t, _COMMON))[0][0])
-        sql = "SELECT message FROM search AS s WHERE token = ? AND message < ?"
-        params: list[object] = [tokens[0], before or b"\xff" * 16]
-        for token in tokens[1:]:
-            sql += " AND EXISTS (SELECT 1 FROM search AS o WHERE o.token = ? AND o.message = s.message)"
-            params.append(token)
-        return [r[0] for r in self._tx.rows(sql + " ORDER BY message DESC LIMIT ?", (*params, limit))]
+        """Ids that carry every token."""
+        return self._search.found(tokens, before=before, limit=limit)
 
     async def index(self, rows: Sequence[tuple[bytes, bytes]], upto: bytes) -> None:
         """Write (token, message) pairs and how far the index reaches."""
-        self._tx.many("INSERT OR IGNORE INTO t_search(workspace, token, message) VALUES (scope(),?,?)", rows)
+        self._search.add(rows)
         self._tx.run(
             "INSERT INTO t_search_progress(workspace, upto) VALUES (scope(), ?) "
             "ON CONFLICT(workspace) DO UPDATE SET upto = excluded.upto",
@@ -152,8 +144,8 @@ class SqliteMessages:
         return [(r[0], r[1], r[2]) for r in self._tx.rows(sql, (message,))]
 
     async def unindex(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
-        """Remove (token, message) pairs from the search index, whose key begins with the token."""
-        self._tx.many("DELETE FROM t_search WHERE workspace = scope() AND token = ? AND message = ?", pairs)
+        """Remove (token, message) pairs from the search index."""
+        self._search.remove(pairs)
 
     async def rewrite(self, message: bytes, facts: bytes) -> None:
         """Other facts for a message."""
