@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from mailward.adapters.storage.postgres.sql import scope_sql
+from mailward.adapters.storage.postgres.workspaces import _UNINDEXED
 from mailward.core.messages.model import DeliveryState as S
 from tests.adapters.storage.postgres.transactions import DAY, OTHER, T0, WS, Node, id_of, put
 
@@ -212,3 +213,36 @@ async def test_a_look_up_reads_the_days_it_names(
     }
     assert {d for d, name in names.items() if f"_{name}" in text} == within
     assert "pkey" in text
+
+
+async def test_whether_there_is_something_to_index_is_not_asked_of_every_message(node: Node, admin: Any) -> None:
+    """With thousands stored, and known to the planner, a few rows are read for each workspace, indexed or not."""
+    async with node.begin(None) as tx:
+        await tx.partitions.make_ahead(DAY, 2)
+    await admin.execute("SET search_path = mailward")
+    for workspace, indexed in ((WS, 20_000), (OTHER, 19_000)):
+        await admin.execute(
+            "INSERT INTO workspaces(workspace, name, created, settings) VALUES ($1, '', 0, '') ON CONFLICT DO NOTHING",
+            workspace,
+        )
+        await admin.execute(
+            "INSERT INTO messages(workspace, id, created, facts) SELECT $1, decode(lpad(to_hex($2::bigint + n / 100), "
+            "12, '0') || lpad(to_hex(n), 20, '0'), 'hex'), 0, '' FROM generate_series(1, 20000) AS n",
+            workspace,
+            T0 // 1000,
+        )
+        await admin.execute(
+            "INSERT INTO search_progress(workspace, upto) SELECT $1, id FROM messages WHERE workspace = $1 "
+            "ORDER BY id LIMIT 1 OFFSET $2",
+            workspace,
+            indexed - 1,
+        )
+    await admin.execute("ANALYZE messages")
+    text = await admin.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {_UNINDEXED}", bytes(16), b"\xff" * 16)
+
+    def read(step: dict[str, Any]) -> float:
+        own = step["Actual Rows"] * step["Actual Loops"] if step.get("Relation Name", "").startswith("messages") else 0
+        return float(own) + sum(map(read, step.get("Plans", [])))
+
+    assert read(json.loads(text)[0]["Plan"]) <= 4
+    assert [r[0] for r in await admin.fetch(_UNINDEXED, bytes(16), b"\xff" * 16)] == [OTHER]

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 _settings = msgspec.json.Decoder(WorkspaceSettings)
 
 
+# With EXISTS the planner reads the index of all messages and joins it to the workspaces, once messages are many.
+_UNINDEXED = (
+    "SELECT w.workspace FROM workspaces AS w LEFT JOIN search_progress AS p ON p.workspace = w.workspace "
+    "CROSS JOIN LATERAL (SELECT FROM messages AS m WHERE m.workspace = w.workspace "
+    "AND m.id > coalesce(p.upto, ''::bytea) AND m.id > $1 AND m.id < $2 ORDER BY m.id LIMIT 1) AS one"
+)
+
+
 class PgWorkspaces:
     """The workspaces repository on PostgreSQL."""
 
@@ -68,12 +76,7 @@ class PgWorkspaces:
 
     async def unindexed(self, since: bytes, below: bytes) -> list[bytes]:
         """A probe a workspace of each day from `since` on; the days before are not looked at."""
-        sql = (
-            "SELECT w.workspace FROM workspaces AS w LEFT JOIN search_progress AS p ON p.workspace = w.workspace "
-            "WHERE EXISTS (SELECT FROM messages AS m WHERE m.workspace = w.workspace "
-            "AND m.id > coalesce(p.upto, ''::bytea) AND m.id > $1 AND m.id < $2)"
-        )
-        return [r[0] for r in await self._tx.rows(sql, since, below)]
+        return [r[0] for r in await self._tx.rows(_UNINDEXED, since, below)]
 
 
 class PgDataKeys:
