@@ -40,14 +40,13 @@ def socket_path(settings: Settings) -> Path:
 
 def has_committer(settings: Settings) -> bool:
     """Whether this machine has a committing process: always for the file, for PostgreSQL where workers can share it."""
-    storage, server = settings.storage, settings.server
-    return storage.kind == "embedded" or (settings.workers > 1 and set(server.roles) != {"upkeep"})
+    return settings.storage.kind == "embedded" or settings.workers > 1
 
 
 class Committing:
     """Call `look` often; `stop` once, after the workers have ended."""
 
-    def __init__(self, settings: Settings, owner: tuple[int, int] | None, watchdog: Watchdog | None = None) -> None:
+    def __init__(self, settings: Settings, owner: tuple[int, int] | None, watchdog: Watchdog) -> None:
         self._settings = settings
         self._watchdog = watchdog
         self._owner = owner
@@ -66,9 +65,7 @@ class Committing:
             self._pause = 0.0 if lived > _STEADY_SECONDS else min(max(self._pause * 2, 0.1), _LONGEST_PAUSE)
             self._next = now + self._pause
             log.error("committer_died", code=code, lived=round(lived, 1), restart_in=self._pause)
-        elif (
-            self._child is not None and self._watchdog is not None and self._watchdog.hung(PLACE, self._child.pid, now)
-        ):
+        elif self._child is not None and self._watchdog.hung(PLACE, self._child.pid, now):
             # What it held is looked up by the workers. Who waits for a disk in the kernel ends when that has answered.
             log.error("committer_hung", pid=self._child.pid)
             self._child.kill()
@@ -113,19 +110,18 @@ class Committing:
 
     def _spawn(self, now: float) -> None:
         assert self._listener is not None
-        signs = self._watchdog.fd if self._watchdog is not None else -1
         plan = CommitterPlan(
             settings=self._settings,
             supervisor=os.getpid(),
             listener=self._listener.fileno(),
-            signs=signs,
+            signs=self._watchdog.fd,
             place=PLACE,
         )
         child = subprocess.Popen(
             [sys.executable, "-m", "mailward.app.process", "committer"],
             stdin=subprocess.PIPE,
             # The lock goes with it: a committer whose supervisor was killed is not joined by a second one.
-            pass_fds=[self._listener.fileno(), self._lock, *([signs] if signs >= 0 else [])],
+            pass_fds=[self._listener.fileno(), self._lock, self._watchdog.fd],
             start_new_session=True,
             env={**os.environ, **HEAP},
             user=self._owner[0] if self._owner else None,

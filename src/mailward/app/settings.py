@@ -235,8 +235,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def workers(self) -> int:
-        """How many worker processes."""
-        return self.server.workers or (os.cpu_count() or 1)
+        """How many worker processes. Upkeep is one set of tasks, whoever runs it: alone, it needs one."""
+        return 1 if set(self.server.roles) == {"upkeep"} else self.server.workers or (os.cpu_count() or 1)
 
 
 ROLES = frozenset({"web", "submission", "sender", "upkeep", "mx"})

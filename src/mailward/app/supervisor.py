@@ -59,8 +59,7 @@ class Supervisor:
         self._ready = ready
         self._roles = settings.server.roles
         self._first = first_slot(self._roles)
-        # Upkeep is one set of tasks, whoever runs it: a second worker would have nothing to do.
-        self._count = 1 if set(self._roles) == {"upkeep"} else settings.workers
+        self._count = settings.workers
         self._nursery: Nursery | None = None
         self._workers: dict[int, Born] = {}
         self._started: dict[int, float] = {}

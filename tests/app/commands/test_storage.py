@@ -110,6 +110,9 @@ def test_how_many_connections_a_machine_opens() -> None:
     assert connections_of(settings) == 8 * 8 + 4
     settings.server.workers = 1
     assert connections_of(settings) == 8
+    settings.server.workers = 8
+    settings.server.roles = ["upkeep"]  # which is one worker's, whatever the setting
+    assert connections_of(settings) == 8
 
 
 async def test_the_doctor_counts_connections(postgres_server: PostgresServer) -> None:
