@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -106,6 +107,16 @@ def test_every_worker_tells_of_its_health(apart: Apart) -> None:
         assert apart.probe(role, "/v1/messages")[0] == 404
     started = [json.loads(line) for line in apart.log.splitlines() if '"worker_started"' in line]
     assert sorted({line["slot"] for line in started}) == [0, 100, 200, 300]
+
+
+def test_what_does_the_work_runs_in_batches(apart: Apart) -> None:
+    """Workers and the committing process, each with all its threads, do not interrupt others; the supervisors may."""
+    working = [pid for role in ROLES for pid in apart.children(role)]
+    assert len(working) > len(ROLES)
+    for pid in working:
+        policies = {os.sched_getscheduler(int(thread)) for thread in os.listdir(f"/proc/{pid}/task")}
+        assert policies == {os.SCHED_BATCH}
+    assert {os.sched_getscheduler(apart.parts[role].pid) for role in ROLES} == {os.SCHED_OTHER}
 
 
 def test_upkeep_runs_in_one_process(apart: Apart) -> None:

@@ -6,12 +6,16 @@ declared absent: they cost each process five megabytes and several of its millis
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 _PARTS = ("supervisor", "nursery", "committer")
+# What does the work of many messages. Children and threads inherit it.
+_IN_BATCHES = ("nursery", "committer")
 
 
 def supervising(config: str | None, roles: Sequence[str]) -> list[str]:
@@ -22,6 +26,16 @@ def supervising(config: str | None, roles: Sequence[str]) -> list[str]:
     return [sys.executable, "-P", "-m", "mailward.app.process", "supervisor", config or "", ",".join(roles)]
 
 
+def run_in_batches() -> None:
+    """Ask the kernel not to interrupt others for our sake (sched(7), SCHED_BATCH), unless somebody chose otherwise.
+
+    A worker that is woken for each packet at once finds one; a moment later it finds ten, for the price of one turn.
+    """
+    with contextlib.suppress(OSError):
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def main() -> None:
     """Run the process named by the first argument."""
     modules: dict[str, Any] = sys.modules
@@ -29,6 +43,8 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in _PARTS:
         sys.exit(f"usage: python -m mailward.app.process {'|'.join(_PARTS)}")
+    if name in _IN_BATCHES:
+        run_in_batches()
     importlib.import_module(f"mailward.app.{name}").main()
 
 

@@ -80,6 +80,8 @@ async def test_room_is_bounded_and_comes_back() -> None:
         assert sender.reserve(10)
         sender.take(work(n))
     assert not sender.reserve(10)
+    assert sender.under_way == 0  # who handed them in is answered first
+    await asyncio.sleep(0)
     assert sender.under_way == 2
     world.gate.set()
     await until(lambda: len(world.settled) == 10)
@@ -122,6 +124,17 @@ async def test_stored_work_is_leased_and_sent() -> None:
     world.stored = []
     assert await sender.drain(1) == 0
     assert not sender.reserve(1)
+
+
+async def test_what_was_just_handed_over_is_still_sent_by_a_drain() -> None:
+    """A drain that begins in the same turn finishes as many as may run at once, and leaves the rest to others."""
+    world = World()
+    sender = world.sender()
+    for n in range(3):
+        assert sender.reserve(10)
+        sender.take(work(n))
+    assert await sender.drain(1) == 1
+    assert len(world.settled) == 2
 
 
 async def test_what_was_leased_without_an_answer_goes_back() -> None:

@@ -72,6 +72,7 @@ class Sender:
         self._poller: asyncio.Task[None] | None = None
         self._draining = False
         self._overflow = True
+        self._filling = False
 
     # -- what the accepting side asks ------------------------------------------------------------
 
@@ -114,6 +115,8 @@ class Sender:
         self._draining = True
         if self._poller is not None:
             self._poller.cancel()
+        if self._filling:
+            self._begin()
         left = sum(len(q) for q in self._queues.values())
         self._queues.clear()
         self._turns.clear()
@@ -142,6 +145,15 @@ class Sender:
         self._messages[work.id] += 1
 
     def _fill(self) -> None:
+        """Begin what there is room for in the loop's next turn: first those are answered whose messages these are,
+        so that their next ones arrive while we sign.
+        """
+        if not self._filling and self._turns:
+            self._filling = True
+            asyncio.get_running_loop().call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._filling = False
         loop = asyncio.get_running_loop()
         while len(self._running) < self._concurrency and self._turns:
             workspace = self._turns.popleft()
