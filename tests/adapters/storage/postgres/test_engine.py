@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailward.adapters.storage.postgres import connect, reading, transaction
 from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
-from mailward.adapters.storage.postgres.sql import Sql
+from mailward.adapters.storage.postgres.sql import EPOCHS_LOCK, Sql
 from mailward.adapters.storage.records import open_record
 from mailward.base import ids
 from mailward.base.errors import Conflict, Unavailable
@@ -86,6 +86,48 @@ async def test_items_of_one_list_verb_run_as_one_call(open_store: OpenStore) -> 
     assert sorted(calls) == [(WS, 10), (OTHER, 10)]
     assert [isinstance(r, Conflict) for r in results] == [n % 2 == 1 for n in range(10) for _ in (WS, OTHER)]
     assert len(await names(store)) == 20
+
+
+async def test_what_comes_while_a_transaction_begins_goes_along(
+    open_store: OpenStore, admin: asyncpg.Connection[Any]
+) -> None:
+    """Items of a group that is not run yet join it, with its failures; who was cancelled meanwhile does not happen."""
+    store = await open_store()
+    calls: list[list[int]] = []
+
+    async def verb(tx: Sql, items: list[int]) -> list[Any]:
+        calls.append(items)
+        if 0 in items:
+            raise Conflict("odd", "Odd.")
+        for n in items:
+            await put(tx, f"{n}")
+        return [n * n for n in items]
+
+    async def waiting() -> bool:
+        return bool(await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"))
+
+    async def begun(*first: int) -> list[asyncio.Future[Any]]:
+        """The first items, in a transaction that has not come further than its beginning."""
+        await admin.execute("SELECT pg_advisory_lock($1)", EPOCHS_LOCK)
+        futures = [store.write_item(verb, WS, n) for n in first]
+        async with asyncio.timeout(10):
+            while not await waiting():
+                await asyncio.sleep(0.01)
+        return futures
+
+    futures = await begun(1)
+    futures += [store.write_item(verb, WS, n) for n in (2, 3, 4)]
+    futures.pop(2).cancel()
+    await admin.execute("SELECT pg_advisory_unlock($1)", EPOCHS_LOCK)
+    assert await asyncio.gather(*futures) == [1, 4, 16]
+    assert calls == [[1, 2, 4]]
+    assert await names(store) == {"1", "2", "4"}
+    futures = await begun(5)
+    futures.append(store.write_item(verb, WS, 0))
+    await admin.execute("SELECT pg_advisory_unlock($1)", EPOCHS_LOCK)
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    assert [type(r) for r in results] == [Conflict, Conflict]
+    assert await names(store) == {"1", "2", "4"}
 
 
 async def test_a_group_that_fails_as_a_whole_leaves_its_neighbours(open_store: OpenStore) -> None:

@@ -76,6 +76,25 @@ async def test_a_single_connection_takes_all_in_turn(items: Items) -> None:
             items.waiting.done(groups)
 
 
+async def test_what_comes_late_joins_its_group_as_far_as_there_is_room(items: Items) -> None:
+    """Items of the same verb and workspace, up to the most of one transaction; nothing joins a verb that runs alone."""
+    items.put(b"a")
+    (group,) = await items.take()
+    for _ in range(1200):
+        items.put(b"a")
+    items.put(b"a", object())
+    items.put(b"b")
+    late = items.waiting.late(group)
+    assert len(late) == 1023
+    assert items.waiting.late(group + late) == []
+    items.waiting.done([group + late])
+    assert sorted(len(g) for g in await items.take()) == [1, 1, 177]
+    items.put(b"c", SINGLE)
+    items.put(b"c", SINGLE)
+    (alone,) = await items.take()
+    assert items.waiting.late(alone) == []
+
+
 async def test_at_the_end_everything_left_is_taken(items: Items) -> None:
     """Also what waits for its workspace; then there is nothing more, and no timer is left."""
     items.put(b"a")

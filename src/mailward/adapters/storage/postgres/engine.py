@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -27,7 +28,7 @@ from mailward.adapters.storage.postgres.reading import Readers
 from mailward.adapters.storage.postgres.server import facts_of, require_server
 from mailward.adapters.storage.postgres.sql import SYSTEM_ROLE, Sql
 from mailward.adapters.storage.postgres.transaction import Committer, MakeTx, begin_sql
-from mailward.adapters.storage.postgres.waiting import SINGLE, Job, Waiting
+from mailward.adapters.storage.postgres.waiting import SINGLE, Group, Job, Waiting
 from mailward.adapters.storage.records import Body, BodyRef
 from mailward.base import ids
 from mailward.base.errors import MailwardError, Unavailable
@@ -271,17 +272,22 @@ class PostgresStore:
             groups = await self._waiting.take(singles=alone, singles_first=turn)
             if not groups:
                 return
+            jobs = [job for group in groups for job in group]
             try:
-                await committer.commit(groups)
+                await committer.commit(groups, partial(self._late, jobs))
             except BaseException:
-                for job in (job for group in groups for job in group):
+                for job in jobs:
                     job.error = Unavailable("stopping", "The server is stopping; please try again.", detail="cut off")
                 raise
             finally:
                 self._waiting.done(groups)
-                for group in groups:
-                    for job in group:
-                        job.answer()
+                for job in jobs:
+                    job.answer()
+
+    def _late(self, jobs: list[Job], group: Group) -> Group:
+        came = self._waiting.late(group)
+        jobs += came
+        return came
 
     async def _make_days(self) -> int:
         today = int(self._clock.now().timestamp()) // 86_400

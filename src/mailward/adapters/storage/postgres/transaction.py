@@ -42,6 +42,15 @@ class _GroupFailedError(Exception):
     """One of several groups failed as a whole: all of them are to be run again, with a savepoint each."""
 
 
+Late = Callable[[Group], Group]
+"""What came for a group since it was taken up; whoever answers has noted it."""
+
+
+def nothing_late(group: Group) -> Group:
+    """For those whose groups are complete."""
+    return []
+
+
 class Announce(Protocol):
     """Tells other processes what kind of thing changed."""
 
@@ -98,8 +107,8 @@ class Committer:
         await part(self._db)
         self._db = None
 
-    async def commit(self, groups: Sequence[Group]) -> None:
-        """Run the groups and commit; every job has its result or its error afterwards."""
+    async def commit(self, groups: Sequence[Group], late: Late = nothing_late) -> None:
+        """Run the groups and commit; every job has its result or its error afterwards, those that `late` brings too."""
         seconds = _SINGLE_SECONDS if groups[0][0].verb is SINGLE else _ITEMS_SECONDS
         tries = 0
         apart = False
@@ -111,7 +120,7 @@ class Committer:
                 return
             try:
                 async with asyncio.timeout(seconds):
-                    await self._run(groups, apart=apart)
+                    await self._run(groups, late, apart=apart)
                 return
             except asyncio.CancelledError:
                 self._lose()
@@ -156,7 +165,7 @@ class Committer:
 
     # -- a transaction ---------------------------------------------------------------------------
 
-    async def _run(self, groups: Sequence[Group], *, apart: bool) -> None:
+    async def _run(self, groups: Sequence[Group], late: Late, *, apart: bool) -> None:
         """Each group behind a savepoint if `apart`; else _GroupFailedError when one of several fails as a whole."""
         self._committing = False
         db, tx = await self._ready()
@@ -174,6 +183,7 @@ class Committer:
             if n and (apart or workspace != groups[n - 1][0].workspace):
                 await db.execute(f"{before}{scope_sql(workspace)}{_SAVEPOINT if apart else ''}")
                 tx.bound(workspace)
+            group.extend(late(group))
             if await self._run_group(tx, group):
                 before, any_kept = _RELEASE if apart else "", True
             elif apart:

@@ -142,6 +142,17 @@ class Waiting:
         groups.sort(key=lambda g: g[0].workspace or b"")
         return groups
 
+    def late(self, group: Group) -> Group:
+        """What came since for a group that is under way and not run yet: taken, to be run with it."""
+        first = group[0]
+        room = _MAX_ITEMS - len(group)
+        if first.verb is SINGLE or room <= 0:
+            return []
+        jobs = self._lists.pop((first.verb, first.workspace), [])
+        if len(jobs) > room:
+            self._lists[first.verb, first.workspace] = jobs[room:]
+        return jobs[:room]
+
     def done(self, groups: Sequence[Group]) -> None:
         """These groups are not under way any more."""
         if groups[0][0].verb is not SINGLE:
