@@ -52,9 +52,12 @@ def test_who_goes_on_is_never_hung(watchdog: Watchdog) -> None:
 def test_who_still_starts_is_not_judged(watchdog: Watchdog) -> None:
     """It may have to wait for a database; and the successor in a place is not judged by its predecessor's signs."""
     assert looks(watchdog, 1, 100, 0, 300) == []
+    assert not watchdog.goes_on(1, 100)
     Sign(watchdog.fd, 1).beat()
     assert looks(watchdog, 1, 100, 301, 302) == []
+    assert watchdog.goes_on(1, 100)
     assert looks(watchdog, 1, 101, 303, 600) == []
+    assert not watchdog.goes_on(1, 101)
 
 
 def test_a_pause_of_the_whole_machine_is_nobodys_silence(watchdog: Watchdog) -> None:

@@ -192,13 +192,19 @@ class Supervisor:
                     self._spawn(slot)
             if self._committing is not None:
                 self._committing.look(now)
-            if self._nursery is not None and not self._again and now - max(self._started.values()) > _CALM_SECONDS:
+            if self._nursery is not None and not self._again and self._calm(now):
                 self._nursery.close()
             if now - looked > _UPKEEP_LOOK_SECONDS:
                 looked = now
                 self._look_for_upkeep()
             time.sleep(0.05)
         return self._drain()
+
+    def _calm(self, now: float) -> bool:
+        """Whether nobody needs the process that workers are forked from: all have started, or had time to fail."""
+        if now - max(self._started.values()) > _CALM_SECONDS:
+            return True
+        return all(self._watchdog.goes_on(self._place(slot), worker.pid) for slot, worker in self._workers.items())
 
     def _died(self, slot: int, code: int, now: float) -> None:
         lived = now - self._started[slot]

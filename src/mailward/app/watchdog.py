@@ -71,6 +71,11 @@ class Watchdog:
         self._seen[place] = (pid, count, now, True)  # asked again, it has as long again
         return True
 
+    def goes_on(self, place: int, pid: int) -> bool:
+        """Whether `hung` has seen this process give a sign: it has started."""
+        seen = self._seen.get(place)
+        return seen is not None and seen[0] == pid and seen[3]
+
     def close(self) -> None:
         """Give the page back."""
         self._page.close()
