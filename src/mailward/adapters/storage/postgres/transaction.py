@@ -46,11 +46,6 @@ Late = Callable[[Group], Group]
 """What came for a group since it was taken up; whoever answers has noted it."""
 
 
-def nothing_late(group: Group) -> Group:
-    """For those whose groups are complete."""
-    return []
-
-
 class Announce(Protocol):
     """Tells other processes what kind of thing changed."""
 
@@ -107,7 +102,7 @@ class Committer:
         await part(self._db)
         self._db = None
 
-    async def commit(self, groups: Sequence[Group], late: Late = nothing_late) -> None:
+    async def commit(self, groups: Sequence[Group], late: Late) -> None:
         """Run the groups and commit; every job has its result or its error afterwards, those that `late` brings too."""
         seconds = _SINGLE_SECONDS if groups[0][0].verb is SINGLE else _ITEMS_SECONDS
         tries = 0
