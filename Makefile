@@ -83,7 +83,7 @@ sbom: $(VENV)/.runtime ## build/sbom.json (CycloneDX) and build/licences.txt
 	@echo "build/sbom.json build/licences.txt"
 
 audit: $(VENV)/.runtime ## ask a vulnerability service about every pin; says so where none can be reached (AUDIT_ARGS)
-	@$(BIN)/mailward advisories --pins requirements/runtime.txt --pins requirements/dev.txt --pins requirements/build.txt $(AUDIT_ARGS)
+	@$(BIN)/mailward advisories --pins requirements/runtime.txt --pins requirements/multibuffer.txt --pins requirements/dev.txt --pins requirements/build.txt $(AUDIT_ARGS)
 
 test-packages:
 	@tools/install-test-deps.sh packages
@@ -93,7 +93,7 @@ test-deps:
 
 venv: $(VENV)/.dev
 
-$(VENV)/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml
+$(VENV)/.runtime: requirements/build.txt requirements/runtime.txt requirements/multibuffer.txt pyproject.toml
 	@tools/make-venv.sh $(VENV) runtime
 	@touch $@
 

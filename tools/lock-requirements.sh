@@ -5,7 +5,7 @@ set -euo pipefail
 compile=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/../requirements"
 upgrade=(); [ "${UPGRADE:-}" = 1 ] && upgrade=(--upgrade)
-for name in build runtime dev scanner; do
+for name in build runtime multibuffer dev scanner; do
   "$compile" --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host \
     --no-emit-find-links --no-header --no-annotate "${upgrade[@]}" -o "$name.txt" "$name.in"
 done

@@ -79,10 +79,22 @@ def licence(name: str) -> str:
 def pinned(folder: Path) -> dict[str, tuple[str, list[str]]]:
     """(version, SHA-256 of each file) by normal name, from pins.txt in the package; empty when it is not there.
 
-    In a checkout that is requirements/runtime.txt by another name, and a wheel carries its text.
+    In a checkout that is requirements/runtime.txt by another name, and a wheel carries its text. Of what may be left
+    out, that which is installed is in it, too.
     """
-    path = folder / "pins.txt"
-    return read_pins(path) if path.is_file() else {}
+    path, optional = folder / "pins.txt", folder / "pins-multibuffer.txt"
+    if not path.is_file():
+        return {}
+    chosen = {name: pin for name, pin in read_pins(optional).items() if _present(name)} if optional.is_file() else {}
+    return read_pins(path) | chosen
+
+
+def _present(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def read_pins(path: Path) -> dict[str, tuple[str, list[str]]]:

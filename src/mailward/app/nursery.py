@@ -146,6 +146,7 @@ def main() -> None:
     asked = socket.socket(fileno=os.dup(0))
     gc.disable()
     from mailward.app import worker  # the long part
+    from mailward.app.signing import signing_library
     from mailward.app.stores import import_store
 
     while True:
@@ -156,6 +157,7 @@ def main() -> None:
             sys.exit(0)  # the supervisor is gone
         # Of one kind in each plan: the first one imports it for all.
         import_store(plan.settings.storage.kind)
+        signing_library(plan.settings)
         # The collector of a worker never writes to what is shared. Nor is rubbish collected before: what a worker makes
         # would fill the holes, and each lies in a page that is shared.
         gc.freeze()

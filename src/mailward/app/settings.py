@@ -98,6 +98,8 @@ class Delivery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     paused: bool = False
     """Accept and keep, send nothing: for maintenance."""
     sign: bool = True
+    multibuffer: bool = True
+    """Sign for several messages at once where the library for it is installed and the processor can."""
     routes: dict[str, str] = msgspec.field(default_factory=dict)
     """Fixed routes: `"example.com" = "smarthost.example:25"`, `"*"` for all; wins over MX."""
     allow_networks: list[str] = msgspec.field(default_factory=list)

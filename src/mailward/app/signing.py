@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import datetime
 
+from mailward.adapters.vault.multibuffer import MultiBuffer
+from mailward.adapters.vault.multibuffer import load as load_multibuffer
 from mailward.adapters.vault.vault import Vault
+from mailward.app.grouping import SigningGroup
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge, KnownDomain
 from mailward.app.naming import installation_names
+from mailward.app.settings import Settings
 from mailward.app.tracking.places import link_places
 from mailward.base import ids
 from mailward.base.errors import Unavailable
@@ -15,7 +20,7 @@ from mailward.core.domains.keys import FreshKeys, fresh_keys
 from mailward.core.domains.model import DomainState
 from mailward.core.domains.read import signing_snapshot
 from mailward.protocol.dkim import keys as dkim_keys
-from mailward.protocol.dkim.sign import Signer
+from mailward.protocol.dkim.sign import Signer, prepare
 from mailward.protocol.dkim.sign import sign as dkim_sign
 from mailward.protocol.message import headers
 
@@ -58,19 +63,44 @@ async def load_domains(installation: Installation) -> dict[bytes, dict[str, Know
     return out
 
 
+def signing_library(settings: Settings) -> MultiBuffer | None:
+    """What signs for several messages at once, where settings, environment and processor have it."""
+    wanted = "sender" in settings.server.roles and settings.delivery.sign and settings.delivery.multibuffer
+    return load_multibuffer() if wanted else None
+
+
 class Signing:
     """Implements `core.delivery.attempt.Signing` from what the worker knows."""
 
-    def __init__(self, knowledge: Knowledge, *, on: bool) -> None:
+    def __init__(self, knowledge: Knowledge, *, on: bool, group: SigningGroup | None = None) -> None:
+        """`group`: where `begin` takes what it has to sign; without one it signs at once, too."""
         self._knowledge = knowledge
         self._on = on
+        self._group = group
 
     def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
         """Both signatures of the domain; Unavailable when the domain may no longer send."""
-        known = self._knowledge.domain(workspace, domain)
-        if known is None:
-            raise Unavailable("domain_not_verified", "The sending domain is not verified now.")
+        known = self._known(workspace, domain)
         if not self._on or not known.signers:
             return b"", ()
         parsed = headers.split(content)
         return dkim_sign(parsed.fields, content[parsed.body_offset :], known.signers, now), known.selectors
+
+    def begin(
+        self, workspace: bytes, domain: str, content: bytes, now: datetime
+    ) -> tuple[bytes | Awaitable[bytes], tuple[str, ...]]:
+        """The same, with those of other messages; what reads the content is done when this returns."""
+        if self._group is None:
+            return self.sign(workspace, domain, content, now)
+        known = self._known(workspace, domain)
+        if not self._on or not known.signers:
+            return b"", ()
+        parsed = headers.split(content)
+        unsigned = prepare(parsed.fields, content[parsed.body_offset :], known.signers, now)
+        return self._group.ask(unsigned), known.selectors
+
+    def _known(self, workspace: bytes, domain: str) -> KnownDomain:
+        known = self._knowledge.domain(workspace, domain)
+        if known is None:
+            raise Unavailable("domain_not_verified", "The sending domain is not verified now.")
+        return known

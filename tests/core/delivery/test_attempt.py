@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,8 @@ class World:
         self.signed: list[bytes] = []
         self.seven_bits_only = False
         self.key_away = False
+        self.signs_later = False
+        self.fault: Exception | None = None
 
     def cached(self, domain: str) -> Route | None:
         return None
@@ -57,6 +59,17 @@ class World:
             raise Unavailable("key_away", "later")
         self.signed.append(content)
         return b"DKIM-Signature: x\r\n", ("s1", "s2")
+
+    def begin(
+        self, workspace: bytes, domain: str, content: bytes, now: datetime
+    ) -> tuple[bytes | Awaitable[bytes], tuple[str, ...]]:
+        block, selectors = self.sign(workspace, domain, content, now)
+        return (self.later(block) if self.signs_later else block), selectors
+
+    async def later(self, block: bytes) -> bytes:
+        if self.fault is not None:
+            raise self.fault
+        return block
 
     async def look(self, work: Work) -> dict[int, str]:
         return self.listed
@@ -114,6 +127,19 @@ async def test_a_delivered_copy_is_signed_and_explained() -> None:
     assert (one.facts.host, one.facts.why, one.facts.signed) == ("mx.x.test", "first", ("s1", "s2"))
     assert (one.facts.code, one.facts.enhanced, one.facts.text) == (250, "2.0.0", "ok")
     assert one.facts.dialogue == [(0, "S", "220 hi")]
+
+
+async def test_a_signature_may_come_later() -> None:
+    """One made with those of other messages is waited for; a fault in making it counts as an attempt."""
+    world = World()
+    world.signs_later = True
+    (one,) = await world.attempter().attempt(work("b@x.test"))
+    assert (one.state, world.shipments[0].content) == (
+        DeliveryState.DELIVERED, (b"DKIM-Signature: x\r\n", CONTENT)
+    )  # fmt: skip
+    world.fault = MemoryError("odd")
+    (one,) = await world.attempter().attempt(work("b@x.test"))
+    assert (one.state, one.attempt, len(world.shipments)) == (DeliveryState.QUEUED, 1, 1)
 
 
 async def test_copies_for_one_domain_share_a_transaction_and_have_their_own_outcomes() -> None:

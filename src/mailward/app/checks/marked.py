@@ -309,6 +309,8 @@ class _Everywhere:
     def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
         return b"", ()
 
+    begin = sign
+
 
 class _Repeats:
     """A server that says back whatever it heard, and has no mailbox whose name begins with "gone"."""

@@ -29,6 +29,8 @@ NATIVE: dict[str, str] = {
     "frozenlist": "C: nothing from outside",
     "google-re2": "C++: recipients' local parts, and the expressions customers write for routes",
     "granian": "Rust: HTTP requests",
+    "intel-cmplr-lib-rt": "C: nothing; named by ipp-crypto and not called",
+    "ipp-crypto": "C: hashes of messages, keys",
     "maxminddb": "C: the operator's file of networks and places",
     "minijinja": "Rust: values shown on pages; customers' templates, with fuel",
     "msgspec": "C: JSON of requests",

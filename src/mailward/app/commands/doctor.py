@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from mailward.adapters.vault.multibuffer import able
 from mailward.app.commands.authority import examine_authority
 from mailward.app.commands.backup_place import examine_backup
 from mailward.app.commands.bucket import examine_objects
@@ -19,6 +20,7 @@ from mailward.app.commands.finding import Finding
 from mailward.app.commands.output import Config, Json, print_json
 from mailward.app.commands.storage import examine_storage
 from mailward.app.settings import Settings, load, split_address
+from mailward.app.signing import signing_library
 
 
 def doctor(*, config: Config = None, json: Json = False) -> int:
@@ -43,6 +45,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from examine_backup(settings.backup, settings.data)
     yield from _ports(settings)
     yield from _tls(settings)
+    yield from _signatures(settings)
     now = time.time()
     sane = 1_750_000_000 < now < 4_000_000_000
     yield Finding("clock", "ok" if sane else "wrong", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)),
@@ -100,6 +103,18 @@ def _tls(settings: Settings) -> Iterator[Finding]:
     state = "ok" if days > 14 else "wrong" if days < 0 else "warning"
     advice = "" if own or settings.capture else "Self-signed: set tls.acme, or your own files (docs/certificates.md)."
     yield Finding("certificate", state, f"{path}, {days:.0f} days left, {ssl.OPENSSL_VERSION}", advice)
+
+
+def _signatures(settings: Settings) -> Iterator[Finding]:
+    if "sender" not in settings.server.roles or not settings.delivery.sign:
+        return
+    if signing_library(settings) is not None:
+        yield Finding("signatures", "ok", "for several messages at once")
+    elif settings.delivery.multibuffer and able():
+        yield Finding("signatures", "ok", "one by one",
+                      "This processor can make several at once: install requirements/multibuffer.txt.")  # fmt: skip
+    else:
+        yield Finding("signatures", "ok", "one by one")
 
 
 def _names(settings: Settings) -> Iterator[Finding]:

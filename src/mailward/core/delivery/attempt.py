@@ -93,6 +93,14 @@ class Signing(Protocol):
     def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
         """The signature header block (may be empty) and the names of the keys used; Unavailable when a key is away."""
 
+    def begin(
+        self, workspace: bytes, domain: str, content: bytes, now: datetime
+    ) -> tuple[bytes | Awaitable[bytes], tuple[str, ...]]:
+        """The same, where the block may come later, made with those of other messages.
+
+        Only what this does itself touches the content.
+        """
+
 
 ReturnPath = Callable[[bytes, MessageFacts, bytes, int], str]
 Judge = Callable[[Outcome, str, int, int, int], Verdict]
@@ -201,7 +209,8 @@ class Attempter:
         now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
         try:
             with self._hold(work.workspace, work.id):
-                header, signed = self._signing.sign(work.workspace, work.facts.domain, content, now)
+                block, signed = self._signing.begin(work.workspace, work.facts.domain, content, now)
+            header = block if isinstance(block, bytes) else await block
         except Exception as e:
             return self._unprepared(work, form.copies, e)
         chunks = (header, content) if header else (content,)

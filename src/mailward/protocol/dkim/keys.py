@@ -28,13 +28,18 @@ class SigningKey(Protocol):
 class RsaKey:
     """An RSA key in this process: PKCS #1 v1.5 over SHA-256."""
 
-    __slots__ = ("_hash", "_key", "_padding")
+    __slots__ = ("__weakref__", "_hash", "_key", "_padding")
     algorithm: Algorithm = "rsa-sha256"
 
     def __init__(self, key: rsa.RSAPrivateKey) -> None:
         self._key = key
         self._padding = padding.PKCS1v15()
         self._hash = hashes.SHA256()
+
+    @property
+    def private(self) -> rsa.RSAPrivateKey:
+        """The key itself, for a signer of many messages at once."""
+        return self._key
 
     def sign(self, data: bytes) -> bytes:
         """See SigningKey."""
@@ -44,11 +49,16 @@ class RsaKey:
 class Ed25519Key:
     """An Ed25519 key in this process. RFC 8463 section 3: PureEdDSA over the SHA-256 of the data."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("__weakref__", "_key")
     algorithm: Algorithm = "ed25519-sha256"
 
     def __init__(self, key: ed25519.Ed25519PrivateKey) -> None:
         self._key = key
+
+    @property
+    def private(self) -> ed25519.Ed25519PrivateKey:
+        """The key itself, for a signer of many messages at once."""
+        return self._key
 
     def sign(self, data: bytes) -> bytes:
         """See SigningKey."""

@@ -51,6 +51,21 @@ def _names(ranks: tuple[int, ...]) -> tuple[bytes, bytes]:
     return b"\r\n ".join(lines), b" ".join(lines)
 
 
+class Unsigned(NamedTuple):
+    """A DKIM-Signature field without what goes behind its b=."""
+
+    key: SigningKey
+    data: bytes
+    """What `key` is to sign (section 3.7, not hashed yet)."""
+    start: bytes
+
+    def field(self, signature: bytes) -> bytes:
+        """The whole field, with the raw signature of `data`."""
+        text = binascii.b2a_base64(signature, newline=False)
+        pieces = [text[i : i + 72] for i in range(0, len(text), 72)]
+        return b"%b%b\r\n" % (self.start, b"\r\n ".join(pieces))
+
+
 def sign(
     fields: Sequence[tuple[bytes, bytes]],
     body: bytes,
@@ -59,13 +74,25 @@ def sign(
     *,
     lifetime: int | None = None,
 ) -> bytes:
-    """The DKIM-Signature fields to prepend, one for each signer, in their order.
+    """The DKIM-Signature fields to prepend, one for each signer, in their order; for the arguments see `prepare`."""
+    return b"".join([u.field(u.key.sign(u.data)) for u in prepare(fields, body, signers, now, lifetime=lifetime)])
+
+
+def prepare(
+    fields: Sequence[tuple[bytes, bytes]],
+    body: bytes,
+    signers: Sequence[Signer],
+    now: datetime,
+    *,
+    lifetime: int | None = None,
+) -> list[Unsigned]:
+    """The fields to prepend, in the signers' order, each before its key is used: that may be for many messages at once.
 
     `fields` as `headers.split` gives them; `body` in canonical CRLF. `lifetime` in seconds sets x=.
     The caller makes sure there is exactly one From.
     """
     if not signers:
-        return b""
+        return []
     body_hash = binascii.b2a_base64(hashlib.sha256(canonical.relaxed_body(body)).digest(), newline=False)
     chosen: list[tuple[int, bytes, bytes]] = []
     rank_of = _RANK.get
@@ -82,19 +109,15 @@ def sign(
 
     moment = int(now.timestamp())
     times = b"t=%d; x=%d" % (moment, moment + lifetime) if lifetime else b"t=%d" % moment
+    last = b"bh=%b;" % body_hash
     out = []
     for domain, selector, key in signers:
         first = b"v=1; a=%b; c=relaxed/relaxed; d=%b;" % (key.algorithm.encode(), domain.encode())
         second = b"s=%b; %b;" % (selector.encode(), times)
-        last = b"bh=%b;" % body_hash
         data = b"%bdkim-signature:%b %b %b; %b b=" % (header, first, second, canonical_names, last)
-        signature = binascii.b2a_base64(key.sign(data), newline=False)
-        pieces = [signature[i : i + 72] for i in range(0, len(signature), 72)]
-        out.append(
-            b"DKIM-Signature: %b\r\n %b\r\n %b;\r\n %b\r\n b=%b\r\n"
-            % (first, second, wire_names, last, b"\r\n ".join(pieces))
-        )
-    return b"".join(out)
+        start = b"DKIM-Signature: %b\r\n %b\r\n %b;\r\n %b\r\n b=" % (first, second, wire_names, last)
+        out.append(Unsigned(key, data, start))
+    return out
 
 
 def _by_rank(item: tuple[int, bytes, bytes]) -> int:
