@@ -6,10 +6,13 @@ Each signature is checked by three verifiers: dkimpy, libopendkim and Perl's Mai
 from __future__ import annotations
 
 import email
+import itertools
 import json
 import re
 import smtplib
 import ssl
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from typing import Any
 import pytest
 
 from demo.messages import crlf, default_folder, with_sender
+from mailward.adapters.vault.multibuffer import able
 from tests.protocol.dkim import oracles
 from tests.scenarios.peers import Postfix, SmtpSink, curl, nodemailer, swaks
 from tests.scenarios.platform import Platform
@@ -155,6 +159,37 @@ def test_bytes_and_signatures_at_the_far_end(road: Road, submit: Callable[[Road,
     for line in (b"Cc: c@far.test", b"X-Own: kept", b"Message-ID: <" + marker.encode() + b"@clients.test>"):
         assert line in got
     _check_signatures(road, got)
+
+
+@pytest.mark.claim("EMAIL-1", "EMAIL-2")
+def test_many_at_once_are_each_signed(road: Road) -> None:
+    """A batch of forty leaves in one turn, and each verifies; where the processor can, they were signed together."""
+    batch = [
+        {"from": SENDER, "to": [f"b{n}@far.test"], "subject": f"together {n}", "text": f"number {n}.\n"}
+        for n in range(40)
+    ]
+    before = _together(road.platform)
+    status, said = road.platform.api("POST", "/v1/messages/batch", {"messages": batch}, key=road.platform.send_key)
+    assert (status, said["accepted"]) == (202, 40), said
+    arrived = [road.arrived(f"number {n}.") for n in range(40)]
+    for content in arrived:
+        records = road.records(content)
+        assert [oracles.dkimpy(content, records, index) for index in range(2)] == [True, True]
+    assert (_together(road.platform) > before) == able()
+
+
+def _together(platform: Platform) -> float:
+    """Signatures made together with others, in all workers."""
+    total = 0.0
+    for n in itertools.count():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{platform.metrics_port + n}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except urllib.error.URLError:
+            assert n, "no worker shows its metrics"
+            break
+        total += sum(map(float, re.findall(r"^mailward_signatures_together (\S+)$", text, re.MULTILINE)))
+    return total
 
 
 def _check_signatures(road: Road, content: bytes) -> None:

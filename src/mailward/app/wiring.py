@@ -309,6 +309,10 @@ class Worker:
 
     def _signing_group(self) -> SigningGroup | None:
         library = signing_library(self.settings)
+        if library is not None:
+            gauge = self.metrics.gauge
+            gauge("signatures_together", "Signatures made together with others.", lambda: float(library.made))
+            gauge("signatures_made_again", "Of those, wrong ones made again.", lambda: float(library.refused))
         return SigningGroup(library, lambda n: log.error("signatures_made_again", count=n)) if library else None
 
     def _make_inbound(self) -> None:

@@ -71,6 +71,8 @@ class MultiBuffer:
         self._back = ctypes.create_string_buffer(_SIZE * LANES)
         self._lengths = (c_uint32 * LANES)(*[32] * LANES)
         self._laid: WeakKeyDictionary[RsaKey | Ed25519Key, _Laid] = WeakKeyDictionary()
+        self.made = 0
+        """Signatures made together with others."""
         self.refused = 0
         """Signatures that were not what they should be, and were made again by OpenSSL."""
 
@@ -145,6 +147,7 @@ class MultiBuffer:
 
     def _judged(self, signature: bytes, fine: bool) -> bytes | None:
         if fine:
+            self.made += 1
             return signature
         self.refused += 1
         return None
