@@ -5,6 +5,9 @@ and the load are no node: on a machine with more than two cores they get the oth
 with two they share the nodes' cores, and the ratio of the rates then says as much about them as
 about the nodes. So the CPU is told apart: `cpu_per_1000` is the nodes' own with the database's,
 `database_cpu_per_1000` the database's, `load_cpu_per_1000` the clients'.
+
+The question is what a second node adds for twice the clients, so each node has its own 20 or 90
+sessions. The same 20 over two nodes would make each commit half as large, and measure that.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from bench.servers import DOMAIN, ROLES
 from tests.scenarios.peers import PeerFailed, SmtpSink
 from tests.scenarios.platform import Platform, toml
 
-_SESSIONS = 20
+SESSIONS = (20, 90)
+"""Of each node, in turn."""
 _FROM_FIRST = ("server.hostname", "delivery.resolvers")
 
 
@@ -96,12 +100,32 @@ def nodes(plan: Plan, results: Results) -> None:
     with pinned(others):
         for number in range(plan.rounds):
             for count in (1, 2) if number % 2 == 0 else (2, 1):
-                for case, hold in (("nodes_accept", True), ("nodes_relay", False)):
-                    say(f"round {number + 1}/{plan.rounds}: {case}: {count}")
-                    _measure(plan, results, f"{count} node{'s' * (count > 1)}", case, where[:count], hold=hold)
+                for sessions in SESSIONS:
+                    for kind, hold in (("accept", True), ("relay", False)):
+                        case = f"nodes_{kind}_{sessions}"
+                        say(f"round {number + 1}/{plan.rounds}: {case}: {count}")
+                        _measure(plan, results, case, where[:count], sessions, hold=hold)
+    if others & set(where):
+        results.notes += filter(None, (at_most(results, case, len(where)) for case in CASES))
 
 
-def _measure(plan: Plan, results: Results, name: str, case: str, cores: tuple[int, ...], *, hold: bool) -> None:
+CASES = tuple(f"nodes_{kind}_{sessions}" for sessions in SESSIONS for kind in ("accept", "relay"))
+
+
+def at_most(results: Results, case: str, cores: int) -> str:
+    """What the ratio of the rates could be on these cores, if two nodes spent no more on a message than one."""
+    rate = results.median("1 node", case, "rate")
+    ours, clients = (results.median("1 node", case, f"{name}cpu_per_1000") for name in ("", "load_"))
+    if rate is None or ours is None or clients is None:
+        return ""
+    return (
+        f"{case}: nodes, database and clients spend {ours + clients:.2f} s on 1,000 messages, so {cores} cores "
+        f"can do at most {cores * 1000 / (ours + clients) / rate:.2f} times what one node on one of them did."
+    )
+
+
+def _measure(plan: Plan, results: Results, case: str, cores: tuple[int, ...], sessions: int, *, hold: bool) -> None:
+    name = f"{len(cores)} node{'s' * (len(cores) > 1)}"
     with SmtpSink() as sink, Database() as database, contextlib.ExitStack() as stack:
         started: list[Node] = []
         for number, core in enumerate(cores):
@@ -109,13 +133,13 @@ def _measure(plan: Plan, results: Results, name: str, case: str, cores: tuple[in
                 node = Node(number, sink, database, hold=hold, first=started[0] if started else None)
                 started.append(stack.enter_context(node))
         warm = max(100, plan.messages // 10)
-        _load(started, warm, plan)
+        _load(started, warm, sessions, plan)
         if not hold and not sink.wait_for(warm, plan.limit):
             raise PeerFailed(f"warm-up: {sink.count} of {warm} arrived")
         cost = _Cost(started, database)
         before, arrived, clients = meter.settled(cost), sink.count, _clients()
         began = time.perf_counter()
-        _load(started, plan.messages, plan)
+        _load(started, plan.messages, sessions, plan)
         ended = time.perf_counter()
         clients = _clients() - clients
         if not hold:
@@ -142,15 +166,15 @@ class _Cost:
         return self._database.roots()
 
 
-def _load(nodes: list[Node], messages: int, plan: Plan) -> None:
-    """Two clients at once, in all the same sessions however many nodes there are."""
+def _load(nodes: list[Node], messages: int, sessions: int, plan: Plan) -> None:
+    """Two clients at once, with that many sessions for each node."""
     ports = [nodes[n % len(nodes)].private_port for n in range(2)]
     with ThreadPoolExecutor(2) as pool:
         tries = [
             pool.submit(
                 load.smtp_source,
                 port,
-                sessions=_SESSIONS // 2,
+                sessions=sessions * len(nodes) // 2,
                 messages=messages // 2 + n * (messages % 2),
                 size=10_000,
                 limit=plan.limit,

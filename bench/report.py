@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.nodes import CASES as NODE_CASES
 from bench.plan import Plan, Results
 from bench.targets import GATES
 
@@ -20,19 +21,28 @@ def figures(results: Results) -> dict[str, float]:
     def ratio(mine: float | None, theirs: float | None) -> float | None:
         return mine / theirs if mine is not None and theirs else None
 
-    for case in ("accept_10k_20", "accept_10k_90", "accept_50k_20", "accept_50k_90", "relay_unsigned"):
+    for case in (
+        "accept_10k_20",
+        "accept_10k_90",
+        "accept_50k_20",
+        "accept_50k_90",
+        "relay_unsigned",
+        "relay_unsigned_90",
+    ):
         found[case] = ratio(results.median("mailward", case, "rate"), results.median("postfix", case, "rate"))
     for peer in ("postfix", "haraka"):
-        found[f"relay_signed_{peer}"] = ratio(
-            results.median("mailward", "relay_signed", "rate"), results.median(peer, "relay_signed", "rate")
-        )
+        for suffix in ("", "_90"):
+            case = f"relay_signed{suffix}"
+            found[f"relay_signed_{peer}{suffix}"] = ratio(
+                results.median("mailward", case, "rate"), results.median(peer, case, "rate")
+            )
     for figure, case in (("pg_accept_10k_20", "accept_10k_20"), ("pg_relay_signed", "relay_signed")):
         found[figure] = ratio(results.median("mailward-pg", case, "rate"), results.median("postfix", case, "rate"))
     for figure, measure in (("stored_cpu", "cpu_per_1000"), ("stored_rate", "rate")):
         found[figure] = ratio(
             results.median("mailward-pg", "stored_many", measure), results.median("mailward-pg", "stored_few", measure)
         )
-    for case in ("nodes_accept", "nodes_relay"):
+    for case in NODE_CASES:
         found[case] = ratio(results.median("2 nodes", case, "rate"), results.median("1 node", case, "rate"))
         alone = ratio(
             results.median("1 node", case, "node_cpu_per_1000"), results.median("2 nodes", case, "node_cpu_per_1000")
@@ -81,7 +91,7 @@ def verdicts(results: Results, plan: Plan) -> list[tuple[str, str, str]]:
 def table(results: Results) -> str:
     """Every case and server: rate, CPU per 1,000 (of it the database's), latency, memory without the database's."""
     lines = [
-        f"{'case':<16}{'server':<13}{'msg/s':>10}{'CPU s/1000':>12}{'database':>10}{'p50 ms':>9}{'p99 ms':>9}{'MiB':>8}"
+        f"{'case':<19}{'server':<13}{'msg/s':>10}{'CPU s/1000':>12}{'database':>10}{'p50 ms':>9}{'p99 ms':>9}{'MiB':>8}"
     ]
     for case, server in sorted({(c, s) for s, c, _ in results.samples}):
 
@@ -90,7 +100,7 @@ def table(results: Results) -> str:
 
         p50, p99 = results.median(server, case, "latency"), results.p99(server, case, "latency")
         lines.append(
-            f"{case:<16}{server:<13}{cell(results.median(server, case, 'rate'), 1, '.0f'):>10}"
+            f"{case:<19}{server:<13}{cell(results.median(server, case, 'rate'), 1, '.0f'):>10}"
             f"{cell(results.median(server, case, 'cpu_per_1000'), 1, '.3f'):>12}"
             f"{cell(results.median(server, case, 'database_cpu_per_1000'), 1, '.3f'):>10}"
             f"{cell(p50, 1000, '.1f'):>9}{cell(p99, 1000, '.1f'):>9}"

@@ -28,9 +28,14 @@ GATES = (
     Gate("accept_10k_90", "accept, 10 kB, 90 sessions: Mailward / Postfix", 4.0, 5.0),
     Gate("accept_50k_20", "accept, 50 kB, 20 sessions: Mailward / Postfix", 1.3, 2.0),
     Gate("accept_50k_90", "accept, 50 kB, 90 sessions: Mailward / Postfix", 1.3, 2.0),
-    Gate("relay_unsigned", "relay, unsigned: Mailward / Postfix", 3.0, 4.5),
-    Gate("relay_signed_postfix", "relay, both signatures: Mailward / Postfix with OpenDKIM", 3.5, 5.0),
-    Gate("relay_signed_haraka", "relay, both signatures: Mailward / Haraka with its DKIM plugin", 3.5, 5.0),
+    Gate("relay_unsigned", "relay, unsigned, 20 sessions: Mailward / Postfix", 3.0, 4.5),
+    Gate("relay_unsigned_90", "relay, unsigned, 90 sessions: Mailward / Postfix", 3.0, 4.5),
+    Gate("relay_signed_postfix", "relay, both signatures, 20 sessions: Mailward / Postfix with OpenDKIM", 3.5, 5.0),
+    Gate("relay_signed_postfix_90", "the same, 90 sessions", 3.5, 5.0),
+    Gate(
+        "relay_signed_haraka", "relay, both signatures, 20 sessions: Mailward / Haraka with its DKIM plugin", 3.5, 5.0
+    ),
+    Gate("relay_signed_haraka_90", "the same, 90 sessions", 3.5, 5.0),
     Gate("cpu_accept", "CPU per 1,000 accepted (10 kB, 20 sessions): Mailward / Postfix", 1 / 3, 0.2, at_most=True),
     Gate("p99_accept", "p99 of accepting under load (10 kB, 20 sessions): Mailward / Postfix", 1.0, 0.5, at_most=True),
     Gate("http_batch", "HTTP batches of 100 x 2 kB / own SMTP accept rate (10 kB, 20 sessions)", 2.5, 2.5),
@@ -55,10 +60,20 @@ GATES = (
         of="stored",
     ),
     Gate("stored_rate", "PostgreSQL: accept rate with many stored / with 10,000", 1 / 1.2, 1.0, of="stored"),
-    Gate("nodes_accept", "accept: two nodes on a core each / one", 1.6, 2.0, of="nodes"),
-    Gate("nodes_relay", "relay, both signatures: two nodes on a core each / one", 1.6, 2.0, of="nodes"),
-    Gate("nodes_accept_alone", "the same, accept, nodes alone (by their CPU)", 1.6, 2.0, of="nodes"),
-    Gate("nodes_relay_alone", "the same, relay, nodes alone (by their CPU)", 1.6, 2.0, of="nodes"),
+    *(
+        gate
+        for sessions in (20, 90)
+        for gate in (
+            Gate(
+                f"nodes_accept_{sessions}", f"accept, {sessions} sessions a node: two nodes / one", 1.6, 2.0, of="nodes"
+            ),
+            Gate(f"nodes_accept_{sessions}_alone", "the same, nodes alone (by their CPU)", 1.6, 2.0, of="nodes"),
+            Gate(
+                f"nodes_relay_{sessions}", f"relay, signed, {sessions} sessions a node: two / one", 1.6, 2.0, of="nodes"
+            ),
+            Gate(f"nodes_relay_{sessions}_alone", "the same, nodes alone (by their CPU)", 1.6, 2.0, of="nodes"),
+        )
+    ),
     Gate(
         "neighbours_api",
         "a quiet tenant's p99 by API: beside one that floods / alone",

@@ -11,7 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.nodes import layout, pinned, sentence
+from bench.nodes import at_most, layout, pinned, sentence
+from bench.plan import Results
 from tests.scenarios.peers import PeerFailed
 
 
@@ -34,3 +35,13 @@ def test_what_is_started_inside_is_pinned() -> None:
         found = subprocess.run(child, capture_output=True, text=True, check=True).stdout.strip()
     assert found == str({core})
     assert os.sched_getaffinity(0) == before
+
+
+def test_what_two_cores_could_do_is_told() -> None:
+    """Where all share two cores: what the ratio would be if a message cost no more on two nodes than on one."""
+    results = Results()
+    assert at_most(results, "nodes_accept_20", 2) == ""
+    for measure, value in (("rate", 1600.0), ("cpu_per_1000", 0.75), ("load_cpu_per_1000", 0.25)):
+        results.add("1 node", "nodes_accept_20", measure, value)
+    assert "spend 1.00 s" in at_most(results, "nodes_accept_20", 2)
+    assert "at most 1.25 times" in at_most(results, "nodes_accept_20", 2)

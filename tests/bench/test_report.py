@@ -80,6 +80,6 @@ def test_two_nodes_beside_one() -> None:
     """The rates give one ratio; the nodes' own CPU another, in which the database and the load have no part."""
     results = Results()
     for name, rate, cpu in (("1 node", 400.0, 2.0), ("2 nodes", 500.0, 2.5)):
-        results.add(name, "nodes_accept", "rate", rate)
-        results.add(name, "nodes_accept", "node_cpu_per_1000", cpu)
-    assert figures(results) == {"nodes_accept": 1.25, "nodes_accept_alone": 1.6}
+        results.add(name, "nodes_accept_20", "rate", rate)
+        results.add(name, "nodes_accept_20", "node_cpu_per_1000", cpu)
+    assert figures(results) == {"nodes_accept_20": 1.25, "nodes_accept_20_alone": 1.6}
