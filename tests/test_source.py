@@ -111,13 +111,18 @@ def test_formats_are_written_in_the_source() -> None:
 
 @pytest.mark.asvs("11.2.1", "11.3.1", "11.3.2", "11.4.3")
 def test_cryptography_is_that_of_libraries_and_of_today() -> None:
-    """`cryptography` and `hashlib`: AES-GCM, SHA-256, HKDF, Argon2id, Ed25519, EC and RSA; no other."""
+    """`cryptography` and `hashlib`: AES-GCM, SHA-256, HKDF, Argon2id, Ed25519, EC and RSA; no other. By ctypes only
+    signatures of RSA and Ed25519, which the library makes for many messages at once."""
     lead = "cryptography.hazmat.primitives."
     used = {name.removeprefix(lead) for _, name in seen().imports if name.startswith(lead)}
     assert {u for u in used if not any(u == p or u.startswith(f"{p}.") for p in PRIMITIVES)} - {
         "asymmetric.rsa"
     } == set()
     assert importing("Crypto", "Cryptodome", "nacl", "OpenSSL", "cryptography.hazmat.decrepit") == set()
+    calling = {path for path in importing("ctypes") if "CDLL(str(" in (SOURCE / path).read_text("utf-8")}
+    assert calling == {"adapters/vault/multibuffer.py"}
+    functions = re.findall(r"library\.(mbx_\w+)", (SOURCE / "adapters/vault/multibuffer.py").read_text("utf-8"))
+    assert {f.split("_")[1] for f in functions} == {"rsa", "RSA2K", "RSA", "ed25519", "is"}
     assert {u for u in used if u.startswith("ciphers.aead.")} == {"ciphers.aead.AESGCM"}
     named = seen().uses
     assert {n for n in named if re.fullmatch(r"(hashlib|hashes)\.\w+", n)} <= HASHES | {"hashes.Hash"}

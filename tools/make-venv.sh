@@ -40,9 +40,10 @@ echo "Installing requirements/$kind.txt (pinned, hashes checked) ..."
 pip install --require-hashes --no-deps -r requirements/build.txt
 if [ "$kind" = runtime ]; then
   pip install --require-hashes --no-deps --only-binary :all: -r requirements/runtime.txt
-  # Only where the processor has the instructions for it (docs/decisions/0029).
-  if grep -qsE '^flags.* (avx512ifma|avx_ifma)( |$)' /proc/cpuinfo; then
-    pip install --require-hashes --no-deps --only-binary :all: -r requirements/multibuffer.txt
+  # Only where the processor has the instructions for it (docs/decisions/0029), and not with MULTIBUFFER=no.
+  if [ "${MULTIBUFFER:-yes}" != no ] && grep -qsE '^flags.* (avx512ifma|avx_ifma)( |$)' /proc/cpuinfo; then
+    pip install --require-hashes --no-deps --only-binary :all: -r requirements/multibuffer.txt ||
+      echo "requirements/multibuffer.txt could not be installed: signatures are made one by one." >&2
   fi
   pip install --no-build-isolation --no-deps --no-index -e .
 else

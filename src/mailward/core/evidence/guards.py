@@ -102,6 +102,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "EMAIL-2": (
         "tests/app/checks/test_records.py",
         "tests/core/domains/test_inbound_tls.py",
+        "tests/adapters/vault/test_multibuffer.py",
     ),
     "EMAIL-3": (
         "tests/attacks/test_mail_authentication.py",
