@@ -52,7 +52,7 @@ class World:
     async def one(self, n: int, turns: int = 0) -> bytes:
         for _ in range(turns):
             await asyncio.sleep(0)
-        block, selectors = self.together.begin(b"w", "d.test", CONTENT % n, NOW)
+        block, selectors = self.together.sign(b"w", "d.test", CONTENT % n, NOW)
         assert selectors == ("s1", "s2")
         assert not isinstance(block, bytes)
         return await block
@@ -63,18 +63,18 @@ async def test_a_turn_is_a_group() -> None:
     world = World()
     made = await asyncio.gather(*(world.one(n) for n in range(5)), world.one(5, turns=9))
     assert world.library.groups == [10, 2]
-    assert made == [world.alone.sign(b"w", "d.test", CONTENT % n, NOW)[0] for n in range(6)]
-    assert world.alone.begin(b"w", "d.test", CONTENT % 1, NOW) == (made[1], ("s1", "s2"))
+    assert made == [world.alone.sign_now(b"w", "d.test", CONTENT % n, NOW)[0] for n in range(6)]
+    assert world.alone.sign(b"w", "d.test", CONTENT % 1, NOW) == (made[1], ("s1", "s2"))
     assert world.doubts == []
 
 
 async def test_what_has_nothing_to_sign_waits_for_nobody() -> None:
     """A domain without keys, and signing turned off: the answer is there at once. An unknown domain raises at once."""
     world = World()
-    assert world.together.begin(b"w", "bare.test", CONTENT % 1, NOW) == (b"", ())
-    assert world.off.begin(b"w", "d.test", CONTENT % 1, NOW) == (b"", ())
+    assert world.together.sign(b"w", "bare.test", CONTENT % 1, NOW) == (b"", ())
+    assert world.off.sign(b"w", "d.test", CONTENT % 1, NOW) == (b"", ())
     with pytest.raises(Unavailable):
-        world.together.begin(b"w", "other.test", CONTENT % 1, NOW)
+        world.together.sign(b"w", "other.test", CONTENT % 1, NOW)
     assert world.library.groups == []
 
 
@@ -82,7 +82,7 @@ async def test_who_gave_up_is_left_out() -> None:
     """A delivery that was cancelled while it waited costs no signature, and keeps nobody from theirs."""
     world = World()
     tasks = [asyncio.ensure_future(world.one(n)) for n in range(3)]
-    block, _ = world.together.begin(b"w", "d.test", CONTENT % 9, NOW)
+    block, _ = world.together.sign(b"w", "d.test", CONTENT % 9, NOW)
     cast("asyncio.Future[bytes]", block).cancel()
     assert len(await asyncio.gather(*tasks)) == 3
     assert world.library.groups == [6]

@@ -73,31 +73,34 @@ class Signing:
     """Implements `core.delivery.attempt.Signing` from what the worker knows."""
 
     def __init__(self, knowledge: Knowledge, *, on: bool, group: SigningGroup | None = None) -> None:
-        """`group`: where `begin` takes what it has to sign; without one it signs at once, too."""
+        """`group`: where `sign` takes what it has to sign; without one it signs at once."""
         self._knowledge = knowledge
         self._on = on
         self._group = group
 
-    def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
-        """Both signatures of the domain; Unavailable when the domain may no longer send."""
-        known = self._known(workspace, domain)
-        if not self._on or not known.signers:
-            return b"", ()
-        parsed = headers.split(content)
-        return dkim_sign(parsed.fields, content[parsed.body_offset :], known.signers, now), known.selectors
-
-    def begin(
+    def sign(
         self, workspace: bytes, domain: str, content: bytes, now: datetime
     ) -> tuple[bytes | Awaitable[bytes], tuple[str, ...]]:
-        """The same, with those of other messages; what reads the content is done when this returns."""
+        """Both signatures of the domain, with those of other messages; Unavailable when it may no longer send.
+
+        What reads the content is done when this returns.
+        """
         if self._group is None:
-            return self.sign(workspace, domain, content, now)
+            return self.sign_now(workspace, domain, content, now)
         known = self._known(workspace, domain)
         if not self._on or not known.signers:
             return b"", ()
         parsed = headers.split(content)
         unsigned = prepare(parsed.fields, content[parsed.body_offset :], known.signers, now)
         return self._group.ask(unsigned), known.selectors
+
+    def sign_now(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
+        """The same, for this message alone."""
+        known = self._known(workspace, domain)
+        if not self._on or not known.signers:
+            return b"", ()
+        parsed = headers.split(content)
+        return dkim_sign(parsed.fields, content[parsed.body_offset :], known.signers, now), known.selectors
 
     def _known(self, workspace: bytes, domain: str) -> KnownDomain:
         known = self._knowledge.domain(workspace, domain)

@@ -54,16 +54,16 @@ class World:
             return Delivered(outcomes, "mx.x.test", "192.0.2.1", "first", {}, [], 3, form.rewritten)
         return Delivered(outcomes, "mx.x.test", "192.0.2.1", "first", {}, [(0, "S", "220 hi")], 3)
 
-    def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
+    def sign_now(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
         if self.key_away:
             raise Unavailable("key_away", "later")
         self.signed.append(content)
         return b"DKIM-Signature: x\r\n", ("s1", "s2")
 
-    def begin(
+    def sign(
         self, workspace: bytes, domain: str, content: bytes, now: datetime
     ) -> tuple[bytes | Awaitable[bytes], tuple[str, ...]]:
-        block, selectors = self.sign(workspace, domain, content, now)
+        block, selectors = self.sign_now(workspace, domain, content, now)
         return (self.later(block) if self.signs_later else block), selectors
 
     async def later(self, block: bytes) -> bytes:

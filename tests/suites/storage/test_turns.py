@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from mailward.adapters.vault.signer import LogSigner
 from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Conflict, Invalid, NotFound
 from mailward.base.ids import UserId, WorkspaceId
+from mailward.core.audit.advance import Advance, advance
+from mailward.core.audit.model import INSTALLATION
 from mailward.core.delivery.lease import lease
 from mailward.core.identity import granting, invitations, people
 from mailward.core.identity.model import User
@@ -83,9 +86,10 @@ def pausing(tx: Any, repo: str, name: str, crossing: Callable[[], Awaitable[None
 
 
 async def cross(
-    stores: tuple[Store, Store], verbs: list[Verb], *at: tuple[str, str], workspace: WorkspaceId = WORKSPACE
+    stores: tuple[Store, Store], verbs: list[Verb], *at: tuple[str, str], workspace: WorkspaceId | None = WORKSPACE
 ) -> list[Any]:
-    """Both verbs at once, each through a process of its own; what came of them. `at`: of both, or of each."""
+    """Both verbs at once, each through a process of its own; what came of them. `at`: of both, or of each. Without a
+    workspace in the system's scope."""
     # The embedded store runs verbs one after the other and never suspends one: there is nothing to hold.
     crossing = Crossing() if type(stores[0]).__name__ == "PostgresStore" else None
 
@@ -94,8 +98,12 @@ async def cross(
             return await verbs[n](tx)
         return await verbs[n](pausing(tx, *at[n % len(at)], lambda: crossing(n * 0.1)))
 
-    doors = (store.write(workspace, lambda tx, n=n: held(tx, n)) for n, store in enumerate(stores))  # type: ignore[misc]
-    return await asyncio.gather(*doors, return_exceptions=True)
+    async def door(n: int, store: Store) -> Any:
+        if workspace is None:
+            return await store.system_write(lambda tx: held(tx, n))
+        return await store.write(workspace, lambda tx: held(tx, n))
+
+    return await asyncio.gather(*(door(n, store) for n, store in enumerate(stores)), return_exceptions=True)
 
 
 @pytest.fixture
@@ -127,6 +135,26 @@ async def test_two_managers_cannot_leave_a_workspace_to_nobody(
     assert [type(d) for d in done if d is not None] == [Conflict]
     left = await store.read(WORKSPACE, lambda tx: people.list_members(tx, acting(ann)))
     assert [m.role for m in left] == [Role.MANAGER]
+
+
+@pytest.mark.claim("LOG-2")
+async def test_heads_are_signed_in_turn(store: Store, another: Another, managers: tuple[str, str], clock: Any) -> None:
+    """An export advances the log while upkeep does: one signs the heads, the other finds them signed."""
+    signer = LogSigner(bytes(range(32)))
+
+    async def sign(tx: Any) -> Advance:
+        return await advance(tx, signer, now=clock.now())
+
+    done = await cross((store, await another()), [sign, sign], ("audit", "add_nodes"), workspace=None)
+    assert [type(d) for d in done] == [Advance, Advance], done
+    assert [d.faults for d in done] == [[], []]
+    assert sorted(len(d.heads) for d in done)[1] >= 2
+    signed = {name: head for d in done for name, head in d.heads.items()}
+    for name, head in signed.items():
+        raw = INSTALLATION if name == "installation" else ids.decode("ws", name)
+        kept = await store.system_read(lambda tx, raw=raw: tx.audit.head(raw))  # type: ignore[misc]
+        assert kept is not None
+        assert kept.size >= head.size
 
 
 async def test_of_two_settings_changed_at_once_both_hold(

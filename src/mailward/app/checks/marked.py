@@ -309,7 +309,7 @@ class _Everywhere:
     def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
         return b"", ()
 
-    begin = sign
+    sign_now = sign
 
 
 class _Repeats:

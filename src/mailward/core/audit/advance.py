@@ -28,10 +28,12 @@ class Advance:
 async def advance(tx: AuditTx, signer: Signer, *, now: datetime) -> Advance:
     """Sign heads over whatever was appended since the last call. System scope; cost grows with the new entries.
 
-    One process calls this, every second or so. A tree whose stored frontier no longer
+    Called every second or so, and before the log is exported; two at once take turns, for both would sign the head of
+    the same size. A tree whose stored frontier no longer
     gives the root that was signed last gets no new head: signing would bless a forgery.
     """
     done = Advance()
+    await tx.audit.in_turn("")
     for workspace in await tx.audit.pending():
         if workspace != INSTALLATION:
             await _advance_tree(tx, workspace, signer, done, now)

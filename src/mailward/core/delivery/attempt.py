@@ -90,16 +90,16 @@ class Courier(Protocol):
 class Signing(Protocol):
     """Adds what a message needs before it leaves."""
 
-    def sign(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
-        """The signature header block (may be empty) and the names of the keys used; Unavailable when a key is away."""
-
-    def begin(
+    def sign(
         self, workspace: bytes, domain: str, content: bytes, now: datetime
     ) -> tuple[bytes | Awaitable[bytes], tuple[str, ...]]:
-        """The same, where the block may come later, made with those of other messages.
+        """The signature header block (may be empty) and the names of the keys used; Unavailable when a key is away.
 
-        Only what this does itself touches the content.
+        The block may come later, made with those of other messages. Only what this does itself touches the content.
         """
+
+    def sign_now(self, workspace: bytes, domain: str, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
+        """The same, where nobody can wait."""
 
 
 ReturnPath = Callable[[bytes, MessageFacts, bytes, int], str]
@@ -209,7 +209,7 @@ class Attempter:
         now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
         try:
             with self._hold(work.workspace, work.id):
-                block, signed = self._signing.begin(work.workspace, work.facts.domain, content, now)
+                block, signed = self._signing.sign(work.workspace, work.facts.domain, content, now)
             header = block if isinstance(block, bytes) else await block
         except Exception as e:
             return self._unprepared(work, form.copies, e)
@@ -218,7 +218,7 @@ class Attempter:
         if work.facts.eight_bit:
             workspace, signer = work.workspace, work.facts.domain
             hold = partial(self._hold, workspace, work.id)
-            seven_bit = SevenBit(content, lambda form: self._signing.sign(workspace, signer, form, now), hold)
+            seven_bit = SevenBit(content, lambda form: self._signing.sign_now(workspace, signer, form, now), hold)
         groups: dict[str, list[Copy]] = {}
         for copy in form.copies:
             groups.setdefault(copy.recipient.rpartition("@")[2].lower(), []).append(copy)

@@ -177,6 +177,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "LOG-2": (
         "tests/app/checks/test_running.py",
         "tests/scenarios/test_nothing_readable.py",
+        "tests/suites/storage/test_turns.py",
     ),
     "LOG-3": (
         "tests/app/platform/test_settings_pages.py",
