@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from datetime import datetime
 
+import structlog
+
 from mailward.adapters.vault.multibuffer import MultiBuffer
 from mailward.adapters.vault.multibuffer import load as load_multibuffer
 from mailward.adapters.vault.vault import Vault
 from mailward.app.grouping import SigningGroup
 from mailward.app.installation import Installation
 from mailward.app.knowledge import Knowledge, KnownDomain
+from mailward.app.metrics import Metrics
 from mailward.app.naming import installation_names
 from mailward.app.settings import Settings
 from mailward.app.tracking.places import link_places
@@ -23,6 +26,8 @@ from mailward.protocol.dkim import keys as dkim_keys
 from mailward.protocol.dkim.sign import Signer, prepare
 from mailward.protocol.dkim.sign import sign as dkim_sign
 from mailward.protocol.message import headers
+
+log = structlog.get_logger()
 
 _SENDS = frozenset({DomainState.VERIFIED, DomainState.CAPTURE_ONLY})
 
@@ -67,6 +72,16 @@ def signing_library(settings: Settings) -> MultiBuffer | None:
     """What signs for several messages at once, where settings, environment and processor have it."""
     wanted = "sender" in settings.server.roles and settings.delivery.sign and settings.delivery.multibuffer
     return load_multibuffer() if wanted else None
+
+
+def signing_group(settings: Settings, metrics: Metrics) -> SigningGroup | None:
+    """Where a worker's deliveries meet to be signed, with its gauges; None where each is signed alone."""
+    library = signing_library(settings)
+    if library is None:
+        return None
+    metrics.gauge("signatures_together", "Signatures made together with others.", lambda: float(library.made))
+    metrics.gauge("signatures_made_again", "Wrong ones, made again.", lambda: float(library.refused))
+    return SigningGroup(library, lambda n: log.error("signatures_made_again", count=n))
 
 
 class Signing:

@@ -36,7 +36,6 @@ from mailward.app.concealing import reveal, reveal_received
 from mailward.app.doors import Doors
 from mailward.app.entitled import entitled
 from mailward.app.gate import Gate
-from mailward.app.grouping import SigningGroup
 from mailward.app.guard.parts import GuardParts
 from mailward.app.handing import Handing
 from mailward.app.inbound.reading import Reader
@@ -59,7 +58,7 @@ from mailward.app.renewal import Shared
 from mailward.app.routing import Routes
 from mailward.app.seats import SharedSeats
 from mailward.app.settings import Settings
-from mailward.app.signing import Signing, load_domains, signing_library
+from mailward.app.signing import Signing, load_domains, signing_group
 from mailward.app.standing import Standings
 from mailward.app.store import EPOCHS, WORK
 from mailward.app.tarpit import Tarpit
@@ -277,7 +276,7 @@ class Worker:
         attempter = Attempter(
             router=routes,
             courier=Carriage(self.courier, helo=settings.hostname, sources=tuple(d.sources)),
-            signing=Signing(self.knowledge, on=d.sign, group=self._signing_group()),
+            signing=Signing(self.knowledge, on=d.sign, group=signing_group(settings, self.metrics)),
             return_path=self._return_path,
             judge=lambda o, r, n, created, now: _judge(o, n, created, now, schedule),
             load=self._load,
@@ -306,14 +305,6 @@ class Worker:
             failed=self._sender_failed,
             finished=self._finished,
         )
-
-    def _signing_group(self) -> SigningGroup | None:
-        library = signing_library(self.settings)
-        if library is not None:
-            gauge = self.metrics.gauge
-            gauge("signatures_together", "Signatures made together with others.", lambda: float(library.made))
-            gauge("signatures_made_again", "Of those, wrong ones made again.", lambda: float(library.refused))
-        return SigningGroup(library, lambda n: log.error("signatures_made_again", count=n)) if library else None
 
     def _make_inbound(self) -> None:
         """What hands received mail over: a way to endpoints of its own, so that events never wait for messages."""

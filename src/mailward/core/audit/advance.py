@@ -28,9 +28,9 @@ class Advance:
 async def advance(tx: AuditTx, signer: Signer, *, now: datetime) -> Advance:
     """Sign heads over whatever was appended since the last call. System scope; cost grows with the new entries.
 
-    Called every second or so, and before the log is exported; two at once take turns, for both would sign the head of
-    the same size. A tree whose stored frontier no longer
-    gives the root that was signed last gets no new head: signing would bless a forgery.
+    Called every second or so, and before the log is exported; two at once take turns, for both
+    would sign the head of the same size. A tree whose stored frontier no longer gives the root
+    that was signed last gets no new head: signing would bless a forgery.
     """
     done = Advance()
     await tx.audit.in_turn("")
