@@ -93,7 +93,14 @@ def _on_the_file(plan: CommitterPlan, vault: Vault, verbs: list[SharedVerb], ent
     # Only here, as above: neither kind of store holds in memory what the other one needs.
     from mailward.adapters.storage.sqlite.committer import Committer
 
-    committer = Committer(plan.settings.data, vault.database_key(), verbs, worker=SLOT, entropy=entropy)
+    committer = Committer(
+        plan.settings.data,
+        vault.database_key(),
+        verbs,
+        worker=SLOT,
+        entropy=entropy,
+        monotonic=SystemClock().monotonic,
+    )
     gc.collect()
     gc.freeze()
     log.info("committing")

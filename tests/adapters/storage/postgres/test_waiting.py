@@ -18,9 +18,15 @@ class Items:
     def __init__(self) -> None:
         self.waiting = Waiting()
 
-    def put(self, workspace: bytes, verb: Any = VERB) -> None:
+    def put(self, workspace: bytes, verb: Any = VERB, body: bytes | None = None) -> None:
         loop = asyncio.get_running_loop()
-        self.waiting.put(Job(verb, workspace, None, None, loop.create_future(), loop.time()))
+        self.waiting.put(Job(verb, workspace, None, body, loop.create_future(), loop.time()))
+
+    async def crowd(self, messages: int) -> None:
+        """As if so many had been committed just now."""
+        for _ in range(messages):
+            self.put(b"a", body=b"x")
+        self.waiting.done(await self.take())
 
     async def take(self, *, singles: bool = True) -> list[Group]:
         async with asyncio.timeout(5):
@@ -110,3 +116,58 @@ async def test_at_the_end_everything_left_is_taken(items: Items) -> None:
     items.waiting.done(rest)
     assert await items.take() == []
     assert items.waiting._timer is None
+
+
+async def test_in_a_crowd_a_transaction_waits_until_half_of_it_is_there(items: Items) -> None:
+    """Outcomes of deliveries do not count, and go with the messages."""
+    await items.crowd(400)
+    for _ in range(300):
+        items.put(b"a")
+    for _ in range(199):
+        items.put(b"a", body=b"x")
+    asked = asyncio.ensure_future(items.take())
+    await asyncio.sleep(0)
+    assert not asked.done()
+    items.put(b"a", body=b"x")
+    await asyncio.sleep(0)
+    assert [len(g) for g in await asked] == [500]
+
+
+async def test_the_crowd_is_not_waited_for_long(items: Items) -> None:
+    """If nobody else comes, what is there goes by itself; a verb that runs alone never waits."""
+    await items.crowd(20)
+    items.put(b"b", SINGLE)
+    assert [g[0].verb for g in await items.take()] == [SINGLE]
+    items.put(b"a", body=b"x")
+    assert [len(g) for g in await items.take()] == [1]
+
+
+async def test_at_the_end_nothing_waits_for_a_crowd(items: Items) -> None:
+    """What is left is taken at once, and no timer is left."""
+    await items.crowd(20)
+    items.put(b"a", body=b"x")
+    items.waiting.end()
+    (group,) = await items.take()
+    items.waiting.done([group])
+    assert items.waiting._rest is None
+    assert await items.take() == []
+
+
+async def test_messages_are_counted_on_every_way_out(items: Items) -> None:
+    """Taken, joined late or refused: the crowd is measured by those that wait."""
+    for _ in range(1100):
+        items.put(b"a", body=b"x")
+    (group,) = await items.take()
+    for _ in range(3):
+        items.put(b"a", body=b"x")
+    assert len(items.waiting.late(group)) == 0
+    assert items.waiting._messages == 79
+    items.waiting.done([group])
+    (rest,) = await items.take()
+    items.put(b"a", body=b"x")
+    assert items.waiting.late(rest) and items.waiting._messages == 0
+    items.put(b"b", body=b"x")
+    items.put(b"b")
+    loop = asyncio.get_running_loop()
+    assert items.waiting.refuse(before=loop.time() + 1, error=RuntimeError) == 2
+    assert items.waiting._messages == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,13 @@ SHARED = SharedVerb("insert", insert, int, int, inserted, True)
 class Running:
     """A committer on a thread, as its process would run it; `die` is its kill -9."""
 
-    def __init__(self, folder: Path, entropy: Entropy, worker: int = 8000) -> None:
+    def __init__(
+        self, folder: Path, entropy: Entropy, worker: int = 8000, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.path = folder.parent / "run" / "commit.sock"
         self.listener = listen(self.path)
         self.stop = False
-        self.committer = Committer(folder, KEY, [SHARED], worker=worker, entropy=entropy)
+        self.committer = Committer(folder, KEY, [SHARED], worker=worker, entropy=entropy, monotonic=monotonic)
         self.thread = threading.Thread(target=self.committer.serve, args=(self.listener, lambda: self.stop))
         self.thread.start()
 
@@ -205,3 +208,44 @@ def test_frames_survive_any_cutting() -> None:
         unframer = Unframer.answers()
         seen = [a.number for i in range(0, len(stream), size) for a in unframer.feed(stream[i : i + size])]
         assert seen == [1, 2, 3]
+
+
+class Still:
+    """A steady clock that stands until it is moved, and says how often it was looked at."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.now
+
+    async def looked_at(self, times: int) -> None:
+        """Returns when the committer has looked again so often."""
+        until = self.looks + times
+        async with asyncio.timeout(30):
+            while self.looks < until:
+                await asyncio.sleep(0.001)
+
+
+async def test_a_commit_waits_for_half_of_a_crowd_or_a_moment(
+    store: SqliteStore, tmp_path: Path, entropy: Entropy
+) -> None:
+    """Of forty senders a few wait and many do not; and one that comes alone later waits for nobody."""
+    clock = Still()
+    running = Running(tmp_path / "data", entropy, monotonic=clock)
+    try:
+        await store.join_committer(running.path, [SHARED], errors=(Odd,))
+        await asyncio.gather(*(put(store, n) for n in range(100, 140)))
+        some = [put(store, n) for n in range(200, 205)]
+        await clock.looked_at(20)
+        assert not any(s.done() for s in some)
+        await asyncio.gather(*some, *(put(store, n) for n in range(205, 225)))
+        last = put(store, 300)
+        await clock.looked_at(5)
+        assert not last.done()
+        clock.now += 0.01
+        assert await last == 300
+    finally:
+        running.die()

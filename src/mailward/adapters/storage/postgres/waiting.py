@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mailward.adapters.storage.committing.crowd import Crowd
+
 SINGLE = object()
 """Stands for the list verb where a job is a verb of its own (in `item`)."""
 
@@ -20,9 +22,11 @@ _BESIDE_SECONDS = 0.05
 
 
 class Job:
-    """A verb, or an item for a list verb, that waits for its commit. `since` is the loop's time when it arrived."""
+    """A verb, or an item for a list verb, that waits for its commit. `since` is the loop's time when it arrived;
+    `message` says that it came with a body.
+    """
 
-    __slots__ = ("body", "error", "future", "item", "result", "since", "verb", "workspace")
+    __slots__ = ("body", "error", "future", "item", "message", "result", "since", "verb", "workspace")
 
     def __init__(
         self, verb: Any, workspace: bytes | None, item: Any, body: Any, future: asyncio.Future[Any], since: float
@@ -31,6 +35,7 @@ class Job:
         self.workspace = workspace
         self.item = item
         self.body = body
+        self.message = body is not None
         self.future = future
         self.since = since
         self.result: Any = None
@@ -65,6 +70,9 @@ class Waiting:
         self._busy: set[Any] = set()
         self._running = 0
         self._late = False
+        self._messages = 0
+        self._crowd = Crowd()
+        self._rest: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self._ended = False
@@ -75,6 +83,7 @@ class Waiting:
             self._singles.append(job)
         else:
             self._lists.setdefault((job.verb, job.workspace), []).append(job)
+            self._messages += job.message
         if job.verb is SINGLE or self._worth_it():
             self._changed.set()
         else:
@@ -83,9 +92,10 @@ class Waiting:
     def end(self) -> None:
         """Take what is left, then `take` returns nothing."""
         self._ended = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._rest):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._rest = None
         self._changed.set()
 
     async def take(self, *, singles: bool, singles_first: bool) -> list[Group]:
@@ -111,10 +121,16 @@ class Waiting:
             await self._changed.wait()
 
     def _worth_it(self) -> bool:
-        return not self._running or sum(map(len, self._lists.values())) >= _BESIDE * self._running
+        if self._running:
+            return sum(map(len, self._lists.values())) >= _BESIDE * self._running
+        return self._rest is None or not self._crowd.rest(self._messages, asyncio.get_running_loop().time())
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._changed.set()
 
     def _set_timer(self) -> None:
-        if self._timer is None:
+        if self._timer is None and self._running:
             self._timer = asyncio.get_running_loop().call_later(_BESIDE_SECONDS, self._overdue)
 
     def _overdue(self) -> None:
@@ -134,6 +150,7 @@ class Waiting:
             if len(jobs) > _MAX_ITEMS - items:
                 self._lists[key] = jobs[_MAX_ITEMS - items :]
                 jobs = jobs[: _MAX_ITEMS - items]
+            self._messages -= _messages(jobs)
             self._busy.add(lane)
             groups.append(jobs)
             items += len(jobs)
@@ -151,16 +168,29 @@ class Waiting:
         jobs = self._lists.pop((first.verb, first.workspace), [])
         if len(jobs) > room:
             self._lists[first.verb, first.workspace] = jobs[room:]
-        return jobs[:room]
+            jobs = jobs[:room]
+        self._messages -= _messages(jobs)
+        return jobs
 
     def done(self, groups: Sequence[Group]) -> None:
         """These groups are not under way any more."""
         if groups[0][0].verb is not SINGLE:
             self._running -= 1
+            self._answered(groups)
         for group in groups:
             if group[0].verb is not SINGLE:
                 self._busy.discard(_lane(group[0].verb, group[0].workspace))
         self._changed.set()
+
+    def _answered(self, groups: Sequence[Group]) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._crowd.answered(sum(map(_messages, groups)), self._messages, now)
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        if not self._ended and (rest := self._crowd.rest(self._messages, now)):
+            self._rest = loop.call_later(rest, self._rested)
 
     def refuse(self, *, before: float, error: Callable[[], BaseException]) -> int:
         """Answer every waiting job that arrived before a time with an error; how many."""
@@ -169,6 +199,7 @@ class Waiting:
         for key, jobs in list(self._lists.items()):
             refused += [j for j in jobs if j.since < before]
             kept = [j for j in jobs if j.since >= before]
+            self._messages -= _messages(jobs) - _messages(kept)
             if kept:
                 self._lists[key] = kept
             else:
@@ -177,6 +208,10 @@ class Waiting:
             job.error = error()
             job.answer()
         return len(refused)
+
+
+def _messages(jobs: Group) -> int:
+    return sum(job.message for job in jobs)
 
 
 def _lane(verb: Any, workspace: bytes | None) -> Any:

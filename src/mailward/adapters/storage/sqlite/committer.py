@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from mailward.adapters.storage.committing.crowd import Crowd
 from mailward.adapters.storage.committing.frames import (
     NIL,
     Answer,
@@ -65,6 +66,7 @@ class Committer:
         *,
         worker: int,
         entropy: Entropy,
+        monotonic: Callable[[], float],
         fatal: Callable[[str], None] = end_process,
     ) -> None:
         self._verbs = {v.name: (v.verb, msgspec.msgpack.Decoder(v.item)) for v in verbs}
@@ -74,6 +76,8 @@ class Committer:
         self._peers: dict[int, _Peer] = {}
         self._poll = select.epoll()
         self._jobs: list[Job] = []
+        self._crowd = Crowd()
+        self._monotonic = monotonic
         self._buffer = bytearray(1 << 20)
         self._view = memoryview(self._buffer)
 
@@ -86,7 +90,10 @@ class Committer:
         listener.setblocking(False)
         self._poll.register(listener.fileno(), select.EPOLLIN)
         while not stopping():
-            self._gather(listener, 0.5)
+            if not self._jobs:
+                self._gather(listener, 0.5)
+            while self._jobs and (rest := self._crowd.rest(_messages(self._jobs), self._monotonic())):
+                self._gather(listener, rest)
             if self._jobs:
                 self._commit(listener)
         self._gather(listener, 0)
@@ -122,6 +129,9 @@ class Committer:
         for peer in list(self._peers.values()):
             if peer.answers:
                 self._send(peer)
+        carried = _messages(jobs)
+        self._gather(listener, 0)
+        self._crowd.answered(carried, _messages(self._jobs), self._monotonic())
 
     def _gather(self, listener: socket.socket, timeout: float) -> None:
         for fd, event in self._poll.poll(timeout):
@@ -193,3 +203,8 @@ class Committer:
         self._poll.unregister(peer.sock.fileno())
         del self._peers[peer.sock.fileno()]
         peer.sock.close()
+
+
+def _messages(jobs: Sequence[Job]) -> int:
+    """How many of them bring a message: what becomes of deliveries is nobody's next step."""
+    return sum(job.body is not None for job in jobs)
