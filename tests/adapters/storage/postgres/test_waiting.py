@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mailward.adapters.storage.committing import crowd
 from mailward.adapters.storage.postgres.waiting import SINGLE, Group, Job, Waiting
 
 VERB = object()
@@ -118,8 +119,11 @@ async def test_at_the_end_everything_left_is_taken(items: Items) -> None:
     assert items.waiting._timer is None
 
 
-async def test_in_a_crowd_a_transaction_waits_until_half_of_it_is_there(items: Items) -> None:
+async def test_in_a_crowd_a_transaction_waits_until_half_of_it_is_there(
+    items: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Outcomes of deliveries do not count, and go with the messages."""
+    monkeypatch.setattr(crowd, "PATIENCE", 60.0)
     await items.crowd(400)
     for _ in range(300):
         items.put(b"a")
@@ -142,8 +146,9 @@ async def test_the_crowd_is_not_waited_for_long(items: Items) -> None:
     assert [len(g) for g in await items.take()] == [1]
 
 
-async def test_at_the_end_nothing_waits_for_a_crowd(items: Items) -> None:
+async def test_at_the_end_nothing_waits_for_a_crowd(items: Items, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left is taken at once, and no timer is left."""
+    monkeypatch.setattr(crowd, "PATIENCE", 60.0)
     await items.crowd(20)
     items.put(b"a", body=b"x")
     items.waiting.end()
