@@ -4,17 +4,17 @@ A commit costs much the same whatever it carries. Those whom one has answered co
 later, one after another; if the next commit begins with the first of them it carries few, and so do all that follow.
 So while a crowd sends, a commit waits until half of those known to be at it have a message there, or for a moment since
 the last one. The other half meanwhile is answered and spoken with, which keeps the processors busy. A message that
-comes alone, or later than that moment, waits for nothing.
+comes alone, or later than that moment, waits for nothing. Messages are counted, not who sends them: a batch is a crowd.
 """
 
 from __future__ import annotations
 
 # Seconds since the end of the last commit for which the next one waits at most.
 PATIENCE = 0.003
-# From so many senders on we speak of a crowd: fewer do not keep a machine busy, and only lose time by waiting.
+# From so many messages on we speak of a crowd: fewer senders do not keep a machine busy, and only lose by waiting.
 CROWD = 6
 _HALF = 0.5
-# What is left of the number of known senders with each commit that saw fewer of them.
+# What is left of the known number with each commit that saw fewer of them.
 _FADES = 0.875
 
 
