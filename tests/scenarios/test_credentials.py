@@ -6,8 +6,10 @@ import json
 import smtplib
 import socket
 import ssl
+import threading
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -121,6 +123,39 @@ def test_a_successor_takes_over_without_a_gap(platform: Platform) -> None:
     session.close()
     with pytest.raises(smtplib.SMTPAuthenticationError):
         _session(platform, first["username"], first["password"])
+
+
+@pytest.mark.claim("KEYS-2")
+def test_a_burst_of_revocations_disturbs_nobody_else(platform: Platform) -> None:
+    """While keys are made and revoked without a pause, every new connection of an appliance is let in and every
+    message of it accepted: what changed does not concern it."""
+    over = threading.Event()
+    revoked: list[int] = []
+
+    def administer(number: int) -> None:
+        while not over.is_set():
+            made = platform.api("POST", "/v1/keys", {"name": f"short-{number}", "scopes": ["read"]})[1]
+            revoked.append(platform.api("DELETE", f"/v1/keys/{made['id']}")[0])
+
+    def send(number: int) -> int:
+        for _ in range(15):
+            with smtplib.SMTP("127.0.0.1", platform.private_port, timeout=30) as session:
+                session.sendmail(
+                    "a@demo.mailward.test", [f"n{number}@example.com"], "From: a@demo.mailward.test\r\n\r\n"
+                )
+        return 15
+
+    with ThreadPoolExecutor(13) as pool:
+        admins = [pool.submit(administer, n) for n in range(3)]
+        senders = [pool.submit(send, n) for n in range(10)]
+        try:
+            assert sum(one.result() for one in senders) == 150
+        finally:
+            over.set()
+        for one in admins:
+            one.result()
+    assert len(revoked) > 10
+    assert set(revoked) == {204}
 
 
 @pytest.mark.claim("AUTHN-9")

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from mailward.adapters.storage.sqlite.engine import step
 from mailward.app.entitled import ASKER, Asker
 from mailward.app.guard.parts import GuardParts
 from mailward.app.store import Store, Tx
@@ -76,10 +75,13 @@ class Doors:
             await self._parts.guard.failed(shown, ip, kind, now=now)
 
     def network(self, ip: str) -> Actor | None:
-        """The actor whose credential is this source network, from memory (see `load_networks`)."""
+        """The actor whose credential is this source network, from memory (see `load_networks`).
+
+        Unavailable while nothing was read yet: that is no reason to turn anybody away for good.
+        """
         try:
-            return step(self._keeper.authenticate_network(ip, now=self._clock.now()))
-        except (MailwardError, RuntimeError):
+            return self._keeper.known_network(ip, now=self._clock.now())
+        except Unauthenticated:
             return None
 
     async def load_networks(self) -> None:

@@ -19,7 +19,7 @@ from mailward.policy.access import Actor
 
 T = TypeVar("T")
 
-_TRIES = 5
+_TRIES = 20
 _AUTH = 0
 """Which of a transaction's epochs is that of credentials, sessions and places."""
 

@@ -31,7 +31,7 @@ class Credentials(Protocol):
         """The actor, or Unauthenticated for whatever is wrong with it."""
 
     def network(self, ip: str) -> Actor | None:
-        """The actor whose credential is this source network."""
+        """The actor whose credential is this source network, or None for nobody's; Unavailable if not known yet."""
 
 
 class Gate:

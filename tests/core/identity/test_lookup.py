@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mailward.app.store import Store
-from mailward.base.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from mailward.base.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from mailward.base.ids import WorkspaceId
 from mailward.core.identity import tokens
 from mailward.core.identity.credentials import (
@@ -167,6 +167,27 @@ async def test_a_network_credential_stands_for_its_addresses(store: Store, clock
     await store.write(WS, lambda tx: revoke_key(tx, MANAGER, thin.credential.id, now=clock.now()))
     await door.refresh()
     assert (await door.authenticate_network("10.1.2.3", now=clock.now())).id == wide.credential.id
+
+
+async def test_while_credentials_change_a_network_is_known(store: Store, clock: Any, entropy: Any) -> None:
+    """Between a changed epoch and the list that goes with it, the former list answers; before the first, nobody can
+    say, which is not the same as nobody."""
+    net = await _issue(store, create_network, Wish("net", networks=parse_networks(["10.0.0.0/8"])), clock, entropy)
+    key = await _issue(store, create_key, Wish("k"), clock, entropy)
+    door = Doorkeeper(store)
+    with pytest.raises(Unavailable):
+        door.known_network("10.1.2.3", now=clock.now())
+    with pytest.raises(Unauthenticated):
+        await door.authenticate_network("192.0.2.1", now=clock.now())
+    await store.write(WS, lambda tx: revoke_key(tx, MANAGER, key.credential.id, now=clock.now()))
+    assert await door.refresh()
+    assert door.known_network("10.1.2.3", now=clock.now()).id == net.credential.id
+    await store.write(WS, lambda tx: revoke_key(tx, MANAGER, net.credential.id, now=clock.now()))
+    assert await door.refresh()
+    with pytest.raises(Unauthenticated):
+        await door.authenticate_network("10.1.2.3", now=clock.now())
+    with pytest.raises(Unauthenticated):
+        door.known_network("10.1.2.3", now=clock.now())
 
 
 async def test_uses_are_noted_lazily(store: Store, clock: Any, entropy: Any) -> None:

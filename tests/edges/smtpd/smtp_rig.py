@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 import trustme
 import uvloop
 
-from mailward.base.errors import Forbidden, LimitReached, Unauthenticated
+from mailward.base.errors import Forbidden, LimitReached, Unauthenticated, Unavailable
 from mailward.base.secret import Secret
 from mailward.edges.smtpd.config import ListenerConfig, Mode, reception
 from mailward.edges.smtpd.listener import Listener, serve
@@ -43,6 +43,7 @@ class Gate:
     most: int = 1000
     valid: bool = True
     network: str | None = "appliance"
+    knows_networks: bool = True
     failure: Exception | None = None  # what accept() raises
     wait: asyncio.Event | None = None  # what accept() waits for
 
@@ -53,6 +54,8 @@ class Gate:
         return username
 
     def network_principal(self, peer: Peer) -> str | None:
+        if not self.knows_networks:
+            raise Unavailable("starting", "Please try again.")
         return self.network
 
     def still_valid(self, principal: str) -> bool:

@@ -178,6 +178,15 @@ def test_network_without_credential() -> None:
             assert wire.reply() == b""
 
 
+def test_networks_that_are_not_known_yet() -> None:
+    """A private listener that cannot say whose a network is asks to come back: to turn away is for good."""
+    with rig(Mode.PRIVATE) as running:
+        running.gate.knows_networks = False
+        with running.wire() as wire:
+            assert wire.reply().startswith(b"421 4.3.0")
+            assert wire.reply() == b""
+
+
 def test_connection_cap_and_count() -> None:
     """Past the cap a connection hears 421 4.7.0, and every connection that was counted is given back."""
     with rig() as running:

@@ -156,10 +156,10 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "KEYS-2": (
         "tests/core/identity/test_lookup.py",
         "tests/core/identity/test_succession.py",
+        "tests/scenarios/test_credentials.py",
         "tests/app/checks/test_running.py",
         "tests/app/platform/test_areas.py",
         "tests/app/test_standing.py",
-        "tests/edges/web/test_schema.py",
     ),
     "KEYS-3": (
         "tests/suites/storage/test_leaks.py",

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from mailward.base.errors import Forbidden, Unauthenticated
+from mailward.base.errors import Forbidden, Unauthenticated, Unavailable
 from mailward.base.ids import UserId, WorkspaceId
 from mailward.core.identity import restrictions, tokens
 from mailward.core.identity.model import Credential, CredentialKind, Session
@@ -44,6 +44,7 @@ class Doorkeeper:
         self._known: dict[bytes, tuple[Credential, Actor]] = {}
         self._once_known: set[bytes] = set()
         self._networks: list[tuple[Credential, Actor]] | None = None
+        self._networks_epoch = -1
         self._nearest: dict[str, tuple[Credential, Actor]] = {}
         self._uses: dict[str, tuple[WorkspaceId, datetime]] = {}
         self._refusals: dict[tuple[str, str], datetime] = {}
@@ -74,8 +75,6 @@ class Doorkeeper:
             self._once_known.clear()
         self._once_known.update(digest for digest, (found, _) in self._known.items() if found.revoked is None)
         self._known.clear()
-        self._networks = None
-        self._nearest.clear()
         for call in self._on_change:
             call()
         return True
@@ -147,11 +146,22 @@ class Doorkeeper:
 
     async def authenticate_network(self, ip: str, *, now: datetime) -> Actor:
         """The actor of the NETWORK credential with the narrowest network around `ip`; Unauthenticated without one."""
+        if self._networks is None or self._networks_epoch != self.epoch:
+            found = await self._load(lambda tx: tx.credentials.networks())
+            self._networks, self._networks_epoch = [(c, credential_actor(c)) for c in found], self.epoch
+            self._nearest.clear()
+        return self.known_network(ip, now=now)
+
+    def known_network(self, ip: str, *, now: datetime) -> Actor:
+        """The same from memory, as of the last `authenticate_network`; Unavailable before the first.
+
+        While credentials change, the list is that of a moment ago: to take "not read again yet" for "nobody" would
+        turn every appliance away for good. So whoever opens a session on this answer asks of each message whether
+        the credential still stands.
+        """
         entries = self._networks
         if entries is None:
-            found = await self._load(lambda tx: tx.credentials.networks())
-            entries = self._networks = [(c, credential_actor(c)) for c in found]
-            self._nearest.clear()
+            raise Unavailable("starting", "Please try again.", detail="source networks were not read yet")
         # An appliance or relay opens connection after connection: what was found for its address is found again.
         near = self._nearest.get(ip)
         if near is not None and (near[0].expires is None or near[0].expires > now):

@@ -31,7 +31,10 @@ class SubmissionGate(Protocol[P]):
         ...
 
     def network_principal(self, peer: Peer) -> P | None:
-        """On a listener without AUTH: who stands for this source network, or None to refuse it. An MX lets all in."""
+        """On a listener without AUTH: who stands for this source network, or None to refuse it. An MX lets all in.
+
+        Unavailable when that is not known at this moment: 421.
+        """
         ...
 
     def still_valid(self, principal: P) -> bool:
