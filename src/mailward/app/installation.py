@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from mailward.adapters.host.bell import Bell
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.adapters.storage.sqlite.moves import require_whole
@@ -21,6 +24,11 @@ from mailward.protocol.tracking.tokens import Keys
 COMMAND_LINE = 9000
 
 
+def bell_folder(settings: Settings) -> Path:
+    """Where the workers of a machine hear that there is something to look at."""
+    return settings.data / "wake"
+
+
 class Installation:
     """Open with `open()`; `close()` when done. The store's threads belong to the running loop."""
 
@@ -34,6 +42,9 @@ class Installation:
             settings, self.vault, worker=worker, clock=self.clock, entropy=self.entropy, unjudged=unjudged
         )
         self.data_keys = DataKeys(self.store, self.vault.service, self.entropy, unwrapping(self.store, self.clock.now))
+
+        self._bell: Bell | None = None
+        self.store.tells(self._tell)
 
     async def open(self) -> None:
         """Start the store. Unavailable when it is the target of a move that was not finished."""
@@ -51,6 +62,16 @@ class Installation:
     async def close(self) -> None:
         """Finish the store's work and stop it."""
         await self.store.close()
+        if self._bell is not None:
+            self._bell.close()
+
+    def _tell(self, topic: str) -> None:
+        """The workers of this machine, when what they keep in memory changed in the store."""
+        folder = bell_folder(self.settings)
+        if self._bell is None and folder.is_dir():  # made by the first worker, as its user; without one nobody listens
+            self._bell = Bell(folder)
+        if self._bell is not None:
+            self._bell.ring(topic.encode())
 
     def now_us(self) -> int:
         """Microseconds UTC."""

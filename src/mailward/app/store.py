@@ -290,7 +290,12 @@ class Store(Protocol):
         ...
 
     def watch(self, notice: Callable[[str], None]) -> None:
-        """Have `notice(EPOCHS | WORK)` called on the loop when another process changed that. A hint: polling stays."""
+        """Have `notice(EPOCHS | WORK)` called on the loop when another process changed that, and `notice(EPOCHS)`
+        when this one did. A hint: polling stays."""
+
+    def tells(self, others: Callable[[str], None]) -> None:
+        """Have `others(topic)` called on the loop to tell the other processes of such a change; a store that reaches
+        them by itself never calls it."""
 
     def nodes(self) -> Nodes | None:
         """What the machines that share this store tell each other; None for the store of one machine."""

@@ -42,9 +42,10 @@ from mailward.app.inbound.reading import Reader
 from mailward.app.inbound.reception import Reception
 from mailward.app.inbound.scanning import examiner_of, scanners_of
 from mailward.app.inspection import Inspection
-from mailward.app.installation import Installation
+from mailward.app.installation import Installation, bell_folder
 from mailward.app.knowledge import Knowledge
 from mailward.app.leasing import Believed, Leasing, Punctual
+from mailward.app.lookout import Lookout
 from mailward.app.metrics import Metrics
 from mailward.app.nodes import Heart, identity
 from mailward.app.objects import attachment_store
@@ -101,8 +102,6 @@ from mailward.protocol.smtp.server import TRANSITIONS
 
 log = structlog.get_logger()
 
-_KNOW_SECONDS = 0.25
-
 
 def resolver(installation: Installation) -> Resolver:
     """DNS by the servers in the settings, else the system's."""
@@ -152,7 +151,7 @@ class Worker:
         self._servers: list[Server] = []
         self._secure: list[Renewing] = []
         self._tasks: list[asyncio.Task[Any]] = []
-        self._tasks_soon: set[asyncio.Task[None]] = set()
+        self.lookout = Lookout(self._look)
         self.sender: Sender | None = None
         self.reception: Reception | None = None
 
@@ -182,7 +181,7 @@ class Worker:
         )
         await self.heart.start()
         self.leasing = Leasing(i.store, i.clock, self.generation, self.heart.pulse)
-        self.bell = Bell(settings.data / "wake")
+        self.bell = Bell(bell_folder(settings))
         self.resolver = resolver(i)
         self.keeper = Doorkeeper(i.store)
         self._verp_key = i.vault.derive("verp")
@@ -215,14 +214,14 @@ class Worker:
         i.store.watch(self._told)
         self._make_webhooks()
         self._make_inbound()
+        self.bell.listen(self.slot, self._rung)
         loop = asyncio.get_running_loop()
-        self._tasks.append(loop.create_task(self._keep_knowing()))
+        self._tasks.append(loop.create_task(self.lookout.run()))
         if self.sender is not None:
             self._tasks.append(loop.create_task(self.webhooks.run(self._stop)))
             self._tasks.append(loop.create_task(self.inbound.run(self._stop)))
             if not settings.delivery.paused:
                 self.sender.start()
-            self.bell.listen(self.slot, self._rung)
         chores = upkeep_tasks(self)
         known_jobs(chore.name for chore in chores)
         self.upkeep = Upkeep(chores, failed=self._upkeep_failed)
@@ -510,14 +509,19 @@ class Worker:
             self.bell.ring(b"webhooks")
 
     def _rung(self, word: bytes) -> None:
-        if word == b"webhooks":
+        if word == EPOCHS.encode():
+            self.revoked()
+        elif self.sender is None:
+            return
+        elif word == b"webhooks":
             self.webhooks.wake()
             self.inbound.wake()
-        elif self.sender is not None:
+        else:
             self.sender.nudge()
 
     def _told(self, topic: str) -> None:
-        """Another process said so, perhaps on another node: look now. A notice lost costs a poll interval."""
+        """The store said so, of this process or another, perhaps on another node: look now. A notice lost costs a poll
+        interval."""
         if topic == EPOCHS:
             self.revoked()
         elif topic == WORK and self.sender is not None:
@@ -541,23 +545,13 @@ class Worker:
         await self.doors.load_networks()
 
     def revoked(self) -> None:
-        """A credential was revoked, here or elsewhere: look at once instead of at the next tick."""
-        self._tasks_soon.add(task := asyncio.get_running_loop().create_task(self._look_soon()))
-        task.add_done_callback(self._tasks_soon.discard)
+        """A credential was revoked or a domain or route changed: look at once instead of at the next tick."""
+        self.lookout.soon()
 
-    async def _look_soon(self) -> None:
-        with contextlib.suppress(Unavailable):  # the next tick looks again
-            await self.knowledge.refresh()
-
-    async def _keep_knowing(self) -> None:
-        while True:
-            await asyncio.sleep(_KNOW_SECONDS)
-            try:
-                await self.knowledge.refresh()
-                if self.reception is not None:
-                    await self.reception.directory.refresh()
-            except Unavailable as e:
-                log.warning("knowledge_stale", code=e.code)
+    async def _look(self) -> None:
+        await self.knowledge.refresh()
+        if self.reception is not None:
+            await self.reception.directory.refresh()
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import apsw
 import asyncpg
 import pytest
 
-from mailward.app.store import Store, Tx
+from mailward.app.store import EPOCHS, Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Conflict, Unavailable
 from mailward.core.delivery.lease import lease
@@ -215,3 +215,23 @@ async def test_a_closed_store_says_so(another: Another) -> None:
         further.system_write(partial(bump, name="late"))
     with pytest.raises(Unavailable):
         further.system_read(lambda tx: tx.counters.all())
+
+
+async def test_who_keeps_what_changed_in_memory_is_told(store: Store, another: Another) -> None:
+    """An epoch that moved is told to the process that moved it and to the others, once it is committed."""
+    further = await another()
+    told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    store.watch(lambda topic: told.put_nowait(("here", topic)))
+    there = partial(told.put_nowait, ("there", EPOCHS))
+    store.tells(lambda topic: there())  # the way to others on one machine; a server tells them itself
+    further.watch(lambda topic: there() if topic == EPOCHS else None)
+    while not told.empty():  # on a server, listening begins with a look
+        told.get_nowait()
+    for name in ("auth_epoch", "domains_epoch", "inbound_epoch", "redaction_epoch"):
+        before = await store.system_read(lambda tx, name=name: tx.counters.value(name))  # type: ignore[misc]
+        await store.system_write(lambda tx, name=name: tx.counters.bump(name))  # type: ignore[misc]
+        heard: set[tuple[str, str]] = set()
+        while len(heard) < 2:
+            heard.add(await asyncio.wait_for(told.get(), 10))
+        assert heard == {("here", EPOCHS), ("there", EPOCHS)}, name
+        assert await further.system_read(lambda tx, name=name: tx.counters.value(name)) == before + 1  # type: ignore[misc]

@@ -1,8 +1,9 @@
 """A bell between the processes of one data folder: work was put into the store, somebody look.
 
-Each worker that sends has a Unix datagram socket in a folder all share; whoever commits
-work it does not do itself rings all of them. A ring lost (a full queue, a process that
-just died) costs a poll interval, never a message: the bell says only "look".
+Each worker has a Unix datagram socket in a folder all share; whoever commits work it does
+not do itself, or changes what all keep in memory, rings all of them. A ring lost (a full
+queue, a process that just died) costs a poll interval, never a message: the bell says
+only "look".
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# A sender that started a moment ago has looked into the store by itself.
+# A worker that started a moment ago has looked into the store by itself.
 _LIST_SECONDS = 1.0
 _ENOUGH = 256
 
@@ -51,7 +52,8 @@ class Bell:
         self._pending.add(word)
 
     def close(self) -> None:
-        """Hear and ring no more."""
+        """Hear and ring no more; what was rung before goes out."""
+        self._send()
         self._closed = True
         if self._ear is not None:
             asyncio.get_running_loop().remove_reader(self._ear.fileno())

@@ -42,7 +42,7 @@ def create(
             context.actor.workspace,
             lambda tx: make(tx, context.actor, wish, now=context.clock.now(), entropy=context.entropy),
         )
-        # Workers learn of a source network by looking four times a second; when this returns, it is in force.
+        # Workers are told of a source network, and look by themselves; when this returns, it is in force.
         if without_password:
             await asyncio.sleep(_IN_FORCE_SECONDS)
         facts = {"id": issued.credential.id, "name": issued.credential.name, "username": issued.credential.username}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from mailward.app.inbound.ports import Place
@@ -31,9 +32,17 @@ class MailDirectory:
         self._table = RouteTable([])
         self._home: bytes | None = None
         self._contact = ""
+        self._one_at_a_time = asyncio.Lock()
 
     async def refresh(self) -> bool:
-        """Look whether domains, routes or the published contact changed and take it over; True when they did."""
+        """Look whether domains, routes or the published contact changed and take it over; True when they did.
+
+        Never two at a time: the slower one would bring back what was true before.
+        """
+        async with self._one_at_a_time:
+            return await self._refresh()
+
+    async def _refresh(self) -> bool:
         counters = await self._store.system_read(lambda tx: tx.counters.all())
         epochs = (counters.get(_DOMAINS_EPOCH, 0), counters.get(EPOCH, 0), counters.get(PROFILE_EPOCH, 0))
         if epochs == self._epochs:

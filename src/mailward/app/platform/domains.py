@@ -96,7 +96,7 @@ class Domains:
             self._store, self._dns, _reader(actor), held.id, names=self._names, now=self._clock.now(), tell=tell
         )
         if found.state is not held.state:
-            # When this says "verified", every worker of the machine knows: they look four times a second.
+            # When this says "verified", every worker of the machine knows, even one whose notice was lost.
             await asyncio.sleep(_EVERYONE_KNOWS_SECONDS)
         return _detail(found, pairs, self._names)
 

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.sql import Sql
 
-# Held in memory by every process, and moved under a lock: what is accepted by an epoch is accepted before it moves.
+# Everything that processes keep in memory and look at a few times a second: worth telling them of.
+_KEPT_SUFFIX = "_epoch"
+EPOCHS_MOVED = "epochs"
+"""What the other processes are told."""
+# Of these, those moved under a lock: what is accepted by an epoch is accepted before it moves.
 EPOCHS = frozenset(("auth_epoch", "domains_epoch", "webhooks_epoch"))
 
 _BUMP = (
@@ -30,7 +34,8 @@ class PgCounters:
         """Add one; the new value. Any scope."""
         if name in EPOCHS:
             await self._tx.lock_epochs()
-            self._tx.announce("epochs")
+        if name.endswith(_KEPT_SUFFIX):
+            self._tx.announce(EPOCHS_MOVED)
         return int((await self._tx.outside(_BUMP, name))[0][0])
 
     async def value(self, name: str) -> int:

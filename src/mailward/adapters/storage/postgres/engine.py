@@ -215,8 +215,11 @@ class PostgresStore:
         return self._start(self._bodies.overwrite(workspace, message, ref))
 
     def watch(self, notice: Callable[[str], None]) -> None:
-        """Have `notice` called when another process announced something."""
+        """Have `notice` called when another process announced something, or a commit of this one moved an epoch."""
         self._notices.watch(notice)
+
+    def tells(self, others: Callable[[str], None]) -> None:
+        """The server tells them."""
 
     def nodes(self) -> PgNodes:
         """What this process and those of other nodes tell each other."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
+from mailward.adapters.storage.postgres.counters import EPOCHS_MOVED
 from mailward.base.errors import Unavailable
 
 CHANNEL = "mailward"
@@ -39,9 +40,11 @@ class Notices:
         self._notice = notice
 
     def announce(self, topics: set[str]) -> None:
-        """Have the others told."""
+        """Have the others told; of an epoch that moved, this process at once."""
         self._said |= topics
         self._something.set()
+        if EPOCHS_MOVED in topics:
+            self._tell(EPOCHS_MOVED)
 
     def start(self) -> None:
         """Listen from now on."""

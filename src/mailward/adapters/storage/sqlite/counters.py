@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from mailward.adapters.storage.sqlite.sql import Sql
 
 
+# Everything that processes keep in memory and look at a few times a second: worth telling them of.
+_KEPT_SUFFIX = "_epoch"
+
+
 class SqliteCounters:
     """A counter only grows; whoever bumps it does so in the transaction of the change it announces."""
 
@@ -20,6 +24,8 @@ class SqliteCounters:
 
     async def bump(self, name: str) -> int:
         """Add one; the new value. Any scope."""
+        if name.endswith(_KEPT_SUFFIX):
+            self._tx.announced.add("epochs")
         rows = self._tx.outside(
             "INSERT INTO counters(name, value) VALUES (?, 1) "
             "ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value",

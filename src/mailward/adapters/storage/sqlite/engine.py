@@ -71,6 +71,7 @@ class SqliteStore:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock_fd = -1
         self._closed = False
+        self._notices: list[Callable[[str], None]] = []
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -171,7 +172,12 @@ class SqliteStore:
         return asyncio.to_thread(overwrite, self.segment_folder, ref, workspace, message)
 
     def watch(self, notice: Callable[[str], None]) -> None:
-        """Nobody tells: the processes of one machine find out by looking, a few times a second."""
+        """Have `notice` called when a commit of this process changed what it keeps in memory; the others: `tells`."""
+        self._notices.append(notice)
+
+    def tells(self, others: Callable[[str], None]) -> None:
+        """How the other processes of the machine are told of such a commit. Who is not told finds out by looking."""
+        self._notices.append(others)
 
     def nodes(self) -> None:
         """There is one machine; the kernel's locks say who lives on it."""
@@ -237,12 +243,18 @@ class SqliteStore:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
             try:
                 jobs, stop = self._gather(first)
-                group.commit(jobs)
+                announced = group.commit(jobs)
             finally:
                 fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
             with contextlib.suppress(RuntimeError):  # the loop may be gone at shutdown
-                self._loop.call_soon_threadsafe(_resolve, jobs)
+                self._loop.call_soon_threadsafe(self._committed, jobs, announced)
         group.close()
+
+    def _committed(self, jobs: list[Job], announced: frozenset[str]) -> None:
+        for topic in announced:
+            for notice in self._notices:
+                notice(topic)
+        _resolve(jobs)
 
     def _gather(self, first: Job) -> tuple[list[Job], bool]:
         """What waits, up to the largest group; True when the store is to stop afterwards."""

@@ -35,6 +35,9 @@ SINGLE = object()
 """In the place of a list verb: the item is a verb of its own."""
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 class Job:
     """A verb, or an item for a list verb, waiting for a commit. `body` is sealed (bytes) or still to be sealed."""
 
@@ -119,12 +122,16 @@ class GroupCommit:
         self._segments.close()
         self._db.close()
 
-    def commit(self, jobs: list[Job]) -> None:
-        """Run and commit; afterwards each job has its result or its error."""
+    def commit(self, jobs: list[Job]) -> frozenset[str]:
+        """Run and commit; afterwards each job has its result or its error. What others are to be told, mostly nothing.
+
+        A verb that failed may have announced something: they look in vain.
+        """
         live = self._store_bodies(jobs)
         if not live:
-            return
+            return _NOTHING
         db, guard, tx = self._db, self._guard, self._tx
+        tx.announced.clear()
         try:
             guard.enter(None, system=True)
             db.execute("BEGIN IMMEDIATE", prepare_flags=SYSTEM_FLAGS)
@@ -141,10 +148,12 @@ class GroupCommit:
             self._fail(live, e)
             if not isinstance(e, Exception):
                 raise
+            return _NOTHING
         finally:
             if self._syncing:
                 self._bodies_durable()
             guard.enter(None, system=False)
+        return frozenset(tx.announced) if tx.announced else _NOTHING
 
     def _store_bodies(self, jobs: list[Job]) -> list[Job]:
         """Write the bodies and begin their sync (or end it, without a second thread); the jobs that may go on."""

@@ -21,6 +21,8 @@ class Sql:
         self._guard = guard
         self._cursor = db.cursor()
         self.epochs: tuple[int, int] = (0, 0)
+        self.announced: set[str] = set()
+        """What the other processes are to be told after the commit: a hint to look, as they also do by themselves."""
         # That of endpoints, as committed when this transaction began; -1 where nobody read it.
         self.webhooks_epoch = -1
 
