@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -333,6 +334,40 @@ async def test_a_server_that_falls_silent_holds_nobody_up(
         await store.system_write(lambda tx: put(tx, "c"))
         assert await names(store) == {"a", "c"}
         await store.close()
+
+
+async def test_a_statement_that_is_cancelled_asks_to_come_again(
+    open_store: OpenStore, postgres_server: PostgresServer, database: str
+) -> None:
+    """Whatever cancelled it (a table locked for longer than a statement may take, somebody at the server): whoever
+    asked hears that it was not possible now, at each door, and the connections go on."""
+    store = await open_store()
+    outside = await asyncpg.connect(postgres_server.url("postgres", database))
+
+    async def slow(tx: Sql) -> None:
+        await tx.rows("SELECT pg_sleep(30)")
+
+    async def items(tx: Sql, given: list[int]) -> list[int]:
+        await slow(tx)
+        return given
+
+    ways: list[Callable[[], asyncio.Future[Any]]] = [
+        lambda: store.system_write(slow),
+        lambda: store.system_read(slow),
+        lambda: store.write_item(items, WS, 1),
+    ]
+    for ask in ways:
+        asked = asyncio.ensure_future(ask())
+        while not asked.done():
+            await outside.execute(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)'"
+            )
+            await asyncio.sleep(0.02)
+        with pytest.raises(Unavailable):
+            await asked
+    await outside.close()
+    await store.system_write(lambda tx: put(tx, "a"))
+    assert await names(store) == {"a"}
 
 
 async def test_an_item_waits_for_its_body(open_store: OpenStore, bodies: MemoryBodies) -> None:

@@ -30,6 +30,11 @@ def again(error: BaseException) -> bool:
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _AGAIN
 
 
+def cancelled(error: BaseException) -> bool:
+    """A statement was ended before it was done: it waited for too long, or somebody at the server had enough of it."""
+    return isinstance(error, asyncpg.PostgresError) and error.sqlstate == _STATEMENT_CANCELLED
+
+
 STORING = "The message could not be stored now; please try again later."
 READING = "The data could not be read now; please try again."
 

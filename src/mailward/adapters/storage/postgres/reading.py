@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
-from mailward.adapters.storage.postgres.failures import READING, again, lost, unavailable
+from mailward.adapters.storage.postgres.failures import READING, again, cancelled, lost, unavailable
 from mailward.adapters.storage.postgres.sql import Sql, scope_sql
 from mailward.adapters.storage.postgres.transaction import MakeTx, begin_sql
 from mailward.base.errors import Unavailable
@@ -104,4 +104,5 @@ class Readers:
 
 def _away(error: BaseException) -> bool:
     """A write through this door is a fault of the verb, not a sign that the server became a standby."""
-    return (lost(error) or again(error)) and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+    away = lost(error) or again(error) or cancelled(error)
+    return away and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from mailward.adapters.storage.committing.link import SecondLook
 from mailward.adapters.storage.postgres.connect import Connector, drop, part
-from mailward.adapters.storage.postgres.failures import again, lost, unavailable
+from mailward.adapters.storage.postgres.failures import again, cancelled, lost, unavailable
 from mailward.adapters.storage.postgres.sql import ENTER, EPOCHS_LOCK, SYSTEM_ROLE, Sql, entering, scope_sql
 from mailward.adapters.storage.postgres.waiting import SINGLE, Group, Job
 from mailward.base.errors import Unavailable
@@ -148,7 +148,7 @@ class Committer:
             return True
         elif not isinstance(error, Unavailable):
             await self._roll_back()
-            _refuse(groups, error)
+            _refuse(groups, unavailable(error) if cancelled(error) else error)
             return True
         # The server is away, and nothing of this took place: worth another try while the callers have patience.
         left = _since(groups) + self._patience - asyncio.get_running_loop().time()
@@ -213,7 +213,7 @@ class Committer:
             if lost(e) or again(e):
                 raise
             for job in group:
-                job.result, job.error = None, e
+                job.result, job.error = None, unavailable(e) if cancelled(e) else e
             return False
         return True
 
