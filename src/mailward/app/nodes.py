@@ -12,7 +12,6 @@ import structlog
 
 from mailward import __version__
 from mailward.app.settings import Settings, is_loopback, split_address
-from mailward.base.errors import Unavailable
 from mailward.base.sources import Clock, Entropy
 from mailward.core.nodes.model import BEAT_SECONDS, Beat, Identity
 from mailward.core.nodes.observe import Observer
@@ -137,8 +136,8 @@ class Heart:
                 await self._beat(nodes)
                 if self._first and not self.pulse.lost:
                     await self._look(nodes)
-            except Unavailable as e:
-                log.warning("beat_missed", code=e.code)
+            except Exception as e:  # a heart that stops for a fault of one beat is a worker that others bury alive
+                log.warning("beat_missed", error=type(e).__name__, code=getattr(e, "code", ""))
 
     async def _beat(self, nodes: Nodes) -> None:
         began = self._clock.monotonic()
@@ -150,9 +149,12 @@ class Heart:
             return
         self.pulse.lost = True
         log.error("given_up_for_dead", advice="this worker could not reach the store for long; it starts anew")
-        # What it accepted since then was recorded as leased to a generation that no longer is.
-        await nodes.give_back(self._generation, self._now_us())
-        self._lost()
+        try:
+            # What it accepted since then was recorded as leased to a generation that no longer is.
+            await nodes.give_back(self._generation, self._now_us())
+        finally:
+            # Also when the store is away again: those leases run out, but a worker that stays would never send.
+            self._lost()
 
     async def _look(self, nodes: Nodes) -> None:
         beats: list[Beat] = await nodes.beats()
