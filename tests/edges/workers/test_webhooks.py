@@ -211,6 +211,42 @@ async def test_no_answer_is_tried_again(world: World, error: Exception) -> None:
     assert await world.run() == 1
 
 
+class Stumbling:
+    """A store of which one question, and the first record of attempts, fail as nobody foresaw."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.failures = {"system_read": 1, "write": 1}
+
+    def __getattr__(self, name: str) -> Any:
+        if self.failures.get(name, 0):
+            self.failures[name] -= 1
+            raise RuntimeError(name)
+        return getattr(self._store, name)
+
+
+async def test_a_fault_that_nobody_foresaw_ends_neither_the_courier_nor_what_it_has_done(world: World) -> None:
+    """It looks again at the next tick; what was posted is settled then, and not posted a second time."""
+    hook, _ = await world.endpoint()
+    await world.event()
+    stumbling = Stumbling(world.store)
+    worker = WebhookWorker(
+        stumbling, world.poster, unseal=unseal, clock=world.clock, entropy=world.entropy, log=Quiet()
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(worker.run(stop))
+    async with asyncio.timeout(10):
+        while not await world.attempts(hook) and not running.done():
+            worker.wake()
+            await asyncio.sleep(0.01)
+    assert not running.done()
+    stop.set()
+    await running
+    assert stumbling.failures == {"system_read": 0, "write": 0}
+    assert [(a.outcome, a.number) for a in await world.attempts(hook)] == [("delivered", 1)]
+    assert len(world.poster.got) == 1
+
+
 async def test_a_lease_that_ran_out_is_taken_over_once(world: World) -> None:
     """A worker that died is replaced after its lease; a late answer of the first changes nothing."""
     hook, _ = await world.endpoint()

@@ -136,12 +136,18 @@ class Courier(ABC, Generic[W, R]):
             await self._settle_finished()
 
     async def step(self) -> int:
-        """Settle what finished, start what is due; how many were started. A store that is away is waited out."""
+        """Settle what finished, start what is due; how many were started.
+
+        A store that is away is waited out, and a fault that nobody foresaw, too: nobody would start the courier again.
+        """
         try:
             await self._settle_finished()
             works = await self._lease()
         except MailwardError as e:
             self._log.warning(f"{self.NAME}_queue_unavailable", code=e.code)
+            return 0
+        except Exception as e:
+            self._log.warning(f"{self.NAME}_step_crashed", error=type(e).__name__)
             return 0
         for work in works:
             self._begin(self.burden(work))
@@ -210,6 +216,10 @@ class Courier(ABC, Generic[W, R]):
             except MailwardError:
                 self._finished = [r for group in by_workspace.values() for r in group] + self._finished
                 raise
+            except Exception as e:
+                # They are tried again, and keep nobody waiting; what there are too many of is leased anew.
+                self._log.warning(f"{self.NAME}_settling_crashed", error=type(e).__name__)
+                self._finished += results[: max(0, self.AT_ONCE - len(self._finished))]
             del by_workspace[raw]
 
     def _micros(self) -> int:
