@@ -10,22 +10,22 @@ from mailward.app.installation import COMMAND_LINE, Installation, bell_folder
 from mailward.app.lookout import Lookout
 from mailward.app.settings import Server, Settings
 from mailward.app.stores import prepare_store
-from mailward.base.errors import Unavailable
+from mailward.base.errors import Corrupt, Unavailable
 from mailward.core.inbound.model import EPOCH
 
 
 class Looks:
-    """Each look waits until it is let go; so many may fail."""
+    """The first looks fail in these ways, each other one waits until it is let go."""
 
-    def __init__(self, failing: int = 0) -> None:
+    def __init__(self, *failures: Exception) -> None:
         self.begun = 0
-        self.failing = failing
+        self._failures = list(failures)
         self.go = asyncio.Event()
 
     async def __call__(self) -> None:
         self.begun += 1
-        if self.begun <= self.failing:
-            raise Unavailable("away", "Later.")
+        if self._failures:
+            raise self._failures.pop(0)
         await self.go.wait()
 
 
@@ -44,15 +44,19 @@ async def test_what_is_told_before_a_look_is_one_look() -> None:
     looks.go.set()
 
 
-async def test_a_store_that_is_away_ends_no_looking() -> None:
-    """A look that fails is made up for by the next of its own accord, which a failure does not end."""
-    looks = Looks(failing=3)
-    looks.go.set()
-    lookout = Lookout(looks, seconds=0)
+async def test_looking_goes_on_after_any_failure() -> None:
+    """A store that was away, a row that does not open, a fault of ours: the next look is made all the same, and so is
+    the one at something else."""
+    looks = Looks(Unavailable("away", "Later."), Corrupt("broken", "Broken."), RuntimeError("nobody foresaw this"))
+    others = Looks()
+    for one in (looks, others):
+        one.go.set()
+    lookout = Lookout(looks, others, seconds=0)
     lookout.soon()
     keeping = asyncio.create_task(lookout.run())
     while looks.begun < 5:
         await asyncio.sleep(0)
+    assert others.begun >= 4
     assert not keeping.done()
     keeping.cancel()
 

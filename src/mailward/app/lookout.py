@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
-
-from mailward.base.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -16,11 +13,11 @@ _SECONDS = 0.25
 
 
 class Lookout:
-    """`look` compares what is in memory with the store, and reads what is old. Belongs to the event loop."""
+    """Each of `looks` compares what is in memory with the store, and reads what is old. Belongs to the event loop."""
 
-    def __init__(self, look: Callable[[], Awaitable[object]], *, seconds: float = _SECONDS) -> None:
+    def __init__(self, *looks: Callable[[], Awaitable[object]], seconds: float = _SECONDS) -> None:
         """`seconds` between two looks of our own accord."""
-        self._look = look
+        self._looks = looks
         self._seconds = seconds
         self._asked = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -38,12 +35,15 @@ class Lookout:
         """Until cancelled: a notice may be lost."""
         while True:
             await asyncio.sleep(self._seconds)
-            try:
-                await self._look()
-            except Unavailable as e:
-                log.warning("knowledge_stale", code=e.code)
+            await self._look()
 
     async def _once(self) -> None:
         self._asked = False
-        with contextlib.suppress(Unavailable):  # the next look of our own accord will tell
-            await self._look()
+        await self._look()
+
+    async def _look(self) -> None:
+        for look in self._looks:
+            try:
+                await look()
+            except Exception as e:  # whatever it is: without this nothing that changes would ever be known here again
+                log.warning("knowledge_stale", error=type(e).__name__, code=getattr(e, "code", ""))

@@ -151,7 +151,7 @@ class Worker:
         self._servers: list[Server] = []
         self._secure: list[Renewing] = []
         self._tasks: list[asyncio.Task[Any]] = []
-        self.lookout = Lookout(self._look)
+        self.lookout = Lookout(self._know, self._direct)
         self.sender: Sender | None = None
         self.reception: Reception | None = None
 
@@ -548,8 +548,10 @@ class Worker:
         """A credential was revoked or a domain or route changed: look at once instead of at the next tick."""
         self.lookout.soon()
 
-    async def _look(self) -> None:
+    async def _know(self) -> None:
         await self.knowledge.refresh()
+
+    async def _direct(self) -> None:
         if self.reception is not None:
             await self.reception.directory.refresh()
 
