@@ -69,15 +69,17 @@ def test_what_is_kept_of_an_answer_is_text_that_every_store_holds() -> None:
 
 def test_five_days_of_silence_are_too_long() -> None:
     """Counted from the first attempt that failed."""
-    assert silent_too_long(0, 5 * DAY_US, last=True)
-    assert not silent_too_long(1, 5 * DAY_US, last=True)
-    assert not silent_too_long(None, 5 * DAY_US, last=True)
+    assert silent_too_long(0, 5 * DAY_US, last=True, since=4 * DAY_US)
+    assert not silent_too_long(1, 5 * DAY_US, last=True, since=0)
+    assert not silent_too_long(None, 5 * DAY_US, last=True, since=0)
 
 
 def test_ten_days_are_too_long_where_nothing_comes_to_its_last_attempt() -> None:
-    """So much may wait for an endpoint that is down that each thing is hardly ever tried."""
-    assert silent_too_long(0, 10 * DAY_US, last=False)
-    assert not silent_too_long(1, 10 * DAY_US, last=False)
+    """So much may wait for an endpoint that is down that each thing is hardly ever tried. What came later says nothing:
+    it may be the first for weeks."""
+    assert silent_too_long(0, 10 * DAY_US, last=False, since=5 * DAY_US)
+    assert not silent_too_long(1, 10 * DAY_US, last=False, since=0)
+    assert not silent_too_long(0, 10 * DAY_US, last=False, since=5 * DAY_US + 1)
 
 
 @pytest.mark.parametrize(("failing_for", "seconds"), [(0.0, 0.5), (1.9, 0.5), (20.0, 5.0), (86_400.0, 30.0)])

@@ -19,7 +19,7 @@ RETRY_AFTER_MAX = 86_400
 RESPONSE_READ_MAX = 64 * 1024
 RESPONSE_KEPT = 1024
 # An endpoint that took nothing for this long is disabled when something has used up its schedule; one for which so
-# much waits that nothing comes that far, in twice the time.
+# much waits that nothing comes that far, in twice the time, when something that waited for this long is not taken.
 FAILING_MAX_US = 5 * 86_400_000_000
 # An endpoint that took nothing so many times in a row rests: a quarter of the time that lasts, within these seconds.
 FAILURES_BEFORE_REST = 3
@@ -72,10 +72,16 @@ def rest(failing_for: float) -> float:
     return min(max(failing_for / 4, least), most)
 
 
-def silent_too_long(failing_since: int | None, at: int, *, last: bool) -> bool:
+def silent_too_long(failing_since: int | None, at: int, *, last: bool, since: int) -> bool:
     """Whether an endpoint took nothing for so long that it is given up. Microseconds UTC; `last` when this was the last
-    attempt of something."""
-    return failing_since is not None and at - failing_since >= FAILING_MAX_US * (1 if last else 2)
+    attempt of something, `since` when that something happened.
+
+    Nothing may have been tried for weeks: then the first failure after them is no silence of weeks.
+    """
+    if failing_since is None:
+        return False
+    silent = at - failing_since
+    return silent >= FAILING_MAX_US if last else silent >= 2 * FAILING_MAX_US and at - since >= FAILING_MAX_US
 
 
 class Span(NamedTuple):

@@ -156,6 +156,20 @@ async def test_an_endpoint_silent_for_days_is_turned_off(world: World) -> None:
     assert (off.enabled, off.disabled_reason) == (False, "it took no message for five days")
 
 
+async def test_one_failure_after_a_quiet_time_turns_nothing_off(world: World) -> None:
+    """A message was never taken, and for weeks there was none: one that finds the endpoint away waits its turn."""
+    route = await world.route()
+    await world.take(route)
+    for wait in SCHEDULE:
+        world.clock.move(seconds=wait * 1.2 + 1)
+        await world.answer(await world.lease(), 500)
+    world.clock.move(days=20)
+    message = await world.take(route)
+    await world.answer(await world.lease(), 503)
+    assert (await world.read(lambda tx: routes.find(tx, ACTOR, rte(route)))).enabled
+    assert (await world.state(message, route))[0] is S.RECEIVED
+
+
 async def test_a_failing_endpoint_gets_one_place_and_the_others_theirs(world: World) -> None:
     """One that takes nothing lately is asked once at a time, one that takes eight at once."""
     bad, good = await world.route("bad"), await world.route("good")

@@ -127,6 +127,33 @@ async def test_one_taken_event_starts_the_five_days_anew(world: World) -> None:
     assert (await world.get(hook)).enabled
 
 
+async def test_one_failure_after_a_quiet_time_disables_nobody(world: World) -> None:
+    """An event was never taken, and for weeks there was none: that the next finds the endpoint away for a moment says
+    nothing of the time between. It is tried again, and taken."""
+    hook = await world.endpoint()
+    await world.event()
+    await world.whole_schedule()
+    world.clock.move(days=20)
+    await world.event()
+    assert await world.answer(503) == 1
+    assert (await world.get(hook)).enabled
+    world.clock.move(seconds=10)
+    assert await world.answer(204) == 1
+    assert (await world.get(hook)).failing_since is None
+
+
+async def test_ten_days_in_which_much_waited_and_nothing_was_taken_disable(world: World) -> None:
+    """Where nothing comes to its last attempt, what has waited for days itself is what tells."""
+    hook = await world.endpoint()
+    await world.event()
+    await world.answer(503)
+    await world.event()
+    world.clock.move(days=11)
+    await world.answer(503)
+    found = await world.get(hook)
+    assert (found.enabled, found.disabled_reason) == (False, settle.SILENT)
+
+
 async def test_gone_disables_at_once(world: World) -> None:
     """410 to the first event: off, what waits is ended and counted, the audit log and the owner's note say so."""
     hook = await world.endpoint()

@@ -100,7 +100,8 @@ async def _disable_if_silent(
     tx: AuditedInboundTx, result: Result, at: int, *, last: bool, now: datetime, tell: Tells
 ) -> None:
     route = await tx.inbound.route(result.work.route.id)
-    if route is not None and posting.silent_too_long(route.failing_since, at, last=last):
+    came = result.work.message.at
+    if route is not None and posting.silent_too_long(route.failing_since, at, last=last, since=came):
         await _disable(tx, result, SILENT, now=now, tell=tell)
 
 

@@ -70,7 +70,8 @@ def _next(outcome: Outcome, number: int, at: int, entropy: Entropy) -> tuple[Job
 
 async def _disable_if_silent(tx: AuditedWebhookTx, result: Result, at: int, *, last: bool, now: datetime) -> None:
     endpoint = await tx.webhooks.get(result.work.webhook)
-    if endpoint is not None and posting.silent_too_long(endpoint.failing_since, at, last=last):
+    happened = int.from_bytes(result.work.event[:6], "big") * 1000
+    if endpoint is not None and posting.silent_too_long(endpoint.failing_since, at, last=last, since=happened):
         await _disable(tx, result, SILENT, now=now)
 
 
