@@ -299,6 +299,18 @@ async def test_encrypt_never_falls_back() -> None:
     assert heard == [b"EHLO mail.a.test\r\n"]
 
 
+async def test_tls_that_is_away_for_a_while_gives_no_mail_back_that_requires_it() -> None:
+    """454 to STARTTLS is for a while (RFC 3207 section 4): REQUIRETLS is kept by waiting, and not by giving up."""
+    script = (b"220 ok\r\n", b"250-mx\r\n250 STARTTLS\r\n", b"454 4.7.0 TLS not available due to temporary reason\r\n")
+    async with scripted(*script) as (port, heard):
+        result = await once(port, requiretls=True)
+    outcome = result.outcomes[0]
+    assert isinstance(outcome, TempFail), outcome
+    assert (outcome.reason, outcome.code) == ("tls_failure", 454)
+    assert heard[:2] == [b"EHLO mail.a.test\r\n", b"STARTTLS\r\n"]
+    assert not any(b"MAIL" in line for line in heard)
+
+
 @pytest.mark.parametrize(("policy", "kind"), [(TlsPolicy.OPPORTUNISTIC, Done), (TlsPolicy.ENCRYPT, TempFail)])
 async def test_failed_handshake(policy: TlsPolicy, kind: type) -> None:
     """A handshake that fails is repeated in clear on a new connection only under the opportunistic policy."""

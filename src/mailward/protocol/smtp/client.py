@@ -121,6 +121,7 @@ class SmtpClient:
         "_mail",
         "_needs_reset",
         "_reader",
+        "_tls_away",
         "_tls_wish",
         "encrypted",
         "failure",
@@ -148,6 +149,7 @@ class SmtpClient:
             raise ValueError("the name for HELO has a space or a control character")
         self._classify = classify
         self._tls_wish = tls
+        self._tls_away: TempFail | None = None  # TLS is offered, but not to be had now
         self._auth = auth
         self._reader = ReplyReader()
         self._mail: Mail | None = None
@@ -340,6 +342,8 @@ class SmtpClient:
             return self._close(
                 TempFail("tls_failure", _text(text), code, enhanced_status(code, text)),
             )
+        if code < 500:
+            self._tls_away = TempFail("tls_failure", _text(text), code, enhanced_status(code, text))
         return self._authenticate(at)
 
     def _authenticate(self, at: float) -> Step:
@@ -423,6 +427,8 @@ class SmtpClient:
         if mail.smtputf8 and "SMTPUTF8" not in names:
             return PermFail("smtputf8_unsupported", "the server does not take internationalised mail", 553, "5.6.7")
         if mail.requiretls and not (self.encrypted and self.verified and "REQUIRETLS" in names):
+            if self._tls_away is not None:
+                return self._tls_away
             return PermFail("requiretls_unsupported", "REQUIRETLS cannot be kept on this hop", 530, "5.7.30")
         if mail.content.eight_bit and "8BITMIME" not in names:
             # RFC 6152 section 3: convert it, or give it back. 8-bit content never goes out unannounced.
