@@ -130,6 +130,36 @@ async def test_next_host(flag: str) -> None:
     assert "mx0.b.test" in result.why and "mx1.b.test" in result.why
 
 
+LIMITED = (b"220 ok\r\n", b"250-mx2\r\n250 SIZE 10\r\n")
+ABLE = (b"220 ok\r\n", b"250-mx\r\n250 SIZE 0\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"250 queued\r\n")
+
+
+async def test_a_lesser_host_speaks_for_no_better_one_that_is_away() -> None:
+    """What a spare host cannot take, by what it offers, waits for the host that did not answer: time and again."""
+    async with scripted(*LIMITED) as (port, heard), courier() as it:
+        hosts = (("mx1.b.test", "127.0.0.1", free_port()), ("mx2.b.test", "127.0.0.1", port))
+        first = await asyncio.wait_for(it.deliver(job(port, hosts=hosts)), 10)
+        again = await asyncio.wait_for(it.deliver(job(port, hosts=hosts)), 10)
+    for result in (first, again):
+        outcome = result.outcomes[0]
+        assert isinstance(outcome, TempFail), outcome
+        assert outcome.reason == "connection_failed"
+        assert "message_too_large" in result.why
+    assert not any(b"MAIL" in line for line in heard)
+
+
+async def test_what_one_host_cannot_take_another_may() -> None:
+    """A host that offers too little leads to the next; only what all of them cannot take is given back."""
+    async with scripted(*LIMITED) as (port, _), scripted(*ABLE) as (other, _), courier() as it:
+        hosts = (("mx1.b.test", "127.0.0.1", port), ("mx2.b.test", "127.0.0.1", other))
+        taken = await asyncio.wait_for(it.deliver(job(port, hosts=hosts)), 10)
+        refused = await asyncio.wait_for(it.deliver(job(port, route_key="c.test")), 10)
+    assert isinstance(taken.outcomes[0], Done), taken
+    assert taken.host == "mx2.b.test"
+    assert isinstance(refused.outcomes[0], PermFail)
+    assert refused.outcomes[0].reason == "message_too_large"
+
+
 async def test_dead_host_is_remembered() -> None:
     """A host that refused the connection is not tried for each message."""
     async with courier() as it:

@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         self._destination.state.started(now)
         step = self._client.send(errand.mail, now)
         if step is Step.FINISHED:
-            self._loop.call_soon(self._act, step, State.READY, now)  # not at once: a long queue would nest as deep
+            self._loop.call_soon(self._unfit, now)  # not at once: a long queue would nest as deep
             return
         self._flush()
         self._touch(now)
@@ -222,6 +222,17 @@ class Connection(asyncio.Protocol):
             self._destination.release(self)
             self._shut(politely=True)
             self._destination.pump(now)  # its place is free for who waits
+
+    def _unfit(self, now: float) -> None:
+        """This host cannot take the message, by what it offers; nothing was said of it. Another host may do better."""
+        errand, self.errand = self.errand, None
+        failure = self._client.outcomes[0]
+        if errand is not None and isinstance(failure, TempFail | PermFail):
+            if errand.job.hosts[errand.next] != self.host:
+                errand.next -= 1  # a connection that was open, to a host whose turn it was not
+            self._destination.elsewhere(errand, failure, self, now)
+        if self._client.state is State.READY:
+            self._destination.freed(self, now)
 
     def _shut(self, *, politely: bool) -> None:
         """Close the socket. What a server that fails has not read by now it never will, nor answer TLS's good-bye."""

@@ -114,9 +114,9 @@ class Destination:
                 self.open_to(errand, host, _WISHES[errand.job.tls_policy])
                 return
             errand.tried.append(f"{host[0]} [{host[1]}]: did not answer lately, not tried")
-            errand.failure = errand.failure or TempFail(
-                "connection_failed", f"{host[0]} did not answer lately", retry_after=remaining
-            )
+            if not isinstance(errand.failure, TempFail):
+                text = f"{host[0]} did not answer lately"
+                errand.failure = TempFail("connection_failed", text, retry_after=remaining)
             errand.next += 1
         failure = errand.failure or TempFail("no_route", "there is no server to try")
         self.resolve(errand, (failure,) * len(errand.job.recipients), None, now)
@@ -167,14 +167,19 @@ class Destination:
     ) -> None:
         """This host did not work out: the next one, or the end of the attempt."""
         name, ip, _ = errand.host
-        errand.failure = failure
+        found: TempFail | PermFail = failure
+        if isinstance(failure, PermFail) and isinstance(errand.failure, TempFail):
+            found = errand.failure  # what this host cannot take at all, the one that did not work out may take later
+        errand.failure = found
         errand.next += 1
-        if errand.next < len(errand.job.hosts):
+        more = errand.next < len(errand.job.hosts)
+        if more or found is not failure:
             errand.tried.append(f"{name} [{ip}]: {failure.reason}, {failure.text}"[:300])
+        if more:
             self.dial(errand, now)
         else:
-            self.learn((failure,), now)
-            self.resolve(errand, (failure,) * len(errand.job.recipients), connection, now)
+            self.learn((found,), now)
+            self.resolve(errand, (found,) * len(errand.job.recipients), connection, now)
 
     def learn(self, outcomes: tuple[Outcome, ...], now: float) -> None:
         """Let the destination's pace follow what it answered."""
