@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mailward.app.inbound.ports import Place
 from mailward.app.naming import report_address
@@ -11,7 +11,7 @@ from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Unavailable
 from mailward.core.domains.model import DomainState
-from mailward.core.inbound.holder import holder_of, holders
+from mailward.core.inbound.holder import holder_of, holders, upwards
 from mailward.core.inbound.model import BY_HAND, EPOCH, InboundRoute
 from mailward.core.registers.change import PROFILE_EPOCH
 from mailward.core.registers.model import Kind, Profile
@@ -30,6 +30,7 @@ class MailDirectory:
         self._epochs: tuple[int, int, int] = (-1, -1, -1)
         self._held: Mapping[str, tuple[bytes, bool]] = {}
         self._table = RouteTable([])
+        self._failing: frozenset[bytes] = frozenset()
         self._home: bytes | None = None
         self._contact = ""
         self._one_at_a_time = asyncio.Lock()
@@ -47,7 +48,7 @@ class MailDirectory:
         epochs = (counters.get(_DOMAINS_EPOCH, 0), counters.get(EPOCH, 0), counters.get(PROFILE_EPOCH, 0))
         if epochs == self._epochs:
             return False
-        self._held, self._table, self._home, self._contact = await self._store.system_read(_load)
+        self._held, self._failing, self._table, self._home, self._contact = await self._store.system_read(_load)
         self._epochs = epochs
         return True
 
@@ -73,11 +74,14 @@ class MailDirectory:
         """The routes of the workspace that holds the domain now; its postmaster and abuse also without a route.
 
         A route turned off by hand takes nothing, as if it were not there. While one is off because the platform found
-        its endpoint gone, Unavailable is raised: its owner is being told, and senders keep trying.
+        its endpoint gone, Unavailable is raised: its owner is being told, and senders keep trying. So it is while the
+        domain is failing: its records were gone for days, and will mostly be back.
         """
         local, _, domain = address.rpartition("@")
         workspace = self._home if domain == self._hostname else holder_of(self._held, domain)
         if workspace is None:
+            if any(r.id in self._failing for r in self._table.lookup(unquoted(local), domain)):
+                raise Unavailable("domain_failing", "Mail for this domain is not taken at the moment; try again later.")
             return None
         # A domain may have moved since a route was made: only the routes of who holds it now count.
         found: list[InboundRoute] = [r for r in self._table.lookup(unquoted(local), domain) if r.workspace == workspace]
@@ -94,7 +98,7 @@ def unquoted(local: str) -> str:
     return local
 
 
-async def _load(tx: Tx) -> tuple[Mapping[str, tuple[bytes, bool]], RouteTable, bytes | None, str]:
+async def _load(tx: Tx) -> tuple[Mapping[str, tuple[bytes, bool]], frozenset[bytes], RouteTable, bytes | None, str]:
     verified = [(w, d) for w, d, _ in await tx.domains.senders() if d.state in _HELD]
     routes = [r for r in await tx.inbound.all_routes() if r.enabled or r.disabled_reason != BY_HAND]
     rules = [Rule(r, r.domain, r.kind, r.pattern) for r in routes]
@@ -102,4 +106,21 @@ async def _load(tx: Tx) -> tuple[Mapping[str, tuple[bytes, bool]], RouteTable, b
     home = ids.decode("ws", workspaces[0].id) if workspaces else None
     profiles = [e.fields for e in await tx.registers.entries(Kind.PROFILE)]
     contact = next((p.security_contact for p in profiles if isinstance(p, Profile)), "")
-    return holders(verified), RouteTable(rules), home, contact.strip().lower()
+    held = holders(verified)
+    return held, await _failing(tx, held, routes), RouteTable(rules), home, contact.strip().lower()
+
+
+async def _failing(tx: Tx, held: Mapping[str, tuple[bytes, bool]], routes: Iterable[InboundRoute]) -> frozenset[bytes]:
+    """The routes that take nothing because the domain they are of, or the one above it, is failing."""
+    known: dict[tuple[bytes, str], bool] = {}
+    for route in routes:
+        place = route.workspace, route.domain
+        if holder_of(held, route.domain) is None and place not in known:
+            above = [(name, await tx.domains.held_by(route.workspace, name)) for name in upwards(route.domain)]
+            name, nearest = next(((n, d) for n, d in above if d is not None), ("", None))
+            known[place] = (
+                nearest is not None
+                and nearest.state is DomainState.FAILING
+                and (name == route.domain or nearest.subdomains)
+            )
+    return frozenset(r.id for r in routes if known.get((r.workspace, r.domain)))

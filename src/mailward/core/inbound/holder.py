@@ -50,7 +50,7 @@ async def require_held(tx: DomainsTx, text: str) -> str:
     Raises Invalid with what to do.
     """
     name = spelled(text)
-    for above in _upwards(name):
+    for above in upwards(name):
         domain = await tx.domains.by_name(above)
         if domain is None:
             continue
@@ -73,13 +73,14 @@ def holders(verified: Iterable[tuple[bytes, Domain]]) -> Mapping[str, tuple[byte
 
 def holder_of(held: Mapping[str, tuple[bytes, bool]], name: str) -> bytes | None:
     """The workspace that mail for a domain belongs to; the longest verified name decides."""
-    for above in _upwards(name):
+    for above in upwards(name):
         found = held.get(above)
         if found is not None:
             return found[0] if above == name or found[1] else None
     return None
 
 
-def _upwards(name: str) -> Iterable[str]:
+def upwards(name: str) -> Iterable[str]:
+    """A name and those above it, but for the last label."""
     labels = name.split(".")
     return (".".join(labels[n:]) for n in range(len(labels) - 1))
