@@ -165,6 +165,19 @@ async def test_the_file_does_not_open_without_its_key(tmp_path: Path, store: Sql
         assert_encrypted(plain)
 
 
+@pytest.mark.parametrize("trouble", [apsw.NoMemError, apsw.CantOpenError, apsw.BusyError, apsw.InterruptError])
+async def test_trouble_of_the_machine_is_no_answer_for_good(store: SqliteStore, trouble: type[apsw.Error]) -> None:
+    """Whoever asked hears that the store is away and may come again; it goes on by itself."""
+
+    async def verb(tx: SqliteTx) -> None:
+        await _insert(tx, 9)
+        raise trouble("not now")
+
+    with pytest.raises(Unavailable):
+        await store.write(WS_A, verb)
+    await store.write(WS_A, partial(_insert_n, 1))
+
+
 @pytest.mark.asvs("2.3.3")
 async def test_a_failing_verb_undoes_only_itself(store: SqliteStore) -> None:
     """Verbs share a commit; one that raises leaves no trace and does not disturb its neighbours."""

@@ -114,6 +114,23 @@ async def test_an_outcome_waits_for_the_store() -> None:
     assert len(world.errors) == 2
 
 
+async def test_an_outcome_outlives_a_failure_that_nobody_foresaw() -> None:
+    """Nobody knows what it is, so it is tried again."""
+    world = World()
+    failures: list[Exception] = [RuntimeError("odd"), ValueError("odd"), Unavailable("storage_full", "later")]
+
+    async def settle(workspace: bytes, settled: list[Settled]) -> None:
+        if failures:
+            raise failures.pop(0)
+        await world.settle(workspace, settled)
+
+    sender = world.sender(settle=settle)
+    assert sender.reserve(10)
+    sender.take(work(1))
+    await until(lambda: len(world.settled) == 1)
+    assert [type(e) for e in world.errors] == [RuntimeError, ValueError, Unavailable]
+
+
 async def test_stored_work_is_leased_and_sent() -> None:
     """What waits in the store is taken without anyone asking, and drain stops that."""
     world = World()

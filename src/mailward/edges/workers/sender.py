@@ -31,6 +31,10 @@ HandBack = Callable[[frozenset[bytes], float], Awaitable[object]]
 Settle = Callable[[bytes, list[Settled]], Awaitable[object]]
 
 
+# Times that an outcome is written again after a failure that is not the store's absence: some six seconds.
+_UNFORESEEN = 6
+
+
 class Sender:
     """Bounded in memory (messages and bytes) and in concurrency; `start` and `drain` frame its life."""
 
@@ -189,13 +193,20 @@ class Sender:
             self._held_bytes -= work.facts.size
 
     async def _keep(self, workspace: bytes, settled: list[Settled]) -> None:
-        """Write the outcome, however long the store is away: an outcome forgotten is a message sent twice."""
-        pause = 0.1
+        """Write the outcome, however long the store is away: an outcome forgotten is a message sent twice.
+
+        A failure of another kind, which nobody foresaw, may be one of the moment, too: it is given up after a while.
+        """
+        pause, left = 0.1, _UNFORESEEN
         while True:
             try:
                 await self._settle(workspace, settled)
                 return
-            except Unavailable as e:
+            except Exception as e:
+                if not isinstance(e, Unavailable):
+                    left -= 1
+                    if left < 0:
+                        raise
                 self._failed(e)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 10.0)

@@ -244,6 +244,17 @@ async def test_a_store_away_for_reading_is_unavailable(
         await objects.read(ref)
 
 
+async def test_a_bucket_that_is_not_there_says_nothing_of_its_objects(
+    objects: ObjectSegments, open_at: Opener, place: Place, key: DataKey
+) -> None:
+    """A misspelt name, or a bucket that was moved: what is kept in it is not gone, it cannot be had now."""
+    (ref,) = await objects.append([body(1, key, b"x")])
+    elsewhere = open_at(replace(place, url="s3://not-there/mail/one"))
+    with pytest.raises(Unavailable):
+        await elsewhere.read(ref)
+    assert await objects.read(ref)
+
+
 async def test_closing_finishes_what_waits(open_at: Opener, place: Place, key: DataKey, proxy: FaultProxy) -> None:
     """Close returns when everything that was appended has its answer; afterwards nothing is taken."""
     objects = open_at(place, limits=Limits(uploads=1))

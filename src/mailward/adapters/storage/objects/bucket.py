@@ -33,6 +33,10 @@ _PARTS_AT_ONCE = 4
 _COMPARE_CHUNK = 1 << 20
 
 
+# What S3, Google's and Azure's stores answer with 404 when it is not the object that is missing.
+_NO_BUCKET = ("NoSuchBucket", "The specified bucket does not exist", "ContainerNotFound")
+
+
 class Trouble(Exception):
     """The store did not do what was asked. The text is for our log: it names no content and no key."""
 
@@ -261,7 +265,8 @@ def _meaning(error: Exception) -> Trouble:
         case AlreadyExistsError() | PreconditionError():
             return Taken(_short(error))
         case FileNotFoundError():
-            return Absent(_short(error))
+            # A bucket that is not there says nothing of what is in it: it may be misspelt, or a mount away.
+            return (Denied if any(words in str(error) for words in _NO_BUCKET) else Absent)(_short(error))
         case PermissionDeniedError() | UnauthenticatedError():
             return Denied(_short(error))
         case TimeoutError():

@@ -36,6 +36,19 @@ SINGLE = object()
 
 
 _NOTHING: frozenset[str] = frozenset()
+# What says something of the file or the machine, and nothing of what was asked: the whole commit failed.
+_OF_THE_FILE = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.CorruptError,
+    apsw.CantOpenError,
+    apsw.NoMemError,
+    apsw.InterruptError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.ProtocolError,
+    apsw.NotADBError,
+)
 
 
 class Job:
@@ -205,7 +218,7 @@ class GroupCommit:
                         job.error = result
                     else:
                         job.result = result
-        except (apsw.FullError, apsw.IOError, apsw.CorruptError):
+        except _OF_THE_FILE:
             raise
         except BaseException as e:
             for job in group:
