@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailward.adapters.storage.postgres import connect, reading, transaction
+from mailward.adapters.storage.postgres.counters import PgCounters
 from mailward.adapters.storage.postgres.engine import Limits, PostgresStore
 from mailward.adapters.storage.postgres.sql import EPOCHS_LOCK, Sql
 from mailward.adapters.storage.records import open_record
@@ -175,6 +177,82 @@ async def test_transactions_that_lock_crosswise_run_again(open_store: OpenStore)
 
     assert await store.system_read(values) == [2, 2]
     assert waiting == 3
+
+
+async def test_an_epoch_moves_behind_all_else(open_store: OpenStore) -> None:
+    """One verb moves an epoch and then wants a row, another has the row and moves an epoch, while mail is accepted:
+    they wait for each other in one order, so that nobody is a deadlock's victim."""
+    store = await open_store()
+    await store.system_write(lambda tx: put(tx, "row", 0))
+    moved, has_row = asyncio.Event(), asyncio.Event()
+    began: list[str] = []
+
+    async def takes_row(tx: Sql) -> None:
+        await tx.run("UPDATE counters SET value = value + 1 WHERE name = 'row'")
+
+    async def moves_first(tx: Sql) -> None:
+        began.append("first")
+        await PgCounters(tx).bump("auth_epoch")
+        moved.set()
+        await has_row.wait()
+        await takes_row(tx)
+
+    async def moves_last(tx: Sql) -> None:
+        began.append("last")
+        await takes_row(tx)
+        has_row.set()
+        await moved.wait()
+        await PgCounters(tx).bump("domains_epoch")
+
+    async def accepts(tx: Sql, items: list[int]) -> list[int]:
+        began.append("accepts")
+        return items
+
+    acts = asyncio.gather(store.system_write(moves_first), store.system_write(moves_last))
+    await moved.wait()
+    async with asyncio.timeout(2):
+        await store.write_item(accepts, WS, 1)
+        await acts
+    assert sorted(began) == ["accepts", "first", "last"]
+    assert (await values_of(store))[:2] == (1, 1)
+
+
+async def test_an_epoch_moves_once_and_with_its_verb_only(open_store: OpenStore) -> None:
+    """A verb sees its own move, however often it asks for one; one that is undone, wholly or in part, moves nothing."""
+    store = await open_store()
+
+    async def often(tx: Sql) -> list[int]:
+        counters = PgCounters(tx)
+        return [await counters.value("auth_epoch")] + [await counters.bump("auth_epoch") for _ in range(3)]
+
+    async def in_part(tx: Sql) -> None:
+        with contextlib.suppress(Conflict):
+            async with tx.attempt():
+                await PgCounters(tx).bump("domains_epoch")
+                raise Conflict("no", "No.")
+        await put(tx, "kept")
+
+    async def items(tx: Sql, names: list[str]) -> list[None]:
+        await PgCounters(tx).bump("webhooks_epoch" if tx.workspace == OTHER else "auth_epoch")
+        if tx.workspace == OTHER:
+            raise Conflict("no", "No.")
+        return [None for _ in names]
+
+    assert await store.system_write(often) == [0, 1, 1, 1]
+    await store.system_write(in_part)
+    done = await asyncio.gather(*(store.write_item(items, raw, "x") for raw in (WS, OTHER)), return_exceptions=True)
+    assert [type(d) for d in done] == [type(None), Conflict]
+    assert await values_of(store) == (2, 0, 0)
+
+
+async def values_of(store: PostgresStore) -> tuple[int, ...]:
+    """The epochs of credentials, domains and webhooks."""
+    names = ("auth_epoch", "domains_epoch", "webhooks_epoch")
+    return await store.system_read(lambda tx: _values(tx, names))
+
+
+async def _values(tx: Sql, names: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple([await PgCounters(tx).value(name) for name in names])
 
 
 class Cut:

@@ -31,14 +31,15 @@ class PgCounters:
         return {r[0]: r[1] for r in await self._tx.rows("SELECT name, value FROM counters")}
 
     async def bump(self, name: str) -> int:
-        """Add one; the new value. Any scope."""
-        if name in EPOCHS:
-            await self._tx.lock_epochs()
+        """Add one; the new value. An epoch moves once, with the commit; until then this is the least it will be."""
         if name.endswith(_KEPT_SUFFIX):
             self._tx.announce(EPOCHS_MOVED)
+        if name in EPOCHS:
+            self._tx.moving.add(name)
+            return await self.value(name)
         return int((await self._tx.outside(_BUMP, name))[0][0])
 
     async def value(self, name: str) -> int:
         """One counter, 0 before its first bump. Any scope."""
         rows = await self._tx.outside("SELECT value FROM counters WHERE name = $1", name)
-        return int(rows[0][0]) if rows else 0
+        return (int(rows[0][0]) if rows else 0) + (name in self._tx.moving)

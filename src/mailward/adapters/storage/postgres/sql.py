@@ -18,6 +18,11 @@ EPOCHS_LOCK = 0x4D57_4550_4F43_4853
 # The setting that the row-level security policies read: the workspace's 16 octets in hex.
 SCOPE_SETTING = "mailward.workspace"
 
+_MOVE = (
+    "INSERT INTO counters(name, value) SELECT name, 1 FROM unnest($1::text[]) AS name "
+    "ON CONFLICT (name) DO UPDATE SET value = counters.value + 1"
+)
+
 # asyncpg's Record: read by position or name, and unpacked like the tuple it is declared as.
 Row = tuple[Any, ...]
 
@@ -101,6 +106,8 @@ class Sql:
         # The number of the machine: worker numbers count within it.
         self.node = 0
         self.announced: set[str] = set()
+        # Epochs that move with this transaction, by its last statement before the commit.
+        self.moving: set[str] = set()
         self._put_off: dict[str, tuple[Any, ...]] = {}
 
     @property
@@ -202,7 +209,7 @@ class Sql:
     async def attempt(self) -> AsyncIterator[None]:
         """A savepoint around statements that may fail: they are undone, their error is raised, the rest stays."""
         await self.catch_up()
-        held = (self._workspace, self._bound)
+        held, moving = (self._workspace, self._bound), set(self.moving)
         await self._db.execute("SAVEPOINT attempt")
         try:
             yield
@@ -210,13 +217,21 @@ class Sql:
         except BaseException:
             self._put_off = {}
             await self._db.execute("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt")
-            self._workspace, self._bound = held
+            (self._workspace, self._bound), self.moving = held, moving
             raise
         await self._db.execute("RELEASE SAVEPOINT attempt")
 
-    async def lock_epochs(self) -> None:
-        """Before an epoch moves: wait for those who accept by the old one, keep new ones waiting until we commit."""
+    async def move_epochs(self) -> None:
+        """Move what is to move: wait for those who accept by the old epochs, keep new ones waiting until we commit.
+
+        The last statements before the commit: whoever has the lock waits for nobody, so that verbs which take it and
+        others (the audit tree's, a row's) in whatever order never wait for each other, and mail waits for a commit
+        only.
+        """
+        await self.enter(None)
         await self.rows("SELECT pg_advisory_xact_lock($1)", EPOCHS_LOCK)
+        await self.run(_MOVE, sorted(self.moving))
+        self.moving.clear()
 
     def announce(self, topic: str) -> None:
         """Have the other processes told after the commit that something of this kind changed. They also poll."""

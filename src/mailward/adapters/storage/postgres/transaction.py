@@ -171,6 +171,7 @@ class Committer:
         tx.epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
         tx.webhooks_epoch = counters.get("webhooks_epoch", 0)
         tx.announced.clear()
+        tx.moving.clear()
         before = ""
         any_kept = False
         for n, group in enumerate(groups):
@@ -179,12 +180,18 @@ class Committer:
                 await db.execute(f"{before}{scope_sql(workspace)}{_SAVEPOINT if apart else ''}")
                 tx.bound(workspace)
             group.extend(late(group))
+            moving = set(tx.moving)
             if await self._run_group(tx, group):
                 before, any_kept = _RELEASE if apart else "", True
             elif apart:
-                before = _UNDO
+                before, tx.moving = _UNDO, moving
             elif len(groups) > 1:
                 raise _GroupFailedError
+        if any_kept and tx.moving:
+            if before:
+                await db.execute(before)
+                before = ""
+            await tx.move_epochs()
         tx.unbound()
         if not any_kept:
             await db.execute("ROLLBACK")
