@@ -61,6 +61,8 @@ class Knowledge:
         self._on_keys = on_keys
         self._keys_epoch = 0
         self._one_at_a_time = asyncio.Lock()
+        # Looks at the store by number: the last that began, the last that came to its end.
+        self._begun = self._seen = 0
         self._domains: dict[bytes, dict[str, KnownDomain]] = {}
         self._paused: frozenset[tuple[bytes, str]] = frozenset()
         self._redaction: dict[bytes, Redaction] = {}
@@ -92,11 +94,18 @@ class Knowledge:
 
         An epoch is adopted after everything that hangs on it was read, and never two at a
         time: a judgement made in between carries the old epoch and fails at its commit.
+        A look that began after this one was asked for does for it, too: with many messages to be
+        judged anew the last would wait for a look of each, and its judgement be old again.
         """
+        asked, before = self._begun, self.epochs
         async with self._one_at_a_time:
-            return await self._refresh()
+            if self._seen <= asked:
+                self._begun += 1
+                await self._refresh()
+                self._seen = self._begun
+        return self.epochs != before
 
-    async def _refresh(self) -> bool:
+    async def _refresh(self) -> None:
         counters = await self._store.system_read(lambda tx: tx.counters.all())
         if (keys := counters.get(KEYS_EPOCH, 0)) != self._keys_epoch:
             self._on_keys()
@@ -107,11 +116,10 @@ class Knowledge:
             self._redaction_epoch = rules
         epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
         if epochs == self.epochs:
-            return False
+            return
         if epochs[1] != self.epochs[1]:
             self._domains = await self._load()
             self._paused = frozenset(await self._store.system_read(lambda tx: tx.deliveries.paused_streams()))
         if epochs[0] != self.epochs[0]:
             await self._on_auth()
         self.epochs = epochs
-        return True
