@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,6 +54,21 @@ async def sent(store: Store, clock: Any, entropy: Any) -> Traffic:
     assert await traffic.send(20) == []
     clock.move(days=2)
     return traffic
+
+
+async def test_credentials_are_counted_in_one_order(clock: Any) -> None:
+    """However they were used: two processes that count the same credentials never wait for each other crosswise."""
+    counted: list[tuple[WorkspaceId, str]] = []
+
+    class Credentials:
+        async def add_traffic(self, workspace: WorkspaceId, id: str, slot: int, recipients: int) -> int:
+            counted.append((workspace, id))
+            return recipients
+
+    tx: Any = SimpleNamespace(credentials=Credentials())
+    keys = [(OTHER, "key_1"), (WS, "key_3"), (WS, "key_2")]
+    assert await note_traffic(tx, dict.fromkeys(keys, 1), RULE, now=clock.now()) == []
+    assert counted == [(WS, "key_2"), (WS, "key_3"), (OTHER, "key_1")]
 
 
 @pytest.mark.claim("RATE-2")

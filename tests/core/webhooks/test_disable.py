@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -152,6 +153,22 @@ async def test_ten_days_in_which_much_waited_and_nothing_was_taken_disable(world
     await world.answer(503)
     found = await world.get(hook)
     assert (found.enabled, found.disabled_reason) == (False, settle.SILENT)
+
+
+async def test_endpoints_are_written_in_one_order(clock: Any, entropy: Any) -> None:
+    """However the results came in: two nodes that settle for the same endpoints never wait for each other crosswise."""
+    written: list[tuple[bytes, bytes]] = []
+
+    class Webhooks:
+        async def finish(self, webhook: bytes, event: bytes, **_: Any) -> bool:
+            written.append((webhook, event))
+            return False
+
+    tx: Any = SimpleNamespace(webhooks=Webhooks())
+    came = [(b"b", b"1"), (b"a", b"2"), (b"b", b"0"), (b"a", b"1")]
+    results = [Result(Work(RAW, hook, event, "t", 1, "", b"", ()), 200, b"", 1) for hook, event in came]
+    await settle.settle(tx, results, now=clock.now(), entropy=entropy)
+    assert written == [(b"a", b"2"), (b"a", b"1"), (b"b", b"1"), (b"b", b"0")]
 
 
 async def test_gone_disables_at_once(world: World) -> None:

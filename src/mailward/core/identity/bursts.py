@@ -32,7 +32,8 @@ async def note_traffic(
     """
     slot = bursts.slot_of(now.timestamp())
     paused = []
-    for (workspace, id), recipients in counts.items():
+    # Every process counts the same credentials at this moment: in one order none waits for another crosswise.
+    for (workspace, id), recipients in sorted(counts.items()):
         total = await tx.credentials.add_traffic(workspace, id, slot, recipients)
         # The history is read only when there may be something to judge.
         if not rule.on or total <= rule.floor:

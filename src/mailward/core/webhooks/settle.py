@@ -28,7 +28,8 @@ async def settle(tx: AuditedWebhookTx, results: Sequence[Result], *, now: dateti
     A result whose attempt was recorded before (by a worker that took the lease over) changes nothing.
     """
     at = int(now.timestamp() * 1_000_000)
-    for result in results:
+    # Other nodes write of the same endpoints at this moment: in one order none waits for another crosswise.
+    for result in sorted(results, key=lambda r: r.work.webhook):
         work = result.work
         outcome = posting.judge(result.status, result.error, result.retry_after)
         state, due, word = _next(outcome, work.number, at, entropy)
