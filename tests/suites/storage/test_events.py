@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from mailward.app.platform.workspace import Workspaces
@@ -12,6 +13,7 @@ from mailward.app.store import Store, Tx
 from mailward.base.errors import Invalid
 from mailward.base.ids import WorkspaceId
 from mailward.core.messages import change
+from mailward.core.messages.find import status_of
 from mailward.core.workspaces.retention import Terms
 from mailward.edges.web.schema.workspace import EventQuery
 from mailward.policy.access import Actor, Permission
@@ -62,3 +64,23 @@ async def test_a_message_is_not_moved_to_a_time_that_is_over(store: Store) -> No
         await move(T0 - 2 * MINUTE)
     assert await store.read(WS_ID, lambda tx: tx.messages.timeline(message)) == []
     assert await move(T0 - MINUTE // 2) == 1
+
+
+async def test_a_message_moved_to_another_time_says_that_time(store: Store) -> None:
+    """Later, earlier and now: its own time is the one its copies wait for, so nobody reads the first one on."""
+    first = T0 + 60 * MINUTE
+    given = submission(1, "ann@x.test", due=first)
+    await put(store, msgspec.structs.replace(given, facts=msgspec.structs.replace(given.facts, due=first)))
+    message = given.id
+
+    async def moved(to: int) -> tuple[int, str]:
+        await store.write(WS_ID, lambda tx: change.reschedule(tx, ACTOR, message, due=to, now=T0))
+        found = await store.read(WS_ID, lambda tx: tx.messages.get(message))
+        (copy,) = (await store.read(WS_ID, lambda tx: tx.deliveries.of([message])))[message]
+        assert found is not None
+        assert copy.due == found.facts.due
+        return found.facts.due, status_of(found, [copy], T0 + 70 * MINUTE)
+
+    assert await moved(T0 + 90 * MINUTE) == (T0 + 90 * MINUTE, "scheduled")
+    assert await moved(T0 + 30 * MINUTE) == (T0 + 30 * MINUTE, "queued")
+    assert await moved(T0 - MINUTE // 2) == (T0, "queued")

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
+
 from mailward.base import ids
 from mailward.base.errors import Conflict, Invalid, NotFound
 from mailward.core.messages.ended import ended
-from mailward.core.messages.model import Delivery, DeliveryState, Message
+from mailward.core.messages.model import FACTS_ENCODER, Delivery, DeliveryState, Message
 from mailward.core.messages.ports import MessagesTx, Tell
 from mailward.core.messages.told import about_copies
 from mailward.policy import access
@@ -116,7 +118,7 @@ async def _copies(tx: MessagesTx, message: bytes, states: tuple[DeliveryState, .
 
 
 async def reschedule(tx: MessagesTx, actor: Actor, message: bytes, *, due: int, now: int) -> int:
-    """Move the time of every waiting copy; Conflict when none waits. How many were moved.
+    """Move the time of a message and of its every waiting copy; Conflict when none waits. How many were moved.
 
     Invalid for a time that is over, and beyond 30 days.
     """
@@ -127,11 +129,14 @@ async def reschedule(tx: MessagesTx, actor: Actor, message: bytes, *, due: int, 
         text = "That time is over. Give the present one to send it now."
         raise Invalid("schedule_in_the_past", text, field="scheduled_at")
     await get(tx, _reader(actor), message)
-    moved = await tx.deliveries.move(
-        message, (DeliveryState.QUEUED,), DeliveryState.QUEUED, due=max(due, now), now=now, reason=None
-    )
+    waiting = (DeliveryState.QUEUED,)
+    moved = await tx.deliveries.move(message, waiting, DeliveryState.QUEUED, due=max(due, now), now=now, reason=None)
     if not moved:
         raise Conflict("not_reschedulable", "No copy of this message waits any more: it is under way or done.")
+    if found := await tx.messages.keep(message):
+        # What people read as its time, what makes it "scheduled", and from when its delivery is measured.
+        facts = msgspec.structs.replace(found.facts, due=max(due, now))
+        await tx.messages.rewrite(message, FACTS_ENCODER.encode(facts))
     await tx.messages.timeline_add(message, now, "rescheduled", f'{{"due":"{due}"}}')
     return moved
 

@@ -24,6 +24,12 @@ class MessagesRepo(Protocol):
 
     async def get(self, message: bytes) -> Message | None: ...
 
+    async def keep(self, message: bytes) -> Message | None:
+        """`get`, and nobody else changes it before this transaction has ended."""
+
+    async def rewrite(self, message: bytes, facts: bytes) -> None:
+        """Other facts for a message."""
+
     async def several(self, messages: Sequence[bytes]) -> dict[bytes, Message]:
         """Those of them that exist."""
 

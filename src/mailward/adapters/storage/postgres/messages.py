@@ -56,7 +56,14 @@ class PgMessages:
 
     async def get(self, message: bytes) -> Message | None:
         """One message of this workspace."""
-        sql = f"SELECT {_COLUMNS} FROM messages WHERE workspace = $1 AND id = $2"  # noqa: S608
+        return await self._one(message)
+
+    async def keep(self, message: bytes) -> Message | None:
+        """`get` with the row's lock."""
+        return await self._one(message, " FOR UPDATE")
+
+    async def _one(self, message: bytes, lock: str = "") -> Message | None:
+        sql = f"SELECT {_COLUMNS} FROM messages WHERE workspace = $1 AND id = $2{lock}"  # noqa: S608
         row = await self._tx.row(sql, self._tx.own, message)
         return self._message(row) if row else None
 

@@ -40,6 +40,10 @@ class SqliteMessages:
         row = self._tx.row(f"SELECT {_COLUMNS} FROM messages WHERE id = ?", (message,))  # noqa: S608
         return _message(row) if row else None
 
+    async def keep(self, message: bytes) -> Message | None:
+        """`get`: whoever writes is alone."""
+        return await self.get(message)
+
     async def several(self, messages: Sequence[bytes]) -> dict[bytes, Message]:
         """Those of them that exist."""
         found = [await self.get(m) for m in messages]
