@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -84,3 +85,19 @@ async def test_a_message_moved_to_another_time_says_that_time(store: Store) -> N
     assert await moved(T0 + 90 * MINUTE) == (T0 + 90 * MINUTE, "scheduled")
     assert await moved(T0 + 30 * MINUTE) == (T0 + 30 * MINUTE, "queued")
     assert await moved(T0 - MINUTE // 2) == (T0, "queued")
+
+
+async def test_a_moment_says_its_facts_by_name(store: Store, clock: Any) -> None:
+    """Whose copy it was, times as the API writes them and no field for what is empty, not a text of JSON."""
+    await put(store, submission(1, "ann@x.test", "bob@x.test", created=T0))
+    message = submission(1, created=T0).id
+    bounce = '{"copy": 1, "kind": "hard", "says": "No such mailbox.", "text": "", "report": "r1"}'
+    await store.write(WS_ID, partial(timeline, [(message, T0 + 1, "bounced_late", bounce)]))
+    await store.write(WS_ID, partial(timeline, [(message, T0 + 2, "cancelled", "{}")]))
+    await store.write(WS_ID, lambda tx: change.reschedule(tx, ACTOR, message, due=T0 + MINUTE, now=T0 + 3))
+    page = await Workspaces(store, clock, Terms(30, 30)).events(ACTOR, EventQuery(limit=50))
+    told = {e.type: (e.recipient, e.facts) for e in page.data}
+    assert told["bounced_late"] == ("bob@x.test", {"kind": "hard", "says": "No such mailbox.", "report": "r1"})
+    assert told["cancelled"] == (None, {})
+    moved_to = datetime.fromtimestamp((T0 + MINUTE) / 1e6, UTC)
+    assert told["rescheduled"] == (None, {"scheduled_at": moved_to.isoformat().replace("+00:00", "Z")})

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from mailward.base import ids
 from mailward.core.delivery import park
 from mailward.core.messages.find import Found, status_of
 from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Message
 from mailward.core.tracking.model import EVENTS, FACTS, Facts
+from mailward.core.webhooks.enqueue import instant
 from mailward.edges.web.schema import messages as view
 
 
@@ -164,6 +167,15 @@ def _seen(id: str, message: str, when: int, moment: str, f: Facts, names: dict[i
     return view.Event(id=id, type=moment, at=at(when), message=message, recipient=names.get(f.n), facts=shown)
 
 
+def _said(text: str, names: dict[int, str]) -> tuple[str | None, dict[str, str]]:
+    """What a moment's JSON says: of whose copy, and the rest by name, times as the API writes them."""
+    said: dict[str, Any] = msgspec.json.decode(text)
+    recipient = names.get(said.pop("copy", -1))
+    if due := said.pop("due", None):
+        said["scheduled_at"] = instant(int(due))
+    return recipient, {name: str(value) for name, value in said.items() if value not in ("", None)}
+
+
 def events(found: Found, attempts: list[Attempt], timeline: list[tuple[int, str, str]]) -> list[view.Event]:
     """The message's timeline, oldest first: accepted, each attempt's outcome, and what people did."""
     m = found.message
@@ -191,7 +203,9 @@ def events(found: Found, attempts: list[Attempt], timeline: list[tuple[int, str,
         if moment in EVENTS:
             out.append(_seen(f"{id}-t{when}{moment[0]}", id, when, moment, FACTS.decode(text), names))
             continue
-        out.append(view.Event(id=f"{id}-t{when}", type=moment, at=at(when), message=id, facts={"facts": text}))
+        recipient, facts = _said(text, names)
+        event = view.Event(id=f"{id}-t{when}", type=moment, at=at(when), message=id, recipient=recipient, facts=facts)
+        out.append(event)
     if m.content_gone:
         out.append(view.Event(id=f"{id}-c", type="content_gone", at=at(m.content_gone), message=id))
     return sorted(out, key=lambda e: e.at)
