@@ -161,6 +161,14 @@ def test_forbidden_headers(name: str) -> None:
         make(headers=[(name, "x")])
 
 
+@pytest.mark.parametrize("field", ["template", "template_version", "data", "tracking"])
+def test_headers_of_finished_messages(field: str) -> None:
+    """What would be our instruction by SMTP is refused, naming the field that says it, and never leaves."""
+    with pytest.raises(Invalid, match="header_forbidden") as caught:
+        make(headers=[(f"X-Mailward-{field.replace('_', '-').title()}", "x")])
+    assert f"the field {field} says" in caught.value.public
+
+
 @pytest.mark.parametrize("name", ["", "X Y", "X:", "X\r\nBcc", "Ä", "X\0", "x" * 77, "X\t", ":"])
 def test_header_names(name: str) -> None:
     """A name with a space, colon, control or 8-bit character is refused."""

@@ -15,9 +15,14 @@ _FORBIDDEN = frozenset(
     (
         "from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version",
         "received", "return-path", "delivered-to", "envelope-to", "x-original-to", "errors-to", "apparently-to",
-        "dkim-signature", "domainkey-signature", "authentication-results", "received-spf", "x-mailward-tracking",
+        "dkim-signature", "domainkey-signature", "authentication-results", "received-spf",
     )
 )  # fmt: skip
+# What a finished message says in its header and never leaves with; a request has fields for it.
+_FIELDS = {
+    "x-mailward-template": "template", "x-mailward-template-version": "template_version", "x-mailward-data": "data",
+    "x-mailward-tracking": "tracking",
+}  # fmt: skip
 _FORBIDDEN_PREFIXES = ("content-", "arc-", "resent-")
 _ONCE = frozenset(("in-reply-to", "references", "list-unsubscribe", "list-unsubscribe-post", "feedback-id", "list-id"))
 
@@ -34,6 +39,9 @@ def write(headers: Sequence[tuple[str, str]], taken: set[str]) -> list[tuple[str
         if not _NAME.fullmatch(name):
             raise Invalid("header_name_invalid", "A header name holds a character it must not.", field=where)
         lower = name.lower()
+        if instead := _FIELDS.get(lower):
+            why = f"The header {name} is for finished messages; the field {instead} says the same here."
+            raise Invalid("header_forbidden", why, field=where)
         if lower in _FORBIDDEN or lower.startswith(_FORBIDDEN_PREFIXES):
             raise Invalid("header_forbidden", f"The header {name} is not yours to set here.", field=where)
         if lower in taken and lower in _ONCE:
