@@ -210,11 +210,21 @@ def test_internationalised_addresses() -> None:
 
 
 def test_attached_messages_are_not_encoded() -> None:
-    """RFC 2046: a clean message/rfc822 goes 7bit; multipart types are refused."""
+    """RFC 2046: a clean message/rfc822 goes 7bit, with the line breaks of mail; multipart types are refused."""
     inner = b"From: a@b.c\r\n\r\nhi\r\n"
-    assert inner in make(attachments=[Attachment("m.eml", inner, "message/rfc822")]).content
+    for octets in (inner, inner.replace(b"\r\n", b"\n")):
+        assert inner in make(attachments=[Attachment("m.eml", octets, "message/rfc822")]).content
     with pytest.raises(Invalid, match="content_type_invalid"):
         make(attachments=[Attachment("m", b"", "multipart/mixed")])
+
+
+@pytest.mark.parametrize("body", [b"h\xc3\xa9\r\n", b"x" * 999 + b"\r\n", b"a\rb\r\n", b"\0\r\n"])
+def test_an_attached_message_that_needs_encoding_is_a_file(body: bytes) -> None:
+    """RFC 2045 section 6.4: base64 never stands on message/rfc822; name and octets stay, the type is no promise."""
+    inner = b"From: a@b.c\r\n\r\n" + body
+    (part,) = read(make(attachments=[Attachment("m.eml", inner, "message/rfc822; charset=utf-8")])).iter_attachments()
+    assert part.get_content_type() == "application/octet-stream"
+    assert (part.get_filename(), part.get_content()) == ("m.eml", inner)
 
 
 def test_a_boundary_never_occurs_in_a_part() -> None:

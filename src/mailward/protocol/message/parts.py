@@ -17,6 +17,8 @@ _TYPE_PARAMETER = re.compile(
     r'([A-Za-z0-9!#$&^_.+-]{1,40})=(?:([A-Za-z0-9!#$&^_.+\'/:-]{1,100})|"([ !#-\[\]-~]{0,100})")'
 )
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,250}")
+# No encoding but 7bit, 8bit and binary may stand on these (RFC 2045 section 6.4, RFC 2046 section 5.2).
+_COMPOSITE = frozenset(("message/rfc822", "message/news", "message/partial", "message/external-body"))
 _ASCII_RUN = 76
 
 
@@ -68,9 +70,18 @@ def _content_type(given: str, where: str) -> tuple[str, list[str]]:
 
 
 def attachment(item: Attachment, index: int) -> Entity:
-    """A file as a part. Raises Invalid `content_type_invalid`, `content_id_invalid`, `header_injection`."""
+    """A file as a part; a message that 7 bits cannot carry is one of unknown type, its octets as they were.
+
+    Raises Invalid `content_type_invalid`, `content_id_invalid`, `header_injection`."""
     where = f"attachments[{index}]"
     base, parameters = _content_type(fields.check(item.content_type, f"{where}.content_type"), f"{where}.content_type")
+    data, encoding = item.content, "base64"
+    if base in _COMPOSITE:
+        data = data if b"\r" in data else data.replace(b"\n", b"\r\n")  # a file as Unix keeps it
+        if data.isascii() and _clean(data):
+            encoding = "7bit"
+        else:
+            data, base, parameters = item.content, "application/octet-stream", []
     names = fields.parameter("filename", item.filename, f"{where}.filename") if item.filename else []
     if names:  # what readers older than RFC 2231 look at
         parameters.append(fields.fallback_parameter("name", item.filename))
@@ -82,13 +93,11 @@ def attachment(item: Attachment, index: int) -> Entity:
                 "content_id_invalid", "A content id holds a character it must not.", field=f"{where}.content_id"
             )
         lines.append(f"Content-ID: <{fields.check(item.content_id, f'{where}.content_id')}>\r\n")
-    data = item.content
-    if base == "message/rfc822" and data.isascii() and _clean(data):
-        # RFC 2046 section 5.2.1: no transfer encoding inside message/rfc822 where it can be avoided.
-        lines.append("Content-Transfer-Encoding: 7bit\r\n")
-        return Entity("".join(lines).encode("ascii"), data if data.endswith(b"\r\n") else data + b"\r\n")
-    lines.append("Content-Transfer-Encoding: base64\r\n")
-    return Entity("".join(lines).encode("ascii"), base64_lines(data))
+    lines.append(f"Content-Transfer-Encoding: {encoding}\r\n")
+    header = "".join(lines).encode("ascii")
+    if encoding == "7bit":
+        return Entity(header, data if data.endswith(b"\r\n") else data + b"\r\n")
+    return Entity(header, base64_lines(data))
 
 
 def _clean(data: bytes) -> bool:
