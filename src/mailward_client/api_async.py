@@ -295,8 +295,9 @@ class AsyncMailward(AsyncConnection):
         idempotency_key: str | None = None,
     ) -> models.Accepted | models.DryRun:
         """Send a finished RFC 5322 message. As JSON with the message in base64, or as message/rfc822. Without an
-        envelope the sender and recipients are read from From, To, Cc and Bcc; Bcc is removed from what is sent.
-        Needs the permission `message.send`.
+        envelope the sender and recipients are read from From, To, Cc and Bcc, those of a resent message from
+        Resent-To, Resent-Cc and Resent-Bcc; Bcc is removed from what is sent. Needs the permission
+        `message.send`.
         """
         found: models.Accepted | models.DryRun = await self._call(
             ops.SEND_RAW_MESSAGE,

@@ -190,10 +190,37 @@ async def test_raw_without_carriage_returns(site: Site, api: httpx.AsyncClient) 
     assert (answer.status_code, answer.json()["code"]) == (422, "bare_newline")
 
 
+async def test_raw_goes_to_whom_it_was_resent(site: Site, api: httpx.AsyncClient) -> None:
+    """Resent once: to those of Resent-To, never to the first recipients again. Twice is not for us to guess."""
+    resent = b"Resent-From: ada@example.com\r\nResent-To: eve@example.net\r\nResent-Bcc: joe@example.net\r\n"
+    headers = {"content-type": "message/rfc822"}
+    assert (await api.post("/v1/messages/raw", content=resent + RAW, headers=headers)).status_code == 202
+    (item,) = site.platform.messages.submitted
+    assert list(item.recipients) == ["eve@example.net", "joe@example.net"]
+    answer = await api.post("/v1/messages/raw", content=resent + resent + RAW, headers=headers)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "header_duplicate", "to")
+    nobody = b"Resent-From: ada@example.com\r\n"
+    answer = await api.post("/v1/messages/raw", content=nobody + RAW, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "no_recipients")
+
+
+async def test_raw_to_undisclosed_recipients(site: Site, api: httpx.AsyncClient) -> None:
+    """A group without members names nobody; one with members is refused with its field."""
+    headers = {"content-type": "message/rfc822"}
+    hidden = RAW.replace(b"To: bob@example.net", b"To: undisclosed-recipients:;\r\nBcc: bob@example.net")
+    assert (await api.post("/v1/messages/raw", content=hidden, headers=headers)).status_code == 202
+    (item,) = site.platform.messages.submitted
+    assert list(item.recipients) == ["bob@example.net"]
+    group = RAW.replace(b"To: bob@example.net", b"To: Team: bob@example.net;")
+    answer = await api.post("/v1/messages/raw", content=group, headers=headers)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "invalid_address", "to")
+
+
 async def test_raw_names_every_domain_it_speaks_for(site: Site, api: httpx.AsyncClient) -> None:
     """Sender and Resent-From are handed over too, so that none of them escapes the check of domains."""
     raw = b"Sender: s@other.example\r\nResent-From: r@third.example\r\n" + RAW
-    await api.post("/v1/messages/raw", content=raw, headers={"content-type": "message/rfc822"})
+    headers = {"content-type": "message/rfc822", "envelope-to": "x@example.net"}
+    await api.post("/v1/messages/raw", content=raw, headers=headers)
     (item,) = site.platform.messages.submitted
     assert set(item.domains) == {"example.com", "other.example", "third.example"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -18,6 +19,9 @@ from mailward.protocol.message.mailbox import Mailbox
 
 ATTACHMENT_BYTES = 25 * MB
 _CODE = "invalid_address"
+_RECIPIENTS = [b"to", b"cc", b"bcc"]
+# A group without members, as in "undisclosed-recipients:;" (RFC 5322 section 3.4).
+_NOBODY = re.compile(rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~. -]+:[ \t]*;")
 
 
 class Derived:
@@ -197,8 +201,22 @@ def compose_raw(
 
 
 def _named_in(content: bytes) -> list[Mailbox]:
-    found: list[Mailbox] = []
-    for name, raw in headers.split(content).fields:
-        if name in (b"to", b"cc", b"bcc"):
-            found += mailbox.parse_list(headers.value(raw), code=_CODE)
-    return found
+    """The recipients a header names: those it was resent to, where it was (RFC 5322 section 3.6.6)."""
+    given = headers.split(content).fields
+    resent = any(name.startswith(b"resent-") for name, _ in given)
+    wanted = [b"resent-" + name for name in _RECIPIENTS] if resent else _RECIPIENTS
+    found: dict[bytes, list[Mailbox]] = {}
+    for name, raw in given:
+        if name not in wanted:
+            continue
+        field = name.decode("ascii")
+        if resent and name in found:
+            raise Invalid("header_duplicate", "The message was resent more than once: name its recipients.", field="to")
+        value = headers.value(raw)
+        try:
+            boxes = [] if _NOBODY.fullmatch(value) else mailbox.parse_list(value, code=_CODE)
+        except Invalid as error:
+            error.field = field
+            raise
+        found[name] = found.get(name, []) + boxes
+    return [box for boxes in found.values() for box in boxes]

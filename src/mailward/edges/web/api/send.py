@@ -275,7 +275,8 @@ OPERATIONS = [
         tag="sending",
         summary="Send a finished RFC 5322 message",
         description="As JSON with the message in base64, or as message/rfc822. Without an envelope the sender and "
-        "recipients are read from From, To, Cc and Bcc; Bcc is removed from what is sent.",
+        "recipients are read from From, To, Cc and Bcc, those of a resent message from Resent-To, Resent-Cc and "
+        "Resent-Bcc; Bcc is removed from what is sent.",
         request=types.RawRequest,
         raw_media=(RFC822,),
         response=types.Accepted,
