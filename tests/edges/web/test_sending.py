@@ -238,6 +238,17 @@ async def test_broadcast_needs_a_way_out(site: Site, api: httpx.AsyncClient) -> 
     assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in item.content
 
 
+async def test_a_finished_broadcast_needs_a_way_out(site: Site, api: httpx.AsyncClient) -> None:
+    """The same holds for a message that somebody else has written: its own header says the way."""
+    body = {"raw": base64.b64encode(RAW).decode(), "stream": "broadcast"}
+    answer = await post(api, "/v1/messages/raw", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unsubscribe_required")
+    way_out = b"List-Unsubscribe: <https://example.com/u/1>\r\n" + RAW
+    answer = await post(api, "/v1/messages/raw", body | {"raw": base64.b64encode(way_out).decode()})
+    assert answer.status_code == 202
+    assert len(site.platform.messages.submitted) == 1
+
+
 EVIL = ["a\r\nBcc: x@y.example", "a\nb", "a\x00b", "=?UTF-8?Q?=0A?=Bcc: x@y.example", "a\u2028b", "a\u0085b"]
 
 

@@ -176,6 +176,8 @@ def compose_raw(
         named = [one(item, f"to[{i}]") for i, item in enumerate(request.to)]
     else:
         named = _named_in(content)
+    if request.stream == "broadcast" and not headers.find(ready.parsed, b"list-unsubscribe"):
+        raise Invalid("unsubscribe_required", "A broadcast needs a List-Unsubscribe field.", field="list-unsubscribe")
     author = ready.originators.author
     return Outgoing(
         content=ready.content,
