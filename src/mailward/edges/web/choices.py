@@ -26,16 +26,23 @@ def choices(of: Any, path: str) -> list[str]:
 
 
 def described(of: Any, path: str) -> str:
-    """What the schema says of the field at a path of msgspec's; "" where it says nothing."""
-    *outer, last = _STEP.findall(path) or [""]
-    types = list(_flat(inspect.type_info(of)))
-    for step in outer:
-        types = [t for one in types for t in _inside(one, step)]
-    for t in types:
-        for field in t.fields if isinstance(t, inspect.StructType) else ():
-            if field.encode_name == last and isinstance(field.type, inspect.Metadata):
-                return str((field.type.extra_json_schema or {}).get("description", ""))
-    return ""
+    """What the schema says of the form of the text at a path of msgspec's; "" where it says nothing."""
+    types: list[inspect.Type] = [inspect.type_info(of)]
+    for step in _STEP.findall(path):
+        types = [t for outer in types for bare in _flat(outer) for t in _within(bare, step)]
+    return next((form for t in types for form in _forms(t)), "")
+
+
+def _forms(t: inspect.Type) -> Iterable[str]:
+    """The description that stands beside a pattern, not one about the field around it."""
+    if isinstance(t, inspect.UnionType):
+        for one in t.types:
+            yield from _forms(one)
+    elif isinstance(t, inspect.Metadata):
+        if isinstance(t.type, inspect.StrType):
+            yield str((t.extra_json_schema or {}).get("description", ""))
+        else:
+            yield from _forms(t.type)
 
 
 def _flat(t: inspect.Type) -> Iterable[inspect.Type]:
@@ -50,13 +57,19 @@ def _flat(t: inspect.Type) -> Iterable[inspect.Type]:
 
 
 def _inside(t: inspect.Type, step: str) -> Iterable[inspect.Type]:
+    """What lies one step further in, without annotations."""
+    for found in _within(t, step):
+        yield from _flat(found)
+
+
+def _within(t: inspect.Type, step: str) -> Iterable[inspect.Type]:
     """What lies one step further in: an item of a list, a value of a mapping, or a field."""
     match t:
         case inspect.ListType() | inspect.CollectionType() if step.startswith("["):
-            yield from _flat(t.item_type)
+            yield t.item_type
         case inspect.DictType() if step.startswith("["):
-            yield from _flat(t.value_type)
+            yield t.value_type
         case inspect.StructType():
             for field in t.fields:
                 if field.encode_name == step:
-                    yield from _flat(field.type)
+                    yield field.type

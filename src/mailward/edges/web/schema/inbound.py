@@ -23,7 +23,8 @@ Target = Annotated[
         min_length=10,
         max_length=2000,
         pattern=r"^https?://[!-~]+$(?!\n)",
-        description="A user and password in it are sent as Authorization: Basic, and never shown again.",
+        description="An http or https address in ASCII. A user and password in it are sent as Authorization: Basic, "
+        "and never shown again.",
         examples=["https://user:secret@example.com/inbound"],
     ),
 ]
@@ -32,7 +33,8 @@ Asked = Annotated[
     Meta(
         max_length=2000,
         pattern=r"^(https?://[!-~]+)?$(?!\n)",
-        description="Asked at RCPT, before any data, whether a recipient is wanted. Empty: nobody is asked.",
+        description="An http or https address, asked at RCPT, before any data, whether a recipient is wanted. Empty: "
+        "nobody is asked.",
     ),
 ]
 Pattern = Annotated[

@@ -23,14 +23,33 @@ Mailbox = Annotated[
         examples=["Ada Lovelace <ada@example.com>"],
     ),
 ]
-Word = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$(?!\n)")]
+Word = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9_.:-]+$(?!\n)",
+        description="ASCII letters, digits and `_ . : -`.",
+    ),
+]
 MediaType = Annotated[
     str,
-    Meta(max_length=127, pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$(?!\n)", examples=["application/pdf"]),
+    Meta(
+        max_length=127,
+        pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$(?!\n)",
+        examples=["application/pdf"],
+        description="Type and subtype, without parameters.",
+    ),
 ]
 TemplateName = Annotated[
     str,
-    Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$(?!\n)", examples=["welcome"]),
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$(?!\n)",
+        examples=["welcome"],
+        description="Small ASCII letters, digits and inner hyphens.",
+    ),
 ]
 TemplateVersion = Annotated[int, Meta(ge=1, le=1000)]
 Status = Literal[
@@ -65,7 +84,13 @@ class Attachment(Request):
     content: Annotated[bytes, Meta(description="Base64 without line breaks.", examples=["aGVsbG8="])]
     content_type: MediaType = "application/octet-stream"
     content_id: Annotated[
-        str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+$(?!\n)")
+        str,
+        Meta(
+            min_length=1,
+            max_length=200,
+            pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+$(?!\n)",
+            description="ASCII, without angle brackets and blanks.",
+        ),
     ] | (None) = None
 
 
@@ -78,8 +103,12 @@ Tracking = Annotated[
 class Unsubscribe(Request):
     """Where a recipient unsubscribes; broadcasts need it. With `one_click` the URL takes a POST (RFC 8058)."""
 
-    url: Annotated[str, Meta(min_length=10, max_length=900, pattern="^https://")] | None = None
-    mailto: Annotated[str, Meta(min_length=8, max_length=900, pattern="^mailto:")] | None = None
+    url: (
+        Annotated[str, Meta(min_length=10, max_length=900, pattern="^https://", description="An https address.")] | None
+    ) = None
+    mailto: (
+        Annotated[str, Meta(min_length=8, max_length=900, pattern="^mailto:", description="A mailto address.")] | None
+    ) = None
     one_click: bool = True
 
 

@@ -38,6 +38,7 @@ Url = Annotated[
         min_length=10,
         max_length=2000,
         pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?$(?!\n)",
+        description="An https address in ASCII with a path, without user, password and fragment.",
         examples=["https://example.com/hooks/mail"],
     ),
 ]
