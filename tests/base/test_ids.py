@@ -23,3 +23,10 @@ def test_a_strange_id_is_answered_in_words(text: str) -> None:
     with pytest.raises(NotFound) as found:
         ids.decode("msg", text)
     assert found.value.public == "There is no message with that id."
+
+
+def test_an_id_of_no_kind_is_not_repeated() -> None:
+    """`mailward key revoke nope` hands on the caller's own word as the kind; it is no word for a thing."""
+    with pytest.raises(NotFound) as found:
+        ids.decode("nope", "nope")
+    assert found.value.public == "There is no such thing with that id."

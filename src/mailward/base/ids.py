@@ -92,7 +92,7 @@ def decode(prefix: str, text: str) -> bytes:
 
 
 def _unknown(prefix: str) -> NotFound:
-    return NotFound("not_found", f"There is no {NAMES.get(prefix, prefix)} with that id.")
+    return NotFound("not_found", f"There is no {NAMES.get(prefix, 'such thing')} with that id.")
 
 
 def new_raw(now_ms: int, entropy: Entropy) -> bytes:
