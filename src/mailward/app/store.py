@@ -45,6 +45,7 @@ from mailward.core.redaction.ports import (
 )
 from mailward.core.registers.ports import RegistersRepo
 from mailward.core.requests.ports import RequestsRepo
+from mailward.core.submission.ports import Concerns
 from mailward.core.suppression.ports import SuppressionsRepo
 from mailward.core.templates.ports import TemplatesRepo
 from mailward.core.tracking.ports import TrackingRepo
@@ -66,11 +67,14 @@ WORK = "work"
 """What a watcher is told of: epochs moved (credentials, domains), or something is due to be sent."""
 
 
-class CountersRepo(Counters, Protocol):
+class CountersRepo(Counters, Concerns, Protocol):
     """Epochs, and all of them at once."""
 
+    async def bump(self, name: str, *, own: bool = False) -> int:
+        """One more. Any scope. `own`: it concerns the workspace of this transaction alone."""
+
     async def all(self) -> dict[str, int]:
-        """Every counter. System scope."""
+        """Every epoch and generation. System scope."""
 
 
 class AllMessages(IndexedMessages, ExpiringMessages, RedactedMessages, Protocol):

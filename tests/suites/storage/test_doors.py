@@ -136,8 +136,10 @@ async def test_two_processes_give_one_answer_to_an_idempotency_key(store: Store,
     assert await count(store) == 1
 
 
-async def test_no_message_slips_past_a_revocation_in_another_process(store: Store, another: Another) -> None:
-    """Once an epoch has moved, no process accepts on the one before, however the two race."""
+@pytest.mark.parametrize("own", [False, True])
+async def test_no_message_slips_past_a_revocation_in_another_process(store: Store, another: Another, own: bool) -> None:
+    """Once an epoch has moved, for all or for this workspace, no process accepts on the one before, however the two
+    race."""
     further = await another()
     moved = asyncio.Event()
     late: list[Any] = []
@@ -152,7 +154,10 @@ async def test_no_message_slips_past_a_revocation_in_another_process(store: Stor
 
     async def revoke() -> None:
         await asyncio.sleep(0.01)
-        await further.system_write(lambda tx: tx.counters.bump("auth_epoch"))
+        if own:
+            await further.write(WS_ID, lambda tx: tx.revocations.bump())
+        else:
+            await further.system_write(lambda tx: tx.counters.bump("auth_epoch"))
         moved.set()
 
     async def flood() -> None:

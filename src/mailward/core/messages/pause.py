@@ -37,7 +37,7 @@ async def pause(tx: PausesTx, actor: Actor, *, stream: str = EVERY_STREAM, reaso
     made = Pause(stream, now, reason)
     if not await tx.deliveries.pause(made):
         raise Conflict("paused_already", "This is paused already.")
-    await tx.counters.bump(EPOCH)
+    await tx.counters.bump(EPOCH, own=True)
     facts = {"stream": stream or "every", "reason": reason}
     await tx.audit.append(actor, "sending.paused", actor.workspace, facts, now=_when(now))
     return made
@@ -49,7 +49,7 @@ async def resume(tx: PausesTx, actor: Actor, *, stream: str = EVERY_STREAM, now:
     _check(stream)
     if not await tx.deliveries.unpause(stream):
         raise Conflict("not_paused", "This is not paused.")
-    await tx.counters.bump(EPOCH)
+    await tx.counters.bump(EPOCH, own=True)
     await tx.audit.append(actor, "sending.resumed", actor.workspace, {"stream": stream or "every"}, now=_when(now))
 
 

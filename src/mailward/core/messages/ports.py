@@ -124,8 +124,8 @@ class AuditLog(Protocol):
 class Counters(Protocol):
     """Epochs."""
 
-    async def bump(self, name: str) -> int:
-        """One more. Any scope."""
+    async def bump(self, name: str, *, own: bool = False) -> int:
+        """One more. Any scope. `own`: it concerns the workspace of this transaction alone."""
 
 
 class Tell(Protocol):

@@ -18,6 +18,13 @@ class SuppressionLookup(Protocol):
         """The entries of those tokens that are on the list."""
 
 
+class Concerns(Protocol):
+    """Whom the moves of epochs concerned."""
+
+    async def concerned(self) -> tuple[int, int]:
+        """(auth, domains): the epochs at which something last changed that concerns this workspace, or might."""
+
+
 class SubmissionTx(WebhookTx, PrivateTx, Protocol):
     """A transaction of one workspace. `epochs` are (auth, domains) as committed when it began."""
 
@@ -32,3 +39,6 @@ class SubmissionTx(WebhookTx, PrivateTx, Protocol):
 
     @property
     def epochs(self) -> tuple[int, int]: ...
+
+    @property
+    def counters(self) -> Concerns: ...

@@ -23,11 +23,11 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
     """Write messages, deliveries, usage, idempotent answers and events; a receipt or an error for each item.
 
     Each item comes with the reference of its body, which is durable already. Recipients
-    on the suppression list are recorded as such, not sent to. An item whose epochs are
-    old gets StaleJudgement: nothing is accepted on a key or domain revoked before this
-    commit.
+    on the suppression list are recorded as such, not sent to. An item judged before
+    something changed that concerns its workspace gets StaleJudgement: nothing is accepted
+    on a key or domain revoked before this commit. What others change is nothing to it.
     """
-    epochs = tx.epochs
+    stand = await _standing(tx, {s.epochs for s, _ in items})
     suppressed = await tx.suppressions.among([r.token for s, _ in items for r in s.recipients])
     endpoints = await tx.webhooks.audience()
     events: list[Event] = []
@@ -36,7 +36,7 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
     held: list[tuple[bytes, int, str, str]] = []
     private: list[tuple[bytes, bytes]] = []
     results: list[Receipt | Exception] = []
-    judged = {n: _judged(s, suppressed) for n, (s, _) in enumerate(items) if s.epochs == epochs}
+    judged = {n: _judged(s, suppressed) for n, (s, _) in enumerate(items) if s.epochs in stand}
     earlier = await _claim(tx, [(n, items[n][0], Receipt(items[n][0].id, states)) for n, (states, _) in judged.items()])
     for number, (submission, body) in enumerate(items):
         if number not in judged:
@@ -78,6 +78,15 @@ async def record(tx: SubmissionTx, items: Sequence[tuple[Submission, Any]]) -> l
     if events:
         await enqueue_events(tx, events, endpoints=endpoints)
     return results
+
+
+async def _standing(tx: SubmissionTx, judged_by: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of these epochs by which a judgement still stands: the present ones, nearly always all there are."""
+    now = tx.epochs
+    if judged_by == {now}:
+        return judged_by
+    auth, domains = await tx.counters.concerned()
+    return {e for e in judged_by if e == now or (auth <= e[0] <= now[0] and domains <= e[1] <= now[1])}
 
 
 async def recorded(tx: SubmissionTx, items: Sequence[Submission]) -> list[Receipt | None]:

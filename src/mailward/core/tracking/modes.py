@@ -34,7 +34,7 @@ async def change_modes(tx: TrackingTx, actor: Actor, change: Change, *, now: dat
         facts = {"of": target, "mode": mode.value if mode is not None else "inherited"}
         await tx.audit.append(actor, "tracking.changed", target, facts, now=now)
     # Workers keep what they know of domains until this moves, and a commit compares it.
-    await tx.counters.bump(EPOCH)
+    await tx.counters.bump(EPOCH, own=True)
     return of_scopes(await tx.tracking.modes())
 
 

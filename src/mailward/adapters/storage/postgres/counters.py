@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailward.adapters.storage import concerns
+
 if TYPE_CHECKING:
     from mailward.adapters.storage.postgres.sql import Sql
 
@@ -27,19 +29,30 @@ class PgCounters:
         self._tx = tx
 
     async def all(self) -> dict[str, int]:
-        """Every counter. System scope."""
-        return {r[0]: r[1] for r in await self._tx.rows("SELECT name, value FROM counters")}
+        """Every counter but those of `concerns`. System scope."""
+        sql = "SELECT name, value FROM counters WHERE name NOT LIKE 'moved/%'"
+        return {r[0]: r[1] for r in await self._tx.rows(sql)}
 
-    async def bump(self, name: str) -> int:
-        """Add one; the new value. An epoch moves once, with the commit; until then this is the least it will be."""
+    async def bump(self, name: str, *, own: bool = False) -> int:
+        """Add one; the new value. An epoch moves with the commit; until then this is the least it will be.
+
+        `own`: it concerns the workspace of this transaction alone.
+        """
         if name.endswith(_KEPT_SUFFIX):
             self._tx.announce(EPOCHS_MOVED)
         if name in EPOCHS:
-            self._tx.moving.add(name)
+            self._tx.moving.append((name, self._tx.workspace if own else None))
             return await self.value(name)
         return int((await self._tx.outside(_BUMP, name))[0][0])
 
     async def value(self, name: str) -> int:
         """One counter, 0 before its first bump. Any scope."""
         rows = await self._tx.outside("SELECT value FROM counters WHERE name = $1", name)
-        return (int(rows[0][0]) if rows else 0) + (name in self._tx.moving)
+        return (int(rows[0][0]) if rows else 0) + sum(name == moving for moving, _ in self._tx.moving)
+
+    async def concerned(self) -> tuple[int, int]:
+        """(auth, domains): the epochs at which something last changed that concerns this workspace, or might."""
+        workspace = self._tx.workspace
+        sql = "SELECT name, value FROM counters WHERE name = ANY($1)"
+        rows = await self._tx.outside(sql, concerns.names(workspace))
+        return concerns.since({r[0]: r[1] for r in rows}, self._tx.epochs, workspace)

@@ -10,6 +10,8 @@ from typing import Any
 
 import asyncpg
 
+from mailward.adapters.storage import concerns
+
 # Roles a transaction takes on. The login role is a member of both and inherits from neither.
 TENANT_ROLE = "mailward_tenant"
 SYSTEM_ROLE = "mailward_system"
@@ -19,8 +21,8 @@ EPOCHS_LOCK = 0x4D57_4550_4F43_4853
 SCOPE_SETTING = "mailward.workspace"
 
 _MOVE = (
-    "INSERT INTO counters(name, value) SELECT name, 1 FROM unnest($1::text[]) AS name "
-    "ON CONFLICT (name) DO UPDATE SET value = counters.value + 1"
+    "INSERT INTO counters(name, value) SELECT * FROM unnest($1::text[], $2::bigint[]) "
+    "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
 
 # asyncpg's Record: read by position or name, and unpacked like the tuple it is declared as.
@@ -30,7 +32,8 @@ Row = tuple[Any, ...]
 # The numbers that every transaction begins with, read as the system; what follows is in the scope of the parameters.
 ENTER = (
     f"WITH scope AS MATERIALIZED (SELECT set_config('role', $1, true), set_config('{SCOPE_SETTING}', $2, true)) "  # noqa: S608
-    "SELECT c.name, c.value FROM scope LEFT JOIN counters AS c ON true"
+    "SELECT c.name, c.value FROM scope LEFT JOIN counters AS c "
+    "ON c.name IN ('auth_epoch', 'domains_epoch', 'webhooks_epoch')"
 )
 
 
@@ -106,8 +109,8 @@ class Sql:
         # The number of the machine: worker numbers count within it.
         self.node = 0
         self.announced: set[str] = set()
-        # Epochs that move with this transaction, by its last statement before the commit.
-        self.moving: set[str] = set()
+        # Epochs that move with this transaction, by its last statements before the commit, and whom each concerns.
+        self.moving: list[tuple[str, bytes | None]] = []
         self._put_off: dict[str, tuple[Any, ...]] = {}
 
     @property
@@ -209,7 +212,7 @@ class Sql:
     async def attempt(self) -> AsyncIterator[None]:
         """A savepoint around statements that may fail: they are undone, their error is raised, the rest stays."""
         await self.catch_up()
-        held, moving = (self._workspace, self._bound), set(self.moving)
+        held, moving = (self._workspace, self._bound), list(self.moving)
         await self._db.execute("SAVEPOINT attempt")
         try:
             yield
@@ -230,7 +233,21 @@ class Sql:
         """
         await self.enter(None)
         await self.rows("SELECT pg_advisory_xact_lock($1)", EPOCHS_LOCK)
-        await self.run(_MOVE, sorted(self.moving))
+        whose: dict[str, list[bytes | None]] = {}
+        for name, workspace in self.moving:
+            whose.setdefault(name, []).append(workspace)
+        asked = [*whose, *map(concerns.last, whose)]
+        found: dict[str, int] = {
+            r[0]: r[1] for r in await self.rows("SELECT name, value FROM counters WHERE name = ANY($1)", asked)
+        }
+        moved: dict[str, int] = {}
+        for name, workspaces in whose.items():
+            before = found.get(name, 0)
+            moved[name] = before + len(workspaces)
+            if name in concerns.EPOCHS:
+                known = found.get(concerns.last(name), 0)
+                moved |= concerns.told(name, before, moved[name], known, workspaces)
+        await self.run(_MOVE, list(moved), list(moved.values()))
         self.moving.clear()
 
     def announce(self, topic: str) -> None:

@@ -180,7 +180,7 @@ class Committer:
                 await db.execute(f"{before}{scope_sql(workspace)}{_SAVEPOINT if apart else ''}")
                 tx.bound(workspace)
             group.extend(late(group))
-            moving = set(tx.moving)
+            moving = list(tx.moving)
             if await self._run_group(tx, group):
                 before, any_kept = _RELEASE if apart else "", True
             elif apart:

@@ -171,8 +171,8 @@ class PgRevocations:
         self._tx = tx
 
     async def bump(self) -> int:
-        """One more."""
-        return await self._tx.counters.bump("auth_epoch")
+        """One more: what changed is of this workspace alone, or outside of any it may be anybody's."""
+        return await self._tx.counters.bump("auth_epoch", own=True)
 
     async def current(self) -> int:
         """The committed epoch, or our own bump."""

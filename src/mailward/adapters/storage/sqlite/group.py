@@ -36,6 +36,7 @@ SINGLE = object()
 
 
 _NOTHING: frozenset[str] = frozenset()
+_EPOCHS = "SELECT name, value FROM counters WHERE name IN ('auth_epoch', 'domains_epoch', 'webhooks_epoch')"
 # What says something of the file or the machine, and nothing of what was asked: the whole commit failed.
 _OF_THE_FILE = (
     apsw.FullError,
@@ -148,7 +149,7 @@ class GroupCommit:
         try:
             guard.enter(None, system=True)
             db.execute("BEGIN IMMEDIATE", prepare_flags=SYSTEM_FLAGS)
-            counters: dict[str, int] = dict(tx.rows("SELECT name, value FROM counters"))
+            counters: dict[str, int] = dict(tx.rows(_EPOCHS))
             tx.epochs = (counters.get("auth_epoch", 0), counters.get("domains_epoch", 0))
             tx.webhooks_epoch = counters.get("webhooks_epoch", 0)
             for group in _groups(live):

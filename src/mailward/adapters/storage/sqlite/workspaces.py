@@ -150,9 +150,8 @@ class SqliteRevocations:
         self._tx = tx
 
     async def bump(self) -> int:
-        """One more."""
-        with self._tx.installation():
-            return await SqliteCounters(self._tx).bump("auth_epoch")
+        """One more: what changed is of this workspace alone, or outside of any it may be anybody's."""
+        return await SqliteCounters(self._tx).bump("auth_epoch", own=True)
 
     async def current(self) -> int:
         """The committed epoch, or our own bump."""
