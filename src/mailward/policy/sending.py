@@ -119,13 +119,13 @@ def decide(f: SendFacts) -> Decision:
         return Refuse("from_not_single", "A message needs exactly one From field with exactly one address.")
     found = owner(f.domains, f.from_domain)
     if found is None:
-        return _not_verified("From", f.from_domain)
+        return not_verified("From", f.from_domain)
     mail_from = f.mail_from
     if mail_from and mail_from != f.from_domain and owner(f.domains, mail_from) is None:
-        return _not_verified("MAIL FROM", mail_from)
+        return not_verified("MAIL FROM", mail_from)
     for other in f.others:
         if other != f.from_domain and owner(f.domains, other) is None:
-            return _not_verified("Sender or Resent-", other)
+            return not_verified("Sender or Resent-", other)
     if f.allowed_domains is not None and (refusal := _restricted(f, f.allowed_domains)) is not None:
         return refusal
     if found.capture_only and not f.capture_mode:
@@ -163,7 +163,8 @@ def _restricted(f: SendFacts, allowed: frozenset[str]) -> Refuse | None:
     return None
 
 
-def _not_verified(where: str, name: str) -> Refuse:
+def not_verified(where: str, name: str) -> Refuse:
+    """The refusal of an address whose domain is none of the workspace's; `where` it stands."""
     return Refuse(
         "domain_not_verified",
         f"The {where} address is of {name or 'no domain'}, which is not a verified domain of this workspace. "

@@ -33,6 +33,17 @@ def test_a_hyphen_is_standard_input() -> None:
     assert done.stdout.startswith("kind:")
 
 
+@pytest.mark.parametrize("limit", ["0", "-5", "many"])
+def test_a_list_has_a_limit_that_means_something(limit: str) -> None:
+    """Not "all", which is what no limit at all would be."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mailward", "message", "list", "--limit", limit],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "--limit" in done.stdout + done.stderr
+
+
 def test_the_version() -> None:
     """`mailward --version` prints it and nothing else."""
     done = subprocess.run(

@@ -14,7 +14,7 @@ from mailward.app.knowledge import KnownDomain
 from mailward.app.metrics import Metrics
 from mailward.app.platform.acceptance import Acceptance
 from mailward.base import ids
-from mailward.base.errors import Conflict, MailwardError, Unavailable
+from mailward.base.errors import Conflict, Forbidden, MailwardError, Unavailable
 from mailward.base.ids import WorkspaceId
 from mailward.core.messages.model import DeliveryState
 from mailward.core.submission.model import Receipt, StaleJudgement
@@ -116,6 +116,16 @@ async def test_a_record_nobody_can_tell_of_is_doubted(error: MailwardError, told
     with pytest.raises(type(error)):
         await answer
     assert room.told == told
+
+
+def test_a_refused_envelope_sender_is_called_that() -> None:
+    """A verified From does not help a MAIL FROM of somebody else's, and the refusal says which of them it is."""
+    judge = acceptance(Room(), Answers())
+    with pytest.raises(Forbidden, match="not a verified domain") as refused:
+        judge.require_domain(ACTOR, b"w" * 16, "other.test")
+    assert refused.value.code == "domain_not_verified"
+    assert refused.value.public.startswith("The MAIL FROM address is of other.test,")
+    judge.require_domain(ACTOR, b"w" * 16, "d.test")
 
 
 async def test_a_burst_of_administration_refuses_no_mail() -> None:

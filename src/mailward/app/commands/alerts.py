@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cyclopts
 
-from mailward.app.commands.output import Config, Json, Workspace, print_json, print_table
+from mailward.app.commands.output import Config, Json, Limit, Workspace, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.core.guard.acknowledge import acknowledge, acknowledge_ours
 from mailward.core.guard.watching import list_alerts
@@ -13,7 +13,7 @@ app = cyclopts.App(name="alerts", help="Attacks on the platform that its rules r
 
 
 @app.command(name="list")
-def list_(*, limit: int = 50, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+def list_(*, limit: Limit = 50, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
     """Alerts of the installation and of every workspace, newest first; with --workspace of that one."""
 
     async def act(context: Context) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
-from mailward.app.commands.output import Config, Json, Workspace, print_json, print_table
+from mailward.app.commands.output import Config, Json, Limit, Workspace, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.app.naming import installation_names
 from mailward.app.platform.domains import Domains
@@ -80,7 +80,7 @@ def add(
 
 
 @app.command(name="list")
-def list_(*, limit: int = 100, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+def list_(*, limit: Limit = 100, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
     """The domains of a workspace, newest first."""
 
     async def act(context: Context) -> int:

@@ -11,7 +11,7 @@ import msgspec
 
 from mailward.app.bodies import Bodies
 from mailward.app.commands.moments import shown, typed
-from mailward.app.commands.output import Config, Grant, Json, Workspace, print_facts, print_json, print_table
+from mailward.app.commands.output import Config, Grant, Json, Limit, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.app.objects import attachment_store
 from mailward.app.platform.inbound import Inbound
@@ -34,7 +34,7 @@ def _inbound(context: Context, store: Any = None) -> Inbound:
 
 
 @route.command(name="list")
-def list_routes(*, limit: int = 100, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+def list_routes(*, limit: Limit = 100, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
     """The routes of a workspace, newest first."""
 
     async def act(context: Context) -> int:
@@ -172,7 +172,7 @@ def list_received(
     *,
     route: str | None = None,
     state: schema.State | None = None,
-    limit: int = 25,
+    limit: Limit = 25,
     grant: Grant = None,
     config: Config = None,
     workspace: Workspace = None,
@@ -204,7 +204,7 @@ def list_received(
 def attempts(
     message: str,
     *,
-    limit: int = 25,
+    limit: Limit = 25,
     grant: Grant = None,
     config: Config = None,
     workspace: Workspace = None,

@@ -224,7 +224,11 @@ def _moment(text: str, now: datetime) -> datetime:
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
-        return now + duration(text, field="expires")
+        try:
+            return now + duration(text, field="expires")
+        except Invalid:
+            hint = "Write a time as 90m, 24h or 7d, or a moment as 2030-01-31 or 2030-01-31T12:00+00:00."
+            raise Invalid("bad_expires", hint, field="expires") from None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import cyclopts
 
-from mailward.app.commands.output import Config, Grant, Json, Workspace, print_facts, print_json, print_table
+from mailward.app.commands.output import Config, Grant, Json, Limit, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.app.shell_reading import messages_for
 from mailward.base.errors import Invalid, NotFound
@@ -18,7 +18,7 @@ app = cyclopts.App(name="message", help="Messages.")
 
 @app.command(name="list")
 def list_(
-    *, limit: int = 25, grant: Grant = None, config: Config = None, workspace: Workspace = None, json: Json = False
+    *, limit: Limit = 25, grant: Grant = None, config: Config = None, workspace: Workspace = None, json: Json = False
 ) -> int:
     """The newest messages of a workspace."""
 

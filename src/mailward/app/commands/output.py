@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 Config = Annotated[str | None, Parameter(name="--config", help="Settings file.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
 Grant = Annotated[str | None, Parameter(name="--grant", help="The grant that an operator reads by.")]
+Limit = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000), help="At most so many, newest first.")]
 Workspace = Annotated[str | None, Parameter(name="--workspace", help="Workspace id; the oldest one by default.")]
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from mailward.adapters.net.egress import GuardedHttp
 from mailward.app.commands.moments import shown, typed
-from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
+from mailward.app.commands.output import Config, Json, Limit, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
 from mailward.app.platform.webhooks import Webhooks
 from mailward.core.webhooks.model import Result, Work
@@ -49,7 +49,7 @@ def _webhooks(context: Context) -> Webhooks:
 
 
 @app.command(name="list")
-def list_(*, limit: int = 100, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
+def list_(*, limit: Limit = 100, config: Config = None, workspace: Workspace = None, json: Json = False) -> int:
     """The endpoints of a workspace, newest first."""
 
     async def act(context: Context) -> int:
@@ -72,7 +72,7 @@ def events(
     webhook: str,
     *,
     state: Literal["pending", "delivered", "failed", "cancelled"] | None = None,
-    limit: int = 25,
+    limit: Limit = 25,
     config: Config = None,
     workspace: Workspace = None,
     json: Json = False,
@@ -96,7 +96,7 @@ def attempts(
     webhook: str,
     *,
     event: str | None = None,
-    limit: int = 25,
+    limit: Limit = 25,
     config: Config = None,
     workspace: Workspace = None,
     json: Json = False,

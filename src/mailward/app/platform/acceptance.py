@@ -247,7 +247,9 @@ class Acceptance:
         if c.files:
             self._judge_files(c)
         if c.due and c.due > self._now_us() + MAX_AHEAD_US:
-            raise Invalid("scheduled_too_far", "A message can be scheduled up to 30 days ahead.", field="scheduled_at")
+            raise Invalid(
+                "schedule_too_far", "A message can be scheduled for up to 30 days ahead.", field="scheduled_at"
+            )
         known = sending.owner(domains, c.from_domain)
         assert isinstance(known, KnownDomain)
         return known
@@ -261,10 +263,12 @@ class Acceptance:
             raise Invalid(decision.code, decision.sentence, field="attachments")
 
     def require_domain(self, actor: Actor, workspace: bytes, domain: str) -> None:
-        """Refuse an address whose domain is not one of this workspace, or not one of this credential."""
+        """Refuse an envelope sender whose domain is not one of this workspace, or not one of this credential."""
         domains = self._knowledge.domains(workspace)
         known = sending.owner(domains, domain)
-        if known is None or (known.capture_only and not self._capture):
+        if known is None:
+            raise refusal(sending.not_verified("MAIL FROM", domain))
+        if known.capture_only and not self._capture:
             facts = SendFacts(domains=domains, from_domain=domain, capture_mode=self._capture)
             decision = sending.decide(facts)
             if not isinstance(decision, Allow):

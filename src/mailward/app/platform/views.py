@@ -119,7 +119,7 @@ _SENTENCES = {
     "queued": "The message waits for its next try.",
     "scheduled": "The message waits for the time it was scheduled for.",
     "sending": "The message is under way now.",
-    "bounced": "At least one recipient's server refused the message for good.",
+    "bounced": "At least one recipient's server refused the message for good, or cannot take it as it is.",
     "expired": "At least one recipient could not be reached before the message's time was over.",
     "held": "The message is held and will not be sent before it is released.",
     "suppressed": "Every recipient left to send to is on the suppression list.",

@@ -124,7 +124,7 @@ async def reschedule(tx: MessagesTx, actor: Actor, message: bytes, *, due: int, 
     """
     access.require(actor, Permission.MESSAGE_CHANGE)
     if due > now + MAX_AHEAD_US:
-        raise Invalid("scheduled_too_far", "A message can be scheduled up to 30 days ahead.", field="scheduled_at")
+        raise Invalid("schedule_too_far", "A message can be scheduled for up to 30 days ahead.", field="scheduled_at")
     if due < now - _LATE_CLOCK_US:
         text = "That time is over. Give the present one to send it now."
         raise Invalid("schedule_in_the_past", text, field="scheduled_at")

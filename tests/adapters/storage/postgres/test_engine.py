@@ -218,7 +218,7 @@ async def test_an_epoch_moves_behind_all_else(open_store: OpenStore) -> None:
 
 
 async def test_an_epoch_moves_with_its_verb_only(open_store: OpenStore) -> None:
-    """A verb sees its own moves, one for each that it asks for; one that is undone, wholly or in part, moves nothing."""
+    """A verb sees its own moves, one for each it asked for; one that is undone, wholly or in part, moves nothing."""
     store = await open_store()
 
     async def often(tx: Sql) -> list[int]:
