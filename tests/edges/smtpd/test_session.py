@@ -169,21 +169,14 @@ def test_revoked_in_session() -> None:
         assert running.gate.accepted == []
 
 
-def test_network_without_credential() -> None:
-    """A private listener turns away a source network that is no credential."""
+@pytest.mark.parametrize(("known", "reply"), [(True, b"554 5.7.1"), (False, b"421 4.3.0")])
+def test_network_without_credential(known: bool, reply: bytes) -> None:
+    """A private listener turns away a source network that is no credential; one that cannot say whose it is asks to
+    come back, since to turn away is for good."""
     with rig(Mode.PRIVATE) as running:
-        running.gate.network = None
+        running.gate.network, running.gate.knows_networks = None, known
         with running.wire() as wire:
-            assert wire.reply().startswith(b"554 5.7.1")
-            assert wire.reply() == b""
-
-
-def test_networks_that_are_not_known_yet() -> None:
-    """A private listener that cannot say whose a network is asks to come back: to turn away is for good."""
-    with rig(Mode.PRIVATE) as running:
-        running.gate.knows_networks = False
-        with running.wire() as wire:
-            assert wire.reply().startswith(b"421 4.3.0")
+            assert wire.reply().startswith(reply)
             assert wire.reply() == b""
 
 
