@@ -82,6 +82,7 @@ from mailward.core.nodes.ports import Nodes
 from mailward.core.suppression.model import blocked, token
 from mailward.core.webhooks.enqueue import tell
 from mailward.edges.smtpd.config import Mode, submission
+from mailward.edges.smtpd.floor import Floor
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.edges.web.plain import Plain
 from mailward.edges.web.public.metrics import metrics_app
@@ -153,6 +154,7 @@ class Worker:
         self._tasks: list[asyncio.Task[Any]] = []
         self.lookout = Lookout(self._know, self._direct)
         self.sender: Sender | None = None
+        self.floor = Floor()
         self.reception: Reception | None = None
 
     async def start(self) -> None:
@@ -204,6 +206,7 @@ class Worker:
         self.sink_port = await self.sink.listen() if self.sink is not None else 0
         if "sender" in self.roles:
             self.sender = self._make_sender()
+            self.floor.on_quiet(self.sender.hushed)
         self.acceptance = self._make_acceptance()
         self.renderer = LimitedRenderer(i.clock.monotonic)
         self.templates = Templates(entitled(i.store), i.clock, i.entropy, self.renderer, changed=self.revoked)
@@ -303,6 +306,7 @@ class Worker:
             poll_seconds=1.0,
             failed=self._sender_failed,
             finished=self._finished,
+            talking=lambda: self.floor.busy,
         )
 
     def _make_inbound(self) -> None:
@@ -410,7 +414,7 @@ class Worker:
                 name, self.settings.hostname, mode, max_size=s.max_message_bytes, max_recipients=s.max_recipients
             )
             tls = None if mode is Mode.PRIVATE else self.certificates.context
-            self._listeners.append(await serve([os.dup(fd) for fd in fds], self.gate, config, tls))
+            self._listeners.append(await serve([os.dup(fd) for fd in fds], self.gate, config, tls, self.floor))
         if plan.mx:
             self.reception = Reception.of(self)
             self._listeners.append(await self.reception.open(plan.mx))

@@ -22,6 +22,7 @@ import uvloop
 from mailward.base.errors import Forbidden, LimitReached, Unauthenticated, Unavailable
 from mailward.base.secret import Secret
 from mailward.edges.smtpd.config import ListenerConfig, Mode, reception
+from mailward.edges.smtpd.floor import Floor
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.edges.smtpd.ports import MailParams, Peer, SessionFacts, SmtpEnvelope
 from mailward.protocol.smtp.questions import ServerConfig
@@ -125,6 +126,7 @@ class Rig:
         self.gate = gate
         self.config = config
         self.contexts = [server_context()]
+        self.floor = Floor()
         self.port = 0
         self.loop = uvloop.new_event_loop()
         self.listener: Listener[str] | None = None
@@ -142,7 +144,7 @@ class Rig:
         def tls() -> ssl.SSLContext:
             return self.contexts[-1]
 
-        self.listener = self.call(serve([sock], self.gate, self.config, tls))
+        self.listener = self.call(serve([sock], self.gate, self.config, tls, self.floor))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -88,6 +88,53 @@ async def test_room_is_bounded_and_comes_back() -> None:
     assert sender.reserve(10)
 
 
+async def test_a_crowds_messages_begin_when_its_clients_are_quiet() -> None:
+    """Not while they talk; and of fewer messages each begins at once."""
+    world = World()
+    world.gate.clear()
+    sender = world.sender(concurrency=5, talking=lambda: True)
+    for n in range(3):
+        assert sender.reserve(10)
+        sender.take(work(n))
+    await asyncio.sleep(0)
+    sender.hushed()
+    assert sender.under_way == 0
+    await asyncio.sleep(0)
+    assert sender.under_way == 3
+    sender.hushed()
+    for n in range(2):
+        assert sender.reserve(10)
+        sender.take(work(10 + n))
+    await asyncio.sleep(0)
+    assert sender.under_way == 5
+    world.gate.set()
+    await until(lambda: len(world.settled) == 5)
+
+
+async def test_a_crowd_that_goes_on_talking_delays_nothing_for_long() -> None:
+    """Clients that stay connected without a word may do so for ever."""
+    world = World()
+    sender = world.sender(talking=lambda: True)
+    for n in range(4):
+        assert sender.reserve(10)
+        sender.take(work(n))
+    await asyncio.sleep(0)
+    assert sender.under_way == 0
+    await until(lambda: len(world.settled) == 4)
+
+
+async def test_a_drain_begins_what_waited_for_quiet() -> None:
+    """It was accepted here, and nobody else would send it before its lease is over."""
+    world = World()
+    sender = world.sender(concurrency=10, talking=lambda: True)
+    for n in range(4):
+        assert sender.reserve(10)
+        sender.take(work(n))
+    await asyncio.sleep(0)
+    assert await sender.drain(5) == 0
+    assert len(world.settled) == 4
+
+
 async def test_work_starts_round_the_workspaces() -> None:
     """With many of one workspace waiting, another's single message is next but one."""
     world = World()

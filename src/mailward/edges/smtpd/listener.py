@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic
 
 from mailward.edges.smtpd.config import ListenerConfig, Mode
+from mailward.edges.smtpd.floor import Floor
 from mailward.edges.smtpd.house import Counters, House
 from mailward.edges.smtpd.ports import P, SubmissionGate
 from mailward.edges.smtpd.proxied import Doorway
@@ -84,14 +85,16 @@ async def serve(
     gate: SubmissionGate[P],
     config: ListenerConfig,
     tls: Callable[[], ssl.SSLContext] | None = None,
+    floor: Floor | None = None,
 ) -> Listener[P]:
     """Serve SMTP on bound sockets (or inherited descriptors of such). Every worker process may serve the same ones.
 
-    `tls` gives the context for each new handshake. Raises ValueError when the mode needs TLS and none is given.
+    `tls` gives the context for each new handshake; listeners with one `floor` tell together when all is quiet. Raises
+    ValueError when the mode needs TLS and none is given.
     """
     if tls is None and config.mode is not Mode.PRIVATE:
         raise ValueError(f"listener {config.name} needs TLS")
-    house = House(config, gate, tls)
+    house = House(config, gate, tls, floor)
     servers = []
     for entry in sockets:
         sock = socket.socket(fileno=entry) if isinstance(entry, int) else entry

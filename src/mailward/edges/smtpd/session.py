@@ -317,6 +317,7 @@ class Session(asyncio.Protocol, Generic[P]):
         except Exception as error:
             self._refused(machine, error)
             return
+        self._house.hand_over(self)
         future.add_done_callback(self._accepted)
 
     def _facts(self, machine: Server) -> SessionFacts:
@@ -342,6 +343,7 @@ class Session(asyncio.Protocol, Generic[P]):
         future.add_done_callback(answered)
 
     def _accepted(self, future: asyncio.Future[str]) -> None:
+        self._house.answer(self)
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         machine = self._machine
         if machine is None or self._phase is not Phase.OPEN or type(machine.question) is not Accept:

@@ -4,6 +4,9 @@ A message accepted here was recorded as leased to this worker, so its way out ne
 second look at the queue; whatever does not fit in memory waits in the store and is
 leased from there. Work starts round the workspaces, so that a crowded one does not keep
 the others waiting.
+
+While a crowd hands in messages, what a commit made safe is sent once this worker's clients have
+all handed over their next ones: both processors then have work while that is committed.
 """
 
 from __future__ import annotations
@@ -34,6 +37,11 @@ Settle = Callable[[bytes, list[Settled]], Awaitable[object]]
 # Times that an outcome is written again after a failure that is not the store's absence: some six seconds.
 _UNFORESEEN = 6
 
+# Messages accepted in one turn of the event loop from which on we speak of a crowd; and for how many seconds at most
+# they wait until its clients are quiet.
+_CROWD = 3
+_TALK_SECONDS = 0.012
+
 
 class Sender:
     """Bounded in memory (messages and bytes) and in concurrency; `start` and `drain` frame its life."""
@@ -52,6 +60,7 @@ class Sender:
         poll_seconds: float,
         failed: Callable[[BaseException], None],
         finished: Callable[[list[Settled]], None],
+        talking: Callable[[], bool] = lambda: False,
     ) -> None:
         self._attempts = attempts
         self._lease = lease
@@ -64,6 +73,10 @@ class Sender:
         self._poll_seconds = poll_seconds
         self._failed = failed
         self._finished = finished
+        self._talking = talking
+        # Taken, and to begin as soon as nobody talks. While there are any, either the turn or the timer is under way.
+        self._taken: list[Work] = []
+        self._talk: asyncio.TimerHandle | None = None
         self._queues: dict[bytes, deque[Work]] = {}
         self._turns: deque[bytes] = deque()
         self._held = 0
@@ -96,8 +109,17 @@ class Sender:
 
     def take(self, work: Work) -> None:
         """Send a message for which room was reserved."""
-        self._enqueue(work)
-        self._fill()
+        self._messages[work.id] += 1
+        self._taken.append(work)
+        if len(self._taken) == 1:
+            # In the loop's next turn: first those are answered whose messages these are.
+            asyncio.get_running_loop().call_soon(self._turned)
+
+    def hushed(self) -> None:
+        """Nobody talks any more: begin with what was taken meanwhile."""
+        if self._taken:
+            self._queue_taken()
+            self._fill()
 
     def doubtful(self) -> None:
         """Something may have been leased to this worker that it was not handed: once that is certain, it goes back."""
@@ -119,7 +141,8 @@ class Sender:
         self._draining = True
         if self._poller is not None:
             self._poller.cancel()
-        if self._filling:
+        if self._filling or self._taken:
+            self._queue_taken()
             self._begin()
         left = sum(len(q) for q in self._queues.values())
         self._queues.clear()
@@ -140,18 +163,32 @@ class Sender:
 
     # -- inside ----------------------------------------------------------------------------------
 
+    def _turned(self) -> None:
+        if not self._taken or self._talk is not None:
+            return
+        if len(self._taken) >= _CROWD and self._talking():
+            self._talk = asyncio.get_running_loop().call_later(_TALK_SECONDS, self.hushed)
+            return
+        self._queue_taken()
+        self._begin()
+
+    def _queue_taken(self) -> None:
+        if self._talk is not None:
+            self._talk.cancel()
+            self._talk = None
+        taken, self._taken = self._taken, []
+        for work in taken:
+            self._enqueue(work)
+
     def _enqueue(self, work: Work) -> None:
         queue = self._queues.get(work.workspace)
         if queue is None:
             queue = self._queues[work.workspace] = deque()
             self._turns.append(work.workspace)
         queue.append(work)
-        self._messages[work.id] += 1
 
     def _fill(self) -> None:
-        """Begin what there is room for in the loop's next turn: first those are answered whose messages these are,
-        so that their next ones arrive while we sign.
-        """
+        """Begin what there is room for in the loop's next turn."""
         if not self._filling and self._turns:
             self._filling = True
             asyncio.get_running_loop().call_soon(self._begin)
@@ -227,6 +264,7 @@ class Sender:
                 for work in works:
                     self._held += 1
                     self._held_bytes += work.facts.size
+                    self._messages[work.id] += 1
                     self._enqueue(work)
                 self._fill()
             await self._return_strays()

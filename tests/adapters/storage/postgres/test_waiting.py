@@ -146,6 +146,20 @@ async def test_the_crowd_is_not_waited_for_long(items: Items) -> None:
     assert [len(g) for g in await items.take()] == [1]
 
 
+async def test_a_lull_ends_the_wait_for_the_rest_of_a_crowd(items: Items, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of it is there and nobody else comes: what it would wait for less than half does not matter then."""
+    monkeypatch.setattr(crowd, "PATIENCE", 60.0)
+    await items.crowd(20)
+    for _ in range(9):
+        items.put(b"a", body=b"x")
+    asked = asyncio.ensure_future(items.take())
+    await asyncio.sleep(2 * crowd.LULL)
+    assert not asked.done()
+    items.put(b"a", body=b"x")
+    async with asyncio.timeout(10):
+        assert [len(g) for g in await asked] == [10]
+
+
 async def test_at_the_end_nothing_waits_for_a_crowd(items: Items, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left is taken at once, and no timer is left."""
     monkeypatch.setattr(crowd, "PATIENCE", 60.0)

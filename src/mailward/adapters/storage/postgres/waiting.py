@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mailward.adapters.storage.committing.crowd import Crowd
+from mailward.adapters.storage.committing.crowd import LULL, Crowd
 
 SINGLE = object()
 """Stands for the list verb where a job is a verb of its own (in `item`)."""
@@ -127,7 +127,14 @@ class Waiting:
 
     def _rested(self) -> None:
         self._rest = None
-        self._changed.set()
+        self._set_rest(asyncio.get_running_loop().time())
+        if self._rest is None:
+            self._changed.set()
+
+    def _set_rest(self, now: float) -> None:
+        """Look again when there may be a lull: how long to rest depends on who arrives meanwhile."""
+        if not self._ended and (rest := self._crowd.rest(self._messages, now)):
+            self._rest = asyncio.get_running_loop().call_later(min(rest, LULL), self._rested)
 
     def _set_timer(self) -> None:
         if self._timer is None and self._running:
@@ -183,14 +190,12 @@ class Waiting:
         self._changed.set()
 
     def _answered(self, groups: Sequence[Group]) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = asyncio.get_running_loop().time()
         self._crowd.answered(sum(map(_messages, groups)), self._messages, now)
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
-        if not self._ended and (rest := self._crowd.rest(self._messages, now)):
-            self._rest = loop.call_later(rest, self._rested)
+        self._set_rest(now)
 
     def refuse(self, *, before: float, error: Callable[[], BaseException]) -> int:
         """Answer every waiting job that arrived before a time with an error; how many."""
