@@ -61,13 +61,16 @@ def suppressions(platform: Platform, address: str) -> list[Any]:
 
 
 def test_a_hard_bounce_by_smtp_suppresses(platform: Platform) -> None:
-    """250, the message is bounced, the address listed with its reason, and the next message is not sent."""
+    """250, the message is bounced, the address listed with its reason, and the next one, as foretold, not sent."""
     who = "gone@elsewhere.test"
     message = send(platform, who)
     assert bounce(platform, return_path(platform, message), "postfix-unknown", who) == 250
     assert status(platform, message) == "bounced"
     assert [s["reason"] for s in suppressions(platform, who)] == ["hard_bounce"]
     assert status(platform, send(platform, who)) == "suppressed"
+    body = {"from": "a@demo.mailward.test", "to": [who], "subject": "x", "text": "x", "dry_run": True}
+    told = platform.api("POST", "/v1/messages", body)[1]
+    assert told["reasons"][1] == "Every recipient is on the suppression list: it would be kept, and sent to nobody."
     _, events = platform.api("GET", f"/v1/messages/{message}/events")
     assert [e["type"] for e in events["data"]][-1] == "bounced"
 

@@ -41,7 +41,7 @@ def test_of_a_large_crowd_half_is_enough() -> None:
     """And of one between the two as many as a small one has."""
     crowd = Crowd()
     crowd.answered(60, 30, 5.0)
-    assert crowd.rest(44, 5.0) > 0.0
+    assert crowd.rest(44, 5.0) == pytest.approx(MOMENT)
     assert crowd.rest(45, 5.0) == 0.0
     crowd = Crowd()
     crowd.answered(30, 0, 5.0)
@@ -71,6 +71,7 @@ def test_the_moment_ends() -> None:
     """Counted from the end of the last commit, not from the arrival of a message."""
     crowd = Crowd()
     crowd.answered(40, 0, 5.0)
+    assert crowd.rest(1, 5.0 + MOMENT) > 0.0
     assert crowd.rest(1, 5.0 + PATIENCE) == 0.0
     assert crowd.rest(0, 60.0) == 0.0
 

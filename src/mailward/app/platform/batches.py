@@ -120,6 +120,8 @@ class Batches:
         reasons = [
             f"{known.name} is verified in this workspace and signs with {', '.join(known.selectors) or 'no key'}."
         ]
+        if listed and all(listed.values()):
+            reasons.append("Every recipient is on the suppression list: it would be kept, and sent to nobody.")
         held = self._knowledge.paused(workspace, c.stream)
         if held:
             reasons.append("Sending is paused, so it would be held until somebody releases it.")

@@ -83,7 +83,8 @@ class Crowd:
             self._apart -= 1
         else:
             self._wanted = max(self._enough, min(self._known, SMALL))
-            self._patience = PATIENCE
+            if self._wanted > self._enough:
+                self._patience = PATIENCE
         self._last = self._came = now
         self._there = 0
 

@@ -1,7 +1,7 @@
 """Message bodies in append-only segment files, as the sealed records of `storage/records.py`.
 
-Each worker has one open segment, preallocated so that fdatasync need not journal the
-file's size. A record is durable before the row that names it commits; what follows the
+Each worker has one open segment, preallocated, so that a disk without room says so once
+in 64 MiB and not in the middle of a record. A record is durable before the row that names it commits; what follows the
 last named record after a crash is garbage that nobody reads. A segment's id is
 worker << 32 | number.
 
