@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 GUARDS: dict[str, tuple[str, ...]] = {
-    "AUTHN-1": (
-        "tests/core/identity/test_sign_in.py",
-    ),
-    "AUTHN-2": (
-        "tests/core/identity/test_sign_in.py",
-    ),
+    "AUTHN-1": ("tests/core/identity/test_sign_in.py",),
+    "AUTHN-2": ("tests/core/identity/test_sign_in.py",),
     "AUTHN-3": (
         "tests/core/identity/test_second_factors.py",
         "tests/edges/web/dashboard/test_pages.py",
@@ -21,9 +17,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/identity/test_second_factors.py",
         "tests/scenarios/test_people_chromium.py",
     ),
-    "AUTHN-5": (
-        "tests/edges/web/dashboard/test_pages.py",
-    ),
+    "AUTHN-5": ("tests/edges/web/dashboard/test_pages.py",),
     "AUTHN-7": (
         "tests/app/checks/test_running.py",
         "tests/scenarios/test_people_chromium.py",
@@ -118,15 +112,9 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/protocol/dmarc/test_rfc9989.py",
         "tests/protocol/spf/test_conformance.py",
     ),
-    "EMAIL-6": (
-        "tests/app/checks/test_running.py",
-    ),
-    "EMAIL-7": (
-        "tests/app/checks/test_running.py",
-    ),
-    "EMAIL-8": (
-        "tests/app/checks/test_tracking.py",
-    ),
+    "EMAIL-6": ("tests/app/checks/test_running.py",),
+    "EMAIL-7": ("tests/app/checks/test_running.py",),
+    "EMAIL-8": ("tests/app/checks/test_tracking.py",),
     "EMAIL-9": (
         "tests/app/test_poison.py",
         "tests/scenarios/test_bad_endpoints.py",
@@ -150,9 +138,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_running.py",
         "tests/app/public/test_pages.py",
     ),
-    "INPUT-2": (
-        "tests/scenarios/test_receiving.py",
-    ),
+    "INPUT-2": ("tests/scenarios/test_receiving.py",),
     "INPUT-3": (
         "tests/policy/test_attachments.py",
         "tests/app/checks/test_receiving.py",
@@ -282,12 +268,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/test_shown_certificate.py",
         "tests/scenarios/test_certificates.py",
     ),
-    "TRANSIT-4": (
-        "tests/scenarios/test_receiving.py",
-    ),
-    "TRANSIT-5": (
-        "tests/app/checks/test_running.py",
-    ),
+    "TRANSIT-4": ("tests/scenarios/test_receiving.py",),
+    "TRANSIT-5": ("tests/app/checks/test_running.py",),
     "TRANSIT-6": (
         "tests/adapters/storage/postgres/test_access.py",
         "tests/adapters/storage/objects/test_place.py",
