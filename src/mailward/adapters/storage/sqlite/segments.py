@@ -1,9 +1,9 @@
 """Message bodies in append-only segment files, as the sealed records of `storage/records.py`.
 
 Each worker has one open segment, preallocated, so that a disk without room says so once
-in 64 MiB and not in the middle of a record. A record is durable before the row that names it commits; what follows the
-last named record after a crash is garbage that nobody reads. A segment's id is
-worker << 32 | number.
+in 64 MiB and not in the middle of a record. A record is durable before the row that names
+it commits; what follows the last named record after a crash is garbage that nobody reads.
+A segment's id is worker << 32 | number.
 
 A segment holds the bodies of one day, so that it can go when that day's content is over
 (`sweep.py`). Its writer holds a lock (flock) on it for as long as it may append.
