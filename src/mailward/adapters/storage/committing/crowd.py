@@ -6,10 +6,10 @@ So while a crowd sends, a commit waits for half of it, or for a moment since the
 answered and spoken with, which keeps the processors busy.
 
 A small crowd that answers at once is in step: what one commit answered comes back together, some milliseconds later.
-Then all of it is waited for, which halves the number of commits. Beyond some two dozen messages a commit hardly gets cheaper, so a
-large crowd stays with half. Who is slow, or has left, is not waited for: once half of the crowd is there, the rest is
-given up when nobody comes for two milliseconds. Senders that come and go as they like are never in step; a few commits
-that waited in vain say so, and it is tried again only now and then.
+Then all of it is waited for, which halves the number of commits. Beyond some two dozen messages a commit hardly gets
+cheaper, so a large crowd stays with half. Who is slow, or has left, is not waited for: once half of the crowd is there,
+the rest is given up when nobody comes for two milliseconds. Senders that come and go as they like are never in step; a
+few commits that waited in vain say so, and it is tried again only now and then.
 
 A message that comes alone, or later than all that, waits for nothing. Messages are counted, not who sends them: a batch
 is a crowd.
