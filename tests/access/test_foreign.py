@@ -32,6 +32,7 @@ from mailward.core.guard.model import Alert
 from mailward.core.identity import people
 from mailward.core.identity.entry import Invitation
 from mailward.core.identity.model import User
+from mailward.core.webhooks.endpoints import Reach
 from mailward.edges.web import app
 from mailward.edges.web.endpoint import Services
 from mailward.edges.web.limits import LocalLimiter, RateClass, WebLimits
@@ -92,10 +93,9 @@ class Everything(Nowhere):
         willing: Any = Willing()
         self.domains = Domains(store, clock, entropy, Nothing(), NAMES, fresh)
         self.keys = Keys(store, clock, entropy)
-        self.webhooks = Webhooks(store, clock, entropy, seal, wake=lambda: None, post=nothing, allow_loopback_http=True)
-        self.inbound = Inbound(
-            store, bodies, clock, entropy, seal, wake=lambda: None, files=None, allow_loopback_http=True
-        )
+        reach = Reach(loopback_http=True)
+        self.webhooks = Webhooks(store, clock, entropy, seal, wake=lambda: None, post=nothing, reach=reach)
+        self.inbound = Inbound(store, bodies, clock, entropy, seal, wake=lambda: None, files=None, reach=reach)
         self.messages = Messages(
             store, None, bodies, now_us=rig.now_us, search_key=lambda workspace: SEARCH_KEY, wake=lambda: None
         )

@@ -322,3 +322,26 @@ def test_real_messages_are_accepted_or_refused_with_a_reason(road: Road, conform
             assert code == 250 or re.match(rb"5\.\d+\.\d+ ", text), f"{path.name}: {code} {text!r}"
             accepted += code == 250
     assert accepted >= len(files) // 2
+
+
+@pytest.mark.claim("EMAIL-1")
+def test_a_client_of_smtp_says_stream_tags_and_metadata(road: Road) -> None:
+    """In the header, which leaves without them; a broadcast that nobody can leave is refused, as by the API."""
+    head = (
+        f"From: {SENDER}\r\nTo: b@far.test\r\nSubject: markersaid\r\nX-Mailward-Stream: broadcast\r\n"
+        "X-Mailward-Tag: spring\r\nX-Mailward-Metadata-Campaign: 47\r\n"
+    )
+    content = f"{head}List-Unsubscribe: <https://example.com/leave>\r\n\r\nx\r\n".encode()
+    message = road.submit(content, "b@far.test")
+    arrived = road.arrived("markersaid")
+    assert b"X-Mailward" not in arrived and b"List-Unsubscribe: <https://example.com/leave>" in arrived
+    status, shown = road.platform.api("GET", f"/v1/messages/{message}")
+    assert status == 200
+    assert (shown["stream"], shown["tags"], shown["metadata"]) == ("broadcast", ["spring"], {"Campaign": "47"})
+    status, page = road.platform.api("GET", "/v1/messages?stream=broadcast&tag=spring")
+    assert status == 200 and [m["id"] for m in page["data"]] == [message]
+    for way_out in ("", "List-Unsubscribe: write to us\r\n"):
+        with pytest.raises(AssertionError, match="broadcast needs a List-Unsubscribe"):
+            road.submit(f"{head}{way_out}\r\nx\r\n".encode(), "b@far.test")
+    with pytest.raises(AssertionError, match="X-Mailward-Stream says"):
+        road.submit(content.replace(b": broadcast", b": news"), "b@far.test")

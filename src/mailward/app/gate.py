@@ -20,7 +20,7 @@ from mailward.policy.boundaries import require_command
 from mailward.policy.gcra import Rate
 from mailward.policy.source import source_of
 from mailward.protocol.message import attached
-from mailward.protocol.message.submission import Prepared, for_submission
+from mailward.protocol.message.submission import Prepared, for_submission, require_way_out
 from mailward.protocol.smtp.model import MailParams, Peer, SessionFacts, SmtpEnvelope
 
 
@@ -196,6 +196,9 @@ class Gate:
         self, principal: Actor, envelope: SmtpEnvelope, prepared: Prepared, session: SessionFacts
     ) -> Candidate:
         who = prepared.originators
+        said = prepared.directives
+        if said.stream == "broadcast":
+            require_way_out(prepared.parsed)
         tls = f"{session.tls_version} {session.tls_cipher}" if session.tls_version else ""
         return Candidate(
             content=prepared.content,
@@ -215,7 +218,11 @@ class Gate:
             envid=envelope.envid,
             files=attached.names(prepared.content, prepared.parsed),
             rewritten=prepared.rewritten,
-            tracking=prepared.tracking,
+            stream=said.stream or "transactional",
+            tags=said.tags,
+            metadata=dict(said.metadata) if said.metadata else {},
+            test_mode=said.test_mode,
+            tracking=said.tracking,
         )
 
 

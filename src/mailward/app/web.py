@@ -46,7 +46,7 @@ from mailward.app.platform.suppressions import Suppressions
 from mailward.app.platform.templates import Templates
 from mailward.app.platform.tracking import Tracking
 from mailward.app.platform.transfers import Transfers
-from mailward.app.platform.webhooks import Webhooks
+from mailward.app.platform.webhooks import Webhooks, reach
 from mailward.app.platform.workspace import Workspaces
 from mailward.app.public.reading import PublicReader
 from mailward.app.retention import default_terms
@@ -181,7 +181,7 @@ def platform_of(worker: Parts) -> Platform:
             i.seal_webhook,
             wake=worker.wake_webhooks,
             post=worker.webhooks.probe,
-            allow_loopback_http=worker.settings.capture,
+            reach=reach(worker.settings),
         ),
         inbound=Inbound(
             store,
@@ -191,7 +191,7 @@ def platform_of(worker: Parts) -> Platform:
             i.seal_webhook,
             wake=worker.wake_webhooks,
             files=worker.files,
-            allow_loopback_http=worker.settings.capture,
+            reach=reach(worker.settings),
         ),
         roles=Roles(store, i.clock, i.entropy, changed=worker.revoked),
         members=Members(

@@ -33,6 +33,8 @@ class Refuse:
     text: str
 
 
+NOT_AN_ADDRESS = "not_an_address"
+
 # (network, reason). IANA special-purpose registries of 2024 for both families, and what clouds use for metadata.
 _V4 = tuple(
     (IPv4Network(network), reason)
@@ -113,7 +115,7 @@ def _judge(text: str, allow_networks: tuple[Network, ...]) -> Allow | Refuse:
     try:
         address = ip_address(text)
     except ValueError:
-        return Refuse("not_an_address", "That is not an IP address.")
+        return Refuse(NOT_AN_ADDRESS, "That is not an IP address.")
     if _listed(address, allow_networks):
         return Allow(str(address))
     inner = embedded(address)

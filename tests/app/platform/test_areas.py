@@ -22,6 +22,7 @@ from mailward.app.platform.workspace import Workspaces
 from mailward.base.ids import WorkspaceId
 from mailward.core.domains.keys import FreshKeys, fresh_keys
 from mailward.core.domains.model import InstallationNames
+from mailward.core.webhooks.endpoints import Reach
 from mailward.core.webhooks.model import Result, Work
 from mailward.core.workspaces import change
 from mailward.core.workspaces.retention import Terms
@@ -93,7 +94,7 @@ class Areas:
 
         self.webhooks = Webhooks(
             store, clock, entropy, lambda workspace, raw: raw[::-1], wake=lambda: None, post=post,
-            allow_loopback_http=True,
+            reach=Reach(loopback_http=True),
         )  # fmt: skip
         self.audit = Audit(store, clock, export)
         self.alerts = Alerts(store, clock)

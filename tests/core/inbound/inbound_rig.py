@@ -15,6 +15,7 @@ from mailward.core.inbound.model import CopyState, HandedOver, InboundRoute, Rec
 from mailward.core.inbound.receive import receive
 from mailward.core.inbound.routes import Allowed, RouteDraft, Shown
 from mailward.core.inbound.settle import settle
+from mailward.core.webhooks.endpoints import Reach
 from mailward.core.webhooks.enqueue import tell
 from mailward.policy.access import Actor, Permission
 from mailward.policy.inbound_routes import MatchKind
@@ -25,7 +26,7 @@ ACTOR = Actor(WS, "key", "key_1", frozenset(Permission))
 OTHER_RAW = b"\x02" * 16
 OTHER = Actor(ids.WorkspaceId(ids.encode("ws", OTHER_RAW)), "key", "key_2", frozenset(Permission))
 CONTENT = b"Subject: hi\r\n\r\nhello\r\n"
-ALLOWED = Allowed(stored=True, loopback_http=True)
+ALLOWED = Allowed(stored=True, reach=Reach(loopback_http=True))
 
 
 def seal(plain: bytes) -> bytes:

@@ -236,6 +236,9 @@ async def test_broadcast_needs_a_way_out(site: Site, api: httpx.AsyncClient) -> 
     (item,) = site.platform.messages.submitted
     assert b"List-Unsubscribe: <https://example.com/u/1>\r\n" in item.content
     assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in item.content
+    for text, status in (("write to us", 422), ("<mailto:leave@example.com>", 202)):
+        own = {"stream": "broadcast", "headers": {"List-Unsubscribe": text}}
+        assert (await post(api, "/v1/messages", SEND | own)).status_code == status
 
 
 async def test_a_finished_broadcast_needs_a_way_out(site: Site, api: httpx.AsyncClient) -> None:
@@ -247,6 +250,34 @@ async def test_a_finished_broadcast_needs_a_way_out(site: Site, api: httpx.Async
     answer = await post(api, "/v1/messages/raw", body | {"raw": base64.b64encode(way_out).decode()})
     assert answer.status_code == 202
     assert len(site.platform.messages.submitted) == 1
+    nowhere = way_out.replace(b"<https://example.com/u/1>", b"https://example.com/u/1")
+    answer = await post(api, "/v1/messages/raw", body | {"raw": base64.b64encode(nowhere).decode()})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unsubscribe_required")
+
+
+async def test_a_finished_message_says_what_the_request_does_not(site: Site, api: httpx.AsyncClient) -> None:
+    """Stream, tags, metadata and test mode of its header count where the request is silent, and do not leave."""
+    head = (
+        b"X-Mailward-Stream: broadcast\r\nX-Mailward-Tag: a\r\n"
+        b"X-Mailward-Metadata-N: 1\r\nX-Mailward-Test-Mode: yes\r\n"
+    )
+    raw = base64.b64encode(head + b"List-Unsubscribe: <https://example.com/u>\r\n" + RAW).decode()
+    assert (await post(api, "/v1/messages/raw", {"raw": raw})).status_code == 202
+    assert (await post(api, "/v1/messages/raw", {"raw": raw, "tags": ["b"], "metadata": {"m": "2"}})).status_code == 202
+    one, two = site.platform.messages.submitted
+    assert (one.stream, one.tags, one.metadata, one.test_mode) == ("broadcast", ("a",), {"N": "1"}, True)
+    assert (two.tags, two.metadata) == (("b",), {"m": "2"})
+    assert b"X-Mailward" not in one.content
+    answer = await post(api, "/v1/messages/raw", {"raw": base64.b64encode(head + RAW).decode()})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unsubscribe_required")
+
+
+@pytest.mark.parametrize("address", ["a%b@example.net", "b!a@example.net", '"a!b"@example.net'])
+@pytest.mark.parametrize("field", ["from", "to", "cc", "bcc"])
+async def test_an_address_names_one_destination(api: httpx.AsyncClient, field: str, address: str) -> None:
+    """The old ways through an open relay are refused at this door as at the other."""
+    answer = await post(api, "/v1/messages", SEND | {field: address})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_address")
 
 
 EVIL = ["a\r\nBcc: x@y.example", "a\nb", "a\x00b", "=?UTF-8?Q?=0A?=Bcc: x@y.example", "a\u2028b", "a\u0085b"]

@@ -14,9 +14,11 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from mailward.base import ids
 from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from mailward.core.webhooks import endpoints, enqueue, lease, look, replay, settle
+from mailward.core.webhooks.endpoints import Reach
 from mailward.core.webhooks.model import Event
 from mailward.edges.workers.webhooks import WebhookWorker
 from mailward.policy.access import Actor, Permission
+from mailward.policy.egress import networks
 from mailward.policy.posting import SCHEDULE
 from tests.conftest import on_every_store as pytest_generate_tests  # noqa: F401 - a hook
 
@@ -349,6 +351,12 @@ async def test_a_test_event_is_delivered(world: World) -> None:
         "https://hooks.example:99999/",
         "javascript:alert(1)",
         "https://h\u00f6oks.example/",
+        "https://10.0.0.1/",
+        "https://127.0.0.1:8443/",
+        "https://[::1]/",
+        "https://[::ffff:192.168.0.1]/",
+        "https://[fe80::1%25eth0]/",
+        "https://169.254.169.254/latest/",
         "https://hooks.example\\@evil.example/",
     ],
 )
@@ -357,8 +365,10 @@ async def test_urls_that_are_no_place_for_a_webhook(world: World, url: str) -> N
     with pytest.raises(Invalid):
         await world.endpoint(url)
     with pytest.raises(Invalid):
-        await world.endpoint(url, allow_loopback_http=True)
-    await world.endpoint("http://127.0.0.1:9/x", allow_loopback_http=True)
+        await world.endpoint(url, reach=Reach(loopback_http=True))
+    await world.endpoint("http://127.0.0.1:9/x", reach=Reach(loopback_http=True))
+    await world.endpoint("https://10.0.0.1/", reach=Reach(networks=networks(["10.0.0.0/8"])))
+    await world.endpoint("https://8.8.8.8/")
 
 
 async def test_another_workspace_cannot_reach_an_endpoint(world: World) -> None:

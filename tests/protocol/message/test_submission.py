@@ -9,6 +9,7 @@ import pytest
 
 from mailward.base.errors import Invalid
 from mailward.protocol.message import headers, submission
+from mailward.protocol.message.directives import Directives
 
 NOW = datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC)
 FULL = (
@@ -105,12 +106,69 @@ def test_each_refusal_has_its_code(content: bytes, code: str) -> None:
 
 
 def test_what_a_header_says_of_tracking_is_read_and_goes() -> None:
-    """The word is taken out with its field; another word, or two that disagree, is refused."""
+    """The word is taken out with its field."""
     head = b"From: a@example.com\r\n"
     ready = prepare(head + b"X-Mailward-Tracking:  Clicks\r\nSubject: s\r\n\r\nx\r\n")
-    assert ready.tracking == "clicks" and b"racking" not in ready.content
-    assert prepare(head + b"\r\nx\r\n").tracking == ""
-    for wrong in (b"X-Mailward-Tracking: yes\r\n", b"X-Mailward-Tracking: off\r\nX-Mailward-Tracking: both\r\n"):
-        with pytest.raises(Invalid) as refused:
-            prepare(head + wrong + b"\r\nx\r\n")
-        assert refused.value.code == "tracking_invalid"
+    assert ready.directives.tracking == "clicks" and b"racking" not in ready.content
+    assert prepare(head + b"\r\nx\r\n").directives == Directives()
+
+
+def test_what_a_header_says_to_the_platform_is_read_and_goes() -> None:
+    """Stream, tags, metadata and test mode; names of metadata as they are written; other X- fields stay."""
+    ready = prepare(
+        b"From: a@example.com\r\nX-MAILWARD-Stream: Broadcast\r\n"
+        b"X-Mailward-Tag: spring\r\nX-Mailward-Tag:\r\n 2026.news\r\n"
+        b"X-Mailward-Metadata-orderId: 47\r\nX-Mailward-Metadata-name: =?utf-8?q?J=C3=BCrgen?=\r\n"
+        b"X-Mailward-Tag: spring\r\nX-Mailward-Test-Mode: yes\r\nX-Mailward-Other: 1\r\n\r\nX-Mailward-Tag: body\r\n"
+    )
+    metadata = (("orderId", "47"), ("name", "Jürgen"))
+    assert ready.directives == Directives("broadcast", ("spring", "2026.news"), metadata, test_mode=True)
+    assert b"X-Mailward-Other: 1\r\n" in ready.content and ready.content.endswith(b"\r\n\r\nX-Mailward-Tag: body\r\n")
+    assert ready.content.count(b"X-Mailward-") == 2 and b"MAILWARD" not in ready.content
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("Tracking: yes", "tracking_invalid"),
+        ("Tracking: off\r\nX-Mailward-Tracking: both", "tracking_invalid"),
+        ("Stream: news", "stream_invalid"),
+        ("Stream:", "stream_invalid"),
+        ("Stream: broadcast\r\nX-Mailward-Stream: transactional", "stream_invalid"),
+        ("Test-Mode: true", "test_mode_invalid"),
+        ("Tag: a b", "tag_invalid"),
+        ("Tag:", "tag_invalid"),
+        ("Tag: " + "a" * 65, "tag_invalid"),
+        ("Tag: =?utf-8?q?=C3=BC?=", "tag_invalid"),
+        ("\r\nX-Mailward-".join(f"Tag: t{i}" for i in range(11)), "too_many_tags"),
+        ("Metadata-: x", "metadata_invalid"),
+        ("Metadata-" + "n" * 65 + ": x", "metadata_invalid"),
+        ("Metadata-n: " + "x" * 501, "metadata_invalid"),
+        ("Metadata-n: =?utf-8?q?a=0Ab?=", "metadata_invalid"),
+        ("Metadata-n: 1\r\nX-Mailward-Metadata-n: 2", "metadata_invalid"),
+        ("\r\nX-Mailward-".join(f"Metadata-n{i}: 1" for i in range(51)), "too_many_metadata"),
+    ],
+)
+def test_what_a_header_cannot_say(said: str, code: str) -> None:
+    """Another word, two that disagree, too many and too long: each has its code."""
+    with pytest.raises(Invalid) as refused:
+        prepare(b"From: a@example.com\r\nX-Mailward-" + said.encode() + b"\r\n\r\nx\r\n")
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("field", "leads_out"),
+    [
+        ("<https://example.com/u?id=1>", True),
+        ("<mailto:leave@example.com?subject=x>, <HTTP://example.com>", True),
+        ("(Use this) <https://example.com/u>", True),
+        ("https://example.com/u", False),
+        ("<>", False),
+        ("<https://>", False),
+        ("<mailto:>", False),
+        ("yes", False),
+    ],
+)
+def test_a_way_out_is_an_address_in_angle_brackets(field: str, leads_out: bool) -> None:
+    """RFC 2369 section 2: any other text leads nowhere."""
+    assert submission.way_out(field) is leads_out

@@ -91,7 +91,7 @@ async def _relayed(
     )
     candidate = Candidate(
         ready.content, f"verify@{known.name}", [("nobody@verify.invalid", None)], f"verify@{known.name}", known.name,
-        (known.name,), ready.to, ready.subject, ready.message_id, "smtp", tracking=ready.tracking,
+        (known.name,), ready.to, ready.subject, ready.message_id, "smtp", tracking=ready.directives.tracking,
     )  # fmt: skip
     facts = MessageFacts(
         "smtp", context.actor.id, known.name, candidate.mail_from, candidate.header_from, candidate.to,

@@ -15,6 +15,7 @@ from mailward.app.commands.output import Config, Grant, Json, Limit, Workspace, 
 from mailward.app.context import Context, run
 from mailward.app.objects import attachment_store
 from mailward.app.platform.inbound import Inbound
+from mailward.app.platform.webhooks import reach
 from mailward.app.shell_reading import store_for
 from mailward.edges.web.schema import inbound as schema
 from mailward.edges.web.schema.common import PageQuery
@@ -29,7 +30,7 @@ def _inbound(context: Context, store: Any = None) -> Inbound:
     # The platform's own courier looks at the queue every second, so nothing has to be woken from here.
     return Inbound(
         store, Bodies(store, i.data_keys), i.clock, i.entropy, i.seal_webhook, wake=lambda: None,
-        files=attachment_store(context.settings.attachments), allow_loopback_http=context.settings.capture,
+        files=attachment_store(context.settings.attachments), reach=reach(context.settings),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from mailward.adapters.net.egress import GuardedHttp
 from mailward.app.commands.moments import shown, typed
 from mailward.app.commands.output import Config, Json, Limit, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run
-from mailward.app.platform.webhooks import Webhooks
+from mailward.app.platform.webhooks import Webhooks, reach
 from mailward.core.webhooks.model import Result, Work
 from mailward.edges.web.schema import webhooks as schema
 from mailward.edges.web.schema.common import PageQuery
@@ -44,7 +44,7 @@ def _webhooks(context: Context) -> Webhooks:
     # The platform's own courier looks at the queue every second, so nothing has to be woken from here.
     return Webhooks(
         context.store, i.clock, i.entropy, i.seal_webhook, wake=lambda: None, post=post,
-        allow_loopback_http=context.settings.capture,
+        reach=reach(context.settings),
     )  # fmt: skip
 
 

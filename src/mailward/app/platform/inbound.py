@@ -36,6 +36,7 @@ from mailward.core.inbound.model import (
 )
 from mailward.core.inbound.ports import Files
 from mailward.core.inbound.routes import Allowed, RouteDraft, Shown
+from mailward.core.webhooks.endpoints import Reach
 from mailward.edges.web.schema import inbound as schema
 from mailward.edges.web.schema import messages as message_schema
 from mailward.edges.web.schema.common import PageQuery
@@ -69,7 +70,7 @@ class Inbound:
         *,
         wake: Callable[[], None],
         files: Files | None,
-        allow_loopback_http: bool,
+        reach: Reach,
     ) -> None:
         self._store = store
         self._bodies = bodies
@@ -78,7 +79,7 @@ class Inbound:
         self._seal = seal
         self._wake = wake
         self._files = files
-        self._allowed = Allowed(stored=files is not None, loopback_http=allow_loopback_http)
+        self._allowed = Allowed(stored=files is not None, reach=reach)
 
     # -- routes ----------------------------------------------------------------------------------
 

@@ -11,15 +11,23 @@ from msgspec import UNSET
 
 from mailward.app.platform import views
 from mailward.app.platform.pages import checked
+from mailward.app.settings import Settings
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.errors import Conflict
 from mailward.base.sources import Clock, Entropy
 from mailward.core.webhooks import endpoints, enqueue, look, probe, replay
+from mailward.core.webhooks.endpoints import Reach
 from mailward.core.webhooks.model import Attempt, Endpoint, JobState, Progress, Result, Told, Work
 from mailward.edges.web.schema import webhooks as schema
 from mailward.edges.web.schema.common import PageQuery
 from mailward.policy.access import Actor
+from mailward.policy.egress import networks
+
+
+def reach(settings: Settings) -> Reach:
+    """Where the webhooks and routes of this installation may go."""
+    return Reach(settings.capture, networks(settings.endpoint_networks))
 
 
 class Webhooks:
@@ -37,7 +45,7 @@ class Webhooks:
         *,
         wake: Callable[[], None],
         post: Callable[[Work], Awaitable[Result]],
-        allow_loopback_http: bool,
+        reach: Reach,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -45,7 +53,7 @@ class Webhooks:
         self._seal = seal
         self._wake = wake
         self._post = post
-        self._loopback = allow_loopback_http
+        self._reach = reach
 
     async def create(self, actor: Actor, request: schema.CreateWebhook) -> schema.NewWebhook:
         """A new endpoint with its secret."""
@@ -60,7 +68,7 @@ class Webhooks:
                 seal=partial(self._seal, actor.workspace),
                 now=self._clock.now(),
                 entropy=self._entropy,
-                allow_loopback_http=self._loopback,
+                reach=self._reach,
             ),
         )
         return schema.NewWebhook(**_facts(endpoint), secret=secret.reveal())
@@ -94,7 +102,7 @@ class Webhooks:
                 description=None if request.description is UNSET else request.description,
                 disable=request.enabled is False,
                 now=self._clock.now(),
-                allow_loopback_http=self._loopback,
+                reach=self._reach,
             ),
         )
         if request.enabled is True and not endpoint.enabled:

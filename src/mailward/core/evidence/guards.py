@@ -94,10 +94,10 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/suites/storage/test_backups.py",
     ),
     "EMAIL-1": (
+        "tests/scenarios/test_clients.py",
         "tests/app/checks/test_records.py",
         "tests/attacks/test_dkim_rotation_gap.py",
         "tests/core/domains/test_alignment.py",
-        "tests/scenarios/test_clients.py",
     ),
     "EMAIL-2": (
         "tests/app/checks/test_records.py",

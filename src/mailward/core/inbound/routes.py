@@ -24,7 +24,7 @@ from mailward.core.inbound.model import (
     Signature,
 )
 from mailward.core.inbound.ports import AuditedInboundTx, InboundTx, Seal
-from mailward.core.webhooks.endpoints import DESCRIPTION_MAX, OVERLAP, judge_url
+from mailward.core.webhooks.endpoints import DESCRIPTION_MAX, OVERLAP, PUBLIC, Reach, judge_url
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 from mailward.policy.inbound_routes import MatchKind, judge_pattern
@@ -62,10 +62,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What this installation offers: `stored` attachments need an object store; `loopback_http` is for capture mode."""
+    """What this installation offers: `stored` attachments need an object store; `reach`: where routes may post to."""
 
     stored: bool = False
-    loopback_http: bool = False
+    reach: Reach = PUBLIC
 
 
 async def find(tx: InboundTx, actor: Actor, route: str) -> InboundRoute:
@@ -228,7 +228,7 @@ def _with(route: InboundRoute, changes: Mapping[str, Any], allowed: Allowed, sea
         url, credentials = split_credentials(given[name], name)
         if url or name == "url":
             try:
-                judge_url(url, allow_loopback_http=allowed.loopback_http)
+                judge_url(url, allowed.reach)
             except Invalid as e:
                 raise Invalid(e.code, e.public, field=name) from None
         given[name] = url

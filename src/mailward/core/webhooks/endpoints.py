@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -13,8 +13,9 @@ from mailward.base.secret import Secret
 from mailward.base.sources import Entropy
 from mailward.core.webhooks.model import EVENT_TYPES, Endpoint, SealedSecret
 from mailward.core.webhooks.ports import AuditedWebhookTx, Seal, WebhookTx
-from mailward.policy import access
+from mailward.policy import access, egress
 from mailward.policy.access import Actor, Permission
+from mailward.policy.egress import Network, Refuse
 from mailward.protocol import webhooks as standard
 
 ENDPOINTS_MAX = 100
@@ -25,10 +26,23 @@ OVERLAP = timedelta(hours=24)
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
-def judge_url(url: str, *, allow_loopback_http: bool) -> str:
-    """The URL, if a webhook may go there: https, or in capture mode http to this machine. Raises Invalid.
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where this installation's webhooks may go beside public hosts over https: its own machine over http, in capture
+    mode; and `networks` that its operator listed.
+    """
 
-    Where the name leads is checked again at each connection, by the egress guard.
+    loopback_http: bool = False
+    networks: tuple[Network, ...] = ()
+
+
+PUBLIC = Reach()
+
+
+def judge_url(url: str, reach: Reach) -> str:
+    """The URL, if a webhook may go there. Raises Invalid, also for a literal address that is not public.
+
+    Where a name leads is judged at each connection, by the egress guard.
     """
     refusal = Invalid("invalid_url", "A webhook URL starts with https:// and names a host.", field="url")
     if len(url) > URL_MAX or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
@@ -42,8 +56,14 @@ def judge_url(url: str, *, allow_loopback_http: bool) -> str:
         raise refusal
     if parts.username is not None or parts.password is not None:
         raise Invalid("invalid_url", "A webhook URL carries no user name or password.", field="url")
-    if parts.scheme != "https" and not (allow_loopback_http and parts.scheme == "http" and host in _LOOPBACK):
+    if parts.scheme == "http" and host in _LOOPBACK and reach.loopback_http:
+        return url
+    if parts.scheme != "https":
         raise refusal
+    judged = egress.judge(host, reach.networks)
+    if isinstance(judged, Refuse) and judged.reason != egress.NOT_AN_ADDRESS:
+        why = f"{judged.text} No webhook goes there unless the operator lists its network in webhooks.allow_networks."
+        raise Invalid("invalid_url", why, field="url")
     return url
 
 
@@ -82,11 +102,11 @@ async def create(
     seal: Seal,
     now: datetime,
     entropy: Entropy,
-    allow_loopback_http: bool = False,
+    reach: Reach = PUBLIC,
 ) -> tuple[Endpoint, Secret[str]]:
     """A new endpoint and its `whsec_` secret, which is shown this once. Raises Invalid, Conflict at 100 endpoints."""
     access.require(actor, Permission.WEBHOOK_CHANGE)
-    judge_url(url, allow_loopback_http=allow_loopback_http)
+    judge_url(url, reach)
     chosen = judge_types(types)
     if len(description) > DESCRIPTION_MAX:
         raise Invalid("invalid_field", "A description has at most 200 characters.", field="description")
@@ -112,7 +132,7 @@ async def change(
     description: str | None = None,
     disable: bool = False,
     now: datetime,
-    allow_loopback_http: bool = False,
+    reach: Reach = PUBLIC,
 ) -> Endpoint:
     """Change what is given. Disabling ends the jobs that wait.
 
@@ -122,7 +142,7 @@ async def change(
     await tx.audit.in_turn(actor.workspace)  # it is written as a whole
     endpoint = await find(tx, actor, webhook)
     if url is not None:
-        endpoint = replace(endpoint, url=judge_url(url, allow_loopback_http=allow_loopback_http))
+        endpoint = replace(endpoint, url=judge_url(url, reach))
     if types is not None:
         endpoint = replace(endpoint, types=judge_types(types))
     if description is not None:

@@ -21,8 +21,10 @@ _FORBIDDEN = frozenset(
 # What a finished message says in its header and never leaves with; a request has fields for it.
 _FIELDS = {
     "x-mailward-template": "template", "x-mailward-template-version": "template_version", "x-mailward-data": "data",
-    "x-mailward-tracking": "tracking",
+    "x-mailward-tracking": "tracking", "x-mailward-stream": "stream", "x-mailward-tag": "tags",
+    "x-mailward-test-mode": "test_mode",
 }  # fmt: skip
+_METADATA = "x-mailward-metadata-"
 _FORBIDDEN_PREFIXES = ("content-", "arc-", "resent-")
 _ONCE = frozenset(("in-reply-to", "references", "list-unsubscribe", "list-unsubscribe-post", "feedback-id", "list-id"))
 
@@ -39,7 +41,7 @@ def write(headers: Sequence[tuple[str, str]], taken: set[str]) -> list[tuple[str
         if not _NAME.fullmatch(name):
             raise Invalid("header_name_invalid", "A header name holds a character it must not.", field=where)
         lower = name.lower()
-        if instead := _FIELDS.get(lower):
+        if instead := _FIELDS.get(lower) or ("metadata" if lower.startswith(_METADATA) else ""):
             why = f"The header {name} is for finished messages; the field {instead} says the same here."
             raise Invalid("header_forbidden", why, field=where)
         if lower in _FORBIDDEN or lower.startswith(_FORBIDDEN_PREFIXES):

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from mailward.base.errors import Invalid
 from mailward.base.sources import Entropy
-from mailward.protocol.message import fields, headers, mailbox, tracked, transport, words
+from mailward.protocol.message import directives, fields, headers, mailbox, transport, words
+from mailward.protocol.message.directives import Directives
 from mailward.protocol.message.headers import Parsed
 from mailward.protocol.message.mailbox import Originators
 from mailward.protocol.message.templated import OURS
-from mailward.protocol.message.tracked import TRACKING
 
 # RFC 5322 section 3.6: at most once each. Two of them, and each reader picks another.
 _ONCE = frozenset(
@@ -26,8 +26,9 @@ _ONCE = frozenset(
     )
 )  # fmt: skip
 # Return-Path and Authentication-Results belong to the receiving side; Bcc is for the envelope.
-_REMOVED = frozenset((b"bcc", b"resent-bcc", b"return-path", TRACKING)) | OURS
+_REMOVED = frozenset((b"bcc", b"resent-bcc", b"return-path")) | OURS
 _MESSAGE_ID = re.compile(rb"<[^<>\s\x00-\x20\x7f]{1,990}>")
+_WAY_OUT = re.compile(r"<\s*(?:https?://[^\s<>/]|mailto:[^\s<>@]+@)[^<>]*>", re.IGNORECASE)
 
 MAX_RECEIVED = 50
 
@@ -38,7 +39,7 @@ class Prepared(NamedTuple):
     `subject`, `to`: decoded for display, cut to 1,000 characters. `eight_bit`: the body holds 8-bit bytes;
     `utf8_header`: the header does (SMTPUTF8 needed); `received`: how many relays it passed before us;
     `rewritten`: what was changed because a line was too long, for people, mostly nothing. `templated`: its header
-    names a template, so it is not yet what is meant. `tracking`: what its header says of it, "" for nothing.
+    names a template, so it is not yet what is meant. `directives`: what its header said to the platform.
     """
 
     content: bytes
@@ -52,7 +53,7 @@ class Prepared(NamedTuple):
     received: int
     rewritten: tuple[str, ...] = ()
     templated: bool = False
-    tracking: str = ""
+    directives: Directives = directives.NONE
 
 
 def for_submission(
@@ -70,7 +71,7 @@ def for_submission(
     `canonical`: the SMTP server has refused every bare CR and LF already.
 
     Raises Invalid: those of `headers.split` and `mailbox.originators`, `header_duplicate`, `bare_newline`,
-    `nul_byte`, `mail_loop` (RFC 5321 section 6.3), `message_id_invalid`, `tracking_invalid`, and those of
+    `nul_byte`, `mail_loop` (RFC 5321 section 6.3), `message_id_invalid`, and those of `directives.read` and
     `transport.shorten`.
     """
     if b"\0" in content:
@@ -86,14 +87,15 @@ def for_submission(
     seen: dict[bytes, bytes] = {}
     received = 0
     asks = False
-    tracking = ""
+    to_us = []
     kept = []
     for field in given.fields:
         name = field[0]
         if name in _REMOVED:
             asks = asks or name in OURS
-            if name == TRACKING:
-                tracking = tracked.read(field[1], tracking)
+            continue
+        if name.startswith(directives.PREFIX) and directives.is_one(name):
+            to_us.append(field)
             continue
         if name in seen:
             if name in _ONCE:
@@ -135,8 +137,25 @@ def for_submission(
         received=received,
         rewritten=rewritten,
         templated=asks,
-        tracking=tracking,
+        directives=directives.read(to_us) if to_us else directives.NONE,
     )
+
+
+def require_way_out(parsed: Parsed) -> None:
+    """A broadcast names where its recipients unsubscribe. Raises Invalid `unsubscribe_required`."""
+    if not any(
+        way_out(headers.value(raw).decode("utf-8", "replace")) for raw in headers.find(parsed, b"list-unsubscribe")
+    ):
+        raise Invalid(
+            "unsubscribe_required",
+            "A broadcast needs a List-Unsubscribe field with an https or mailto address in angle brackets.",
+            field="list-unsubscribe",
+        )
+
+
+def way_out(text: str) -> bool:
+    """Whether a List-Unsubscribe field says how: at least one web or mail address in angle brackets (RFC 2369)."""
+    return _WAY_OUT.search(text) is not None
 
 
 def _refuse_duplicate(name: bytes) -> None:

@@ -44,6 +44,7 @@ def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Id
     if key is not None:
         entropy = Derived(key)
     author = one(request.from_, "from")
+    _one_destination(author, "from")
     to = mailboxes(request.to, "to")
     cc = mailboxes(request.cc, "cc") if request.cc else []
     bcc = mailboxes(request.bcc, "bcc") if request.bcc else []
@@ -127,7 +128,7 @@ def _refuse_name(field: str) -> NoReturn:
 
 
 def envelope(boxes: list[Mailbox]) -> list[str]:
-    """Each address once, in order. Raises Invalid for none and for more than 50."""
+    """Each address once, in order. Raises Invalid for none, for more than 50, and for what SMTP refuses in RCPT."""
     recipients = list(dict.fromkeys([box.address for box in boxes]))
     if not recipients:
         raise Invalid("no_recipients", "Give at least one recipient in to, cc or bcc.", field="to")
@@ -137,14 +138,25 @@ def envelope(boxes: list[Mailbox]) -> list[str]:
             f"A message may have {types.MAX_RECIPIENTS} recipients over to, cc and bcc.",
             field="to",
         )
+    for box in boxes:
+        _one_destination(box, "to")
     return recipients
+
+
+def _one_destination(box: Mailbox, field: str) -> None:
+    """The old ways through an open relay: the part before @ names another destination (`protocol.smtp.address`)."""
+    if "%" in box.local or "!" in box.local:
+        why = f"The address {box.address[:100]} names a second destination before its @ (% or !)."
+        raise Invalid(_CODE, why, field=field)
 
 
 def _list_unsubscribe(request: types.SendRequest) -> ListUnsubscribe | None:
     given = request.list_unsubscribe
     if given is not None:
         return ListUnsubscribe(given.url, given.mailto, given.one_click and given.url is not None)
-    if request.stream == "broadcast" and not any(name.lower() == "list-unsubscribe" for name in request.headers):
+    if request.stream == "broadcast" and not any(
+        name.lower() == "list-unsubscribe" and submission.way_out(text) for name, text in request.headers.items()
+    ):
         # RFC 8058, and since 2024 a condition of the large mailbox providers for bulk mail.
         raise Invalid("unsubscribe_required", "A broadcast needs list_unsubscribe.", field="list_unsubscribe")
     return None
@@ -170,14 +182,20 @@ def compose_raw(
     if key is not None:
         entropy = Derived(key)
     content = request.raw if b"\r" in request.raw else request.raw.replace(b"\n", b"\r\n")
-    mail_from = one(request.from_, "from").address if request.from_ else None
+    mail_from = None
+    if request.from_:
+        sender = one(request.from_, "from")
+        _one_destination(sender, "from")
+        mail_from = sender.address
     ready = submission.for_submission(content, now=now, entropy=entropy, hostname=hostname, protocol="HTTP")
     if request.to:
         named = [one(item, f"to[{i}]") for i, item in enumerate(request.to)]
     else:
         named = _named_in(content)
-    if request.stream == "broadcast" and not headers.find(ready.parsed, b"list-unsubscribe"):
-        raise Invalid("unsubscribe_required", "A broadcast needs a List-Unsubscribe field.", field="list-unsubscribe")
+    said = ready.directives
+    stream = said.stream if request.stream == "transactional" and said.stream else request.stream
+    if stream == "broadcast":
+        submission.require_way_out(ready.parsed)
     author = ready.originators.author
     return Outgoing(
         content=ready.content,
@@ -188,17 +206,17 @@ def compose_raw(
         mail_from=mail_from,
         to=ready.to,
         subject=ready.subject,
-        stream=request.stream,
-        tags=tuple(request.tags),
-        metadata=request.metadata,
+        stream=stream,
+        tags=tuple(request.tags) or said.tags,
+        metadata=request.metadata or dict(said.metadata),
         scheduled_at=check_schedule(request.scheduled_at, now),
-        test_mode=request.test_mode,
+        test_mode=request.test_mode or said.test_mode,
         dry_run=request.dry_run,
         idempotency=key,
         utf8_header=ready.utf8_header,
         rewritten=ready.rewritten,
         files=attached.names(ready.content, ready.parsed),
-        tracking=request.tracking or ready.tracking,
+        tracking=request.tracking or said.tracking,
     )
 
 
