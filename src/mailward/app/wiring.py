@@ -77,6 +77,7 @@ from mailward.core.guard.model import Digests
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.inbound.model import SealedSecret
 from mailward.core.inbound.model import Work as Handed
+from mailward.core.messages.dated import redated
 from mailward.core.messages.model import MessageFacts
 from mailward.core.nodes.ports import Nodes
 from mailward.core.suppression.model import blocked, token
@@ -485,7 +486,7 @@ class Worker:
     async def _load(self, work: Work) -> bytes:
         if work.body is None:
             raise Unavailable("content_gone", "The content of this message is no longer kept.")
-        return await self.bodies.read(work.workspace, work.id, BodyRef(*work.body), reader=None)
+        return redated(await self.bodies.read(work.workspace, work.id, BodyRef(*work.body), reader=None), work.facts)
 
     async def _load_received(self, work: Handed) -> bytes:
         if work.message.body is None:

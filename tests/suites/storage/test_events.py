@@ -14,10 +14,12 @@ from mailward.app.store import Store, Tx
 from mailward.base.errors import Invalid
 from mailward.base.ids import WorkspaceId
 from mailward.core.messages import change
+from mailward.core.messages.dated import redated
 from mailward.core.messages.find import status_of
 from mailward.core.workspaces.retention import Terms
 from mailward.edges.web.schema.workspace import EventQuery
 from mailward.policy.access import Actor, Permission
+from mailward.protocol.message import fields
 from tests.core.conftest import T0, WS_ID, put, submission
 
 ACTOR = Actor(WorkspaceId(WS_ID), "system", "test", frozenset(Permission))
@@ -85,6 +87,33 @@ async def test_a_message_moved_to_another_time_says_that_time(store: Store) -> N
     assert await moved(T0 + 90 * MINUTE) == (T0 + 90 * MINUTE, "scheduled")
     assert await moved(T0 + 30 * MINUTE) == (T0 + 30 * MINUTE, "queued")
     assert await moved(T0 - MINUTE // 2) == (T0, "queued")
+
+
+async def test_the_date_is_that_of_the_time_a_message_was_moved_to(store: Store) -> None:
+    """As long as its time has not come. Later copies of it may be out, and all are to say the same."""
+    first = T0 + 60 * MINUTE
+    given = submission(1, "ann@x.test", due=first)
+    await put(store, msgspec.structs.replace(given, facts=msgspec.structs.replace(given.facts, due=first)))
+
+    async def date(to: int, now: int) -> tuple[bytes, bytes]:
+        await store.write(WS_ID, lambda tx: change.reschedule(tx, ACTOR, given.id, due=to, now=now))
+        found = await store.read(WS_ID, lambda tx: tx.messages.get(given.id))
+        assert found is not None
+        own = b"DATE: x\r\nDate: Sat, 01 Jan 2000 00:00:00 +0000\r\n\r\nx"
+        assert redated(b"A: 1\r\n" + own, found.facts) == b"A: 1\r\n" + own
+        at = fields.date(datetime.fromtimestamp(first / 1e6, UTC)).encode()
+        alone = redated(b"Date: %b\r\n\r\n" % at, found.facts)
+        assert len(alone) == len(at) + 10 and alone != b"Date: %b\r\n\r\n" % at
+        head, _, body = redated(b"A: 1\r\nDate: %b\r\nB: 2\r\n\r\n\r\nDate: %b\r\n" % (at, at), found.facts).partition(
+            b"\r\n\r\n"
+        )
+        assert body == b"\r\nDate: %b\r\n" % at
+        return head, fields.date(datetime.fromtimestamp(to / 1e6, UTC)).encode()
+
+    for to, now in ((T0 + 90 * MINUTE, T0), (T0 + 30 * MINUTE, T0)):
+        head, said = await date(to, now)
+        assert head == b"A: 1\r\nDate: %b\r\nB: 2" % said
+    assert (await date(T0 + 50 * MINUTE, T0 + 40 * MINUTE))[0] == head
 
 
 async def test_a_moment_says_its_facts_by_name(store: Store, clock: Any) -> None:

@@ -17,6 +17,7 @@ from mailward.app.store import Store, Tx
 from mailward.base import ids
 from mailward.base.errors import Forbidden, Invalid, MailwardError, NotFound, Unavailable
 from mailward.core.messages import change, erase, find, pause
+from mailward.core.messages.dated import redated
 from mailward.core.messages.find import Found, Query
 from mailward.core.messages.model import LETTERS, Attempt
 from mailward.core.webhooks.enqueue import tell
@@ -106,7 +107,7 @@ class Messages:
         await self._store.write(actor.workspace, note)
         raw_id = found.message.id
         workspace, ref = ids.decode("ws", actor.workspace), BodyRef(*found.message.body)
-        return await self._bodies.read(workspace, raw_id, ref, reader=actor)
+        return redated(await self._bodies.read(workspace, raw_id, ref, reader=actor), found.message.facts)
 
     async def content(self, actor: Actor, message: str) -> schema.Content:
         """Text, sanitised HTML and the list of attachments."""

@@ -135,7 +135,10 @@ async def reschedule(tx: MessagesTx, actor: Actor, message: bytes, *, due: int, 
         raise Conflict("not_reschedulable", "No copy of this message waits any more: it is under way or done.")
     if found := await tx.messages.keep(message):
         # What people read as its time, what makes it "scheduled", and from when its delivery is measured.
-        facts = msgspec.structs.replace(found.facts, due=max(due, now))
+        was, at = found.facts, max(due, now)
+        # Once its time has come copies may be out with that Date, and all of a message say the same.
+        dated = (was.dated[0] if was.dated else was.due, at) if was.due > now else was.dated
+        facts = msgspec.structs.replace(was, due=at, dated=dated)
         await tx.messages.rewrite(message, FACTS_ENCODER.encode(facts))
     await tx.messages.timeline_add(message, now, "rescheduled", f'{{"due":"{due}"}}')
     return moved

@@ -58,7 +58,8 @@ class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
     the verified domain that signs; `due` microseconds UTC when it was scheduled, else 0;
     `rewritten` what was changed because lines were too long for SMTP; `redacted` the fields (core/redaction) that
     are not stored any more, or never were; `tokens` then the keyed hash of each copy's address, for a bounce that
-    comes later; `tracking` what is tracked, None for nothing, which is the rule.
+    comes later; `tracking` what is tracked, None for nothing, which is the rule; `dated`, where it was moved to another
+    time before it was tried: (the one its Date was written for, the one it is to say), microseconds UTC.
     """
 
     source: str
@@ -86,6 +87,7 @@ class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
     redacted: tuple[str, ...] = ()
     tokens: tuple[bytes, ...] = ()
     tracking: Tracked | None = None
+    dated: tuple[int, int] | None = None
 
 
 class AttemptFacts(msgspec.Struct, array_like=True, frozen=True):
