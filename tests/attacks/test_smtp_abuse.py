@@ -266,7 +266,19 @@ def test_a_hundred_thousand_recipients() -> None:
         assert [a[:3] for a in answers[:100]] == [b"250"] * 100
         assert answers[100].startswith(b"452 4.5.3")
         assert answers[-1].startswith(b"421 4.7.0")
-        assert len(answers) < 250
+        assert len(answers) == 100 + 1000 + 1
+
+
+def test_a_list_sent_whole_goes_on_with_those_who_were_taken() -> None:
+    """RFC 5321 section 4.5.3.1.10: recipients past the limit are no faults; the message is taken for the first ones."""
+    with rig(Mode.PRIVATE, max_recipients=100) as running, running.logged_in() as wire:
+        for _ in range(2):
+            wire.ask(b"MAIL FROM:<a@example.org>")
+            answers = [wire.ask(b"RCPT TO:<r%d@example.net>" % n)[:3] for n in range(500)]
+            assert answers == [b"250"] * 100 + [b"452"] * 400
+            assert wire.ask(b"DATA").startswith(b"354")
+            assert wire.ask(b"Subject: x\r\n\r\nx\r\n.").startswith(b"250")
+        assert [len(e.recipients) for e, _, _ in running.gate.accepted] == [100, 100]
 
 
 def test_slowloris() -> None:

@@ -16,7 +16,8 @@ class Candidate:
 
     `domains` are those of From, Sender and Resent-*; each must be the workspace's own.
     `due` is microseconds UTC, 0 for at once. `content` ends its lines with CRLF.
-    `tracking` is what the message itself says of it, "" for nothing.
+    `tracking` is what the message itself says of it, "" for nothing. `size`: octets as they were handed in, which is
+    what limits are about, where that was less than `content`; else 0.
     """
 
     content: bytes = field(repr=False)
@@ -43,6 +44,7 @@ class Candidate:
     files: tuple[str, ...] = ()
     rewritten: tuple[str, ...] = ()
     tracking: str = ""
+    size: int = 0
 
 
 def from_api(item: Outgoing) -> Candidate:
@@ -74,10 +76,11 @@ def from_api(item: Outgoing) -> Candidate:
         due=due,
         test_mode=item.test_mode,
         idempotency=idempotency,
-        smtputf8=item.utf8_header or any(not r.isascii() for r in item.recipients) or not from_address.isascii(),
+        smtputf8=item.utf8_header,
         rewritten=item.rewritten,
         files=item.files,
         tracking=item.tracking,
+        size=item.size,
     )
 
 

@@ -33,8 +33,11 @@ class Carriage:
             mail_from=shipment.mail_from,
             recipients=shipment.recipients,
             content=shipment.content,
-            # The sender as it goes out: mostly a return-path of ours, and then what it was does not matter.
-            smtputf8=facts.smtputf8 or not shipment.mail_from.isascii(),
+            # The envelope of this transaction (RFC 6531 section 3.2): other copies may go elsewhere. The sender as it
+            # goes out is mostly a return-path of ours, and then what it was does not matter.
+            smtputf8=facts.smtputf8
+            or not shipment.mail_from.isascii()
+            or any(not r.isascii() for r in shipment.recipients),
             eight_bit=facts.eight_bit,
             dsn=_dsn(shipment),
             requiretls=facts.requiretls,

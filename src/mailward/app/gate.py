@@ -142,7 +142,7 @@ class Gate:
             prepared = self._prepared(principal, envelope, content, session)
             if prepared.templated:
                 return self._accept_filled(principal, envelope, content, session)
-            candidate = self._candidate(principal, envelope, prepared, session)
+            candidate = self._candidate(principal, envelope, prepared, session, len(content))
             accepted = self._acceptance.accept_soon(principal, candidate)
         except LimitReached as e:
             self._refused(e.code)
@@ -174,7 +174,7 @@ class Gate:
         try:
             filled = await self._fill(principal, content)
             prepared = self._prepared(principal, envelope, filled, session)
-            candidate = self._candidate(principal, envelope, prepared, session)
+            candidate = self._candidate(principal, envelope, prepared, session, len(filled))
         except MailwardError as e:
             self._refused(e.code)
             raise
@@ -193,7 +193,7 @@ class Gate:
         )
 
     def _candidate(
-        self, principal: Actor, envelope: SmtpEnvelope, prepared: Prepared, session: SessionFacts
+        self, principal: Actor, envelope: SmtpEnvelope, prepared: Prepared, session: SessionFacts, size: int
     ) -> Candidate:
         who = prepared.originators
         said = prepared.directives
@@ -212,7 +212,7 @@ class Gate:
             message_id=prepared.message_id,
             source="network" if principal.kind == "network" else "smtp",
             tls=tls,
-            smtputf8=prepared.utf8_header or any(not r.address.isascii() for r in envelope.recipients),
+            smtputf8=prepared.utf8_header,
             requiretls=envelope.requiretls,
             ret=envelope.ret,
             envid=envelope.envid,
@@ -223,6 +223,7 @@ class Gate:
             metadata=dict(said.metadata) if said.metadata else {},
             test_mode=said.test_mode,
             tracking=said.tracking,
+            size=size,
         )
 
 

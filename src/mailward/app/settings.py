@@ -126,7 +126,7 @@ class WebhookSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Rates. Each is a number per minute; 0 means no limit."""
+    """Rates. Each is a number per minute; 0 means no limit, but for failed sign-ins, which are always limited."""
 
     api_per_minute: int = 6000
     """For a workspace: reads and sends each, writes a tenth of it."""
@@ -351,6 +351,8 @@ def _check(settings: Settings) -> None:
     if unlisted := sorted(set(settings.http.secure) - set(settings.http.listen)):
         raise SettingsError(f"http.secure: {unlisted[0]!r} is not in http.listen")
     _check_server(settings.server)
+    _check_submission(settings.submission)
+    _check_limits(settings.limits)
     _check_storage(settings.storage)
     if strange := [topic for topic in settings.feedback.sns_topics if not is_topic(topic)]:
         raise SettingsError(f"feedback.sns_topics: {strange[0]!r} is not the ARN of an SNS topic")
@@ -400,6 +402,20 @@ def _check(settings: Settings) -> None:
 def _check_server(server: Server) -> None:
     if server.hung_seconds < 0 or server.hung_seconds == 1:
         raise SettingsError("server.hung_seconds: at least 2 (there is a sign a second), or 0 for never")
+
+
+def _check_submission(submission: Submission) -> None:
+    for name in ("max_message_bytes", "max_recipients", "max_connections_per_ip", "idle_seconds", "session_seconds"):
+        if getattr(submission, name) < 1:
+            raise SettingsError(f"submission.{name}: at least 1")
+
+
+def _check_limits(limits: Limits) -> None:
+    for name in limits.__struct_fields__:
+        if getattr(limits, name) < 0:
+            raise SettingsError(f"limits.{name}: at least 0")
+    if not limits.auth_failures_per_minute_ip:
+        raise SettingsError("limits.auth_failures_per_minute_ip: at least 1, or passwords could be guessed without end")
 
 
 def _check_storage(storage: Storage) -> None:

@@ -318,7 +318,7 @@ def web_application(worker: Parts) -> Front:
     rates = default_rates()
     rates |= api_rates(settings.limits.api_per_minute)
     rates[RateClass.KEY] = per_minute("key", settings.limits.api_per_minute_key)
-    rates[RateClass.AUTH_FAILURE] = Rate("auth-failure", max(1, settings.limits.auth_failures_per_minute_ip), 60)
+    rates[RateClass.AUTH_FAILURE] = Rate("auth-failure", settings.limits.auth_failures_per_minute_ip, 60)
     services = Services(
         platform=platform,
         authenticator=worker.doors,

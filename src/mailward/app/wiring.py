@@ -394,7 +394,7 @@ class Worker:
                 door="submission",
             ),
             budgets=self.budgets,
-            auth_failures=Rate("smtp-auth", max(1, limits.auth_failures_per_minute_ip), 60),
+            auth_failures=Rate("smtp-auth", limits.auth_failures_per_minute_ip, 60),
             standings=self.standings,
             counted=lambda door, result: self.metrics.logins.labels(door, result).inc(),
             refused=lambda code: self.metrics.refused.labels(code).inc(),
@@ -412,7 +412,13 @@ class Worker:
             if not fds:
                 continue
             config = submission(
-                name, self.settings.hostname, mode, max_size=s.max_message_bytes, max_recipients=s.max_recipients
+                name,
+                self.settings.hostname,
+                mode,
+                max_size=s.max_message_bytes,
+                max_recipients=s.max_recipients,
+                idle=s.idle_seconds,
+                session=s.session_seconds,
             )
             tls = None if mode is Mode.PRIVATE else self.certificates.context
             self._listeners.append(await serve([os.dup(fd) for fd in fds], self.gate, config, tls, self.floor))

@@ -217,6 +217,10 @@ class Wire:
         self.say(line + b"\r\n")
         return self.reply()
 
+    def hang_up(self) -> None:
+        """Say no more, and go on reading."""
+        self.sock.shutdown(socket.SHUT_WR)
+
     def rest(self) -> bytes:
         """Every reply until the server closes."""
         out = b""

@@ -93,6 +93,7 @@ def test_one_that_leaves_while_somebody_is_asked() -> None:
         with running.logged_in() as wire:
             wire.ask(b"MAIL FROM:<a@example.org>")
             wire.say(b"RCPT TO:<yes@asked.example>\r\n")
+        running.loop.call_soon_threadsafe(running.gate.wait.set)
         for _ in range(200):
             if running.gate.open == 0:
                 break

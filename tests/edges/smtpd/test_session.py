@@ -313,9 +313,26 @@ def test_client_gone_during_accept() -> None:
             wire.envelope()
             wire.say(MESSAGE)
             time.sleep(0.1)
-        _until(lambda: running.gate.open == 0)
         running.loop.call_soon_threadsafe(running.gate.wait.set)
         _until(lambda: len(running.gate.accepted) == 1)
+        _until(lambda: running.gate.open == 0)
+
+
+@pytest.mark.parametrize("last", [b"", b"QUIT\r\n", b"NOOP\r\nNO"])
+def test_a_client_that_has_said_everything_hears_its_answers(last: bytes) -> None:
+    """One that closes its side only (RFC 1122 section 4.2.2.13) learns that its message was taken: no second one."""
+    with rig(Mode.PRIVATE) as running:
+        running.gate.wait = running.call(_event())
+        with running.logged_in() as wire:
+            wire.envelope()
+            wire.say(MESSAGE + last)
+            time.sleep(0.05)
+            wire.hang_up()
+            time.sleep(0.05)
+            running.loop.call_soon_threadsafe(running.gate.wait.set)
+            codes = [line[:3] for line in wire.rest().splitlines()]
+        assert codes == [b"250", *([b"221"] if last == b"QUIT\r\n" else [b"250"] if last else [])]
+        _until(lambda: running.gate.open == 0)
 
 
 def test_a_client_that_never_reads() -> None:

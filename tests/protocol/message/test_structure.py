@@ -71,7 +71,7 @@ def test_text_html_and_files() -> None:
         (b"no header\r\n\r\nx", "header_malformed"),
         (b"Subject: x\n\nbody", "bare_newline"),
         (b"X: y\r\n" * 2000 + b"\r\nbody", "too_many_headers"),
-        (b"X: " + b"y" * 70000 + b"\r\n\r\nbody", "header_too_large"),
+        (b"X: " + b"y" * 90000 + b"\r\n\r\nbody", "header_too_large"),
     ],
 )
 def test_defects_are_named(content: bytes, defect: str) -> None:

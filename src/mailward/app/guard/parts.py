@@ -73,7 +73,7 @@ class GuardParts:
             anonymiser=places.hides,
             position=places.position,
             # Three minutes of what the operator lets one address get wrong, before it has to wait at all.
-            wrong_tokens=replace(tries.TOKENS, free=max(1, 3 * i.settings.limits.auth_failures_per_minute_ip)),
+            wrong_tokens=replace(tries.TOKENS, free=3 * i.settings.limits.auth_failures_per_minute_ip),
         )
         return cls(guard, watch, challenges, places, digests)
 

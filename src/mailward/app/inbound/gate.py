@@ -270,7 +270,7 @@ def _another_transaction() -> LimitReached:
 
 def header_of(content: bytes) -> Parsed:
     """The header, split within its caps before anything else looks at the message. Raises Invalid past them."""
-    return headers.split(content, tolerant=True)
+    return headers.admit(headers.split(content, tolerant=True))
 
 
 def scan_facts(report: Report) -> ScanFacts:

@@ -233,7 +233,7 @@ class Acceptance:
                 others=c.domains,
                 mail_from=a_label(c.mail_from.rpartition("@")[2]) if c.mail_from else "",
                 recipients=len(c.recipients),
-                size=len(c.content),
+                size=c.size or len(c.content),
                 max_recipients=self._max_recipients,
                 max_size=self._max_bytes,
                 allowed_domains=actor.domains,

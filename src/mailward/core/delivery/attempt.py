@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, Protocol, assert_never
 
-from mailward.base.errors import MailwardError
+from mailward.base.errors import Invalid, MailwardError
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.core.delivery.form import SevenBit
 from mailward.core.delivery.model import Copy, Settled, Work
@@ -197,11 +197,14 @@ class Attempter:
         return out
 
     def _unprepared(self, work: Work, copies: Iterable[Copy], e: Exception) -> list[Settled]:
-        """Whatever it is, it counts as an attempt: what cannot be prepared expires one day."""
+        """Whatever it is, it counts as an attempt: what cannot be prepared expires one day, and what is wrong with the
+        message itself is known at once.
+        """
         code = e.code if isinstance(e, MailwardError) else "internal error"
         if not isinstance(e, MailwardError):
             self._failed(e)
-        failure = TempFail("internal", f"the message could not be prepared ({code})")
+        text = f"the message could not be prepared ({code})"
+        failure: Outcome = PermFail("content_rejected", text) if isinstance(e, Invalid) else TempFail("internal", text)
         return [self._settled(work, copy, failure, _nowhere("", ()), "", ()) for copy in copies]
 
     async def _send(self, work: Work, form: Form) -> list[Settled]:
@@ -219,11 +222,13 @@ class Attempter:
             workspace, signer = work.workspace, work.facts.domain
             hold = partial(self._hold, workspace, work.id)
             seven_bit = SevenBit(content, lambda form: self._signing.sign_now(workspace, signer, form, now), hold)
-        groups: dict[str, list[Copy]] = {}
+        # An address that needs SMTPUTF8 goes in a transaction of its own: its neighbours do without.
+        groups: dict[tuple[str, bool], list[Copy]] = {}
         for copy in form.copies:
-            groups.setdefault(copy.recipient.rpartition("@")[2].lower(), []).append(copy)
+            recipient = copy.recipient
+            groups.setdefault((recipient.rpartition("@")[2].lower(), recipient.isascii()), []).append(copy)
         out: list[Settled] = []
-        for domain, copies in groups.items():
+        for (domain, _), copies in groups.items():
             out += await self._to_domain(work, domain, copies, chunks, signed, seven_bit, form.notes)
         return out
 

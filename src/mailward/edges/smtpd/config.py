@@ -42,7 +42,16 @@ class ListenerConfig:
     proxies: tuple[Network, ...] = ()  # peers that must open with PROXY version 2; from nobody else is it understood
 
 
-def submission(name: str, hostname: str, mode: Mode, *, max_size: int, max_recipients: int = 1000) -> ListenerConfig:
+def submission(
+    name: str,
+    hostname: str,
+    mode: Mode,
+    *,
+    max_size: int,
+    max_recipients: int = 1000,
+    idle: float = 300.0,
+    session: float = 3600.0,
+) -> ListenerConfig:
     """The three listeners of submission, each with what its mode implies."""
     private = mode is Mode.PRIVATE
     server = ServerConfig(
@@ -52,8 +61,9 @@ def submission(name: str, hostname: str, mode: Mode, *, max_size: int, max_recip
         tls_required=not private,
         starttls=mode is Mode.STARTTLS,
         auth=not private,
+        postmaster=f"postmaster@{hostname}",
     )
-    return ListenerConfig(name, mode, server)
+    return ListenerConfig(name, mode, server, command_idle=idle, content_idle=min(idle, 180.0), session=session)
 
 
 def reception(

@@ -60,7 +60,7 @@ class Session(asyncio.Protocol, Generic[P]):
         self._task: asyncio.Future[None] | None = None
         self._asking: Awaitable[None] | None = None
         self._layer: TlsLayer | None = None
-        self._stalled = self._paused = False
+        self._stalled = self._paused = self._hung_up = False
         # Deadlines, all on the loop's clock; the sweep compares, nothing here starts a timer.
         self._opened = self._progress = house.loop.time()
         self._steps = 0
@@ -116,8 +116,12 @@ class Session(asyncio.Protocol, Generic[P]):
             self._turn(self._machine)
 
     def eof_received(self) -> bool:
-        """The client will say no more, so nothing it was told to wait for matters any longer."""
-        return False
+        """The client will say no more. It may still listen (RFC 1122 section 4.2.2.13): what it asked is answered."""
+        machine = self._machine
+        if self._phase is not Phase.OPEN or machine is None or machine.question is None:
+            return False
+        self._hung_up = True
+        return True
 
     def pause_writing(self) -> None:
         """The client does not read its replies: stop making more of them."""
@@ -173,6 +177,9 @@ class Session(asyncio.Protocol, Generic[P]):
             else:  # the 220 is written, in the clear; every octet after it belongs to the handshake
                 self._start_tls()
                 return
+        if self._hung_up and machine.question is None:
+            self._end(polite=True)
+            return
         if self._stalled or self._paused or machine.held > self._config.held:
             self._flow()
 

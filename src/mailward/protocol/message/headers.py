@@ -1,7 +1,8 @@
 """Splitting a raw header into fields without losing a byte, and putting fields back (RFC 5322 section 2.2).
 
 Order, case, folding and spacing of every field survive, because DKIM, ARC and
-Received need them. Caps come first: 64 KiB of header, 1,000 fields.
+Received need them. Caps come first: what is handed in has up to 64 KiB of header and 1,000 fields (`admit`), and there
+is room on top for what we add to it, so that what was taken can be read to its end.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from mailward.protocol.newlines import only_crlf
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_FIELDS = 1000
+# With what is added on the way: trace, results of authentication, identifiers, labels of another encoding.
+READ_BYTES = MAX_HEADER_BYTES + 16 * 1024
+_READ_FIELDS = MAX_FIELDS + 64
 
 _NEXT_FIELD = re.compile(rb"\r\n(?![ \t])")
 _BAD_NAME = re.compile(rb"[^!-9;-~]")
@@ -31,17 +35,17 @@ class Parsed(NamedTuple):
 
 
 def split(content: bytes, *, tolerant: bool = False) -> Parsed:
-    """The header of `content`, split.
+    """The header of `content`, split. What a stranger hands in is then given to `admit`.
 
     Raises Invalid `header_too_large`, `too_many_headers`, and unless `tolerant` also
     `header_malformed` for a line that is no field, a space before the colon, NUL, or a bare CR or LF.
     """
     if content[:2] == b"\r\n":
         return Parsed([], 2)
-    end = content.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES + 2)
+    end = content.find(b"\r\n\r\n", 0, READ_BYTES + 2)
     if end < 0:
-        if len(content) > MAX_HEADER_BYTES:
-            raise Invalid("header_too_large", f"The header is larger than {MAX_HEADER_BYTES} bytes.", field="header")
+        if len(content) > READ_BYTES:
+            raise _too_large()
         block, body_offset = content, len(content)
         if block[-2:] == b"\r\n":
             block = block[:-2]
@@ -54,8 +58,8 @@ def split(content: bytes, *, tolerant: bool = False) -> Parsed:
     breaks = block.count(b"\n")
     if not tolerant and (b"\0" in block or not only_crlf(block)):
         raise Invalid("header_malformed", "The header holds NUL or a CR or LF on its own.", field="header")
-    if breaks >= MAX_FIELDS and len(_NEXT_FIELD.findall(block)) >= MAX_FIELDS:
-        raise Invalid("too_many_headers", f"The header has more than {MAX_FIELDS} fields.", field="header")
+    if breaks >= _READ_FIELDS and len(_NEXT_FIELD.findall(block)) >= _READ_FIELDS:
+        raise _too_many()
     fields = []
     bad_name = _BAD_NAME.search
     for line in _NEXT_FIELD.split(block):
@@ -68,6 +72,23 @@ def split(content: bytes, *, tolerant: bool = False) -> Parsed:
                 name = b""
         fields.append((name.lower(), line + b"\r\n"))
     return Parsed(fields, body_offset)
+
+
+def admit(parsed: Parsed) -> Parsed:
+    """The header as it is, if it may come in. Raises Invalid `header_too_large` and `too_many_headers`."""
+    if parsed.body_offset > MAX_HEADER_BYTES + 2:
+        raise _too_large()
+    if len(parsed.fields) > MAX_FIELDS:
+        raise _too_many()
+    return parsed
+
+
+def _too_large() -> Invalid:
+    return Invalid("header_too_large", f"The header is larger than {MAX_HEADER_BYTES} bytes.", field="header")
+
+
+def _too_many() -> Invalid:
+    return Invalid("too_many_headers", f"The header has more than {MAX_FIELDS} fields.", field="header")
 
 
 def find(parsed: Parsed, name: bytes) -> list[bytes]:

@@ -81,7 +81,7 @@ def for_submission(
     rewritten: tuple[str, ...] = ()
     if headers.has_long_line(content):
         content, rewritten = transport.shorten(content)
-    given = headers.split(content)
+    given = headers.admit(headers.split(content))
     if not given.fields:
         raise Invalid("from_missing", "The message has no header.", field="from")
     seen: dict[bytes, bytes] = {}

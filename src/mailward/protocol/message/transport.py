@@ -17,7 +17,7 @@ from typing import NamedTuple, NoReturn
 
 from mailward.base.errors import Invalid
 from mailward.protocol.message import folding, headers, multipart, parameters, transfer
-from mailward.protocol.message.headers import MAX_HEADER_BYTES, Parsed
+from mailward.protocol.message.headers import READ_BYTES, Parsed
 
 MAX_DEPTH = 20
 MAX_PARTS = 10_000
@@ -125,7 +125,7 @@ class _Rewriter:
         return _Entity(parsed.fields, kind, given.get("boundary", ""), encoding, body, end, message)
 
     def header(self, start: int, end: int) -> Parsed:
-        stop = min(end, start + MAX_HEADER_BYTES + 4)
+        stop = min(end, start + READ_BYTES + 4)
         try:
             return headers.split(self.content[start:stop])
         except Invalid as error:

@@ -22,7 +22,9 @@ from mailward.protocol.smtp.reading import Reading
 
 _LINE_MAX = 512  # RFC 5321 section 4.5.3.1.4, with CRLF
 _LINE_MAXIMA = {b"MAIL": 2048, b"RCPT": 2048, b"AUTH": 12288}  # RFC 1870, 3461, 6531 and 4954 make these longer
-_RECIPIENT_OVERSHOOT = 100  # recipients past the limit that are only told 452; more count as faults
+# Recipients of a transaction under way that are told to come in another one (452): a list sent to us whole. So many
+# between two messages are no refusals.
+_EXCESS = 1000
 _CRUMBS = 1000  # tiny chunks of one message; RFC 3030 sets no limit to a game of BDAT 0
 # Without mail to show for it, these spend the budget for idle talk.
 _JUNK = frozenset((b"NOOP", b"RSET", b"HELP", b"VRFY", b"EXPN", b"EHLO", b"HELO"))
@@ -54,6 +56,7 @@ class Server(Reading):
         "_chunks",
         "_config",
         "_draining",
+        "_excess",
         "_faults",
         "_junk",
         "_known",
@@ -77,7 +80,7 @@ class Server(Reading):
         self._known = known
         self.helo = ""
         self._draining = False
-        self._faults = self._refusals = self._junk = self._auth_failures = 0
+        self._faults = self._refusals = self._excess = self._junk = self._auth_failures = 0
         self._chunks: ChunkContent | None = None
         self._sender = ""
         self._params: MailParams = NO_PARAMS
@@ -110,7 +113,7 @@ class Server(Reading):
             self._enter(State.RECIPIENTS)
         else:
             self._answer(refusal)
-            self._refused()
+            self._refused(refusal)
         self._resume()
 
     def settled(self, reply: bytes) -> None:
@@ -118,9 +121,9 @@ class Server(Reading):
         self.question = None
         self._answer(reply)
         if reply[0] == 0x32:
-            self._junk = self._refusals = self._faults = 0
+            self._junk = self._refusals = self._excess = self._faults = 0
         else:
-            self._refused()
+            self._refused(reply)
         self._resume()
         if self._draining and not self.closed:
             self.drain()
@@ -151,7 +154,8 @@ class Server(Reading):
         if self._sasl is not None:
             self._sasl_line(line)
             return
-        verb, _, argument = line.partition(b" ")
+        # RFC 5321 section 4.1.1: white space before the line's end is tolerated.
+        verb, _, argument = line.rstrip(b" \t").partition(b" ")
         verb = verb.upper()
         if self._draining and verb != b"QUIT":
             self.close(replies.SHUTTING_DOWN)
@@ -179,7 +183,7 @@ class Server(Reading):
             return
         act, target = step
         try:
-            answer = act(self, argument.rstrip(b" "))
+            answer = act(self, argument)
         except Rejected as rejected:
             self._fault(rejected.reply)
             return
@@ -190,7 +194,7 @@ class Server(Reading):
             if target is not State.STAY:
                 self._enter(target)
         else:
-            self._refused()
+            self._refused(answer)
 
     # ---------------------------------------------------------------- answering
 
@@ -205,9 +209,13 @@ class Server(Reading):
         if self._faults >= self._config.faults:
             self.close(replies.TOO_MANY_ERRORS)
 
-    def _refused(self) -> None:
-        self._refusals += 1
-        if self._refusals >= self._config.refusals:
+    def _refused(self, reply: bytes) -> None:
+        if reply[:3] == b"452" and self._recipients:
+            # RFC 5321 section 4.5.3.1.10: the transaction goes on with the recipients it has.
+            self._excess += 1
+        else:
+            self._refusals += 1
+        if self._refusals >= self._config.refusals or self._excess >= _EXCESS:
             self.close(replies.TOO_MANY_ERRORS)
 
     def _auth_failed(self, reply: bytes) -> None:
@@ -346,8 +354,6 @@ class Server(Reading):
     def _rcpt(self, argument: bytes) -> bytes | None:
         recipient = commands.rcpt(argument, smtputf8=self._params.smtputf8, postmaster=self._config.postmaster)
         if len(self._recipients) >= self._config.max_recipients:
-            if self._refusals >= _RECIPIENT_OVERSHOOT:
-                raise Rejected(replies.TOO_MANY_RECIPIENTS)
             return replies.TOO_MANY_RECIPIENTS
         refusal = self._policy.recipient(recipient.address)
         if refusal is not None:
@@ -425,7 +431,7 @@ class Server(Reading):
             self._forget()
             self._enter(State.HOME)
             self._answer(replies.TOO_LARGE)
-            self._refused()
+            self._refused(replies.TOO_LARGE)
         else:
             self._submit(reader.content())
 

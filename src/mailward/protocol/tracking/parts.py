@@ -45,7 +45,7 @@ def _look(content: bytes, start: int, end: int, default: str, depth: int, found:
     if seen[0] > MAX_PARTS or depth > MAX_DEPTH:
         raise Sealed("it has too many parts")
     try:
-        parsed = headers.split(content[start : min(end, start + headers.MAX_HEADER_BYTES + 4)])
+        parsed = headers.split(content[start : min(end, start + headers.READ_BYTES + 4)])
     except Invalid:
         raise Sealed("the header of a part cannot be read") from None
     names = [name for name, _ in parsed.fields]

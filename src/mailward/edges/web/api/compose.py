@@ -217,6 +217,7 @@ def compose_raw(
         rewritten=ready.rewritten,
         files=attached.names(ready.content, ready.parsed),
         tracking=request.tracking or said.tracking,
+        size=len(content),
     )
 
 

@@ -25,7 +25,8 @@ class Outgoing:
     `mail_from` is the envelope sender the caller asked for, None for the default; recipients are bare
     addresses in RFC 5321 form, without duplicates. `domains` are those of From, Sender and Resent-*: each
     must be the workspace's own. `utf8_header`: only SMTPUTF8 carries it; `rewritten`: what was changed for its way;
-    `files`: the names of what is attached, as far as they can be told cheaply.
+    `files`: the names of what is attached, as far as they can be told cheaply; `size`: octets of a finished message as
+    it was handed in, which is what the limit is about, else 0.
     """
 
     content: bytes = field(repr=False)
@@ -47,6 +48,7 @@ class Outgoing:
     rewritten: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     tracking: str = ""
+    size: int = 0
 
 
 class Given(NamedTuple):
