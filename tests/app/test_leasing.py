@@ -95,6 +95,21 @@ async def test_work_that_waited_too_long_is_not_begun(store: SqliteStore, wall: 
     assert not one.time_left(work)
 
 
+async def test_an_attempt_that_takes_long_keeps_its_lease(store: SqliteStore, wall: SettableClock) -> None:
+    """Renewed every few minutes, so that nobody else sends it; what it left alone is free a lease later."""
+    await queue_messages(store, wall, 2)
+    one = Leasing(store, wall, await generation(store, 0, wall))
+    two = Leasing(store, wall, await generation(store, 1, wall))
+    (work, _) = await one.lease(2)
+    for _ in range(10):
+        wall.move(minutes=4)
+        assert await one.keep() == 2
+        assert one.time_left(work)
+        assert await two.lease(10) == []
+    wall.move(seconds=LEASE_US / 1e6 + 1)
+    assert len(await two.lease(10)) == 2
+
+
 async def test_what_dead_workers_held_is_due_at_once(store: SqliteStore, wall: SettableClock) -> None:
     """Roles were laid out anew: leases of numbers nobody uses come back, those of living workers stay."""
     await queue_messages(store, wall, 4)

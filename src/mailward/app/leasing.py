@@ -17,7 +17,7 @@ import structlog
 
 from mailward.app.store import Store
 from mailward.base.sources import Clock
-from mailward.core.delivery.attempt import Attempter
+from mailward.core.delivery.attempt import Attempter, Beside
 from mailward.core.delivery.lease import due_now, hand_back, lease, renew
 from mailward.core.delivery.model import Settled, Work
 from mailward.core.nodes.pulse import Pulse
@@ -25,7 +25,9 @@ from mailward.core.nodes.pulse import Pulse
 log = structlog.get_logger()
 
 LEASE_US = 20 * 60 * 1_000_000
-# An attempt ends within this; work that waited so long in memory that less is left is not begun.
+# How often leases are renewed while an attempt takes longer than that, as a large message over a slow line does.
+KEEP_SECONDS = 240.0
+# What is left of a lease when work is begun that waited in memory; for an attempt that takes longer it is renewed.
 _ATTEMPT_US = LEASE_US // 2
 # Time services move a clock by less than this at a time, or slew it.
 _JUMP_SECONDS = 30.0
@@ -92,6 +94,13 @@ class Leasing:
         self._offset = offset
         return True
 
+    async def keep(self) -> int:
+        """Give all that this worker holds a whole lease again, for attempts that take long; how many copies."""
+        old = self._now_us() + LEASE_US
+        copies = await self._store.system_write(lambda tx: renew(tx, self._lessee, until=old))
+        self._stale = (old, old)
+        return copies
+
     @property
     def believed(self) -> bool:
         """Is what this worker leased certainly its own? Not when the others may have taken it for dead."""
@@ -121,7 +130,7 @@ class Punctual:
         self._attempter = attempter
         self._leasing = leasing
 
-    async def attempt(self, work: Work) -> list[Settled]:
+    async def attempt(self, work: Work, beside: Beside | None = None) -> list[Settled]:
         """One try for every copy, or none when the lease is nearly over or somebody else's.
 
         While the store is away longer than others need to get suspicious, nothing is begun.
@@ -130,7 +139,7 @@ class Punctual:
             if self._leasing.pulse.lost:
                 return []
             await asyncio.sleep(_LOOK_SECONDS)
-        return await self._attempter.attempt(work) if self._leasing.time_left(work) else []
+        return await self._attempter.attempt(work, beside) if self._leasing.time_left(work) else []
 
 
 class Room(Protocol):

@@ -12,6 +12,7 @@ import structlog
 from mailward.adapters.storage.sqlite.same_file import SameFile
 from mailward.app.backups.chore import BackupChore
 from mailward.app.figures import end_terms, write_requests
+from mailward.app.leasing import KEEP_SECONDS
 from mailward.app.letters import Letters
 from mailward.app.naming import installation_names
 from mailward.app.notices import OwnerNotices
@@ -104,6 +105,7 @@ class WorkerChores:
             Task("requests", 2.0, self.requests),
             Task("certificates", 2.0, self._worker.certificates.reload),
             Task("clock", 0.5, self.clock),
+            Task("leases", KEEP_SECONDS, self.leases),
             Task("file", 0.5, self.file),
         ]
 
@@ -136,6 +138,13 @@ class WorkerChores:
         """A clock that was set moves every lease; they are renewed."""
         if await self._worker.leasing.look_at_clock():
             log.warning("clock_was_set", advice="leases were renewed; run a time service that slews")
+        return 0
+
+    async def leases(self) -> int:
+        """An attempt that takes longer than a lease keeps it: another worker would send the message again."""
+        sender = self._worker.sender
+        if sender is not None and sender.lasting():
+            await self._worker.leasing.keep()
         return 0
 
     async def file(self) -> int:

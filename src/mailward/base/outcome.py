@@ -17,13 +17,17 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class TempFail:
-    """Worth another try. `reason` is a named class; `retry_after` seconds if the peer said so."""
+    """Worth another try. `reason` is a named class; `retry_after` seconds if the peer said so.
+
+    Where `tried` is false nobody was asked: it was not its turn, and that is no attempt.
+    """
 
     reason: str
     text: str = ""
     code: int = 0
     enhanced: str = ""
     retry_after: float | None = None
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)

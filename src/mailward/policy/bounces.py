@@ -40,6 +40,7 @@ SENTENCES: dict[str, str] = {
     "greylisted": "The server asks unknown senders to come back in a while.",
     "rate_limited": "The receiver limits how much it takes from us.",
     "too_many_recipients": "The server takes fewer recipients at once; the rest follow.",
+    "turn": "Much mail waits for this destination, which takes it slowly; this message's turn comes.",
     "mailbox_busy": "The mailbox is locked or getting mail too fast.",
     "server_busy": "The server is overloaded or being worked on.",
     "storage": "The server has no room or cannot store mail now.",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from mailward.base.outcome import Outcome, PermFail, TempFail
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+# Messages within a minute that say something of a destination's rate.
+_ENOUGH = 10
 DEFAULT_STEPS = (MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR)
 GREYLIST_STEPS = (2 * MINUTE, 5 * MINUTE, 10 * MINUTE)  # common greylists open after 1 to 5 minutes
 
@@ -79,6 +81,10 @@ class DestinationState:
         """Messages a second it takes, as far as we know; 0 when no limit is known."""
         return self._rate
 
+    def pace(self, now: float) -> float:
+        """Messages a second that went out lately."""
+        return self._window_count / max(now - self._window, 10.0)
+
     def connections(self) -> int:
         """How many connections may be open at once."""
         return max(1, int(self.limit))
@@ -115,8 +121,8 @@ class DestinationState:
         if outcome.reason in _PAUSING:
             self._penalty = min(max(self._penalty * 2, 10.0), HOUR)
             self.paused_until = max(self.paused_until, now + (min(asked, HOUR) if asked is not None else self._penalty))
-            seen = self._window_count / max(now - self._window, 10.0)
-            self._rate = max((self._rate or seen) / 2, 1 / MINUTE)
+            if self._rate or self._window_count >= _ENOUGH:  # of fewer nobody can say at what rate they went
+                self._rate = max((self._rate or self.pace(now)) / 2, 1 / MINUTE)
 
     def _recover(self, now: float) -> None:
         quiet = now - self._last_complaint

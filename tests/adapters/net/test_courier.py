@@ -415,3 +415,37 @@ async def test_closing_answers_everyone(replies: tuple[bytes, ...]) -> None:
         await it.close(0.05)
         results = await asyncio.wait_for(asyncio.gather(*futures), 2)
     assert all(isinstance(r.outcomes[0], TempFail) for r in results)
+
+
+async def test_mail_that_a_slow_server_keeps_waiting_goes_back_to_the_queue() -> None:
+    """It was not asked, so that is no attempt; its turns follow each other, and other servers see nothing of it."""
+    sink = SmtpSink(on_message=lambda *m: None)
+    quick = await sink.listen()
+    async with (
+        scripted(b"") as (silent, _),
+        courier(max_wait=0.3, start_connections=2, max_connections=2, idle=0.05) as it,
+    ):
+        stuck = [it.start(job(silent)) for _ in range(2)]
+        waiting = [it.start(job(silent)) for _ in range(30)]
+        other = await asyncio.wait_for(it.deliver(job(quick)._replace(route_key="quick")), 5)
+        assert isinstance(other.outcomes[0], Done)
+        back = [(await asyncio.wait_for(w, 5)).outcomes[0] for w in waiting]
+        newcomers = [it.start(job(silent)) for _ in range(6)]
+        at_once = [n.result().outcomes[0] for n in newcomers if n.done()]
+        assert not any(s.done() for s in stuck)
+    await sink.close()
+    assert {(b.reason, b.tried) for b in back if isinstance(b, TempFail)} == {("turn", False)}
+    turns = [b.retry_after for b in [*back, *at_once] if isinstance(b, TempFail) and b.retry_after]
+    assert len(turns) == 34 and turns[0] >= 14 and turns == sorted(turns)
+    assert turns[-1] > turns[0] + 30 * 20, "two connections of a minute a message each"
+
+
+async def test_a_paused_destination_gives_turns_at_the_pace_it_takes() -> None:
+    """After it asked us to slow down nobody is asked; whoever waits for that has lost no attempt."""
+    async with scripted(b"421 4.7.0 rate limited, try later\r\n") as (port, _), courier() as it:
+        first = (await asyncio.wait_for(it.deliver(job(port)), 5)).outcomes[0]
+        assert isinstance(first, TempFail) and first.tried
+        later = [(await asyncio.wait_for(it.deliver(job(port)), 5)).outcomes[0] for _ in range(5)]
+    assert {(b.reason, b.tried) for b in later if isinstance(b, TempFail)} == {("rate_limited", False)}
+    turns = [b.retry_after for b in later if isinstance(b, TempFail) and b.retry_after]
+    assert len(turns) == 5 and turns[0] >= 9 and turns == sorted(turns)

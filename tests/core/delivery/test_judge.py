@@ -29,3 +29,14 @@ def test_each_outcome_has_its_state_and_only_dead_addresses_are_hard(
     verdict = judge(outcome, 1, created=now - int(age * 1e6), now=now, schedule=Schedule(), jitter=lambda: 0.5)
     assert (verdict.state, verdict.hard) == (state, hard)
     assert (verdict.due > now) == (state is DeliveryState.QUEUED)
+
+
+def test_who_was_not_asked_comes_again_at_the_time_named_until_the_message_is_too_old() -> None:
+    """However often: attempts that there were not make no wait longer."""
+    now = 10**15
+    busy = TempFail("turn", retry_after=90.0, tried=False)
+    for attempt in (1, 9):
+        verdict = judge(busy, attempt, created=now, now=now, schedule=Schedule(), jitter=lambda: 0.5)
+        assert verdict[:3] == (DeliveryState.QUEUED, now + 90_000_000, "turn")
+    old = judge(busy, 1, created=now - int(6 * DAY * 1e6), now=now, schedule=Schedule(), jitter=lambda: 0.5)
+    assert old.state is DeliveryState.EXPIRED

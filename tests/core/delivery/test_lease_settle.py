@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from mailward.app.store import Store, Tx
 from mailward.core.delivery.lease import due_now, lease
 from mailward.core.delivery.model import Settled, Work
 from mailward.core.delivery.settle import Settling
-from mailward.core.messages.model import AttemptFacts, DeliveryState
+from mailward.core.delivery.settled import settled
+from mailward.core.messages.model import NOT_TRIED, AttemptFacts, DeliveryState
 from tests.conftest import SeededEntropy
 from tests.core.conftest import T0, TOKEN_KEY, WS, WS_ID, put, submission
 
@@ -80,6 +82,25 @@ async def test_settling_writes_state_and_attempt(store: Store) -> None:
 
     assert await store.read(WS_ID, look) == (DeliveryState.DELIVERED, 1, 250)
     assert await take(store, 6, now=T0 + 10**12) == []
+
+
+async def test_what_was_not_tried_waits_and_is_no_attempt(store: Store) -> None:
+    """It is due again with its reason; nothing is recorded, counted or told of it."""
+    await put(store, submission(1))
+    (work,) = await take(store, 5)
+    (one,) = ended(work, DeliveryState.QUEUED, lessee=5, due=T0 + MINUTE)
+    facts = msgspec.structs.replace(one.facts, outcome=NOT_TRIED)
+    later = one._replace(attempt=0, reason="turn", facts=facts)
+    await store.write_item(settle, WS, [later])
+
+    async def look(tx: Tx) -> object:
+        (copy,) = (await tx.deliveries.of([work.id]))[work.id]
+        return copy.state, copy.attempts, copy.due, copy.reason, await tx.deliveries.attempts(work.id)
+
+    assert await store.read(WS_ID, look) == (DeliveryState.QUEUED, 0, T0 + MINUTE, "turn", [])
+    assert await store.write_item(settled, WS, [later])
+    assert await take(store, 5) == []
+    assert len(await take(store, 6, now=T0 + MINUTE)) == 1
 
 
 async def test_a_copy_taken_over_keeps_its_new_lessees_state(store: Store) -> None:

@@ -71,6 +71,40 @@ async def until(condition: Any) -> None:
     raise AssertionError("did not happen")
 
 
+async def test_what_one_server_took_is_kept_while_another_is_slow() -> None:
+    """Copies for several domains go out beside each other, and each one's outcome is written when it is known."""
+    world = World()
+    slow = asyncio.Event()
+    kept: list[str] = []
+
+    class Several:
+        async def attempt(self, w: Work, beside: Any = None) -> list[Settled]:
+            async def one(name: str) -> list[Settled]:
+                if name == "slow":
+                    await slow.wait()
+                return [name]  # type: ignore[list-item]
+
+            for name in ["slow", *(f"d{n}" for n in range(20))]:
+                await beside.begin(one(name))
+            await beside.over()
+            return []
+
+    async def settle(workspace: bytes, settled: list[Settled]) -> None:
+        kept.extend(map(str, settled))
+
+    sender = world.sender(attempts=Several(), settle=settle)
+    both = work(1)
+    both.copies.append(Copy(1, "c@y.test", 0, None))
+    assert sender.reserve(1)
+    sender.take(both)
+    await until(lambda: len(kept) == 20)
+    assert sender.under_way == sender.in_memory == 1 and "slow" not in kept
+    assert not sender.lasting() and sender.lasting()
+    slow.set()
+    await until(lambda: sender.in_memory == 0)
+    assert kept[-1] == "slow" and not sender.lasting()
+
+
 async def test_room_is_bounded_and_comes_back() -> None:
     """No more messages than allowed are held; each that ends makes room."""
     world = World()

@@ -30,6 +30,9 @@ class PoolOptions:
     start_connections: float = 20.0
     max_connections: float = 50.0
     max_hold: float = 5.0  # a pause longer than this goes back to the queue
+    max_wait: float = 10.0  # and so does a message for which no connection was free for so long
+    turn_first: float = 15.0  # when the first of those comes again; the others follow at the pace of the destination
+    turn_last: float = 1800.0  # and the last ones; then they are told how it goes
     cafile: str | None = None
 
 

@@ -30,13 +30,22 @@ _WISHES: dict[TlsPolicy, TlsWish] = {
     TlsPolicy.ENCRYPT: "required",
     TlsPolicy.VERIFY: "required",
 }
+# Seconds for which a destination counts as crowded after the last message that waited too long.
+_CROWDED_SECONDS = 300.0
+# For how long a message may keep a connection busy where nothing was taken yet that would say so.
+_SLOW_SECONDS = 60.0
 _STOPPED = TempFail("connection_lost", "the sender is shutting down")
 
 
 class Destination:
-    """Connections and waiting messages of one route from one source address."""
+    """Connections and waiting messages of one route from one source address.
 
-    __slots__ = ("_held", "idle", "members", "pool", "state", "waiting")
+    A message that waits occupies its sender's place, which others could use. So where mail comes faster than it goes,
+    what waited too long goes back to the queue, with a turn at the pace at which the destination takes it: nobody was
+    asked, so that is no attempt. While that lasts no more wait than there are connections.
+    """
+
+    __slots__ = ("_crowded", "_held", "_turn", "idle", "members", "pool", "state", "waiting")
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -46,12 +55,14 @@ class Destination:
         self.members: set[object] = set()
         self.waiting: deque[Errand] = deque()
         self._held = False
+        self._crowded = 0.0  # until then
+        self._turn = 0.0  # of the last message that was handed back
 
     def submit(self, errand: Errand, now: float) -> None:
         """Send it now, or keep it until a connection is free."""
         wait = self.state.wait(now)
         if wait > self.pool.options.max_hold:
-            self._paused(errand, wait, now)
+            self._hand_back(errand, wait, now)
             return
         if wait == 0.0 and not self.waiting:
             if (connection := self._take_idle(errand)) is not None:
@@ -60,6 +71,12 @@ class Destination:
             if len(self.members) < self.state.connections():
                 self.dial(errand, now)
                 return
+        if self._crowded > now and len(self.waiting) >= self.state.connections():
+            self._hand_back(errand, 0.0, now)
+            return
+        if not self.waiting:
+            self.pool.queues.add(self)
+            self.pool.watch()
         self.waiting.append(errand)
         if wait:
             self._hold(wait)
@@ -70,7 +87,7 @@ class Destination:
         while waiting:
             wait = self.state.wait(now)
             if wait > self.pool.options.max_hold:
-                self._paused(waiting.popleft(), wait, now)
+                self._hand_back(waiting.popleft(), wait, now)
                 continue
             if wait:
                 self._hold(wait)
@@ -96,6 +113,8 @@ class Destination:
             self.idle.append(connection)
             if self.waiting:
                 self.pump(now)
+            else:
+                self._crowded = 0.0
 
     def dial(self, errand: Errand, now: float) -> None:
         """Open a connection to the first host of the errand that is worth trying."""
@@ -231,9 +250,25 @@ class Destination:
             connection.bid_farewell(self.pool.loop.time())
         return None
 
-    def _paused(self, errand: Errand, wait: float, now: float) -> None:
-        failure = TempFail("rate_limited", "this destination asked us to slow down", retry_after=wait)
-        errand.tried.append("paused after what this destination answered lately")
+    def look(self, now: float) -> bool:
+        """Whether messages wait, once those that waited too long are handed back."""
+        waiting, oldest = self.waiting, now - self.pool.options.max_wait
+        while waiting and waiting[0].started < oldest:
+            self._crowded = now + _CROWDED_SECONDS
+            self._hand_back(waiting.popleft(), 0.0, now)
+        return bool(waiting)
+
+    def _hand_back(self, errand: Errand, wait: float, now: float) -> None:
+        """Not its turn: the queue keeps it until then. Turns follow each other at the pace that was seen or learnt."""
+        options = self.pool.options
+        pace = self.state.rate or max(self.state.pace(now), self.state.connections() / _SLOW_SECONDS)
+        self._turn = max(self._turn + 1 / pace, now + max(wait, options.turn_first))
+        later = self._turn - now
+        if later > options.turn_last:
+            later = options.turn_last * (0.75 + 0.25 * (later % 1))  # not all at once
+        paused = wait > 0.0
+        text = "this destination asked us to slow down" if paused else "much mail waits for this destination"
+        failure = TempFail("rate_limited" if paused else "turn", text, retry_after=later, tried=False)
         self.resolve(errand, (failure,) * len(errand.job.recipients), None, now)
 
     def _hold(self, wait: float) -> None:
@@ -263,6 +298,7 @@ class Pool:
         self.dead = DeadHosts()
         self.connections: set[Connection] = set()
         self.destinations: dict[tuple[object, ...], Destination] = {}
+        self.queues: set[Destination] = set()
         self._contexts: dict[TlsPolicy, ssl.SSLContext] = {}
         self._store: Store | None = None
         self._store_read = False
@@ -303,7 +339,7 @@ class Pool:
 
     def watch(self) -> None:
         """Look after deadlines once a second while there are connections: cheaper than a timer a reply."""
-        if self._watch is None and self.connections:
+        if self._watch is None and (self.connections or self.queues):
             self._watch = self.loop.call_later(min(1.0, self.options.idle), self._sweep)
 
     def _sweep(self) -> None:
@@ -311,6 +347,8 @@ class Pool:
         now = self.loop.time()
         for connection in [c for c in self.connections if c.deadline < now]:
             connection.expire(now)
+        for destination in [d for d in self.queues if not d.look(now)]:
+            self.queues.discard(destination)
         self.watch()
 
     def _forget(self) -> None:

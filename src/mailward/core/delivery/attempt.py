@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +12,7 @@ from mailward.base.errors import Invalid, MailwardError
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.core.delivery.form import SevenBit
 from mailward.core.delivery.model import Copy, Settled, Work
-from mailward.core.messages.model import AttemptFacts, DeliveryState, MessageFacts
+from mailward.core.messages.model import NOT_TRIED, AttemptFacts, DeliveryState, MessageFacts
 from mailward.core.redaction import facts as reduced
 
 
@@ -85,6 +85,16 @@ class Courier(Protocol):
     """Carries a shipment; raises nothing, every failure is an outcome."""
 
     def deliver(self, shipment: Shipment) -> Awaitable[Delivered]: ...
+
+
+class Beside(Protocol):
+    """Runs the transactions of one work beside each other, and keeps each one's outcomes as soon as they are known."""
+
+    async def begin(self, sending: Coroutine[None, None, list[Settled]]) -> None:
+        """Begin one more, when there is room for it."""
+
+    async def over(self) -> None:
+        """Wait for all. What one of them raised is raised once none is left."""
 
 
 class Signing(Protocol):
@@ -167,8 +177,11 @@ class Attempter:
         self._lessee = lessee
         self._now_us = now_us
 
-    async def attempt(self, work: Work) -> list[Settled]:
+    async def attempt(self, work: Work, beside: Beside | None = None) -> list[Settled]:
         """One try for every copy of the work; one SMTP transaction for each destination domain.
+
+        Where there are several, `beside` runs them: what one server took is not forgotten because another is slow.
+        What it kept is not returned.
 
         Work that waited in the store may be for an address that was listed meanwhile: such
         a copy ends as suppressed. What was accepted this instant was looked up in its commit.
@@ -193,7 +206,9 @@ class Attempter:
         for n, form in enumerate(forms):
             if n and self._now_us() > work.until - _LEASE_MARGIN_US:
                 break
-            out += await self._send(work, form)
+            out += await self._send(work, form, beside)
+        if beside is not None:
+            await beside.over()
         return out
 
     def _unprepared(self, work: Work, copies: Iterable[Copy], e: Exception) -> list[Settled]:
@@ -207,7 +222,7 @@ class Attempter:
         failure: Outcome = PermFail("content_rejected", text) if isinstance(e, Invalid) else TempFail("internal", text)
         return [self._settled(work, copy, failure, _nowhere("", ()), "", ()) for copy in copies]
 
-    async def _send(self, work: Work, form: Form) -> list[Settled]:
+    async def _send(self, work: Work, form: Form, beside: Beside | None) -> list[Settled]:
         content = form.content
         now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
         try:
@@ -229,7 +244,11 @@ class Attempter:
             groups.setdefault((recipient.rpartition("@")[2].lower(), recipient.isascii()), []).append(copy)
         out: list[Settled] = []
         for (domain, _), copies in groups.items():
-            out += await self._to_domain(work, domain, copies, chunks, signed, seven_bit, form.notes)
+            sending = self._to_domain(work, domain, copies, chunks, signed, seven_bit, form.notes)
+            if beside is not None and len(copies) < len(work.copies):
+                await beside.begin(sending)
+            else:
+                out += await sending
         return out
 
     async def _to_domain(
@@ -290,6 +309,8 @@ class Attempter:
             match outcome:
                 case Done(code=code, enhanced=enhanced):
                     said = "delivered"
+                case TempFail(tried=False) if verdict.state is DeliveryState.QUEUED:
+                    said, attempt = NOT_TRIED, copy.attempts
                 case TempFail(code=code, enhanced=enhanced):
                     said = "deferred" if verdict.state is DeliveryState.QUEUED else "expired"
                 case PermFail(code=code, enhanced=enhanced):

@@ -22,6 +22,8 @@ def judge(
             return Verdict(DeliveryState.DELIVERED, _NEVER, "", hard=False)
         case PermFail(reason=reason):
             return Verdict(DeliveryState.BOUNCED, _NEVER, reason, bounces.is_hard(reason))
+        case TempFail(reason=reason, tried=False) if (now - created) / 1e6 < schedule.max_age:
+            return Verdict(DeliveryState.QUEUED, now + int((outcome.retry_after or 1.0) * 1e6), reason, hard=False)
         case TempFail(reason=reason):
             wait = retry.next_wait(schedule, attempt, (now - created) / 1e6, outcome, jitter())
             if wait is None:

@@ -12,7 +12,7 @@ from mailward.core.delivery.model import Settled
 from mailward.core.delivery.ports import SettleTx
 from mailward.core.messages.ended import ended
 from mailward.core.messages.figures import took, waited_since
-from mailward.core.messages.model import FACTS_ENCODER, OPEN, TRANSITIONS, DeliveryState
+from mailward.core.messages.model import FACTS_ENCODER, NOT_TRIED, OPEN, TRANSITIONS, DeliveryState
 from mailward.core.messages.told import about
 from mailward.core.redaction.facts import told
 from mailward.core.suppression.change import by_bounce
@@ -45,11 +45,13 @@ class Settling:
                 if s.state not in TRANSITIONS[DeliveryState.LEASED]:
                     raise ValueError(f"no way from LEASED to {s.state.name}")
                 rows.append((int(s.state), s.due, s.attempt, s.at, s.reason, s.message, s.n, s.lessee))
+                at = s.at
+                if s.facts.outcome == NOT_TRIED:
+                    continue
                 attempts.append((s.message, s.n, s.attempt, s.at, FACTS_ENCODER.encode(s.facts)))
                 counts[s.facts.outcome] += 1
                 if s.state is DeliveryState.DELIVERED:
                     counts[took(s.at - waited_since(s.message, s.message_facts))] += 1
-                at = s.at
                 if s.hard:
                     hard.append(s)
                 if s.message_facts.redacted and s.state not in OPEN:
@@ -80,6 +82,8 @@ async def _tell(tx: SettleTx, items: Sequence[list[Settled]], endpoints: Endpoin
     events = []
     for group in items:
         for s in group:
+            if s.facts.outcome == NOT_TRIED:
+                continue
             type = f"message.{s.facts.outcome}"
             if endpoints.wanting(type):
                 id = event_id(s.at, type, s.message, s.n, s.attempt)

@@ -90,11 +90,14 @@ class MessageFacts(msgspec.Struct, array_like=True, frozen=True):
     dated: tuple[int, int] | None = None
 
 
+NOT_TRIED = "not tried"
+
+
 class AttemptFacts(msgspec.Struct, array_like=True, frozen=True):
     """One try, explained: who was asked and why, over which TLS, what was said, what it means, what follows.
 
-    `outcome` is "delivered", "deferred", "bounced" or "discarded"; `dialogue` a list of
-    (offset in ms, direction, line), content replaced by its size; `next_due` microseconds UTC or 0;
+    `outcome` is "delivered", "deferred", "bounced" or "discarded"; NOT_TRIED is no attempt, and not kept. `dialogue`
+    a list of (offset in ms, direction, line), content replaced by its size; `next_due` microseconds UTC or 0;
     `rewritten` what of the content was changed so that it could travel, and why.
     """
 

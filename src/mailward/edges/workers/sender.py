@@ -13,17 +13,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Protocol
 
 from mailward.base.errors import Unavailable
+from mailward.core.delivery.attempt import Beside
 from mailward.core.delivery.model import Settled, Work
 
 
 class Attempts(Protocol):
-    """Makes one try; never raises for what the world does."""
+    """Makes one try; never raises for what the world does. What `beside` kept is not returned."""
 
-    async def attempt(self, work: Work) -> list[Settled]: ...
+    async def attempt(self, work: Work, beside: Beside | None = None) -> list[Settled]: ...
 
 
 Lease = Callable[[int], Awaitable[list[Work]]]
@@ -37,10 +39,40 @@ Settle = Callable[[bytes, list[Settled]], Awaitable[object]]
 # Times that an outcome is written again after a failure that is not the store's absence: some six seconds.
 _UNFORESEEN = 6
 
+# Times that `lasting` believes in one attempt.
+_HANGS = 60
+# Destination domains of one message that are spoken with at once.
+_AT_ONCE = 10
 # Messages accepted in one turn of the event loop from which on we speak of a crowd; and for how many seconds at most
 # they wait until its clients are quiet.
 _CROWD = 3
 _TALK_SECONDS = 0.012
+
+
+class _Beside:
+    """Implements `core.delivery.attempt.Beside`: so many transactions of one work at once."""
+
+    def __init__(self, ended: Callable[[list[Settled]], Awaitable[None]]) -> None:
+        self._ended = ended
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def begin(self, sending: Coroutine[None, None, list[Settled]]) -> None:
+        """See the port."""
+        await self._room.acquire()
+        self._tasks.append(asyncio.get_running_loop().create_task(self._one(sending)))
+
+    async def _one(self, sending: Coroutine[None, None, list[Settled]]) -> None:
+        try:
+            await self._ended(await sending)
+        finally:
+            self._room.release()
+
+    async def over(self) -> None:
+        """See the port."""
+        for found in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(found, BaseException):
+                raise found
 
 
 class Sender:
@@ -85,6 +117,7 @@ class Sender:
         self._messages: Counter[bytes] = Counter()
         self._doubted: float | None = None
         self._running: set[asyncio.Task[None]] = set()
+        self._seen: dict[asyncio.Task[None], int] = {}
         self._wake = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
         self._draining = False
@@ -150,6 +183,14 @@ class Sender:
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
         return left + len(self._running)
+
+    def lasting(self) -> bool:
+        """Whether something is under way that was so when this was last asked.
+
+        After so many times it is believed to hang, and counts no more.
+        """
+        self._seen = {task: self._seen.get(task, 0) + 1 for task in self._running}
+        return any(1 < times <= _HANGS for times in self._seen.values())
 
     @property
     def under_way(self) -> int:
@@ -219,15 +260,22 @@ class Sender:
 
     async def _one(self, work: Work) -> None:
         try:
-            settled = await self._attempts.attempt(work)
-            await self._keep(work.workspace, settled)
-            self._finished(settled)
+            if len(work.copies) > 1:
+                beside = _Beside(partial(self._ended, work.workspace))
+                if settled := await self._attempts.attempt(work, beside):
+                    await self._ended(work.workspace, settled)
+            else:
+                await self._ended(work.workspace, await self._attempts.attempt(work))
         finally:
             self._messages[work.id] -= 1
             if not self._messages[work.id]:
                 del self._messages[work.id]
             self._held -= 1
             self._held_bytes -= work.facts.size
+
+    async def _ended(self, workspace: bytes, settled: list[Settled]) -> None:
+        await self._keep(workspace, settled)
+        self._finished(settled)
 
     async def _keep(self, workspace: bytes, settled: list[Settled]) -> None:
         """Write the outcome, however long the store is away: an outcome forgotten is a message sent twice.
