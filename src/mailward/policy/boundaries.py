@@ -176,7 +176,19 @@ JOBS: dict[str, frozenset[Permission]] = {
     "reviews": frozenset(),
     # These look after the store, the log and this process, and act in no workspace's name.
     **dict.fromkeys(
-        ("uses", "traffic", "certificates", "clock", "file", "room", "audit", "search", "overwrite", "events"),
+        (
+            "uses",
+            "traffic",
+            "certificates",
+            "clock",
+            "leases",
+            "file",
+            "room",
+            "audit",
+            "search",
+            "overwrite",
+            "events",
+        ),
         frozenset[Permission](),
     ),
     **dict.fromkeys(
