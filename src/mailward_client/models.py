@@ -729,7 +729,9 @@ class EventPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedDelivery:
-    """One recipient's copy with every attempt."""
+    """One recipient's copy with every attempt. `meaning` is the reason as a sentence. A copy may wait without
+    an attempt: for its time, or for its turn at a destination that takes mail slowly.
+    """
 
     id: str
     recipient: str
@@ -748,6 +750,8 @@ class ExplainedDelivery:
     ]
     reason: str | None
     attempts: list[Attempt]
+    meaning: str | None = None
+    next_try_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -345,3 +345,34 @@ def test_a_client_of_smtp_says_stream_tags_and_metadata(road: Road) -> None:
             road.submit(f"{head}{way_out}\r\nx\r\n".encode(), "b@far.test")
     with pytest.raises(AssertionError, match="X-Mailward-Stream says"):
         road.submit(content.replace(b": broadcast", b": news"), "b@far.test")
+
+
+def test_a_header_at_its_caps_arrives(road: Road) -> None:
+    """What was taken with as many fields as are taken is signed with ours on top, and sent."""
+    head = f"From: {SENDER}\r\nSubject: markercaps\r\n".encode()
+    road.submit(head + b"X: y\r\n" * 998 + b"\r\nx\r\n", "b@far.test")
+    assert road.arrived("markercaps").count(b"\r\nX: y") == 998
+    with pytest.raises(AssertionError, match="1000 fields"):
+        road.submit(head + b"X: y\r\n" * 999 + b"\r\nx\r\n", "b@far.test")
+
+
+def test_a_recipient_in_another_script_costs_the_others_nothing(road: Road) -> None:
+    """SMTPUTF8 is a matter of each transaction (RFC 6531 section 3.2): one without such an address does without it."""
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    with smtplib.SMTP("127.0.0.1", road.platform.starttls_port, timeout=20) as session:
+        session.starttls(context=tls)
+        session.login(road.platform.smtp_user, road.platform.smtp_password)
+        assert session.mail(SENDER, ["SMTPUTF8"])[0] == 250
+        for recipient in ("grün@seven.test", "plain@seven.test"):
+            session.send(f"RCPT TO:<{recipient}>\r\n".encode())
+            assert session.getreply()[0] == 250
+        code, text = session.data(f"From: {SENDER}\r\nSubject: markerscript\r\n\r\nx\r\n".encode())
+    assert code == 250
+    road.arrived("markerscript", sink=road.seven)
+    message = text.decode().rpartition(" ")[2]
+    road.platform.wait_status(message, ["bounced"])
+    _, shown = road.platform.api("GET", f"/v1/messages/{message}")
+    found = {d["recipient"]: (d["status"], d["reason"]) for d in shown["deliveries"]}
+    assert found["plain@seven.test"][0] == "delivered"
+    assert found["grün@seven.test"] == ("bounced", "smtputf8_unsupported")

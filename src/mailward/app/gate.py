@@ -242,5 +242,7 @@ def _dsn(notify: str, orcpt: str) -> str | None:
 
 def _protocol(envelope: SmtpEnvelope, session: SessionFacts, principal: Actor) -> str:
     """The "with" word of the trace line (RFC 3848, RFC 6531)."""
+    if not session.extended:
+        return "SMTP"
     word = "UTF8SMTP" if envelope.smtputf8 else "ESMTP"
     return word + ("S" if session.tls_version else "") + ("" if principal.kind == "network" else "A")

@@ -172,3 +172,17 @@ def test_what_a_header_cannot_say(said: str, code: str) -> None:
 def test_a_way_out_is_an_address_in_angle_brackets(field: str, leads_out: bool) -> None:
     """RFC 2369 section 2: any other text leads nowhere."""
     assert submission.way_out(field) is leads_out
+
+
+@pytest.mark.parametrize("field", ["<a@b> (comment)", "(c (nested) \\) d) <a@b>", "(a)(b)\r\n <a@b>\t(c)"])
+def test_comments_around_a_message_id_are_passed_over(field: str) -> None:
+    """RFC 5322 section 3.6.4 has CFWS on both sides."""
+    ready = prepare(
+        b"From: a@example.com (Ada Lovelace, Countess; of: Lovelace)\r\nMessage-ID: "
+        + field.encode()
+        + b"\r\n\r\nx\r\n"
+    )
+    assert ready.message_id == "<a@b>" and ready.originators.author.address == "a@example.com"
+    for wrong in (b"<a@b> c", b"(<a@b>)", b"<a@b> <c@d>", b"(((", b"(a)" * 200 + b"x", b"<a@b>" + b"(" * 500):
+        with pytest.raises(Invalid, match="message_id_invalid"):
+            prepare(b"From: a@example.com\r\nMessage-ID: " + wrong + b"\r\n\r\nx\r\n")

@@ -60,6 +60,10 @@ def explain(
         print(f"{why.id}  {why.status}\n{why.summary}")
         for delivery in why.deliveries:
             print(f"\n{delivery.recipient}  {delivery.status}" + (f"  ({delivery.reason})" if delivery.reason else ""))
+            if delivery.meaning:
+                print(f"  {delivery.meaning}")
+            if delivery.next_try_at is not None:
+                print(f"  Next try: {delivery.next_try_at.isoformat(timespec='seconds')}")
             for attempt in delivery.attempts:
                 _print_attempt(attempt)
         return 0

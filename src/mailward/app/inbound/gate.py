@@ -197,6 +197,7 @@ class MxGate:
             hostname=self._hostname,
             tls=(session.tls_version, session.tls_cipher),
             smtputf8=envelope.smtputf8,
+            extended=session.extended,
             queue_id=ids.encode("rcv", raw_id),
             recipient=recipients[0] if len(recipients) == 1 else "",
             now=now,

@@ -14,6 +14,7 @@ from mailward.core.messages.model import Attempt, Delivery, DeliveryState, Messa
 from mailward.core.tracking.model import EVENTS, FACTS, Facts
 from mailward.core.webhooks.enqueue import instant
 from mailward.edges.web.schema import messages as view
+from mailward.policy import bounces
 
 
 def at(us: int) -> datetime:
@@ -143,6 +144,8 @@ def explanation(found: Found, attempts: list[Attempt], now: int) -> view.Explana
             status=status(d, found.message, now),
             reason=d.reason,
             attempts=[attempt(a) for a in attempts if a.n == d.n],
+            meaning=bounces.SENTENCES.get(d.reason or "", ""),
+            next_try_at=at(d.due) if d.state is DeliveryState.QUEUED and d.due else None,
         )
         for d in found.deliveries
     ]

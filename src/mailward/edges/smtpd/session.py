@@ -329,7 +329,7 @@ class Session(asyncio.Protocol, Generic[P]):
 
     def _facts(self, machine: Server) -> SessionFacts:
         version, cipher = self._layer.facts() if self._layer is not None else ("", "")
-        return SessionFacts(machine.helo, self._peer.ip, version, cipher, self._config.name)
+        return SessionFacts(machine.helo, self._peer.ip, version, cipher, self._config.name, machine.extended)
 
     def _admit(self, machine: Server, question: Admit) -> None:
         assert self._asking is not None

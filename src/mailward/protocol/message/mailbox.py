@@ -38,7 +38,8 @@ _TOKEN = re.compile(
     r'(?P<space>[ \t]+)|(?P<quoted>"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[ -~\t])*")'
     r"|(?P<word>[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u0080-\U0010ffff-]+)|(?P<special>[()<>\[\]:;@,])"
 )
-_COMMENT_PART = re.compile(r"[^()\\<>@,\";:\x00-\x08\x0a-\x1f\x7f]+")
+# Commas and the like may stand in it: without @ and angle brackets nobody reads a second address there.
+_COMMENT_PART = re.compile(r"[^()\\<>@\"\x00-\x08\x0a-\x1f\x7f]+")
 _UNQUOTE = re.compile(r"\\(.)")
 
 

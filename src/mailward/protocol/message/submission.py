@@ -25,9 +25,10 @@ _ONCE = frozenset(
         b"list-unsubscribe", b"list-unsubscribe-post",
     )
 )  # fmt: skip
-# Return-Path and Authentication-Results belong to the receiving side; Bcc is for the envelope.
+# Return-Path belongs to the receiving side; Bcc is for the envelope.
 _REMOVED = frozenset((b"bcc", b"resent-bcc", b"return-path")) | OURS
 _MESSAGE_ID = re.compile(rb"<[^<>\s\x00-\x20\x7f]{1,990}>")
+_CFWS = rb"[ \t]|\((?:[^()\\]|\\.|\((?:[^()\\]|\\.)*\))*\)"
 _WAY_OUT = re.compile(r"<\s*(?:https?://[^\s<>/]|mailto:[^\s<>@]+@)[^<>]*>", re.IGNORECASE)
 
 MAX_RECEIVED = 50
@@ -171,6 +172,9 @@ def _received(hostname: str, protocol: str, queue_id: str, stamp: str) -> bytes:
 
 def _message_id(raw: bytes) -> str:
     found = headers.value(raw)
+    if b"(" in found:  # RFC 5322 section 3.6.4: comments may stand on both sides
+        outside = re.fullmatch(rb"(?:%b)*(<[^<>]*>)(?:%b)*" % (_CFWS, _CFWS), found)
+        found = outside[1] if outside else found
     if not _MESSAGE_ID.fullmatch(found):
         raise Invalid("message_id_invalid", "The Message-ID field does not hold one id.", field="message-id")
     return found.decode("utf-8", "replace")

@@ -54,17 +54,21 @@ def received(
     hostname: str,
     tls: tuple[str, str],
     smtputf8: bool,
+    extended: bool = True,
     queue_id: str,
     recipient: str,
     now: datetime,
 ) -> str:
     """Our Received field, folded, CRLF-ended. `recipient` is "" when there are several: that is not for all to read.
 
-    What the client said of itself is written only in characters that cannot end a comment or a line.
+    `extended`: the session began with EHLO. What the client said of itself is written only in characters that cannot
+    end a comment or a line.
     """
     literal = f"IPv6:{ip}" if ":" in ip else ip
     who = f"{_safe(rdns)} [{literal}]" if rdns else f"[{literal}]"
     protocol = ("UTF8SMTP" if smtputf8 else "ESMTP") + ("S" if tls[0] else "")  # RFC 3848, RFC 6531
+    if not extended:
+        protocol = "SMTP"
     with_tls = f"\r\n\t(using {_safe(tls[0])} with cipher {_safe(tls[1])})" if tls[0] else ""
     for_whom = f"\r\n\tfor <{recipient}>" if recipient and recipient.isascii() and len(recipient) < 200 else ""
     return (

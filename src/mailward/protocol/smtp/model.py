@@ -53,13 +53,17 @@ class SmtpEnvelope(NamedTuple):
 
 
 class SessionFacts(NamedTuple):
-    """What the trace header and the timeline may say about a session. TLS fields are "" for one in the clear."""
+    """What the trace header and the timeline may say about a session. TLS fields are "" for one in the clear.
+
+    `extended`: it was greeted with EHLO.
+    """
 
     helo: str
     ip: str
     tls_version: str
     tls_cipher: str
     listener: str
+    extended: bool = True
 
 
 NO_PARAMS = MailParams()

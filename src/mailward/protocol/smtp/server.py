@@ -67,6 +67,7 @@ class Server(Reading):
         "_row",
         "_sender",
         "_tls",
+        "extended",
         "helo",
         "state",
     )
@@ -79,6 +80,7 @@ class Server(Reading):
         self._tls = tls
         self._known = known
         self.helo = ""
+        self.extended = False
         self._draining = False
         self._faults = self._refusals = self._excess = self._junk = self._auth_failures = 0
         self._chunks: ChunkContent | None = None
@@ -248,11 +250,13 @@ class Server(Reading):
 
     def _ehlo(self, argument: bytes) -> bytes:
         self.helo = commands.hello(argument)
+        self.extended = True
         self._forget()
         return self._config.ehlo_tls if self._tls else self._config.ehlo_clear
 
     def _helo(self, argument: bytes) -> bytes:
         self.helo = commands.hello(argument)
+        self.extended = False
         self._forget()
         return self._config.helo
 

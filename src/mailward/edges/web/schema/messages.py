@@ -344,13 +344,18 @@ class Attempt(View):
 
 
 class ExplainedDelivery(View):
-    """One recipient's copy with every attempt."""
+    """One recipient's copy with every attempt. `meaning` is the reason as a sentence.
+
+    A copy may wait without an attempt: for its time, or for its turn at a destination that takes mail slowly.
+    """
 
     id: str
     recipient: str
     status: Status
     reason: str | None
     attempts: list[Attempt]
+    meaning: str = ""
+    next_try_at: Instant | None = None
 
 
 class Explanation(View):
