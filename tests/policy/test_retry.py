@@ -57,6 +57,15 @@ def test_refusals_of_recipients_do_not_slow() -> None:
     assert (state.connections(), state.wait(1.0)) == (20, 0.0)
 
 
+@pytest.mark.parametrize("reason", ["rate_limited", "server_busy", "blocklisted"])
+def test_a_code_of_an_address_does_not_slow(reason: str) -> None:
+    """What a reply with a status of an address or mailbox (x.1.x, x.2.x) says, it says of that one only."""
+    for enhanced, slows in (("4.2.1", False), ("4.1.8", False), ("4.7.1", True), ("4.3.2", True), ("", True)):
+        state = DestinationState()
+        state.failed(TempFail(reason, "", 450, enhanced), 100.0)
+        assert (state.connections() < 20) is slows
+
+
 def test_dead_hosts() -> None:
     """A host that does not answer is left alone, longer each time, until it answers."""
     dead = DeadHosts(first=10, longest=30)

@@ -113,6 +113,8 @@ class DestinationState:
         """A message was refused: multiplicative decrease when the refusal was about us or the pace."""
         if not isinstance(outcome, TempFail | PermFail) or outcome.reason not in _COMPLAINTS:
             return
+        if outcome.enhanced[1:4] in _OF_AN_ADDRESS:
+            return  # one mailbox that gets too much, or is busy, says nothing of the others
         asked = outcome.retry_after if isinstance(outcome, TempFail) else None
         if now - self._last_complaint < 1.0 and asked is None:
             return  # complaints about messages already under way count once
@@ -135,6 +137,7 @@ class DestinationState:
 
 _COMPLAINTS = frozenset(("rate_limited", "server_busy", "blocklisted", "connection_lost", "timeout"))
 _PAUSING = frozenset(("rate_limited", "blocklisted"))
+_OF_AN_ADDRESS = frozenset((".1.", ".2."))  # the subject of an enhanced status: RFC 3463 sections 3.2 and 3.3
 
 
 class DeadHosts:
