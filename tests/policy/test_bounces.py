@@ -20,7 +20,7 @@ REAL = [
     ("end_of_data", 550, "5.7.1", "Our system has detected that this message is likely unsolicited mail. To reduce the amount of spam sent to Gmail, this message has been blocked.", "spam_content", False),
     ("end_of_data", 421, "4.7.28", "Our system has detected an unusual rate of unsolicited mail originating from your IP address. To protect our users from spam, mail has been temporarily rate limited.", "rate_limited", True),
     ("end_of_data", 421, "4.7.0", "This message does not pass authentication checks (SPF and DKIM both do not pass).", "auth_failure", True),
-    ("rcpt", 450, "4.2.1", "The user you are trying to contact is receiving mail at a rate that prevents additional messages from being delivered.", "rate_limited", True),
+    ("rcpt", 450, "4.2.1", "The user you are trying to contact is receiving mail at a rate that prevents additional messages from being delivered.", "mailbox_busy", True),
     ("end_of_data", 552, "5.3.4", "Your message exceeded Google's message size limits.", "message_too_large", False),
     ("rcpt", 550, "5.5.0", "Requested action not taken: mailbox unavailable (S2017062302).", "bad_mailbox", False),
     ("rcpt", 550, "5.1.10", "RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", "bad_mailbox", False),

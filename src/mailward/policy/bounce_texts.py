@@ -1,9 +1,11 @@
 # ruff: noqa: E501 (patterns are easier to check when one alternative is not cut in two)
 """Texts of refusals as large providers and common servers write them, and what they mean.
 
-The first match counts, so the order matters: what names the sender's address (blocklists,
-rate, authentication) stands before what names the recipient's, because providers mention
-both in one text. Plain alternations without nested repeats: linear in the text's length.
+The first match counts, so the order matters: what is about us (blocklists, rate,
+authentication, our envelope sender, our name in HELO, a header field) stands before what is
+about the recipient, because servers mention both in one text. They are matched in lower case
+with addresses taken out (`returned/wording.py`). Plain alternations without nested repeats:
+linear in the text's length.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from __future__ import annotations
 import re
 
 _TABLE: tuple[tuple[str, str], ...] = (
+    # One mailbox that gets more than it may says nothing of how much the server takes.
+    ("mailbox_busy", r"receiving mail (?:too quickly|at a rate)"),
     # Come back later: greylisting and rates.
     ("greylisted", r"gr[ea]y[- ]?list|postgrey|try again in \d+ seconds? \(grey|temporarily deferred.{0,20}gr[ea]y"),
     (
         "rate_limited",
-        r"unusual rate|rate[- ]limit|rate that|too many (?:messages|connections|sessions|emails|mails|errors)|"
+        r"unusual rate|rate[- ]limit|sending\b.{0,40}\brate that|too many (?:messages|connections|sessions|emails|mails|errors)|"
         r"throttl|exceeded (?:the |its |your )?(?:rate|sending|connection|max(?:imum)? (?:number of )?(?:connections|messages))|"
         r"\bts0[1-4]\b|deferred due to (?:unexpected volume|user complaints)|tempfailed|"
         r"reduce (?:your )?(?:sending )?(?:rate|speed)|sending too (?:fast|quickly)|connection frequency limited|"
@@ -48,6 +52,14 @@ _TABLE: tuple[tuple[str, str], ...] = (
         r"we do not relay|cannot relay|relaying prohibited|rcpthosts|not a (?:valid )?local domain",
     ),
     ("loop_detected", r"mail loop|loops back|too many hops|hop count|routing loop|loop detected"),
+    (
+        "sender_rejected",
+        r"sender(?:'s)? (?:e-?mail |mail |domain |host )?(?:address )?(?:\S{1,60} )?(?:is |was |has been |has )?(?:rejected|denied|refused|blocked|invalid|unknown|undeliverable|verif|"
+        r"not (?:found|valid|verified|allowed|authori[sz]ed|permitted|exist)|does not|doesn't|could not|cannot)|"
+        r"\b(?:invalid|bad|unknown|forged|unverified|blocked|this|verify|verifying|verify the|your) sender\b|domain of (?:the |your )?sender|sender'?s? (?:e-?mail |address )?domain|sender address|"
+        r"domain name required for|envelope[- ](?:sender|from)|return[- ]?path|verification failed for|bad return|mail from:|\b(?:in|after|to) (?:the )?mail from\b|\bfrom: ?(?:address|domain)|"
+        r"\bfrom (?:address|domain)|\b(?:originator|originating) (?:address|domain|user)",
+    ),
     # The mailbox.
     (
         "mailbox_full",
@@ -55,18 +67,29 @@ _TABLE: tuple[tuple[str, str], ...] = (
         r"mailbox (?:is )?(?:full|over)|(?:mail)?box .{0,20}is full|inbox is full|out of storage space|overquotatemp|"
         r"not enough (?:disk )?space in (?:the )?mailbox|quotaexceeded|user.{0,20}is over|mailbox size limit|storage limit exceeded",
     ),
+    # The rest that is about us: our name and network, what the message says of itself.
+    (
+        "content_rejected",
+        r"\bheaders?\b|\burl (?:host|domain)|(?:host|domain)(?:name)? (?:of|in) (?:the |a |your )?(?:url|link|message|body)\b",
+    ),
+    (
+        "policy_rejected",
+        r"\b(?:helo|ehlo)\b(?! first)|client host|data command rejected|end-of-data|(?:accept|tak|receiv|want)\w{0,3} (?:any |such )?(?:e-?mails?|mails?|messages?) (?:sent |coming )?from|"
+        r"\byour (?:e-?mail )?(?:account|domain|ip|ip address|address|host|hostname|network|isp|server|mail server|message|organi[sz]ation) (?:is|was|has|have|does|will|are|could|cannot)\b|"
+        r"(?:from|by|of) your (?:e-?mail )?(?:domain|ip|host|network|isp|server|mail server|organi[sz]ation|country)",
+    ),
     (
         "inactive_mailbox",
         r"(?:account|mailbox|user|recipient|address)(?: that you tried to reach| you tried to reach)? "
         r"(?:is |has been |was )?(?:currently )?(?:disabled|inactive|suspended|deactivated|discontinued|blocked for inactivity|expired|closed|locked)|"
-        r"\bdisabled (?:account|recipient|user|mailbox)|inactive (?:account|user|mailbox)|no longer (?:accepts? mail|active|valid|available|in use|on server)|"
+        r"\bdisabled (?:account|recipient|user|mailbox)|inactive (?:account|user|mailbox)|no longer (?:accepts? (?:e-?)?mail|active|valid|available|in use|on server)|"
         r"mailbox unavailable or access denied due to inactivity|disableduser",
     ),
     (
         "bad_domain",
         r"domain (?:name )?(?:not found|does not exist|unknown|isn't hosted)|unknown domain|host (?:or domain name )?not found|"
         r"unrouteable (?:mail )?domain|no such domain|unknown host|"
-        r"relay(?:ing)? denied \(domain|mail for .{0,80} is not accepted here|nullmx|null mx|does not accept mail",
+        r"relay(?:ing)? denied \(domain|mail for .{0,80} is not accepted here|nullmx|null mx|does not accept (?:any )?(?:e-?)?mail\b(?! (?:from|by|with))",
     ),
     (
         "message_too_large",
@@ -87,21 +110,16 @@ _TABLE: tuple[tuple[str, str], ...] = (
         r"(?: \S{1,100})? (?:does not|doesn't|doesnt|not|was not|could not be|is not)(?: be)? (?:exists?|found|known|a valid|valid|listed|active here|recognized)|"
         r"(?:invalid|bad|nonexistent|non-existent|undeliverable) (?:recipient|mailbox|user|address|destination mailbox)|"
         r"recipient (?:address )?(?:rejected: (?:user|undeliverable|unverified|invalid|no such|unknown|verify|access denied\.? as|address)|not found|unknown|invalid)|"
-        r"recipientnotfound|recipnotfound|recipient address rejected: access denied|no mailbox (?:here|by that name)|not our customer|"
+        r"recipientnotfound|recipnotfound|address rejected|no mailbox (?:here|by that name)|not our customer|"
         r"mailbox (?:not found|unavailable|does not exist|unknown)|requested action not taken: mailbox unavailable|"
         r"unrouteable address|no account by that name|isn't (?:a )?(?:valid|known)|invalid mailbox|not a valid mailbox|"
         r"doesn't have a \S{1,40} account|this user doesn't|addressee unknown|no valid recipients|this account is not allowed \(unknown",
     ),
     (
-        "sender_rejected",
-        r"sender (?:address )?(?:rejected|denied|refused|verify failed|is not allowed|blocked)|invalid sender|bad sender|"
-        r"domain of sender|sender domain|envelope sender|return[- ]path",
-    ),
-    (
         "storage",
         r"insufficient (?:system )?(?:storage|resources|disk)|disk (?:is )?full|out of (?:disk|memory)|no space|queue file write",
     ),
-    ("mailbox_busy", r"mailbox (?:is )?(?:busy|locked|in use)|receiving mail (?:too quickly|at a rate)|mailbox.{0,20}temporarily"),
+    ("mailbox_busy", r"mailbox (?:is )?(?:busy|locked|in use)|mailbox.{0,20}temporarily"),
     (
         "server_busy",
         r"(?:server|system|service) (?:is )?(?:too )?(?:busy|overloaded|unavailable|temporarily|shutting|not available|currently)|"

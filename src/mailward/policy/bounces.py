@@ -5,6 +5,12 @@ wrong, texts rarely), then the enhanced status code (RFC 3463), then the bare co
 stage. Only reasons that say *this mailbox or domain does not exist* are hard, that is, put
 the address on the suppression list: suppressing for a blocklist, a policy, spam or a full
 mailbox would silence people who can be reached again tomorrow.
+
+Servers commonly say at RCPT what they think of MAIL, HELO or the client (Postfix delays its
+refusals to there), in words that would condemn a recipient. So what looks hard must pass
+three questions (`_doubted`): may a code of this kind stand beside it, does the second reader
+of refusals (`returned/judge.py`) take it for the same, and was it said where a recipient is
+refused.
 """
 
 from __future__ import annotations
@@ -14,6 +20,8 @@ from typing import NamedTuple
 
 from mailward.base.outcome import PermFail, TempFail
 from mailward.policy.bounce_texts import TEXTS
+from mailward.policy.returned.judge import judge
+from mailward.policy.returned.wording import normal
 
 HARD = frozenset(("bad_mailbox", "bad_domain", "inactive_mailbox"))
 
@@ -74,10 +82,11 @@ _ENHANCED: dict[str, tuple[str, str]] = {
     "3.4": ("message_too_large", "storage"),
     "4.1": ("deferred", "connection_failed"),
     "4.3": ("dns_failure", "dns_failure"),
-    "4.4": ("bad_domain", "dns_failure"),
+    "4.4": ("relay_denied", "dns_failure"),
     "4.5": ("server_busy", "server_busy"),
     "4.6": ("loop_detected", "loop_detected"),
     "5.3": ("too_many_recipients", "too_many_recipients"),
+    "6.0": ("content_rejected", "deferred"),
     "6.1": ("content_rejected", "deferred"),
     "6.3": ("eight_bit_unsupported", "deferred"),
     "6.7": ("smtputf8_unsupported", "deferred"),
@@ -99,7 +108,7 @@ _CODES: dict[int, str] = {
     450: "mailbox_busy",
     451: "deferred",
     452: "storage",
-    521: "bad_domain",
+    521: "null_mx",
     523: "message_too_large",
     530: "auth_failed",
     535: "auth_failed",
@@ -107,7 +116,9 @@ _CODES: dict[int, str] = {
     556: "null_mx",
 }
 # What a reason is when the server spoke with the other class: these can pass whatever the server thinks.
-_ALWAYS_TEMPORARY = frozenset(("greylisted", "rate_limited", "server_busy", "too_many_recipients", "dns_failure"))
+_ALWAYS_TEMPORARY = frozenset(
+    ("greylisted", "rate_limited", "server_busy", "too_many_recipients", "dns_failure", "mailbox_busy")
+)
 _NEVER_FROM_4XX = frozenset(("bad_domain", "null_mx", "relay_denied", "rejected"))
 _WAIT = re.compile(
     r"(?:again|retry|wait|come back|greylist\w*|deferred|delayed)\D{0,40}?(\d{1,6})\s{0,2}"
@@ -115,7 +126,36 @@ _WAIT = re.compile(
     re.IGNORECASE,
 )
 _CLOCK_WAIT = re.compile(r"(?:again|greylist\w*|wait)\D{0,40}?(\d{1,2}):(\d\d):(\d\d)", re.IGNORECASE)
-_MAX_TEXT = 600
+_MAX_TEXT = 1000
+_STATUS = re.compile(r"[\s#(]{0,3}([45])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+
+# Codes beside which words for a dead address are believed: none, one that says nothing, one of addresses or mailboxes.
+_VAGUE = frozenset(("", "5.0.0", "5.3.0", "5.5.0"))
+_OF_SENDER = frozenset(("5.1.7", "5.1.8"))
+# Microsoft 365 says so, with this code, of recipients that its directory does not know (directory-based edge blocking).
+_EDGE_BLOCKED = ("5.4.1", "recipient address rejected: access denied")
+# Yahoo refuses a mailbox behind the content, and without a code; nobody else words it so, and of nothing else.
+_AT_THE_END = re.compile(r"delivery error: dd (?:this user doesn't|sorry)")
+# A server that serves the domain and does not find "the domain" mostly means ours, unless it says whose.
+_OF_RECIPIENT = re.compile(
+    r"recipient|rcpt|destination|\bto address|addressee|hosted|\bhere\b|unrouteable|takes no mail|accept mail"
+)
+# What the second reader (`returned`) makes of a refusal: it agrees, or names something else.
+_AGREE = frozenset(("no_mailbox", "no_domain", "no_mail", "moved", "disabled", "unavailable"))
+_INSTEAD = {
+    "sender_refused": "sender_rejected",
+    "authentication": "auth_failure",
+    "blocked": "policy_rejected",
+    "policy": "policy_rejected",
+    "filtered": "policy_rejected",
+    "spam": "spam_content",
+    "virus": "spam_content",
+    "content": "content_rejected",
+    "too_large": "message_too_large",
+    "full": "mailbox_full",
+    "relay_denied": "relay_denied",
+    "loop": "loop_detected",
+}
 
 
 class Meaning(NamedTuple):
@@ -131,25 +171,63 @@ class Meaning(NamedTuple):
 def meaning(stage: str, code: int, enhanced: str, text: str) -> Meaning:
     """Understand a 4xx or 5xx reply given at `stage` (see protocol/smtp/client)."""
     shown = text[:_MAX_TEXT].lower()
-    reason, by_text = _by_text(shown), True
+    status = enhanced or leading_status(code, shown)
+    words = normal(shown)
+    reason = by_words = _by_text(words)
     if not reason or (code < 500 and reason in _NEVER_FROM_4XX):
-        reason, by_text = _by_code(stage, code, enhanced), False
+        reason, by_words = _by_code(stage, code, status), ""
+    if reason == "rate_limited" and about_an_address(status) and stage in ("rcpt", "data", "end_of_data"):
+        reason = "mailbox_busy"  # a limit of that mailbox
     temporary = code < 500 or reason in _ALWAYS_TEMPORARY
     if stage in ("connect", "ehlo", "starttls", "auth"):
         temporary = True  # the session was refused, not this recipient: another day or host may differ
         if reason in HARD or reason in ("rejected", "mailbox_full", "mailbox_busy", "null_mx"):
             reason = "server_busy" if code < 500 else "policy_rejected"
-    elif stage == "mail" and reason in HARD:
+    elif reason in HARD and stage == "mail":
         reason = "sender_rejected"  # MAIL is about us, so nothing is known about the recipient
-    elif stage == "end_of_data" and reason in HARD and not by_text and not enhanced.startswith("5.1."):
-        reason = "rejected"
+    elif reason in HARD and not temporary:
+        reason = _doubted(stage, code, status, words, by_words) or reason
     retry_after = wait_asked(shown) if temporary else None
     return Meaning(reason, temporary, not temporary and reason in HARD, retry_after, SENTENCES[reason])
+
+
+def _doubted(stage: str, code: int, status: str, words: str, by_words: str) -> str:
+    """The reason to give instead of a hard one that is not believed; "" when it is."""
+    if (status, by_words) == (_EDGE_BLOCKED[0], "bad_mailbox") and _EDGE_BLOCKED[1] in words and stage == "rcpt":
+        return ""
+    backed = about_an_address(status) and status not in _OF_SENDER
+    if by_words and not backed and status not in _VAGUE:
+        other = _by_code(stage, code, status)
+        return "rejected" if other in HARD else other
+    if not words and not by_words and stage == "rcpt":
+        return ""  # a code and not a word: it means what RFC 5321 or RFC 3463 say
+    found = judge(f"{code} {words}", status).cause
+    if found not in _AGREE and not (found == "refused" and backed and stage == "rcpt"):
+        return _INSTEAD.get(found, "rejected")
+    if by_words == "bad_domain" and not backed and not _OF_RECIPIENT.search(words):
+        return "rejected"
+    if stage != "rcpt" and not (by_words and backed) and not _AT_THE_END.search(words):
+        return "rejected"
+    return ""
+
+
+def leading_status(code: int, text: str) -> str:
+    """The enhanced status that opens a text in a form that RFC 2034 does not have: "#5.1.0" (IronPort), "(5.1.1)"."""
+    match = _STATUS.match(text)
+    if match is None or match[1] != str(code)[:1]:
+        return ""
+    return f"{match[1]}.{int(match[2])}.{int(match[3])}"
+
+
+def about_an_address(status: str) -> bool:
+    """Whether an enhanced status is of an address or a mailbox (RFC 3463: x.1.x, x.2.x), so not of us or the pace."""
+    return status[1:4] in (".1.", ".2.")
 
 
 def classify(stage: str, code: int, enhanced: str, text: str) -> TempFail | PermFail:
     """`meaning()` as an outcome; what the SMTP client takes as its judge."""
     found = meaning(stage, code, enhanced, text)
+    enhanced = enhanced or leading_status(code, text)
     if found.temporary:
         return TempFail(found.reason, text, code, enhanced, found.retry_after)
     return PermFail(found.reason, text, code, enhanced)
