@@ -81,6 +81,10 @@ class Knowledge:
         """The workspaces (raw ids) that may send from exactly that domain."""
         return [workspace for workspace, domains in self._domains.items() if name in domains]
 
+    def is_return_path(self, name: str) -> bool:
+        """Is that the host of somebody's return-paths? Looks at every domain: not for the path of each message."""
+        return any(d.return_path == name for domains in self._domains.values() for d in domains.values())
+
     def redaction(self, workspace: bytes) -> Redaction | None:
         """What a workspace does not want stored; None where it keeps all, which is nearly everywhere."""
         return self._redaction.get(workspace)

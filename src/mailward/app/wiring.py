@@ -38,6 +38,7 @@ from mailward.app.entitled import entitled
 from mailward.app.gate import Gate
 from mailward.app.guard.parts import GuardParts
 from mailward.app.handing import Handing
+from mailward.app.inbound.directory import MailDirectory
 from mailward.app.inbound.reading import Reader
 from mailward.app.inbound.reception import Reception
 from mailward.app.inbound.scanning import examiner_of, scanners_of
@@ -205,6 +206,7 @@ class Worker:
         self.examiner = examiner_of(settings.scanning)
         self.sink = SmtpSink() if settings.capture else None
         self.sink_port = await self.sink.listen() if self.sink is not None else 0
+        self.directory = MailDirectory(i.store, settings.hostname)
         if "sender" in self.roles:
             self.sender = self._make_sender()
             self.floor.on_quiet(self.sender.hushed)
@@ -214,6 +216,7 @@ class Worker:
         self.tarpit = Tarpit(settings.limits.refusals_held_ms / 1000, i.clock.monotonic, i.entropy)
         self.gate = self._make_gate()
         await self.knowledge.refresh()
+        await self._direct()
         await self.doors.load_networks()
         i.store.watch(self._told)
         self._make_webhooks()
@@ -275,6 +278,9 @@ class Worker:
             sink_port=self.sink_port,
             clock=i.clock,
             entropy=i.entropy,
+            receives=self._receives,
+            mx=settings.mx.listen if "mx" in self.roles else (),
+            proxies=settings.mx.proxies,
         )
         attempter = Attempter(
             router=routes,
@@ -423,7 +429,7 @@ class Worker:
             tls = None if mode is Mode.PRIVATE else self.certificates.context
             self._listeners.append(await serve([os.dup(fd) for fd in fds], self.gate, config, tls, self.floor))
         if plan.mx:
-            self.reception = Reception.of(self)
+            self.reception = Reception.of(self, self.directory)
             self._listeners.append(await self.reception.open(plan.mx))
         if plan.http:
             application = web_application(self)
@@ -563,8 +569,14 @@ class Worker:
         await self.knowledge.refresh()
 
     async def _direct(self) -> None:
-        if self.reception is not None:
-            await self.reception.directory.refresh()
+        """Who receives is asked by the MX, and by senders, whose mail for those stays here."""
+        if self.roles & {"mx", "sender"}:
+            await self.directory.refresh()
+
+    def _receives(self, domain: str) -> bool:
+        """Whether our MX takes mail for a domain: customers', our own, and those of return-paths."""
+        bounces = f"bounce.{self.settings.hostname}"
+        return self.directory.receives(domain) or domain == bounces or self.knowledge.is_return_path(domain)
 
     # -- the end ---------------------------------------------------------------------------------
 

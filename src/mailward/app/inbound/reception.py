@@ -33,7 +33,7 @@ class Reception:
     """Made once the worker's parts exist; `open` when all else is ready."""
 
     @classmethod
-    def of(cls, worker: Parts) -> Reception:
+    def of(cls, worker: Parts, directory: MailDirectory) -> Reception:
         """With the parts an installation has."""
         i, settings = worker.installation, worker.settings
         counted = worker.metrics.received
@@ -48,7 +48,6 @@ class Reception:
             rules=worker.knowledge.redaction,
         )
         judge = MailJudge(Authenticator(worker.resolver, hostname=settings.hostname), i.clock)
-        directory = MailDirectory(i.store, settings.hostname)
         reports = reports_of(worker, directory, judge)
         return cls(worker, directory, judge, desk, returns_of(worker, judge), reports)
 
