@@ -270,7 +270,8 @@ class Worker:
         i, settings, d = self.installation, self.settings, self.settings.delivery
         schedule = Schedule(max_age=d.max_age_hours * 3600)
         # Timers of RFC 5321 suit a slow world; a lease is twenty minutes, so an attempt must end well before.
-        self.courier = SmtpCourier(PoolOptions(timeout_scale=0.5, max_connections=float(d.per_destination)))
+        options = PoolOptions(timeout_scale=0.5, max_connections=float(d.per_destination))
+        self.courier = SmtpCourier(options, failed=self._sender_failed)
         routes = Routes(
             d,
             self.resolver,

@@ -15,10 +15,14 @@ from pathlib import Path
 import pytest
 import trustme
 
+from mailward.adapters.net.connection import Connection
 from mailward.adapters.net.courier import PoolOptions, SmtpCourier
+from mailward.adapters.net.pool import Destination
 from mailward.adapters.net.sink import SmtpSink
 from mailward.base.outcome import Done, PermFail, TempFail
 from mailward.policy.tls import TlsPolicy
+from mailward.protocol.smtp.client import SmtpClient
+from mailward.protocol.smtp.client_mail import WireContent
 from tests.adapters.net.courier_rig import CONTENT, courier, job, once, scripted
 
 SINK = shutil.which("smtp-sink", path="/usr/sbin:/usr/bin:/sbin")
@@ -265,6 +269,70 @@ async def test_who_waits_behind_a_strange_server_is_served() -> None:
     async with scripted(*replies) as (port, _), courier(start_connections=1, max_connections=1) as it:
         results = await asyncio.wait_for(asyncio.gather(*(it.deliver(job(port)) for _ in range(3))), 10)
     assert [type(r.outcomes[0]) for r in results] == [Done, Done, Done]
+
+
+PIPELINED = (b"220 ok\r\n", b"250-mx\r\n250 PIPELINING\r\n")
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        (b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n",),
+        (b"250 ok\r\n250 ok\r\n354 go\r\n", b"354 a\r\n250 b\r\n"),
+        (b"250 ok\r\n250 ok\r\n354 go\r\n", b"354 a\r\n25"),
+    ],
+)
+async def test_a_server_that_answers_too_often_keeps_no_place(replies: tuple[bytes, ...]) -> None:
+    """Surplus answers end the session with an outcome, and its place is free for the next message."""
+    async with (
+        scripted(*PIPELINED, *replies) as (port, _),
+        courier(start_connections=1, max_connections=1) as it,
+    ):
+        results = await asyncio.wait_for(asyncio.gather(*(it.deliver(job(port)) for _ in range(3))), 10)
+    for result in results:
+        outcome = result.outcomes[0]
+        assert isinstance(outcome, TempFail), outcome
+        assert outcome.reason == "protocol_error"
+
+
+async def test_a_fault_of_ours_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw ends the session: the message is tried again, the fault is told, the place is free."""
+    told: list[BaseException] = []
+    it = SmtpCourier(PoolOptions(start_connections=1.0, max_connections=1.0), failed=told.append)
+
+    def form() -> WireContent:
+        raise LookupError("the form")
+
+    sink = SmtpSink()
+    port = await sink.listen()
+    async with scripted(b"220 ok\r\n", b"250 mx\r\n") as (seven, _):
+        there = (("mx.b.test", "127.0.0.1", seven),)
+        first = await asyncio.wait_for(it.deliver(job(port, hosts=there, content=b"\xff\r\n", seven_bit=form)), 10)
+    with monkeypatch.context() as broken:
+        broken.setattr(SmtpClient, "receive", lambda *a: 1 / 0)
+        second = await asyncio.wait_for(it.deliver(job(port)), 10)
+    with monkeypatch.context() as broken:
+        broken.setattr(Connection, "__init__", lambda *a: 1 / 0)
+        third = await asyncio.wait_for(it.deliver(job(port)), 10)
+    fourth = await asyncio.wait_for(it.deliver(job(port)), 10)
+    await it.close(0.1)
+    await sink.close()
+    for result in (first, second, third):
+        assert isinstance(result.outcomes[0], TempFail), result
+        assert result.outcomes[0].reason == "internal"
+    assert isinstance(fourth.outcomes[0], Done)
+    assert {type(e) for e in told} == {LookupError, ZeroDivisionError}
+
+
+async def test_a_fault_after_the_answer_sends_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the server took the message, a fault of ours does not make it another attempt."""
+    sink = SmtpSink()
+    port = await sink.listen()
+    monkeypatch.setattr(Destination, "learn", lambda *a: 1 / 0)
+    result = await once(port)
+    await sink.close()
+    assert isinstance(result.outcomes[0], Done)
+    assert sink.messages == 1
 
 
 @pytest.mark.parametrize("content", [b"a\nb\r\n", b"a\rb\r\n", b"a\0b\r\n", b"a\r\n.\n", (b"a\r", b"b")])

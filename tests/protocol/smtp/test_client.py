@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from mailward.base.outcome import Done, PermFail, TempFail
@@ -208,6 +210,96 @@ def test_an_answer_without_sense_is_the_last_one(replies: tuple[bytes, ...]) -> 
     assert steps[-1] is Step.FINISHED
     assert client.state is State.CLOSED
     assert [o.reason for o in client.outcomes if isinstance(o, TempFail)] == ["protocol_error"]
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        (b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n",),
+        (b"250 ok\r\n250 ok\r\n354 go\r\n", b"354 a\r\n250 b\r\n"),
+        (b"250 ok\r\n250 ok\r\n354 go\r\n", b"354 a\r\n25"),
+        (b"250 ok\r\n250 ok\r\n354 go\r\n", b"354 a\r\nwhat\r\n"),
+        (b"250 ok\r\n250 ok\r\n354 go\r\n", b"250 a\r\nwhat\r\n"),
+    ],
+)
+def test_more_answers_than_questions(replies: tuple[bytes, ...]) -> None:
+    """A server that says more than it was asked ends the session, and the message has its result all the same."""
+    client = ready()
+    client.send(mail(), 1.0)
+    steps = [client.receive(reply, 1.1) for reply in replies]
+    assert steps[-1] is Step.FINISHED
+    assert client.state is State.CLOSED
+    assert None not in client.outcomes
+    assert client.receive(b"250 more\r\n", 1.2) is Step.CLOSED
+
+
+def test_half_a_reply_that_nobody_asked_for() -> None:
+    """What comes while nothing was asked never becomes the beginning of an answer."""
+    client = ready()
+    assert client.receive(b"250-", 1.0) is Step.CLOSED
+
+
+def _octets(chance: Random, state: State) -> bytes:
+    """What a server may say now: often what is right, or replies at random, or anything."""
+    kind = chance.random()
+    if kind < 0.6:
+        envelope = [b"250 ok\r\n", b"250 ok\r\n" * 2, b"354 go\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n"]
+        right = {
+            State.GREETING: [b"220 hi\r\n"],
+            State.EHLO: [b"250-x\r\n250-PIPELINING\r\n250 8BITMIME\r\n", b"250-x\r\n250 STARTTLS\r\n", b"502 no\r\n"],
+            State.STARTTLS: [b"220 go\r\n", b"454 no\r\n"],
+            State.ENVELOPE: [*envelope, b"550 no\r\n"],
+            State.CONTENT: [b"250 ok\r\n", b"451 no\r\n"],
+        }
+        return chance.choice(right.get(state, [b"250 ok\r\n"]))
+    if kind < 0.65:
+        return chance.randbytes(chance.randrange(1, 40))
+    said = b""
+    for _ in range(chance.randrange(1, 4)):
+        code = chance.choice([b"220", b"250", b"250", b"354", b"421", b"450", b"550", b"334", b"299", b"666", b"2"])
+        said += code + chance.choice(
+            [b" t\r\n", b" t\n", b"-t\r\n", b"\r\n", b"", b"_\r\n", b" t\r\n" + code + b" t\r\n"]
+        )
+    return said
+
+
+def _session(chance: Random) -> None:
+    """One session with such a server, with every promise of the client looked at after each step."""
+    client = SmtpClient("a.test", judge, at=0.0, tls=chance.choice(["never", "offered", "required"]))
+    sent = 0
+    under_way = False
+    for _ in range(chance.randrange(1, 40)):
+        if client.state is State.CLOSED:
+            break
+        if client.state is State.READY and sent < 3:
+            sent += 1
+            to = tuple(f"{n}@b.test" for n in range(chance.randrange(1, 4)))
+            content = chance.choice([b"x\r\n", b"\xc3\xa4\r\n"])
+            steps = [client.send(mail(content, *to, requiretls=chance.random() < 0.1), 1.0)]
+            under_way = True
+        elif client.state is State.HANDSHAKE and chance.random() < 0.5:
+            steps = [client.tls_started(1.0, verified=True)]
+        else:
+            said = _octets(chance, client.state)
+            size = chance.choice([1, 3, len(said)])
+            steps = [client.receive(said[i : i + size], 1.0) for i in range(0, len(said), size)]
+        for step in steps:
+            if step is Step.FINISHED or (step is Step.CLOSED and under_way):
+                assert None not in client.outcomes
+                under_way = False
+        assert Step.CLOSED not in steps or client.state is State.CLOSED
+        assert not under_way or client.state in (State.ENVELOPE, State.CONTENT, State.DISCARD)
+    chance.choice([client.lost, client.timed_out])(2.0)
+    assert client.receive(b"250 ok\r\n", 3.0) is Step.CLOSED
+    assert sent == 0 or None not in client.outcomes
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_a_server_says(seed: int) -> None:
+    """No octets, however they are cut, make the client raise; each message gets its result, or the session ends."""
+    chance = Random(seed)
+    for _ in range(1500):
+        _session(chance)
 
 
 @pytest.mark.parametrize(

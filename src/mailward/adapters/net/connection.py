@@ -42,6 +42,9 @@ class Surroundings(Protocol):
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a step that must await."""
 
+    def failed(self, error: BaseException) -> None:
+        """Tell of a fault of ours."""
+
 
 class Owner(Protocol):
     """The destination a connection belongs to, as the connection sees it."""
@@ -123,17 +126,27 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         now = self._loop.time()
         client = self._client
-        before, heard = client.state, client.replies
-        step = client.receive(data, now)
-        # A server that drips octets has not answered: its time runs on (RFC 5321 section 4.5.3.2 waits for replies).
-        if step is not Step.WAIT or client.replies != heard:
-            self._act(step, before, now)
+        try:
+            before, heard = client.state, client.replies
+            step = client.receive(data, now)
+            # A server that drips octets has not answered: its time runs on (RFC 5321 section 4.5.3.2 awaits replies).
+            if step is not Step.WAIT or client.replies != heard:
+                self._act(step, before, now)
+        except Exception as e:
+            self._broke(e, now)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._client.state is not State.CLOSED and self._client.state is not State.HANDSHAKE:
-            now = self._loop.time()
-            before = self._client.state
-            self._act(self._client.lost(now, type(exc).__name__ if exc else ""), before, now)
+        now = self._loop.time()
+        before = self._client.state
+        try:
+            # A handshake that was cut short is told to whoever awaits it.
+            if before is not State.CLOSED and before is not State.HANDSHAKE:
+                self._act(self._client.lost(now, type(exc).__name__ if exc else ""), before, now)
+            elif before is State.CLOSED and self.errand is not None:
+                self._closed(before, now)
+        except Exception as e:
+            self._broke(e, now)
+        self.transport = None
         self._destination.gone(self)
 
     def begin(self, errand: Errand, now: float) -> None:
@@ -141,13 +154,16 @@ class Connection(asyncio.Protocol):
         self.errand = errand
         errand.host = self.host
         self.served += 1
-        self._destination.state.started(now)
-        step = self._client.send(errand.mail, now)
-        if step is Step.FINISHED:
-            self._loop.call_soon(self._unfit, now)  # not at once: a long queue would nest as deep
-            return
-        self._flush()
-        self._touch(now)
+        try:
+            step = self._client.send(errand.mail, now)
+            self._destination.state.started(now)
+            if step is Step.FINISHED:
+                self._loop.call_soon(self._unfit, now)  # not at once: a long queue would nest as deep
+                return
+            self._flush()
+            self._touch(now)
+        except Exception as e:
+            self._broke(e, now)
 
     def keep(self, until: float) -> None:
         """Stay open without work."""
@@ -163,7 +179,10 @@ class Connection(asyncio.Protocol):
                 self.transport.abort()
             return
         before = self._client.state
-        self._act(self._client.timed_out(now), before, now)
+        try:
+            self._act(self._client.timed_out(now), before, now)
+        except Exception as e:
+            self._broke(e, now)
 
     def bid_farewell(self, now: float) -> None:
         """QUIT; the slot is free at once, the socket closes when the server answers or after seconds."""
@@ -210,12 +229,13 @@ class Connection(asyncio.Protocol):
             self._closed(before, now)
 
     def _finished(self, now: float) -> None:
-        errand, self.errand = self.errand, None
+        errand = self.errand
         client = self._client
         outcomes = cast("tuple[Outcome, ...]", tuple(client.outcomes))
         if errand is not None:
             self._destination.learn(outcomes, now)
             self._destination.resolve(errand, outcomes, self, now)
+            self.errand = None
         if client.state is State.READY:
             self._destination.freed(self, now)
         else:
@@ -245,7 +265,7 @@ class Connection(asyncio.Protocol):
 
     def _closed(self, before: State, now: float) -> None:
         """The session is over, perhaps with a message in it."""
-        errand, self.errand = self.errand, None
+        errand = self.errand
         failure = self._client.failure or TempFail("connection_lost", "the connection ended")
         destination = self._destination
         destination.release(self)
@@ -265,6 +285,23 @@ class Connection(asyncio.Protocol):
             destination.elsewhere(errand, failure, self, now)
         else:
             destination.resolve(errand, outcomes, self, now)
+        self.errand = None
+        destination.pump(now)
+
+    def _broke(self, error: Exception, now: float) -> None:
+        """A fault of ours: the session ends, and nobody waits for it in vain. What was answered stands."""
+        destination = self._destination
+        destination.pool.failed(error)
+        errand, self.errand = self.errand, None
+        failure = TempFail("internal", "an internal fault of the sender ended the session")
+        if self._client.state is not State.CLOSED:
+            self._client.abort(failure)
+        destination.release(self)
+        if self.transport is not None:
+            self.transport.abort()
+        if errand is not None:
+            told = self._client.outcomes or [None] * len(errand.job.recipients)
+            destination.resolve(errand, tuple(failure if o is None else o for o in told), self, now)
         destination.pump(now)
 
     async def _upgrade(self) -> None:
@@ -282,7 +319,7 @@ class Connection(asyncio.Protocol):
                 server_hostname=name,
                 ssl_handshake_timeout=pool.options.handshake_timeout,
             )
-            if transport is None:
+            if transport is None or self.transport is None:
                 raise ConnectionError("closed during the handshake")
             self.facts = peer_tls.facts(transport.get_extra_info("ssl_object"), name, policy, pool.store)
         except (OSError, ssl.SSLError, ValueError) as e:
@@ -303,7 +340,7 @@ class Connection(asyncio.Protocol):
             self._client.abort(failure)
         if self.transport is not None:
             self.transport.abort()
-        self._destination.release(self)
+        self._destination.gone(self)  # a handshake that was cut short tells nobody else
         if errand is None:
             return
         if after_failed_handshake(policy) is AfterFailure.RETRY_IN_CLEAR and not errand.mail.requiretls:

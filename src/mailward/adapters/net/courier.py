@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from mailward.adapters.net.courier_job import CourierJob, CourierResult
 from mailward.adapters.net.errand import Errand, PoolOptions
@@ -15,8 +16,12 @@ __all__ = ["CourierJob", "CourierResult", "PoolOptions", "SmtpCourier"]
 class SmtpCourier:
     """One a process. Messages of the same route share connections and a pace learnt from its answers."""
 
-    def __init__(self, options: PoolOptions | None = None) -> None:
+    def __init__(
+        self, options: PoolOptions | None = None, *, failed: Callable[[BaseException], None] = lambda error: None
+    ) -> None:
+        """`failed` is told of faults of our own; the message they met is tried again later."""
         self._options = options or PoolOptions()
+        self._failed = failed
         self._pool: Pool | None = None
 
     def start(self, job: CourierJob) -> asyncio.Future[CourierResult]:
@@ -26,7 +31,7 @@ class SmtpCourier:
         """
         pool = self._pool
         if pool is None:
-            pool = self._pool = Pool(self._options)
+            pool = self._pool = Pool(self._options, self._failed)
         for address in (job.mail_from, *job.recipients):
             path(address)
         mail = Mail(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cryptography.x509.verification import Store
@@ -35,6 +35,7 @@ _CROWDED_SECONDS = 300.0
 # For how long a message may keep a connection busy where nothing was taken yet that would say so.
 _SLOW_SECONDS = 60.0
 _STOPPED = TempFail("connection_lost", "the sender is shutting down")
+_BROKEN = TempFail("internal", "an internal fault of the sender kept the connection from being made")
 
 
 class Destination:
@@ -154,6 +155,10 @@ class Destination:
             # A task cancelled before its first step never reaches its own answer.
             if done.cancelled():
                 self.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, self.pool.loop.time())
+            elif (fault := done.exception()) is not None:
+                self.pool.failed(fault)
+                self.members.discard(place)
+                self.resolve(errand, (_BROKEN,) * len(errand.job.recipients), None, self.pool.loop.time())
 
         task.add_done_callback(cut_off)
 
@@ -178,8 +183,9 @@ class Destination:
             self.elsewhere(errand, TempFail("connection_failed", f"{host[0]}: {text}"), None, now)
             self.pump(now)
             return
-        pool.connections.add(connection)
-        pool.watch()
+        if connection.transport is not None:  # not lost already
+            pool.connections.add(connection)
+            pool.watch()
 
     def elsewhere(
         self, errand: Errand, failure: TempFail | PermFail, connection: Connection | None, now: float
@@ -291,8 +297,9 @@ def _source(job: CourierJob, host: Host) -> str | None:
 class Pool:
     """All destinations of a process; belongs to one event loop."""
 
-    def __init__(self, options: PoolOptions) -> None:
+    def __init__(self, options: PoolOptions, failed: Callable[[BaseException], None]) -> None:
         self.options = options
+        self.failed = failed
         self.loop = asyncio.get_running_loop()
         self.stopping = False
         self.dead = DeadHosts()

@@ -238,9 +238,10 @@ class SmtpClient:
                 return step
             if self.state is State.HANDSHAKE or (step is not Step.WAIT and i + 1 < len(replies)):
                 return self._surplus(step, at)
-        if self._reader.bad:
-            return self._close(TempFail("protocol_error", self._reader.bad))
-        if self._reader.partial and step is not Step.WAIT:
+        reader = self._reader
+        if reader.bad and step is Step.WAIT:
+            return self._close(TempFail("protocol_error", reader.bad))
+        if (reader.bad or reader.partial) and (step is not Step.WAIT or self.state is State.READY):
             return self._surplus(step, at)
         return step
 
@@ -249,11 +250,12 @@ class SmtpClient:
         self._reader = ReplyReader()
         if self.state is State.HANDSHAKE:
             return step
-        if step is Step.READY:
+        if step is not Step.FINISHED:
             return self._close(TempFail("protocol_error", "reply without a command"))
         # The message's result stands; the session does not.
         self._note(at, "S", "<reply without a command>")
-        self._go(State.CLOSED)
+        if self.state is not State.CLOSED:  # `_over()` has closed it already when an answer made no sense
+            self._go(State.CLOSED)
         return step
 
     def tls_started(self, at: float, *, verified: bool) -> Step:
@@ -453,6 +455,8 @@ class SmtpClient:
         self.outcomes = [outcome if earlier is None else earlier for earlier in self.outcomes]
 
     def _close(self, failure: TempFail | PermFail) -> Step:
+        if self.state is State.CLOSED:
+            return Step.CLOSED
         self.failure = failure
         if self._mail is not None and self.state in (State.ENVELOPE, State.CONTENT, State.DISCARD):
             self._settle(failure)
