@@ -269,7 +269,7 @@ class Worker:
     def _make_sender(self) -> Sender:
         i, settings, d = self.installation, self.settings, self.settings.delivery
         schedule = Schedule(max_age=d.max_age_hours * 3600)
-        # Timers of RFC 5321 suit a slow world; a lease is twenty minutes, so an attempt must end well before.
+        # Timers of RFC 5321 suit a slow world; what takes longer than a lease all the same keeps it (`Leasing.keep`).
         options = PoolOptions(timeout_scale=0.5, max_connections=float(d.per_destination))
         self.courier = SmtpCourier(options, failed=self._sender_failed)
         routes = Routes(

@@ -240,6 +240,114 @@ async def test_silence_times_out() -> None:
     assert result.outcomes[0].reason == "timeout"
 
 
+@asynccontextmanager
+async def slow_reader(pause: float, answer_after: float = 0.0) -> AsyncIterator[int]:
+    """A server that offers little room, takes 64 KiB of content each `pause` seconds, and answers late."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        writer.write(b"220 ok\r\n")
+        try:
+            for reply in ABLE[1:-1]:
+                await reader.readline()
+                writer.write(reply)
+            tail = b""
+            while not tail.endswith(b"\r\n.\r\n"):
+                await asyncio.sleep(pause)
+                got = await reader.read(65536)
+                if not got:
+                    return
+                tail = (tail + got)[-5:]
+            await asyncio.sleep(answer_after)
+            writer.write(ABLE[-1])
+            await reader.read()
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listening.bind(("127.0.0.1", 0))
+        server = await asyncio.start_server(serve, sock=listening)
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+LARGE = b"From: a@a.test\r\n\r\n" + (b"x" * 70 + b"\r\n") * 120_000
+
+
+async def test_large_content_over_a_slow_link() -> None:
+    """What goes on is not cut, however long it takes; nor is the wait for the answer to the final dot shortened."""
+    async with slow_reader(0.03, 3.5) as port, courier(timeout_scale=0.005, stall=2.0) as it:
+        started = asyncio.get_running_loop().time()
+        result = await asyncio.wait_for(it.deliver(job(port, content=LARGE)), 60)
+        assert asyncio.get_running_loop().time() - started > 5.0
+    assert isinstance(result.outcomes[0], Done), result
+
+
+@pytest.mark.parametrize(
+    ("pause", "options"),
+    [
+        (30.0, {"stall": 1.0}),
+        (0.2, {"stall": 0.5, "slowest": 1e8}),
+        (0.2, {"sending": 1.0}),
+    ],
+)
+async def test_who_takes_content_too_slowly_is_given_up(pause: float, options: dict[str, float]) -> None:
+    """A server that stops reading, or reads for ever, ends the attempt; it is said where."""
+    async with slow_reader(pause) as port, courier(**options) as it:
+        result = await asyncio.wait_for(it.deliver(job(port, content=LARGE)), 20)
+    outcome = result.outcomes[0]
+    assert isinstance(outcome, TempFail), outcome
+    assert outcome.reason == "timeout"
+    assert "sending the content" in outcome.text
+
+
+async def test_silence_after_the_final_dot_is_called_that() -> None:
+    """Content that left at once is waited for by the time of the final dot."""
+    async with scripted(*ABLE[:-1], b"") as (port, _), courier(final_dot=0.2) as it:
+        result = await asyncio.wait_for(it.deliver(job(port)), 10)
+    assert isinstance(result.outcomes[0], TempFail)
+    assert result.outcomes[0].text == "no reply after the final dot"
+
+
+async def test_who_answers_before_the_content_was_sent_gets_no_second_message() -> None:
+    """An answer in the middle of the content counts for the message, and its session is over."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(b"220 ok\r\n")
+        try:
+            for reply in ABLE[1:-1]:
+                await reader.readline()
+                writer.write(reply)
+            writer.write(b"552 5.3.4 too large\r\n")
+            await asyncio.sleep(1)
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, courier() as it:
+        port = server.sockets[0].getsockname()[1]
+        for _ in range(2):
+            result = await asyncio.wait_for(it.deliver(job(port, content=LARGE)), 10)
+            assert isinstance(result.outcomes[0], PermFail), result
+    assert connections == 2
+
+
 async def test_dripping_is_no_answer() -> None:
     """A server that says its greeting an octet at a time, for ever, is given up like one that says nothing."""
 

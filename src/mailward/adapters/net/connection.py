@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import ssl
+import sys
+import termios
 from collections.abc import Coroutine
 from typing import Any, Protocol, cast
 
 from cryptography.x509.verification import Store
 
 from mailward.adapters.net import peer_tls
-from mailward.adapters.net.errand import Errand, Host, PoolOptions, endpoint
+from mailward.adapters.net.errand import Errand, Host, PoolOptions, Sending, endpoint
 from mailward.base.outcome import Outcome, PermFail, TempFail
 from mailward.policy import bounces
 from mailward.policy.retry import DeadHosts, DestinationState
@@ -92,6 +95,8 @@ class Connection(asyncio.Protocol):
         "_client",
         "_destination",
         "_loop",
+        "_sending",
+        "_wire",
         "_wish",
         "deadline",
         "errand",
@@ -113,6 +118,8 @@ class Connection(asyncio.Protocol):
         self.served = 0
         self.deadline = 0.0
         self.transport: asyncio.Transport | None = None
+        self._wire: asyncio.Transport | None = None  # what lies under TLS, where all that is not sent yet waits
+        self._sending: Sending | None = None
 
     @property
     def usable(self) -> bool:
@@ -120,7 +127,7 @@ class Connection(asyncio.Protocol):
         return self._client.state is State.READY and self.transport is not None and not self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = self._wire = cast(asyncio.Transport, transport)
         self._touch(self._loop.time())
 
     def data_received(self, data: bytes) -> None:
@@ -141,7 +148,8 @@ class Connection(asyncio.Protocol):
         try:
             # A handshake that was cut short is told to whoever awaits it.
             if before is not State.CLOSED and before is not State.HANDSHAKE:
-                self._act(self._client.lost(now, type(exc).__name__ if exc else ""), before, now)
+                sending = before is State.CONTENT and self._sending is not None
+                self._act(self._client.lost(now, type(exc).__name__ if exc else "", sending=sending), before, now)
             elif before is State.CLOSED and self.errand is not None:
                 self._closed(before, now)
         except Exception as e:
@@ -180,7 +188,19 @@ class Connection(asyncio.Protocol):
             return
         before = self._client.state
         try:
-            self._act(self._client.timed_out(now), before, now)
+            late = ""
+            if before is State.CONTENT and (sending := self._sending) is not None:
+                left = self._unsent() + self._unacknowledged()
+                if not left:
+                    self._sending = None
+                    self._touch(now)
+                    return
+                if sending.goes_on(left, now, self._destination.pool.options):
+                    self.deadline = now
+                    return
+                took = now - sending.began
+                late = f"too slow while sending the content: {left} octets were left after {took:.0f} s"
+            self._act(self._client.timed_out(now, late), before, now)
         except Exception as e:
             self._broke(e, now)
 
@@ -209,12 +229,40 @@ class Connection(asyncio.Protocol):
             self._client.out = []
 
     def _touch(self, now: float) -> None:
-        self.deadline = now + self._client.timeout * self._destination.pool.options.timeout_scale
+        options = self._destination.pool.options
+        if self._client.state is State.CONTENT:
+            self.deadline = now + options.final_dot
+        else:
+            self.deadline = now + self._client.timeout * options.timeout_scale
+
+    def _unsent(self) -> int:
+        """Octets that wait in this process."""
+        wire, transport = self._wire, self.transport
+        if wire is None or transport is None:
+            return 0
+        waiting = wire.get_write_buffer_size()
+        return waiting if transport is wire else waiting + transport.get_write_buffer_size()
+
+    def _unacknowledged(self) -> int:
+        """Octets that wait in the kernel; it takes megabytes from us at a time, which may need minutes to leave."""
+        connected = self._wire.get_extra_info("socket") if self._wire is not None else None
+        if connected is None:
+            return 0
+        try:
+            return int.from_bytes(fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"), sys.byteorder)
+        except (OSError, ValueError):
+            return 0  # closed meanwhile
 
     def _act(self, step: Step, before: State, now: float) -> None:
         if step is Step.WAIT:
             self._flush()
             self._touch(now)
+            if self._client.state is State.CONTENT:
+                # Most content is in the kernel's hands by now. What is not is looked after at each sweep.
+                self._sending = None
+                if left := self._unsent():
+                    self._sending = Sending(left + self._unacknowledged(), now)
+                    self.deadline = now
         elif step is Step.FINISHED:
             self._finished(now)
         elif step is Step.READY:
@@ -236,6 +284,11 @@ class Connection(asyncio.Protocol):
             self._destination.learn(outcomes, now)
             self._destination.resolve(errand, outcomes, self, now)
             self.errand = None
+        if self._sending is not None:
+            if self._unsent() and client.state is State.READY:
+                # It answered what it has not read: the next answer may be to the same content.
+                client.abort(TempFail("protocol_error", "answered before the content was sent"))
+            self._sending = None
         if client.state is State.READY:
             self._destination.freed(self, now)
         else:

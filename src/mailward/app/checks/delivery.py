@@ -85,7 +85,7 @@ async def _send(courier: SmtpCourier, port: int, policy: TlsPolicy) -> CourierRe
 @check("TRANSIT-5")
 async def tls_whenever_offered(context: Context) -> Finding:
     """The real courier: encrypted where TLS is offered, in clear where not, nothing where it is demanded in vain."""
-    courier = SmtpCourier(PoolOptions(timeout_scale=0.05))
+    courier = SmtpCourier(PoolOptions(timeout_scale=0.05, final_dot=30.0))
     with tempfile.TemporaryDirectory() as folder:
         pair = await asyncio.to_thread(ensure_self_signed, Path(folder), "mx.verify.invalid", context.clock.now())
         offering, silent = _Peer(server_context(*pair)), _Peer(None)

@@ -74,7 +74,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     _S.CLOSED: frozenset(),
 }
 
-# Seconds to wait in each state (RFC 5321 section 4.5.3.2; EHLO and the rest as for commands).
+# Seconds to wait in each state (RFC 5321 section 4.5.3.2; EHLO and the rest as for commands). That of CONTENT begins
+# when the final dot is on its way.
 TIMEOUTS: dict[State, float] = {
     _S.GREETING: 300,
     _S.EHLO: 300,
@@ -100,6 +101,7 @@ _STAGES: dict[State, Stage] = {
     _S.CONTENT: "end_of_data",
     _S.DISCARD: "data",
 }
+_WHERE = {"end_of_data": "after the final dot", "idle": "while idle"}
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _MAX_EXCHANGES = 60
 _MAX_TEXT = 2000
@@ -267,19 +269,20 @@ class SmtpClient:
         self._say(b"EHLO " + self._helo + b"\r\n", at)
         return Step.WAIT
 
-    def lost(self, at: float, text: str = "") -> Step:
-        """The connection ended."""
+    def lost(self, at: float, text: str = "", *, sending: bool = False) -> Step:
+        """The connection ended; `sending`: before all of the content was on its way."""
         if self.state in (State.QUIT, State.CLOSED):
             self.state = State.CLOSED
             return Step.CLOSED
-        where = {"end_of_data": "after the final dot", "idle": "while idle"}.get(self.stage, f"at stage {self.stage}")
+        where = "while sending the content" if sending else _WHERE.get(self.stage, f"at stage {self.stage}")
         self._note(at, "S", "<connection lost>")
         return self._close(TempFail("connection_lost", f"connection lost {where}{': ' + text if text else ''}"))
 
-    def timed_out(self, at: float) -> Step:
-        """The server was silent for too long."""
+    def timed_out(self, at: float, text: str = "") -> Step:
+        """The server was silent for too long, or `text` says what else took too long."""
         self._note(at, "S", "<timeout>")
-        return self._close(TempFail("timeout", f"no reply at stage {self.stage}"))
+        where = _WHERE.get(self.stage, f"at stage {self.stage}")
+        return self._close(TempFail("timeout", text or f"no reply {where}"))
 
     def abort(self, failure: TempFail | PermFail) -> Step:
         """The driver gives up (a handshake failed, the process drains)."""
