@@ -10,11 +10,16 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from mailward.adapters.net import peer_tls
 from mailward.adapters.net.connection import Connection
 from mailward.adapters.net.courier import PoolOptions, SmtpCourier
 from mailward.adapters.net.pool import Destination
@@ -486,6 +491,60 @@ async def test_opportunistic_tls_keeps_facts(tmp_path: Path, name: str, verified
     assert bool(result.tls.reason) is not verified
 
 
+def odd_certificate(tmp_path: Path, kind: str) -> ssl.SSLContext:
+    """A certificate that OpenSSL shows and the examination cannot read."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "odd.test")])
+    until = datetime.now(UTC) + timedelta(days=1)
+    builder = (
+        x509.CertificateBuilder(name, name, key.public_key())
+        .serial_number(7)
+        .not_valid_before(until - timedelta(days=2))
+        .not_valid_after(until)
+    )
+    one, other = x509.ObjectIdentifier("1.2.3.4.5"), x509.ObjectIdentifier("1.2.3.4.6")
+    if kind == "name":  # ediPartyName, which nobody uses
+        edi = bytes.fromhex("3007a505a1030c0178")
+        builder = builder.add_extension(x509.UnrecognizedExtension(x509.OID_SUBJECT_ALTERNATIVE_NAME, edi), False)
+    elif kind == "repetition":
+        for oid in (one, other):
+            builder = builder.add_extension(x509.UnrecognizedExtension(oid, b"\5\0"), False)
+    der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    if kind == "version":
+        der = der.replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\7", 1)
+    der = der.replace(b"\6\4*\3\4\6", b"\6\4*\3\4\5", 1)
+    path = tmp_path / "odd.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + ssl.DER_cert_to_PEM_cert(der).encode()
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+@pytest.mark.parametrize("kind", ["name", "version", "repetition"])
+async def test_a_certificate_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
+    """However odd a certificate is, opportunistic TLS goes on with it, and says that it was not a good one."""
+    context = odd_certificate(tmp_path, kind)
+    _, cafile = authority(tmp_path, "mx.b.test")
+    async with scripted(*TLS_SESSION, tls=context) as (port, _), courier(cafile=cafile) as it:
+        result = await asyncio.wait_for(it.deliver(job(port)), 10)
+    assert isinstance(result.outcomes[0], Done)
+    assert result.tls is not None
+    assert (result.tls.verified, result.tls.reason) == (False, "the certificate cannot be read")
+
+
+async def test_an_examination_that_fails_is_a_failed_handshake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw in the examination does not keep the message: it goes as after a failed handshake."""
+    context, cafile = authority(tmp_path, "mx.b.test")
+    monkeypatch.setattr(peer_tls, "facts", lambda *a: 1 / 0)
+    async with scripted(*TLS_SESSION, tls=context) as (port, _), courier(cafile=cafile) as it:
+        result = await asyncio.wait_for(it.deliver(job(port, tls_policy=TlsPolicy.ENCRYPT)), 10)
+    assert isinstance(result.outcomes[0], TempFail)
+    assert result.outcomes[0].reason == "tls_failure"
+
+
 @pytest.mark.parametrize(("name", "kind"), [("mx.b.test", Done), ("other.test", TempFail)])
 async def test_verify(tmp_path: Path, name: str, kind: type) -> None:
     """Under the policy verify only a certificate for the host's name will do."""
@@ -561,6 +620,15 @@ async def test_failed_handshake(policy: TlsPolicy, kind: type) -> None:
     assert isinstance(result.outcomes[0], kind), result
     assert connections == (2 if kind is Done else 1)
     assert result.tls is None
+
+
+async def test_who_waits_behind_a_failed_handshake_is_served() -> None:
+    """A handshake that fails makes room for the next message."""
+    script = (b"220 ok\r\n", b"250-mx\r\n250 STARTTLS\r\n", b"220 go\r\n", b"no TLS at all, but many octets\r\n")
+    async with scripted(*script, None) as (port, _), courier(start_connections=1, max_connections=1) as it:
+        letters = [job(port, tls_policy=TlsPolicy.ENCRYPT) for _ in range(3)]
+        results = await asyncio.wait_for(asyncio.gather(*map(it.deliver, letters)), 10)
+    assert [o.reason for r in results for o in r.outcomes if isinstance(o, TempFail)] == ["tls_failure"] * 3
 
 
 async def test_response_injection() -> None:

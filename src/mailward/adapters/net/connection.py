@@ -375,18 +375,26 @@ class Connection(asyncio.Protocol):
             if transport is None or self.transport is None:
                 raise ConnectionError("closed during the handshake")
             self.facts = peer_tls.facts(transport.get_extra_info("ssl_object"), name, policy, pool.store)
-        except (OSError, ssl.SSLError, ValueError) as e:
-            self._handshake_failed(policy, e)
+        except Exception as e:
+            if not isinstance(e, OSError | ssl.SSLError | ValueError):
+                pool.failed(e)
+            try:
+                self._handshake_failed(policy, e)
+            except Exception as fault:
+                self._broke(fault, self._loop.time())
             return
         self.transport = transport
         now = self._loop.time()
         before = self._client.state
-        if before is State.HANDSHAKE:
-            self._act(self._client.tls_started(now, verified=self.facts.verified), before, now)
+        try:
+            if before is State.HANDSHAKE:
+                self._act(self._client.tls_started(now, verified=self.facts.verified), before, now)
+        except Exception as e:
+            self._broke(e, now)
 
     def _handshake_failed(self, policy: TlsPolicy, e: Exception) -> None:
         now = self._loop.time()
-        errand, self.errand = self.errand, None
+        errand = self.errand
         text = getattr(e, "verify_message", "") or getattr(e, "reason", "") or type(e).__name__
         failure = TempFail("tls_failure", f"the TLS handshake failed: {text}")
         if self._client.state is not State.CLOSED:
@@ -395,12 +403,14 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
         self._destination.gone(self)  # a handshake that was cut short tells nobody else
         if errand is None:
-            return
-        if after_failed_handshake(policy) is AfterFailure.RETRY_IN_CLEAR and not errand.mail.requiretls:
+            pass
+        elif after_failed_handshake(policy) is AfterFailure.RETRY_IN_CLEAR and not errand.mail.requiretls:
             errand.tried.append(f"{self.host[0]}: {failure.text}; again in clear")
             self._destination.open_to(errand, self.host, "never")
         else:
             self._destination.elsewhere(errand, failure, self, now)
+        self.errand = None
+        self._destination.pump(now)
 
     @property
     def rewritten(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyB
 from mailward.policy.tls import TlsFacts, TlsPolicy
 
 _MAX_NAMES = 20
+_UNREADABLE = "the certificate cannot be read"
 _CA = ExtensionPolicy.webpki_defaults_ca()
 
 
@@ -64,7 +65,7 @@ def _readable(ders: Iterable[bytes]) -> Iterable[x509.Certificate]:
                 # Of roots with an odd serial number the library warns; they are the system's choice, not ours.
                 warnings.simplefilter("ignore")
                 root = x509.load_der_x509_certificate(der)
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             continue  # an old root with an encoding the library refuses: not trusted then
         yield root
 
@@ -95,12 +96,13 @@ def _intermediates(tls: Any) -> tuple[bytes, ...]:
 
 @lru_cache(maxsize=512)
 def _examine(chain: tuple[bytes, ...], host: str, store: Store | None) -> tuple[str, tuple[str, ...], str]:
+    subject = ""
     try:
         leaf = x509.load_der_x509_certificate(chain[0])
         subject = leaf.subject.rfc4514_string()[:200]
         names = _names(leaf)
-    except ValueError:
-        return "", (), "the certificate cannot be read"
+    except Exception:  # the library has an error of its own for each oddity: a version, a kind of name, a repetition
+        return subject, (), _UNREADABLE
     if store is None:
         return subject, names, "no trusted roots are configured"
     try:
@@ -114,6 +116,8 @@ def _examine(chain: tuple[bytes, ...], host: str, store: Store | None) -> tuple[
         builder.build_server_verifier(name).verify(leaf, others)
     except (VerificationError, ValueError) as e:
         return subject, names, str(e)[:200] or "the certificate does not verify"
+    except Exception:
+        return subject, names, _UNREADABLE
     return subject, names, ""
 
 

@@ -159,6 +159,7 @@ class Destination:
                 self.pool.failed(fault)
                 self.members.discard(place)
                 self.resolve(errand, (_BROKEN,) * len(errand.job.recipients), None, self.pool.loop.time())
+                self.pump(self.pool.loop.time())
 
         task.add_done_callback(cut_off)
 
