@@ -384,6 +384,41 @@ async def test_who_waits_behind_a_strange_server_is_served() -> None:
     assert [type(r.outcomes[0]) for r in results] == [Done, Done, Done]
 
 
+async def test_a_refused_reset_costs_the_next_message_nothing() -> None:
+    """Who refuses RSET gets the next message over a new connection, where it is delivered."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(b"220 ok\r\n")
+        try:
+            while line := await reader.readline():
+                if line.startswith(b"RSET"):
+                    writer.write(b"550 no\r\n")
+                elif b"<x@" in line:
+                    writer.write(b"550 5.1.1 no such user\r\n")
+                elif line == b"DATA\r\n":
+                    writer.write(b"354 go\r\n")
+                    await reader.readuntil(b"\r\n.\r\n")
+                    writer.write(b"250 queued\r\n")
+                else:
+                    writer.write(b"250 ok\r\n")
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, courier() as it:
+        port = server.sockets[0].getsockname()[1]
+        refused = await asyncio.wait_for(it.deliver(job(port, recipients=("x@b.test",))), 10)
+        taken = await asyncio.wait_for(it.deliver(job(port)), 10)
+    assert isinstance(refused.outcomes[0], PermFail)
+    assert isinstance(taken.outcomes[0], Done), taken
+    assert connections == 2
+
+
 PIPELINED = (b"220 ok\r\n", b"250-mx\r\n250 PIPELINING\r\n")
 
 

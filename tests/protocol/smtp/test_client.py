@@ -50,7 +50,7 @@ def test_replies_in_any_pieces(size: int) -> None:
 
 @pytest.mark.parametrize(
     "stream",
-    [b"999 x\r\n", b"199 x\r\n", b"260 x\r\n", b"25\r\n", b"\r\n", b"2500 x\r\n", b"250_x\r\n", b"250-a\r\n251 b\r\n",
+    [b"999 x\r\n", b"199 x\r\n", b"600 x\r\n", b"25\r\n", b"\r\n", b"2500 x\r\n", b"250_x\r\n", b"250-a\r\n251 b\r\n",
      b"250-a\r\n" * 101, b"250 " + b"x" * MAX_LINE + b"\r\n", b"x" * (MAX_LINE + 1), b"HTTP/1.1 400\r\n",
      b"\xb2\xb5\xb0 x\r\n"],
 )  # fmt: skip
@@ -231,6 +231,61 @@ def test_more_answers_than_questions(replies: tuple[bytes, ...]) -> None:
     assert client.state is State.CLOSED
     assert None not in client.outcomes
     assert client.receive(b"250 more\r\n", 1.2) is Step.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [(b"299 ok\r\n", Done), (b"571 5.7.1 no\r\n", PermFail), (b"471 no\r\n", TempFail), (b"369 what\r\n", TempFail)],
+)
+def test_a_code_that_nobody_knows_is_read_by_its_first_digit(said: bytes, kind: type) -> None:
+    """RFC 5321 section 4.3.2: of a code that is not known the first digit counts, after the dot and before."""
+    client = ready()
+    client.send(mail(), 1.0)
+    assert client.receive(b"260 ok\r\n299 ok\r\n399 go\r\n", 1.1) is Step.WAIT
+    assert client.receive(said, 1.2) is Step.FINISHED
+    assert isinstance(client.outcomes[0], kind)
+    if kind is not Done and said[:1] != b"3":
+        client = ready()
+        client.send(mail(), 1.0)
+        assert client.receive(b"250 ok\r\n" + said + b"503 no\r\n", 1.1) is Step.FINISHED
+        assert isinstance(client.outcomes[0], kind)
+
+
+@pytest.mark.parametrize("size", [1, 700, 100_000])
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (b"250 ok" + b"x" * MAX_LINE + b"\r\n", Done),
+        (b"250 ok" + b"x" * MAX_LINE, Done),
+        (b"250-ok\r\n" * 200, Done),
+        (b"250-ok\r\n250 " + b"x" * MAX_LINE, Done),
+        (b"250 ok\r\n" + b"x" * (MAX_LINE + 1), Done),
+        (b"552 5.3.4 no" + b"x" * MAX_LINE + b"\r\n", PermFail),
+        (b"250-ok\r\n251 " + b"x" * MAX_LINE, TempFail),
+        (b"2500" + b"x" * MAX_LINE, TempFail),
+    ],
+)
+def test_the_code_after_the_final_dot_counts(said: bytes, kind: type, size: int) -> None:
+    """A reply without end is not read to its end, but what it answers is known; the session is over."""
+    client = ready()
+    client.send(mail(), 1.0)
+    client.receive(b"250 ok\r\n250 ok\r\n354 go\r\n", 1.1)
+    steps = [client.receive(said[i : i + size], 1.2) for i in range(0, len(said), size)]
+    assert Step.FINISHED in steps or kind is TempFail
+    assert client.state is State.CLOSED
+    assert isinstance(client.outcomes[0], kind)
+
+
+@pytest.mark.parametrize("said", [b"451 no\r\n", b"550 no\r\n", b"421 bye\r\n", b"354 what\r\n"])
+def test_a_refused_reset_is_not_about_the_next_message(said: bytes) -> None:
+    """The answer to RSET ends the session, and is no outcome of the message that follows it."""
+    client = ready()
+    client.send(mail(), 1.0)
+    assert client.receive(b"250 ok\r\n550 no\r\n503 no\r\n", 1.1) is Step.FINISHED
+    client.send(mail(), 2.0)
+    assert client.receive(said + b"250 ok\r\n250 ok\r\n354 go\r\n", 2.1) is Step.CLOSED
+    assert client.failure is not None
+    assert [o is client.failure for o in client.outcomes] == [True]
 
 
 def test_half_a_reply_that_nobody_asked_for() -> None:

@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
 from mailward.base.secret import Secret
 from mailward.protocol.smtp.client_mail import NO_CAPABILITIES, Mail, capabilities, envelope
-from mailward.protocol.smtp.client_replies import ReplyReader, enhanced_status
+from mailward.protocol.smtp.client_replies import ReplyReader, enhanced_status, says
 
 Stage: TypeAlias = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "end_of_data", "idle"]
 Classify: TypeAlias = Callable[[Stage, int, str, str], TempFail | PermFail]
@@ -241,6 +241,10 @@ class SmtpClient:
             if self.state is State.HANDSHAKE or (step is not Step.WAIT and i + 1 < len(replies)):
                 return self._surplus(step, at)
         reader = self._reader
+        if reader.cut is not None and self.state is State.CONTENT:
+            # The final dot is answered, however much is said beside: who takes it for lost sends it twice.
+            step = self._reply(*reader.cut, at)
+            return self._surplus(step, at) if step is Step.FINISHED else step
         if reader.bad and step is Step.WAIT:
             return self._close(TempFail("protocol_error", reader.bad))
         if (reader.bad or reader.partial) and (step is not Step.WAIT or self.state is State.READY):
@@ -306,7 +310,7 @@ class SmtpClient:
         if state is State.DISCARD:
             return self._over()
         if state is State.GREETING:
-            if code == 220:
+            if says(code, 220):
                 self._go(State.EHLO)
                 self._say(b"EHLO " + self._helo + b"\r\n", at)
                 return Step.WAIT
@@ -316,7 +320,7 @@ class SmtpClient:
         if state is State.STARTTLS:
             return self._on_starttls(code, text, at)
         if state is State.AUTH:
-            if code == 235:
+            if says(code, 235):
                 self._go(State.READY)
                 return Step.READY
             return self._close(self._refusal(code, text))
@@ -326,7 +330,7 @@ class SmtpClient:
         return self._close(TempFail("protocol_error", "reply without a command"))
 
     def _on_hello(self, code: int, text: bytes, at: float) -> Step:
-        if code == 250:
+        if says(code, 250):
             self.offered = capabilities(text) if self.state is State.EHLO else NO_CAPABILITIES
             if not self.encrypted and self._tls_wish != "never" and "STARTTLS" in self.offered.names:
                 self._go(State.STARTTLS)
@@ -340,7 +344,7 @@ class SmtpClient:
         return self._close(self._refusal(code, text))
 
     def _on_starttls(self, code: int, text: bytes, at: float) -> Step:
-        if code == 220:
+        if says(code, 220):
             self._go(State.HANDSHAKE)
             return Step.START_TLS
         if self._tls_wish == "required":
@@ -382,8 +386,11 @@ class SmtpClient:
         elif cursor > 0:
             if self.outcomes[cursor - 1] is None:
                 self.outcomes[cursor - 1] = self._refusal(code, text, "rcpt")
+        elif cursor < 0:
+            # RSET failed, which says nothing of this message: it goes over another session.
+            return self._close(TempFail("protocol_error", f"RSET was answered {code}"))
         else:
-            # MAIL (or RSET) failed. What was pipelined behind it is still answered, and must be read.
+            # MAIL failed. What was pipelined behind it is still answered, and must be read.
             self._settle(self._refusal(code, text, "mail"))
         if not self._commands:
             return Step.WAIT
@@ -395,7 +402,7 @@ class SmtpClient:
     def _on_data(self, code: int, text: bytes, at: float) -> Step:
         mail = self._mail
         assert mail is not None
-        if code == 354:
+        if says(code, 354):
             if self._accepted:
                 self._go(State.CONTENT)
                 self.out.extend(mail.content.chunks)

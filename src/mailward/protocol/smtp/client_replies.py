@@ -12,8 +12,10 @@ import re
 MAX_LINE = 4096  # RFC 5321 says 512; servers with long policy texts pass it, none that is honest passes this
 MAX_LINES = 100
 
-# The only codes that RFC 5321 section 4.2 allows: first digit 2 to 5, second 0 to 5. One look-up validates.
-_CODES = {b"%d%d%d" % (a, b, c): a * 100 + b * 10 + c for a in range(2, 6) for b in range(6) for c in range(10)}
+# RFC 5321 section 4.2 allows a second digit of 0 to 5, but section 4.3.2 has a client go by the first one when it does
+# not know a code, and 571 is said in the field. One look-up validates.
+_CODES = {b"%d" % code: code for code in range(200, 600)}
+_KNOWN = frozenset((211, 214, 220, 221, 235, 250, 251, 252, 334, 354))
 _ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 
 
@@ -21,16 +23,17 @@ class ReplyReader:
     """Turns bytes into `(code, text)` pairs; text lines are joined by LF, without code and separator.
 
     After a malformed reply `bad` says why and nothing more is read: the stream cannot be
-    trusted to be in step any more.
+    trusted to be in step any more. `cut` is the reply that went beyond the bounds, as far as it was read.
     """
 
-    __slots__ = ("_code", "_lines", "_tail", "bad")
+    __slots__ = ("_code", "_lines", "_tail", "bad", "cut")
 
     def __init__(self) -> None:
         self._tail = b""
         self._lines: list[bytes] = []
         self._code = 0
         self.bad = ""
+        self.cut: tuple[int, bytes] | None = None
 
     @property
     def partial(self) -> bool:
@@ -46,19 +49,16 @@ class ReplyReader:
             data = self._tail + data
         lines = data.split(b"\n")
         self._tail = lines.pop()
-        if len(self._tail) > MAX_LINE:
-            self._tail = b""
-            self.bad = "reply line too long"
         for line in lines:
             if line[-1:] == b"\r":
                 line = line[:-1]
             code = _CODES.get(line[:3])
             if code is None:
                 self.bad = "reply without a valid code"
-            elif len(line) > MAX_LINE:
-                self.bad = "reply line too long"
             elif self._lines and code != self._code:
                 self.bad = "reply changes its code between lines"
+            elif len(line) > MAX_LINE:
+                self._too_long(line)
             if self.bad or code is None:
                 break
             mark = line[3:4]
@@ -74,11 +74,27 @@ class ReplyReader:
                 self._lines.append(line[4:])
                 if len(self._lines) >= MAX_LINES:
                     self.bad = "reply has too many lines"
+                    self.cut = code, self._lines[0]
                     break
             else:
                 self.bad = "reply without a separator after its code"
                 break
+        if len(self._tail) > MAX_LINE and not self.bad:
+            self._too_long(self._tail)
+        if self.bad:
+            self._tail = b""
         return replies
+
+    def _too_long(self, line: bytes) -> None:
+        self.bad = "reply line too long"
+        code = _CODES.get(line[:3])
+        if code is not None and line[3:4] in (b" ", b"-") and (not self._lines or code == self._code):
+            self.cut = code, line[4:MAX_LINE]
+
+
+def says(code: int, expected: int) -> bool:
+    """Whether a reply is the expected one, or one that nobody knows of its kind (RFC 5321 section 4.3.2)."""
+    return code == expected or (code // 100 == expected // 100 and code not in _KNOWN)
 
 
 def enhanced_status(code: int, text: bytes) -> str:
