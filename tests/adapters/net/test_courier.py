@@ -419,6 +419,70 @@ async def test_a_refused_reset_costs_the_next_message_nothing() -> None:
     assert connections == 2
 
 
+async def test_the_choice_is_that_of_the_host() -> None:
+    """The record counts a host by its place, be it the last one that failed, or one whose connection was open."""
+    async with scripted(b"421 busy\r\n") as (port, _):
+        failed = await once(port)
+        sink = SmtpSink()
+        other = await sink.listen()
+        hosts = (("mx1.b.test", "127.0.0.1", port), ("mx2.b.test", "127.0.0.1", other))
+        async with courier() as it:
+            first = await asyncio.wait_for(it.deliver(job(port, hosts=hosts)), 10)
+            second = await asyncio.wait_for(it.deliver(job(port, hosts=hosts)), 10)
+        await sink.close()
+    assert failed.why.startswith("choice 1 of 1,")
+    assert first.why.startswith("choice 2 of 2,")
+    assert second.why.startswith("choice 2 of 2,")
+    assert "open connection" in second.why
+
+
+async def test_a_message_that_requires_tls_takes_no_connection_in_clear(tmp_path: Path) -> None:
+    """An open connection in clear, left of a handshake that failed, is not for it: a new one may be encrypted."""
+    context, cafile = authority(tmp_path, "mx.b.test")
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        mine = connections
+        writer.write(b"220 ok\r\n")
+        try:
+            while line := await reader.readline():
+                if line.startswith(b"EHLO"):
+                    writer.write(b"250-mx\r\n250-REQUIRETLS\r\n250 STARTTLS\r\n")
+                elif line == b"STARTTLS\r\n":
+                    writer.write(b"220 go\r\n")
+                    if mine == 1:
+                        break
+                    await writer.start_tls(context)
+                elif line == b"DATA\r\n":
+                    writer.write(b"354 go\r\n")
+                    await reader.readuntil(b"\r\n.\r\n")
+                    writer.write(b"250 queued\r\n")
+                else:
+                    writer.write(b"250 ok\r\n")
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, courier(cafile=cafile, start_connections=1, max_connections=1) as it:
+        port = server.sockets[0].getsockname()[1]
+        clear = await asyncio.wait_for(it.deliver(job(port)), 10)
+        kept = await asyncio.wait_for(it.deliver(job(port, requiretls=True)), 10)
+        again = await asyncio.wait_for(it.deliver(job(port, requiretls=True)), 10)
+        mixed = await asyncio.wait_for(
+            asyncio.gather(*(it.deliver(job(port, requiretls=n % 2 == 1)) for n in range(4))), 10
+        )
+    assert isinstance(clear.outcomes[0], Done)
+    assert clear.tls is None
+    for result in (kept, again, *mixed):
+        assert isinstance(result.outcomes[0], Done), result
+        assert result.tls is not None
+    assert connections == 3
+
+
 PIPELINED = (b"220 ok\r\n", b"250-mx\r\n250 PIPELINING\r\n")
 
 

@@ -126,6 +126,10 @@ class Connection(asyncio.Protocol):
         """Whether a message may be given to it."""
         return self._client.state is State.READY and self.transport is not None and not self.transport.is_closing()
 
+    def fits(self, errand: Errand) -> bool:
+        """Whether it leads where the message goes, as well protected as a new connection might be."""
+        return self.host in errand.job.hosts and (not errand.mail.requiretls or self._client.verified)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = self._wire = cast(asyncio.Transport, transport)
         self._touch(self._loop.time())

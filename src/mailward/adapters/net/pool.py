@@ -107,7 +107,7 @@ class Destination:
             connection.bid_farewell(now)
             if self.waiting:
                 self.pump(now)
-        elif self.waiting and self.state.wait(now) == 0.0 and connection.host in self.waiting[0].job.hosts:
+        elif self.waiting and self.state.wait(now) == 0.0 and connection.fits(self.waiting[0]):
             connection.begin(self.waiting.popleft(), now)
         else:
             connection.keep(now + options.idle)
@@ -227,7 +227,8 @@ class Destination:
             dialogue: tuple[Exchange, ...] = ()
         else:
             dialogue, facts, rewritten = connection.dialogue(), connection.facts, connection.rewritten
-            why = f"choice {errand.next + 1} of {len(errand.job.hosts)}, port {port}"
+            hosts = errand.job.hosts  # not `next`, which is past a host that did not work out, or behind an open one
+            why = f"choice {hosts.index(errand.host) + 1} of {len(hosts)}, port {port}"
             if connection.served > 1:
                 why += ", on an open connection"
         if errand.tried:
@@ -252,7 +253,7 @@ class Destination:
             connection = idle.pop()  # the one used last: the others may time out
             if not connection.usable:
                 continue
-            if connection.host in errand.job.hosts:
+            if connection.fits(errand):
                 return connection
             connection.bid_farewell(self.pool.loop.time())
         return None
