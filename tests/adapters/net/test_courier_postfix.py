@@ -189,7 +189,8 @@ async def test_a_connection_cut_in_the_content(peer: Peer, policy: TlsPolicy) ->
     with cut(peer.port, 1_000_000) as port:
         result = await peer.deliver(port, content=content, tls_policy=policy)
     assert kinds(result.outcomes) == [(TempFail, "connection_lost")], result
-    assert "final dot" in result.outcomes[0].text
+    # The kernel may have taken all of it by then.
+    assert any(where in result.outcomes[0].text for where in ("while sending the content", "after the final dot"))
     wait_until(lambda: peer.postfix.queued() == 0, "an empty queue", 60)
     assert not any(b"marker-cut" in text for _, text in peer.sink.messages())
 
