@@ -227,3 +227,11 @@ def test_what_is_said_of_our_pace_slows(reply: str) -> None:
     state = DestinationState()
     state.failed(said("rcpt", reply), 100.0)
     assert state.wait(100.0) > 0
+
+
+def test_one_answer_for_several_recipients_says_of_none_that_it_is_dead() -> None:
+    """After the final dot with one recipient it is about that one; with several nobody knows whom it means."""
+    text = "5.1.1 The email account that you tried to reach does not exist"
+    assert meaning("end_of_data", 550, "5.1.1", text).hard
+    found = meaning("end_of_data_for_all", 550, "5.1.1", text)
+    assert (found.reason, found.hard, found.temporary) == ("rejected", False, False)

@@ -176,7 +176,11 @@ def meaning(stage: str, code: int, enhanced: str, text: str) -> Meaning:
     reason = by_words = _by_text(words)
     if not reason or (code < 500 and reason in _NEVER_FROM_4XX):
         reason, by_words = _by_code(stage, code, status), ""
-    if reason == "rate_limited" and about_an_address(status) and stage in ("rcpt", "data", "end_of_data"):
+    if (
+        reason == "rate_limited"
+        and about_an_address(status)
+        and stage not in ("connect", "ehlo", "starttls", "auth", "mail")
+    ):
         reason = "mailbox_busy"  # a limit of that mailbox
     temporary = code < 500 or reason in _ALWAYS_TEMPORARY
     if stage in ("connect", "ehlo", "starttls", "auth"):
@@ -185,6 +189,8 @@ def meaning(stage: str, code: int, enhanced: str, text: str) -> Meaning:
             reason = "server_busy" if code < 500 else "policy_rejected"
     elif reason in HARD and stage == "mail":
         reason = "sender_rejected"  # MAIL is about us, so nothing is known about the recipient
+    elif reason in HARD and stage == "end_of_data_for_all":
+        reason = "rejected"  # one answer for several: nobody knows whose address it means
     elif reason in HARD and not temporary:
         reason = _doubted(stage, code, status, words, by_words) or reason
     retry_after = wait_asked(shown) if temporary else None

@@ -22,7 +22,9 @@ from mailward.base.secret import Secret
 from mailward.protocol.smtp.client_mail import NO_CAPABILITIES, Mail, capabilities, envelope
 from mailward.protocol.smtp.client_replies import ReplyReader, enhanced_status, says
 
-Stage: TypeAlias = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "end_of_data", "idle"]
+Stage: TypeAlias = Literal[
+    "connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "end_of_data", "end_of_data_for_all", "idle"
+]
 Classify: TypeAlias = Callable[[Stage, int, str, str], TempFail | PermFail]
 """(stage, code, enhanced status, text) of a 4xx or 5xx reply -> what it means."""
 
@@ -420,7 +422,7 @@ class SmtpClient:
         if 200 <= code < 300:
             done: Outcome = Done(_text(text), code, enhanced_status(code, text))
         else:
-            done = self._refusal(code, text, "end_of_data")
+            done = self._refusal(code, text, "end_of_data" if self._accepted == 1 else "end_of_data_for_all")
         self._settle(done)
         return self._over()
 
@@ -458,7 +460,7 @@ class SmtpClient:
     def _refusal(self, code: int, text: bytes, stage: Stage | None = None) -> TempFail | PermFail:
         if code < 400:
             self._adrift = True
-            return TempFail("protocol_error", f"unexpected reply {code} at stage {stage or self.stage}", code)
+            return TempFail("protocol_error", f"unexpected reply {code} at stage {self.stage}", code)
         return self._classify(stage or self.stage, code, enhanced_status(code, text), _text(text))
 
     def _settle(self, outcome: Outcome) -> None:
