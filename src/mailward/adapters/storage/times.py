@@ -7,6 +7,7 @@ from typing import overload
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @overload
@@ -19,8 +20,11 @@ def to_us(when: datetime | None) -> int | None:
 
 
 def from_us(us: int) -> datetime:
-    """The aware time in UTC."""
-    return _EPOCH + timedelta(microseconds=us)
+    """The aware time in UTC; what no datetime can say becomes the nearest that one can, so that the row can be read."""
+    try:
+        return _EPOCH + timedelta(microseconds=us)
+    except OverflowError:
+        return _FIRST if us < 0 else _LAST
 
 
 def maybe_from_us(us: int | None) -> datetime | None:

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run, workspaces
-from mailward.base.errors import Invalid
+from mailward.base.errors import Invalid, MailwardError
 from mailward.core.identity import bursts, credentials, succession, tokens
 from mailward.core.identity.credentials import Wish
 from mailward.core.identity.model import Credential
@@ -121,18 +121,24 @@ def revoke_all(
     async def act(context: Context) -> int:
         found = await workspaces(context.store) if everywhere else []
         places = [w.id for w in found] or [context.actor.workspace]
-        ended = {}
+        ended: dict[str, int] = {}
+        failed: dict[str, str] = {}
         for place in places:
             actor = replace(context.actor, workspace=place)
             now = context.clock.now()
-            ended[str(place)] = await context.store.write(
-                place, partial(credentials.revoke_all, actor=actor, before=limit, now=now)
-            )
+            try:
+                ended[str(place)] = await context.store.write(
+                    place, partial(credentials.revoke_all, actor=actor, before=limit, now=now)
+                )
+            except Exception as error:  # one workspace whose rows are damaged must not save those of the others
+                failed[str(place)] = error.public if isinstance(error, MailwardError) else type(error).__name__
         if json:
             print_json(ended)
         else:
             print_table(list(ended.items()), ("workspace", "revoked"))
-        return 0
+        for name, why in failed.items():
+            print(f"{name}: nothing was revoked here: {why}", file=sys.stderr)
+        return 1 if failed else 0
 
     return run(config, workspace, act)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from mailward.adapters.storage.times import from_us
 from mailward.base import ids
 from mailward.core.delivery import park
 from mailward.core.messages.find import Found, status_of
@@ -19,7 +20,7 @@ from mailward.policy import bounces
 
 def at(us: int) -> datetime:
     """Microseconds UTC as a datetime."""
-    return datetime.fromtimestamp(us / 1e6, UTC)
+    return from_us(us)
 
 
 def delivery_id(message: bytes, n: int) -> str:

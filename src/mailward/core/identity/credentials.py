@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from mailward.base import ids
 from mailward.base.errors import Forbidden, Invalid, NotFound
@@ -19,6 +19,8 @@ from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Permission, Scope
 
 _MOST_NETWORKS = 50
 _PAGE = 500
+LONGEST = timedelta(days=3653)
+"""How far ahead an expiry may lie: ten years."""
 REHEARSAL = "verify"
 """Who makes credentials that live for seconds, to show that a control holds: lists for people leave them out."""
 _SMTP_KINDS = (CredentialKind.SMTP, CredentialKind.NETWORK)
@@ -60,6 +62,7 @@ async def _create(
 ) -> Issued:
     access.require(actor, Permission.KEY_CHANGE)
     _check(actor, kind, wish, now)
+    expires = _end(wish.expires, now)
     secret = None
     if kind is not CredentialKind.NETWORK:
         prefix = tokens.API_KEY if kind is CredentialKind.KEY else tokens.SMTP_PASSWORD
@@ -75,7 +78,7 @@ async def _create(
         networks=wish.networks,
         created=now,
         created_by=actor.id,
-        expires=wish.expires,
+        expires=expires,
     )
     await tx.credentials.insert(credential, tokens.hash_token(secret.reveal(), prefix) if secret else None)
     # A new NETWORK credential must reach every worker's list as a revoked one must leave it.
@@ -99,8 +102,23 @@ def _check(actor: Actor, kind: CredentialKind, wish: Wish, now: datetime) -> Non
         raise Invalid("domains_missing", "List at least one domain, or leave the restriction out.", field="domains")
     if len(wish.networks) > _MOST_NETWORKS:
         raise Invalid("too_many_networks", f"At most {_MOST_NETWORKS} networks.", field="networks")
-    if wish.expires is not None and wish.expires <= now:
+
+
+def _end(expires: datetime | None, now: datetime) -> datetime | None:
+    """The expiry in UTC. Invalid for one that lies in the past or further ahead than LONGEST."""
+    if expires is None:
+        return None
+    try:
+        expires = expires.astimezone(UTC)
+    except OverflowError:
+        # In an offset that leads out of the calendar: its first and its last day are too early and too late anyway.
+        expires = expires.replace(tzinfo=UTC)
+    if expires <= now:
         raise Invalid("expired_already", "The expiry lies in the past.", field="expires_at")
+    if expires > now + LONGEST:
+        text = "The expiry may lie ten years ahead at most; leave it out for a credential that does not end."
+        raise Invalid("expires_too_far", text, field="expires_at")
+    return expires
 
 
 def _facts(credential: Credential) -> dict[str, str]:
@@ -168,10 +186,13 @@ async def revoke_all(tx: IdentityTx, actor: Actor, *, before: datetime | None = 
     """End every credential of the actor's workspace, or every one that was made before a time: how many."""
     access.require(actor, Permission.KEY_CHANGE)
     below, revoked = None, 0
-    while page := await tx.credentials.page(tuple(CredentialKind), before=below, limit=_PAGE, revoked=False):
-        for credential in page:
-            if before is None or credential.created < before:
-                await revoke_key(tx, actor, credential.id, now=now)
+    # By their ids: what else a row holds may be unreadable, and must not save it or any other.
+    while page := await tx.credentials.live(before=below, limit=_PAGE):
+        for id, kind, created in page:
+            if (before is None or created < before) and await tx.credentials.revoke(id, now):
+                await tx.audit.append(actor, "credential.revoked", id, {"kind": kind, "all": "true"}, now=now)
                 revoked += 1
-        below = page[-1].id
+        below = page[-1][0]
+    if revoked:
+        await tx.revocations.bump()
     return revoked

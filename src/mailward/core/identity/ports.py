@@ -105,6 +105,9 @@ class CredentialsRepo(Protocol):
     ) -> list[Credential]:
         """Newest first, ids below `before`; without the revoked ones if asked, and without those made by `without`."""
 
+    async def live(self, *, before: str | None, limit: int) -> list[tuple[str, str, datetime]]:
+        """(id, kind, when it was made) of what is not revoked, newest first; nothing else of a row is read."""
+
     async def revoke(self, id: str, now: datetime) -> bool:
         """True when it was live."""
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from mailward.base.errors import Conflict, Invalid, NotFound
 from mailward.base.sources import Entropy
-from mailward.core.identity.credentials import Wish, create_key, create_network, create_smtp
+from mailward.core.identity.credentials import LONGEST, Wish, create_key, create_network, create_smtp
 from mailward.core.identity.model import Credential, CredentialKind, Issued
 from mailward.core.identity.ports import IdentityTx
 from mailward.policy import access
@@ -39,7 +39,7 @@ async def rotate(
     if old is None:
         raise NotFound("not_found", "There is no such key.")
     _require_rotatable(old, now)
-    lasting = old.expires if old.expires is not None and old.expires > now + grace else None
+    lasting = min(old.expires, now + LONGEST) if old.expires is not None and old.expires > now + grace else None
     wish = Wish(old.name, old.scopes, old.domains, old.networks, lasting)
     issued = await _CREATE[old.kind](tx, actor, wish, now=now, entropy=entropy)
     await tx.credentials.succeed(id, issued.credential.id, now + grace)

@@ -31,6 +31,10 @@ def _prefix(kind: CredentialKind) -> str:
     return "key" if kind is CredentialKind.KEY else "smtp"
 
 
+def _id(kind: str, raw: bytes) -> str:
+    return ids.encode("key" if kind == CredentialKind.KEY.value else "smtp", raw)
+
+
 def _raw(id: str) -> bytes:
     return ids.decode(id.partition("_")[0], id)
 
@@ -109,6 +113,12 @@ class PgCredentials:
         below = b"\xff" * 17 if before is None else _raw(before)
         found = await self._tx.rows(sql, below, [k.value for k in kinds], limit, revoked, without)
         return [self._credential(r) for r in found]
+
+    async def live(self, *, before: str | None, limit: int) -> list[tuple[str, str, datetime]]:
+        """Newest first."""
+        sql = "SELECT id, kind, created FROM credentials WHERE id < $1 AND revoked IS NULL ORDER BY id DESC LIMIT $2"
+        below = b"\xff" * 17 if before is None else _raw(before)
+        return [(_id(r[1], r[0]), r[1], from_us(r[2])) for r in await self._tx.rows(sql, below, limit)]
 
     async def revoke(self, id: str, now: datetime) -> bool:
         """Live ones only. The hash goes too: nothing of the secret stays."""

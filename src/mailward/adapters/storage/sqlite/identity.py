@@ -29,6 +29,10 @@ def _prefix(kind: CredentialKind) -> str:
     return "key" if kind is CredentialKind.KEY else "smtp"
 
 
+def _id(kind: str, raw: bytes) -> str:
+    return ids.encode("key" if kind == CredentialKind.KEY.value else "smtp", raw)
+
+
 def _raw(id: str) -> bytes:
     return ids.decode(id.partition("_")[0], id)
 
@@ -112,6 +116,15 @@ class SqliteCredentials:
         below = b"\xff" * 17 if before is None else _raw(before)
         values = (below, *(k.value for k in kinds), int(revoked), without, limit)
         return [_credential(r) for r in self._tx.rows(sql, values)]
+
+    async def live(self, *, before: str | None, limit: int) -> list[tuple[str, str, datetime]]:
+        """Newest first."""
+        sql = (
+            f"SELECT id, kind, created FROM {table(self._tx, 'credentials')} "  # noqa: S608
+            "WHERE id < ? AND revoked IS NULL ORDER BY id DESC LIMIT ?"
+        )
+        below = b"\xff" * 17 if before is None else _raw(before)
+        return [(_id(r[1], r[0]), r[1], from_us(r[2])) for r in self._tx.rows(sql, (below, limit))]
 
     async def revoke(self, id: str, now: datetime) -> bool:
         """Live ones only. The hash goes too: nothing of the secret stays."""
