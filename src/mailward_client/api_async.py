@@ -22,8 +22,12 @@ class AsyncMailward(AsyncConnection):
         self, *, messages: list[models.SendRequest], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
     ) -> models.BatchResult:
         """Send up to 500 messages. Each message has its own result; one that is refused does not stop the others
-        unless `atomic` is true. The answer comes after the accepted ones are on disk; 422 with results when
-        none was. Needs the permission `message.send`.
+        unless `atomic` is true: then all are accepted in one transaction, or none. The answer comes after the
+        accepted ones are on disk; 422 with results when none was. Beyond the rate some may pass: the others say
+        `rate_limited`, and `Retry-After` when to send them again. An `Idempotency-Key` stands for the whole
+        batch: once some of it was accepted, a repeat gets that answer again, refused messages with their code
+        and field included, and nothing of it is tried anew. Send those again under another key. Needs the
+        permission `message.send`.
         """
         found: models.BatchResult = await self._call(
             ops.SEND_BATCH,

@@ -687,10 +687,10 @@ class DomainTransfers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What would have been sent, and why it would be sent, held or refused."""
+    """What would have been sent, and why it would be sent or held. What would be refused is refused."""
 
     dry_run: bool
-    would: Literal["hold", "queue", "refuse", "schedule"]
+    would: Literal["hold", "queue", "schedule"]
     reasons: list[str]
     message_id: str
     size: int

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mailward.app.budgets import Budgets
 from mailward.app.settings import Limits
-from mailward.base.errors import LimitReached
+from mailward.base.errors import Invalid, LimitReached
 from mailward.base.ids import WorkspaceId
 from mailward.policy.access import Actor
 from mailward.policy.gcra import Decision, Rate
@@ -62,6 +62,30 @@ class Allowance:
                 _require(decision)
             taken.append((key, rate))
         self._note(actor, recipients)
+
+    async def count_all(self, actor: Actor, messages: Sequence[tuple[str, int]]) -> None:
+        """The same for messages that pass together or not at all, each with its domain and number of recipients.
+
+        Invalid for more of them than a limit ever lets through at once.
+        """
+        wanted = Counter(bucket for domain, _ in messages for bucket in self._asked(actor, domain))
+        for (_, rate), number in wanted.items():
+            if number > rate.quota:
+                raise Invalid(
+                    "batch_beyond_limit",
+                    f"{number} messages cannot pass at once ({rate.quota} a minute may): make the batch smaller.",
+                    field="messages",
+                )
+        taken: list[tuple[str, Rate, int]] = []
+        for (key, rate), number in wanted.items():
+            decision = await self._budgets.take(key, rate, number)
+            if not decision.allowed:
+                for was in taken:
+                    self._budgets.give_back(*was)
+                _require(decision)
+            taken.append((key, rate, number))
+        for _, recipients in messages:
+            self._note(actor, recipients)
 
     def _asked(self, actor: Actor, domain: str) -> list[tuple[str, Rate]]:
         """The buckets a message draws from. The rate of a domain is the workspace's own."""

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from mailward.core.submission.model import Idempotency
+from mailward.edges.web.schema.submission import Idempotency as Given
 from mailward.edges.web.schema.submission import Outgoing
 from mailward.protocol.message.mailbox import ascii_domain
 
@@ -58,7 +59,7 @@ def from_api(item: Outgoing) -> Candidate:
     idempotency = None
     due = int(item.scheduled_at.timestamp() * 1e6) if item.scheduled_at is not None else 0
     if item.idempotency is not None:
-        idempotency = Idempotency(hashlib.sha256(item.idempotency.key.encode()).digest(), item.idempotency.body_hash, 0)
+        idempotency = claimed(item.idempotency)
     return Candidate(
         content=item.content,
         mail_from=item.mail_from if item.mail_from is not None else from_address,
@@ -82,6 +83,11 @@ def from_api(item: Outgoing) -> Candidate:
         tracking=item.tracking,
         size=item.size,
     )
+
+
+def claimed(key: Given) -> Idempotency:
+    """A caller's key as the store knows it."""
+    return Idempotency(hashlib.sha256(key.key.encode()).digest(), key.body_hash, 0)
 
 
 def a_label(domain: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from mailward.edges.web.schema import (
 )
 from mailward.edges.web.schema import redaction as redaction_types
 from mailward.edges.web.schema.common import PageQuery
-from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
+from mailward.edges.web.schema.submission import Asked, Given, Idempotency, Keyed, Outcome, Outgoing
 from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Scope
 from tests.edges.web.fake_access import FakeAccess
 from tests.edges.web.fake_inbound import FakeInbound
@@ -97,12 +97,43 @@ class FakeMessages:
     def __init__(self) -> None:
         self.submitted: list[Outgoing] = []
         self.kept: dict[str, tuple[Outgoing, messages.Accepted]] = {}
-        self.answers: dict[str, tuple[bytes, messages.Accepted]] = {}
+        self.answers: dict[str, tuple[bytes, list[Outcome]]] = {}
         self.calls = 0
 
-    async def submit(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
+    async def repeat(
+        self, actor: Actor, key: Idempotency, asked: Callable[[int], Asked], *, batch: bool
+    ) -> list[Outcome | None] | None:
+        earlier = self.answers.get(key.key)
+        if earlier is None:
+            return None
+        if earlier[0] != key.body_hash:
+            raise Conflict("idempotency_key_reused", "This Idempotency-Key was used with another body.")
+        told: list[Outcome | None] = []
+        for n, outcome in enumerate(earlier[1]):
+            if isinstance(outcome, Given):
+                asks = asked(n)
+                assert (asks.message_id, list(asks.recipients)) == (
+                    outcome.accepted.message_id, [d.recipient for d in outcome.accepted.deliveries],
+                )  # fmt: skip
+                outcome = Given(outcome.accepted, replayed=True)
+            told.append(None if isinstance(outcome, messages.DryRun) else outcome)
+        return told
+
+    async def submit(
+        self, actor: Actor, items: Sequence[Outgoing | MailwardError], *, atomic: bool, keyed: Keyed | None = None
+    ) -> list[Outcome]:
         self.calls += 1
-        decided = [self._one(item) for item in items]
+        decided = self._decided(items, atomic)
+        key = keyed.key if keyed is not None else next((i.idempotency for i in items if isinstance(i, Outgoing)), None)
+        if key is not None and any(isinstance(o, Given) for o in decided):
+            self.answers[key.key] = (key.body_hash, decided)
+        return decided
+
+    def _decided(self, items: Sequence[Outgoing | MailwardError], atomic: bool) -> list[Outcome]:
+        if atomic and any(isinstance(item, MailwardError) for item in items):
+            other = Conflict("batch_refused", "Another message of this batch was refused.")
+            return [i if isinstance(i, MailwardError) else other for i in items]
+        decided = [i if isinstance(i, MailwardError) else self._one(i) for i in items]
         if atomic and any(isinstance(outcome, MailwardError) for outcome in decided):
             other = Conflict("batch_refused", "Another message of this batch was refused.")
             return [o if isinstance(o, MailwardError) else other for o in decided]
@@ -121,10 +152,6 @@ class FakeMessages:
                 recipients=[messages.DryRunRecipient(recipient=r, status="queued") for r in item.recipients],
                 headers=[],
             )
-        if item.idempotency and (earlier := self.answers.get(item.idempotency.key)):
-            if earlier[0] != item.idempotency.body_hash:
-                return Conflict("idempotency_key_reused", "This Idempotency-Key was used with another body.")
-            return Given(earlier[1], replayed=True)
         message = new_id("msg")
         accepted = messages.Accepted(
             id=message,
@@ -136,8 +163,6 @@ class FakeMessages:
         )
         self.submitted.append(item)
         self.kept[message] = (item, accepted)
-        if item.idempotency:
-            self.answers[item.idempotency.key] = (item.idempotency.body_hash, accepted)
         return Given(accepted)
 
     def _facts(self, message: str) -> dict[str, Any]:

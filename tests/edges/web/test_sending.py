@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mailward.base.errors import LimitReached, NotFound
 from tests.edges.web.conftest import SEND, Site, post
 
 
@@ -141,6 +142,91 @@ async def test_batch_is_idempotent_as_a_whole(site: Site, api: httpx.AsyncClient
     assert first.json() == again.json()
     assert again.headers["idempotent-replayed"] == "true"
     assert len(site.platform.messages.submitted) == 2
+
+
+async def test_a_key_of_a_batch_stands_for_all_of_it(site: Site, api: httpx.AsyncClient) -> None:
+    """Another batch under it is 409 and nothing of it is sent; keys that look like those of items are others."""
+    body = {"messages": [SEND, SEND | {"from": "a@other.example"}]}
+    first = await post(api, "/v1/messages/batch", body, idempotency_key="b1")
+    assert (first.status_code, first.json()["accepted"]) == (202, 1)
+    more = {"messages": [*body["messages"], SEND]}
+    answer = await post(api, "/v1/messages/batch", more, idempotency_key="b1")
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_reused")
+    assert (await post(api, "/v1/messages", SEND, idempotency_key="b1")).status_code == 409
+    assert (await post(api, "/v1/messages", SEND, idempotency_key="b1#0")).status_code == 202
+    again = await post(api, "/v1/messages/batch", body, idempotency_key="b1")
+    assert again.status_code == 202
+    assert [r.get("error", {}).get("code") for r in again.json()["results"]] == [None, "domain_not_verified"]
+    assert len(site.platform.messages.submitted) == 2
+
+
+async def test_a_repeat_is_not_looked_at_again(
+    site: Site, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its template may be gone and its time over: what was answered is answered, in a batch and for dry runs too."""
+    asks = {k: v for k, v in SEND.items() if k not in ("subject", "text")} | {"template": "welcome"}
+    batch = {"messages": [asks, SEND | {"dry_run": True}]}
+    raw = RAW.replace(b"Message-ID: <1@example.com>\r\n", b"X-Mailward-Template: welcome\r\n")
+    finished = {
+        "content-type": "message/rfc822",
+        "idempotency-key": "r",
+        "envelope-to": '"a b"@example.net, c@example.net',
+    }
+
+    async def all_three() -> list[httpx.Response]:
+        return [
+            await post(api, "/v1/messages", asks, idempotency_key="t"),
+            await post(api, "/v1/messages/batch", batch, idempotency_key="b"),
+            await api.post("/v1/messages/raw", content=raw, headers=finished),
+        ]
+
+    first = await all_three()
+    assert [a.status_code for a in first] == [202, 202, 202], [a.text for a in first]
+    assert [d["recipient"] for d in first[2].json()["deliveries"]] == ['"a b"@example.net', "c@example.net"]
+
+    async def gone(*_: Any) -> Any:
+        raise NotFound("template_not_found", "There is no template with that name.")
+
+    for name in ("filled", "filled_raw"):
+        monkeypatch.setattr(site.platform.templates, name, gone)
+    again = await all_three()
+    assert [a.json() for a in again] == [a.json() for a in first]
+    assert [a.headers["idempotent-replayed"] for a in again] == ["true"] * 3
+    assert len(site.platform.messages.submitted) == 3
+
+
+async def test_a_field_that_decides_is_sent_once(site: Site, api: httpx.AsyncClient) -> None:
+    """Of two nobody can tell which was meant."""
+    for name in ("idempotency-key", "envelope-to", "envelope-from"):
+        headers = [("content-type", "message/rfc822"), (name, "a@example.com"), (name, "b@example.com")]
+        answer = await api.post("/v1/messages/raw", content=RAW, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (400, "duplicate_header"), name
+    assert not site.platform.messages.submitted
+
+
+async def test_an_envelope_is_divided_between_its_addresses(api: httpx.AsyncClient) -> None:
+    """A comma within quotes belongs to the address, which is refused as the one it is."""
+    headers = {"content-type": "message/rfc822", "envelope-to": 'c@example.net,"a,b"@example.net'}
+    answer = await api.post("/v1/messages/raw", content=RAW, headers=headers)
+    assert (answer.status_code, answer.json()["field"]) == (422, "to[1]")
+    assert "part before @" in answer.json()["detail"]
+
+
+async def test_beyond_the_rate_some_of_a_batch_passes(
+    site: Site, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that did not says so, and the answer when to send those again."""
+    real = site.platform.messages._one
+
+    def limited(item: Any) -> Any:
+        if item.subject == "late":
+            return LimitReached("rate_limited", "Too many messages for now.", retry_after=6.2)
+        return real(item)
+
+    monkeypatch.setattr(site.platform.messages, "_one", limited)
+    answer = await post(api, "/v1/messages/batch", {"messages": [SEND, SEND | {"subject": "late"}]})
+    assert (answer.status_code, answer.headers["retry-after"]) == (202, "7")
+    assert answer.json()["results"][1]["error"]["code"] == "rate_limited"
 
 
 RAW = b"From: Ada <ada@example.com>\r\nTo: bob@example.net\r\nSubject: Raw\r\nMessage-ID: <1@example.com>\r\n\r\nHi\r\n"

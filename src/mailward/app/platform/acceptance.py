@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -30,8 +30,16 @@ from mailward.base.sources import Entropy
 from mailward.core.delivery.model import Copy, Work
 from mailward.core.messages.change import MAX_AHEAD_US
 from mailward.core.messages.model import DeliveryState, MessageFacts
-from mailward.core.submission.model import Receipt, Recipient, StaleJudgement, Submission
-from mailward.core.submission.record import record
+from mailward.core.submission.model import (
+    Group,
+    GroupReceipt,
+    Idempotency,
+    Receipt,
+    Recipient,
+    StaleJudgement,
+    Submission,
+)
+from mailward.core.submission.record import keep_bodies, record, record_groups
 from mailward.core.suppression.model import token
 from mailward.core.workspaces.data_keys import DataKeys
 from mailward.core.workspaces.model import DataKey
@@ -114,12 +122,24 @@ class Acceptance:
     async def accept(self, actor: Actor, c: Candidate) -> Receipt:
         """Judge, seal and record; returns after the commit."""
         began = time.perf_counter()
+        await self.draw(actor, c)
+        await self.inspect(actor, c)
+        return await self._insist(actor, c, began)
+
+    async def draw(self, actor: Actor, c: Candidate) -> None:
+        """Count it against what may be sent now. LimitReached when there is no room."""
         if not self._allowance(actor, c.from_domain, len(c.recipients)):
             await self._allowance.count(actor, c.from_domain, len(c.recipients))
+
+    async def draw_all(self, actor: Actor, cs: Sequence[Candidate]) -> None:
+        """The same for all of these or none. Invalid where so many never pass at once."""
+        await self._allowance.count_all(actor, [(c.from_domain, len(c.recipients)) for c in cs])
+
+    async def inspect(self, actor: Actor, c: Candidate) -> None:
+        """Look into its files, if it has any. Raises what `Inspection.require_clean` does."""
         if self._inspection is not None and self._inspection.wants(c.content, c.files):
             self.judge(actor, c)  # a refusal that needs no scanner comes first
             await self._inspection.require_clean(c.content, c.mail_from, [address for address, _ in c.recipients])
-        return await self._insist(actor, c, began)
 
     def accept_soon(self, actor: Actor, c: Candidate) -> asyncio.Future[str] | None:
         """The id of the message as a future, without a task for it; None where only `accept` can go on.
@@ -154,25 +174,88 @@ class Acceptance:
             try:
                 return await self._once(actor, c, began)
             except StaleJudgement:
-                await self._look_again(actor)
+                await self.look_again(actor)
         return await self._once(actor, c, began)
 
     async def _once(self, actor: Actor, c: Candidate, began: float) -> Receipt:
-        workspace, _ = self._workspace(actor)
+        data_key, now = await self._key_of_today(self._workspace(actor)[0])
+        # Nothing is awaited between the judgement and the record that carries its epochs.
+        return await self._record(actor, c, self.judge(actor, c), data_key, now, began)
+
+    async def _key_of_today(self, workspace: bytes) -> tuple[DataKey, int]:
+        """The key to seal with, and the time of its day that it is."""
         now = self._now_us()
         data_key = self._data_keys.cached(workspace, now // _DAY_US)
         while data_key is None or data_key.day != now // _DAY_US:
             data_key = await self._data_keys.seal_key(workspace, now // _DAY_US)
             now = self._now_us()
-        # Nothing is awaited between the judgement and the record that carries its epochs.
-        return await self._record(actor, c, self.judge(actor, c), data_key, now, began)
+        return data_key, now
 
     async def _again(self, actor: Actor, c: Candidate, began: float) -> Receipt:
         """The long way for `accept_soon`, whose judgement was out of date."""
-        await self._look_again(actor)
+        await self.look_again(actor)
         return await self._insist(actor, c, began)
 
-    async def _look_again(self, actor: Actor) -> None:
+    # -- messages of one request, together -----------------------------------------------------------
+
+    async def accept_together(
+        self, actor: Actor, cs: Sequence[Candidate], claim: Idempotency | None, others: Mapping[int, bytes]
+    ) -> GroupReceipt:
+        """Record these, which were judged, counted and looked into, in one transaction: all of them or none.
+
+        `claim` and `others` as a Group has them. Raises StaleJudgement when one of them is to be judged anew.
+        """
+        began = time.perf_counter()
+        workspace, key = self._workspace(actor)
+        data_key, now = await self._key_of_today(workspace)
+        # Nothing is awaited between the judgement and the epochs that go with it.
+        try:
+            known = [self.judge(actor, c) for c in cs]
+        except MailwardError:
+            raise StaleJudgement from None
+        prepared = [self._prepare(workspace, key, actor, k, c, now) for k, c in zip(known, cs, strict=True)]
+        submissions = [submission for submission, _ in prepared]
+        try:
+            contents = [c.content for c in cs]
+            if (rules := self._knowledge.redaction(workspace)) is not None:
+                concealed = [
+                    conceal(s, content, rules, workspace, data_key, self._entropy)
+                    for s, content in zip(submissions, contents, strict=True)
+                ]
+                submissions, contents = [s for s, _ in concealed], [content for _, content in concealed]
+            bodies = await asyncio.gather(*(
+                self._store.write_item(keep_bodies, workspace, s.id, body=(s.id, data_key, content))
+                for s, content in zip(submissions, contents, strict=True)
+            ))  # fmt: skip
+            if claim is not None:
+                claim = claim._replace(expires=now + _DAY_US)
+            group = Group(list(zip(submissions, bodies, strict=True)), claim, others)
+            recorded: asyncio.Future[GroupReceipt] = self._store.write_item(record_groups, workspace, group)
+        except BaseException:
+            for submission, size in prepared:
+                self._give_back(submission, size)
+            raise
+
+        def settled(recorded: asyncio.Future[GroupReceipt]) -> None:
+            error = None if recorded.cancelled() else recorded.exception()
+            if recorded.cancelled() or error is not None or recorded.result().replayed:
+                for submission, size in prepared:
+                    self._give_back(submission, size)
+                doubted = recorded.cancelled() or isinstance(error, Unavailable)
+                if doubted and self._outbox is not None and any(s.lessee for s in submissions):
+                    self._outbox.doubtful()
+                return
+            receipts = [answer for answer in recorded.result().answers if isinstance(answer, Receipt)]
+            for (_, size), s, receipt, c in zip(prepared, submissions, receipts, cs, strict=True):
+                self._hand_over(workspace, s, receipt, c, size)
+                self._accept_seconds(time.perf_counter() - began)
+                self._accepted[c.source]()
+
+        recorded.add_done_callback(settled)
+        return await recorded
+
+    async def look_again(self, actor: Actor) -> None:
+        """Know what there is to know, for a judgement that was out of date."""
         await self._knowledge.refresh()
         await self._revalidate(actor)
 

@@ -23,7 +23,7 @@ from mailward.core.messages.model import LETTERS, Attempt
 from mailward.core.webhooks.enqueue import tell
 from mailward.edges.web.dashboard.mail_html import sanitise
 from mailward.edges.web.schema import messages as schema
-from mailward.edges.web.schema.submission import Given, Outcome, Outgoing
+from mailward.edges.web.schema.submission import Asked, Given, Idempotency, Keyed, Outcome, Outgoing
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 from mailward.protocol.message import structure
@@ -45,11 +45,22 @@ class Messages:
         self._wake = wake
         self._letters_open = letters_open
 
-    async def submit(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
+    async def submit(
+        self, actor: Actor, items: Sequence[Outgoing | MailwardError], *, atomic: bool, keyed: Keyed | None = None
+    ) -> list[Outcome]:
         """Accept a batch; see the port."""
+        return await self._accepting().submit(actor, items, atomic=atomic, keyed=keyed)
+
+    async def repeat(
+        self, actor: Actor, key: Idempotency, asked: Callable[[int], Asked], *, batch: bool
+    ) -> list[Outcome | None] | None:
+        """What was answered before; see the port."""
+        return await self._accepting().repeat(actor, key, asked, batch=batch)
+
+    def _accepting(self) -> Batches:
         if self._batches is None:
             raise Unavailable("not_accepting", "This process does not accept messages.")
-        return await self._batches.submit(actor, items, atomic=atomic)
+        return self._batches
 
     async def find(self, actor: Actor, query: schema.MessageQuery) -> schema.MessagePage:
         """One page of the list, or of a search."""

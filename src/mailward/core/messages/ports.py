@@ -44,6 +44,9 @@ class MessagesRepo(Protocol):
     async def claim_answers(self, rows: Sequence[AnswerRow], now: int) -> dict[bytes, tuple[bytes, bytes]]:
         """Keep each answer under its key, unless one that has not expired is there: those, as key -> (body, answer)."""
 
+    async def kept_answer(self, key: bytes, now: int) -> tuple[bytes, bytes] | None:
+        """(body, answer) kept under a key that has not expired."""
+
     async def count(self, at: int, counts: Mapping[str, int]) -> None:
         """Add to the counters of the hour of `at` (microseconds UTC)."""
 

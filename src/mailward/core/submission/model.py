@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -49,10 +50,31 @@ class Submission(msgspec.Struct, array_like=True):
 
 
 class Receipt(NamedTuple):
-    """What was recorded: the message id and each recipient's state. `replayed` when an earlier answer is repeated."""
+    """What was recorded: the message id and each recipient's state. `replayed` when an earlier answer is repeated;
+    `scheduled` then says whether it was for a time of its own."""
 
     id: bytes
     states: tuple[DeliveryState, ...]
+    replayed: bool = False
+    scheduled: bool = False
+
+
+class Group(NamedTuple):
+    """Messages of one request that are recorded together or not at all, each with the reference of its body.
+
+    `claim` is the request's idempotency key. `others` are the request's places that bring no message, with what is to
+    be repeated of them; the messages are those of the other places, in order.
+    """
+
+    members: list[tuple[Submission, Any]]
+    claim: Idempotency | None
+    others: Mapping[int, bytes]
+
+
+class GroupReceipt(NamedTuple):
+    """One answer for each place of a request, in order."""
+
+    answers: list[Receipt | bytes]
     replayed: bool = False
 
 

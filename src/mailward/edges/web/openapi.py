@@ -49,7 +49,8 @@ DESCRIPTION = """Send mail, see what became of it and why.
 Every answer carries `X-Request-Id`. Errors are `application/problem+json` with a stable `code`; each code is
 explained at `/problems/{code}`. Unknown fields and parameters are refused. Lists are read page by page with
 `cursor`. Sending takes an `Idempotency-Key`: for 24 hours the same key with the same body gives the same
-answer, with another body 409.
+answer, whatever has changed meanwhile, and counts against no limit of messages; with another body, or at another path,
+it is 409. Only what was accepted is kept: a request that was refused whole may be sent again under its key.
 """
 
 

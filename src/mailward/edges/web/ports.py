@@ -7,9 +7,10 @@ the actor's permission again: the edge's check is the first wall, not the only o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from mailward.base.errors import MailwardError
 from mailward.edges.web.schema import access as access_types
 from mailward.edges.web.schema import alerts as alert_types
 from mailward.edges.web.schema import audit as audit_types
@@ -26,7 +27,7 @@ from mailward.edges.web.schema import tracking as tracking_types
 from mailward.edges.web.schema import webhooks as webhook_types
 from mailward.edges.web.schema import workspace as workspace_types
 from mailward.edges.web.schema.common import PageQuery
-from mailward.edges.web.schema.submission import Outcome, Outgoing
+from mailward.edges.web.schema.submission import Asked, Idempotency, Keyed, Outcome, Outgoing
 from mailward.policy.access import Actor
 
 
@@ -41,12 +42,24 @@ class Authenticator(Protocol):
 class Messages(Protocol):
     """Sending, and reading what became of it."""
 
-    async def submit(self, actor: Actor, items: Sequence[Outgoing], *, atomic: bool) -> list[Outcome]:
-        """One outcome per item, in order: a Given, a DryRun, or the MailwardError that refused it.
+    async def submit(
+        self, actor: Actor, items: Sequence[Outgoing | MailwardError], *, atomic: bool, keyed: Keyed | None = None
+    ) -> list[Outcome]:
+        """One outcome per item, in order: a Given, a DryRun, or the MailwardError that refused it (or did before).
 
         Returns after the commit. With `atomic`, one refusal means that nothing is accepted;
-        the items that were not at fault then carry Conflict 'batch_refused'. Unavailable is
-        raised, not returned: then nothing was accepted at all.
+        the items that were not at fault then carry Conflict 'batch_refused'. With `keyed` the
+        key stands for the batch as a whole, and what is accepted is accepted together. Unavailable
+        and LimitReached are raised when nothing was accepted at all, else they are the outcome of an item.
+        """
+        ...
+
+    async def repeat(
+        self, actor: Actor, key: Idempotency, asked: Callable[[int], Asked], *, batch: bool
+    ) -> list[Outcome | None] | None:
+        """What was answered to this very request before; None when it is new, Conflict when the key was another's.
+
+        None in the place of a dry run, of which nothing is kept.
         """
         ...
 

@@ -111,6 +111,11 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "too_many_versions": (409, "A template has at most 1000 versions."),
     "name_taken": (409, "Choose another name."),
     "renderer_down": (503, "Templates cannot be rendered now. Try again in a moment."),
+    "batch_beyond_limit": (
+        422,
+        "An atomic batch passes at once, and may not have more messages than the rate of a minute.",
+    ),
+    "batch_refused": (409, "The batch is atomic, and another message of it was refused. Mend that one and send all."),
     "length_required": (411, "Send Content-Length; bodies in chunks are not read."),
     "method_not_allowed": (405, "See the Allow header for the methods of this path."),
     "missing_host": (400, "HTTP/1.1 asks for one Host header."),

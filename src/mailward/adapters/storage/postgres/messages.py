@@ -167,6 +167,13 @@ class PgMessages:
         )
         return {taken[r[0]]: (r[1], r[2]) for r in kept}
 
+    async def kept_answer(self, key: bytes, now: int) -> tuple[bytes, bytes] | None:
+        """One that has not expired."""
+        own = self._tx.own
+        sql = "SELECT body, answer FROM idempotency WHERE workspace = $1 AND key = $2 AND expires > $3"
+        row = await self._tx.row(sql, own, self._tx.cipher.token("idempotency", own, key), now)
+        return (row[0], row[1]) if row else None
+
     async def erase_old_answers(self, now: int) -> None:
         """Remove idempotency answers past their time."""
         await self._tx.run("DELETE FROM idempotency WHERE workspace = $1 AND expires < $2", self._tx.own, now)

@@ -99,6 +99,11 @@ class SqliteMessages:
             )
         return kept
 
+    async def kept_answer(self, key: bytes, now: int) -> tuple[bytes, bytes] | None:
+        """One that has not expired."""
+        row = self._tx.row("SELECT body, answer FROM idempotency WHERE key = ? AND expires > ?", (key, now))
+        return (row[0], row[1]) if row else None
+
     async def count(self, at: int, counts: Mapping[str, int]) -> None:
         """Add to the counters of the hour of `at` (microseconds UTC)."""
         hour = at // HOUR_US

@@ -12,7 +12,7 @@ from mailward.base.sources import Entropy
 from mailward.edges.web.api.messages import check_schedule
 from mailward.edges.web.limits import MB
 from mailward.edges.web.schema import messages as types
-from mailward.edges.web.schema.submission import Idempotency, Outgoing
+from mailward.edges.web.schema.submission import Asked, Idempotency, Outgoing
 from mailward.protocol.message import attached, build, fields, headers, mailbox, submission
 from mailward.protocol.message.draft import Attachment, Draft, ListUnsubscribe
 from mailward.protocol.message.mailbox import Mailbox
@@ -51,7 +51,7 @@ def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Id
     reply_to = mailboxes(request.reply_to, "reply_to") if request.reply_to else []
     recipients = envelope([*to, *cc, *bcc] if cc or bcc else to)
     scheduled_at = check_schedule(request.scheduled_at, now)
-    message_id = f"<{entropy.bytes(16).hex()}@{author.domain}>"
+    message_id = _message_id(author, entropy)
     draft = Draft(
         author,
         to,
@@ -86,6 +86,18 @@ def compose(request: types.SendRequest, now: datetime, entropy: Entropy, key: Id
         files=tuple(part.filename for part in request.attachments) if request.attachments else (),
         tracking=request.tracking or "",
     )
+
+
+def asked(request: types.SendRequest, key: Idempotency) -> Asked:
+    """Whom a request was to reach, and the Message-ID that `compose` made under its key."""
+    author = one(request.from_, "from")
+    several = [mailboxes(given, name) for name, given in (("to", request.to), ("cc", request.cc), ("bcc", request.bcc))
+               if given]  # fmt: skip
+    return Asked(envelope([box for boxes in several for box in boxes]), _message_id(author, Derived(key)))
+
+
+def _message_id(author: Mailbox, entropy: Entropy) -> str:
+    return f"<{entropy.bytes(16).hex()}@{author.domain}>"
 
 
 def one(given: str, field: str) -> Mailbox:
@@ -181,17 +193,14 @@ def compose_raw(
     """
     if key is not None:
         entropy = Derived(key)
-    content = request.raw if b"\r" in request.raw else request.raw.replace(b"\n", b"\r\n")
+    content = _canonical(request.raw)
     mail_from = None
     if request.from_:
         sender = one(request.from_, "from")
         _one_destination(sender, "from")
         mail_from = sender.address
     ready = submission.for_submission(content, now=now, entropy=entropy, hostname=hostname, protocol="HTTP")
-    if request.to:
-        named = [one(item, f"to[{i}]") for i, item in enumerate(request.to)]
-    else:
-        named = _named_in(content)
+    named = _destinations(request, content)
     said = ready.directives
     stream = said.stream if request.stream == "transactional" and said.stream else request.stream
     if stream == "broadcast":
@@ -219,6 +228,23 @@ def compose_raw(
         tracking=request.tracking or said.tracking,
         size=len(content),
     )
+
+
+def asked_raw(request: types.RawRequest, now: datetime, key: Idempotency, hostname: str) -> Asked:
+    """Whom a finished message was to reach, and its Message-ID, or the one that `compose_raw` gave it under its key."""
+    content = _canonical(request.raw)
+    ready = submission.for_submission(content, now=now, entropy=Derived(key), hostname=hostname, protocol="HTTP")
+    return Asked(envelope(_destinations(request, content)), ready.message_id)
+
+
+def _canonical(raw: bytes) -> bytes:
+    return raw if b"\r" in raw else raw.replace(b"\n", b"\r\n")
+
+
+def _destinations(request: types.RawRequest, content: bytes) -> list[Mailbox]:
+    if request.to:
+        return [one(item, f"to[{i}]") for i, item in enumerate(request.to)]
+    return _named_in(content)
 
 
 def _named_in(content: bytes) -> list[Mailbox]:

@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from mailward.base.errors import Conflict, Invalid, MailwardError
+from mailward.base.errors import Invalid, LimitReached, MailwardError
 from mailward.edges.web import problems
-from mailward.edges.web.api.compose import compose, compose_raw
+from mailward.edges.web.api.compose import asked, asked_raw, compose, compose_raw
 from mailward.edges.web.decoding import decode, invalid
 from mailward.edges.web.limits import SEND_BODY, RateClass
 from mailward.edges.web.problems import Answer
 from mailward.edges.web.routes import JSON, Call, Operation, Reply
 from mailward.edges.web.schema import messages as types
 from mailward.edges.web.schema.common import NoQuery, Problem, Request
-from mailward.edges.web.schema.submission import Given, Idempotency, Outcome, Outgoing
+from mailward.edges.web.schema.submission import Asked, Given, Idempotency, Keyed, Outcome, Outgoing
 from mailward.policy.access import Permission
 
 RFC822 = "message/rfc822"
+# An address may hold a comma inside its quotes (RFC 5321 section 4.1.2).
+_BETWEEN_COMMAS = re.compile(r'(?:^|(?<=,))((?:[^",\\]|"(?:[^"\\]|\\.)*"|["\\])*)(?=,|$)')
 _REPLAYED = ((b"idempotent-replayed", b"true"),)
 
 
@@ -43,6 +46,10 @@ _batch = msgspec.json.Decoder(types.BatchRequest)
 async def send(call: Call[NoQuery, types.SendRequest]) -> Reply:
     """One message."""
     key = idempotency(call)
+    if key is not None:
+        earlier = await call.platform.messages.repeat(call.actor, key, lambda _: asked(call.body, key), batch=False)
+        if earlier is not None:
+            return _single(earlier)
     request = call.body if plain(call.body) else await call.platform.templates.filled(call.actor, call.body)
     outgoing = compose(request, call.now, call.entropy, key)
     return _single(await call.platform.messages.submit(call.actor, (outgoing,), atomic=False))
@@ -61,9 +68,15 @@ async def send_raw(call: Call[NoQuery, types.RawRequest | None]) -> Reply:
     else:
         request = types.RawRequest(
             raw=call.raw,
-            from_=_envelope(call.header(b"envelope-from")),
-            to=_recipients(call.header(b"envelope-to")),
+            from_=_envelope(_only(call, "Envelope-From")),
+            to=_recipients(_only(call, "Envelope-To")),
         )
+    if key is not None:
+        earlier = await call.platform.messages.repeat(
+            call.actor, key, lambda _: asked_raw(request, call.now, key, call.hostname), batch=False
+        )
+        if earlier is not None:
+            return _single(earlier)
     if (content := await call.platform.templates.filled_raw(call.actor, request.raw)) is not request.raw:
         request = msgspec.structs.replace(request, raw=content)
     outgoing = compose_raw(request, call.now, call.entropy, key, call.hostname)
@@ -74,36 +87,69 @@ async def send_batch(call: Call[NoQuery, None]) -> Reply:
     """Up to 500 messages, each with its own result."""
     key = idempotency(call)
     requests, atomic = read_batch(call.raw)
-    now, entropy = call.now, call.entropy
-    outcomes: list[Outcome] = []
-    good: list[Outgoing] = []
+    keyed = None
+    if key is not None:
+        keyed = Keyed(key, _reader(requests, key))
+        earlier = await call.platform.messages.repeat(call.actor, key, keyed.asked, batch=True)
+        if earlier is not None:
+            return _batch_reply(await _dry_again(call, key, requests, earlier), call.request_id)
+    items: list[Outgoing | MailwardError] = []
     for index, request in enumerate(requests):
-        if isinstance(request, MailwardError):
-            outcomes.append(request)
-            continue
-        try:
-            if not plain(request):
-                request = await call.platform.templates.filled(call.actor, request)
-            item_key = Idempotency(f"{key.key}#{index}", key.body_hash) if key is not None else None
-            good.append(compose(request, now, entropy, item_key))
-            outcomes.append(_PENDING)
-        except MailwardError as error:
-            outcomes.append(error)
-    if atomic and len(good) < len(requests):
-        outcomes = [_BATCH_REFUSED if outcome is _PENDING else outcome for outcome in outcomes]
-    elif good:
-        decided = iter(await call.platform.messages.submit(call.actor, good, atomic=atomic))
-        outcomes = [next(decided) if outcome is _PENDING else outcome for outcome in outcomes]
-    return _batch_reply(outcomes, call.request_id)
+        items.append(await _item_of(call, request, None if key is None else _of_item(key, index)))
+    return _batch_reply(
+        await call.platform.messages.submit(call.actor, items, atomic=atomic, keyed=keyed), call.request_id
+    )
+
+
+async def _item_of(
+    call: Call[NoQuery, None], request: types.SendRequest | MailwardError, key: Idempotency | None
+) -> Outgoing | MailwardError:
+    """The message of an item, or what is wrong with it. The key is for what follows from it; the batch's own counts."""
+    if isinstance(request, MailwardError):
+        return request
+    try:
+        if not plain(request):
+            request = await call.platform.templates.filled(call.actor, request)
+        made = compose(request, call.now, call.entropy, key)
+    except MailwardError as error:
+        return error
+    made.idempotency = None
+    return made
+
+
+def _of_item(key: Idempotency, index: int) -> Idempotency:
+    # NUL, which no caller's key holds: what follows from it is never that of another request.
+    return Idempotency(f"{key.key}\0{index}", key.body_hash)
+
+
+def _reader(requests: Sequence[types.SendRequest | MailwardError], key: Idempotency) -> Callable[[int], Asked]:
+    def read(index: int) -> Asked:
+        request = requests[index]
+        assert not isinstance(request, MailwardError)  # it was accepted, and the request is the same
+        return asked(request, _of_item(key, index))
+
+    return read
+
+
+async def _dry_again(
+    call: Call[NoQuery, None],
+    key: Idempotency,
+    requests: Sequence[types.SendRequest | MailwardError],
+    earlier: list[Outcome | None],
+) -> list[Outcome]:
+    """An earlier answer with its dry runs, of which nothing is kept, made again."""
+    open_ = [n for n, outcome in enumerate(earlier) if outcome is None]
+    if open_:
+        items = [await _item_of(call, requests[n], _of_item(key, n)) for n in open_]
+        made = await call.platform.messages.submit(call.actor, items, atomic=False)
+        for n, outcome in zip(open_, made, strict=True):
+            earlier[n] = outcome
+    return [outcome for outcome in earlier if outcome is not None]
 
 
 def plain(request: types.SendRequest) -> bool:
     """Whether there is nothing to render."""
     return request.template is None and not request.data and request.template_version is None
-
-
-_PENDING = Conflict("pending", "Not decided yet.")
-_BATCH_REFUSED = Conflict("batch_refused", "Another message of this batch was refused and the batch is atomic.")
 
 
 def read_batch(raw: bytes) -> tuple[Sequence[types.SendRequest | MailwardError], bool]:
@@ -134,7 +180,7 @@ def read_batch(raw: bytes) -> tuple[Sequence[types.SendRequest | MailwardError],
 
 def idempotency(call: Call[Any, Any]) -> Idempotency | None:
     """The caller's key with the hash of what was asked; Invalid when it is not 1 to 255 visible ASCII characters."""
-    value = call.header(b"idempotency-key")
+    value = _only(call, "Idempotency-Key")
     if value is None:
         return None
     if not 1 <= len(value) <= 255 or not all(0x21 <= byte <= 0x7E for byte in value):
@@ -150,12 +196,21 @@ def idempotency(call: Call[Any, Any]) -> Idempotency | None:
     return Idempotency(value.decode("ascii"), asked.digest())
 
 
+def _only(call: Call[Any, Any], name: str) -> bytes | None:
+    """The value of a header field. Raises Answer when it was sent twice: nobody can tell which was meant."""
+    wanted = name.lower().encode()
+    values = [value for field, value in call.headers if field == wanted]
+    if len(values) > 1:
+        raise Answer("duplicate_header", f"There are {len(values)} {name} fields; send one.")
+    return values[0] if values else None
+
+
 def _envelope(value: bytes | None) -> str | None:
     return _text(value) if value is not None else None
 
 
 def _recipients(value: bytes | None) -> list[str]:
-    return [part.strip() for part in _text(value).split(",")] if value else []
+    return [part.strip() for part in _BETWEEN_COMMAS.findall(_text(value))] if value else []
 
 
 def _text(value: bytes) -> str:
@@ -165,12 +220,13 @@ def _text(value: bytes) -> str:
         raise Answer("invalid_encoding", "An envelope header is not UTF-8.") from None
 
 
-def _single(outcomes: Sequence[Outcome]) -> Reply:
+def _single(outcomes: Sequence[Outcome | None]) -> Reply:
     (outcome,) = outcomes
     if isinstance(outcome, Given):
         return Reply(outcome.accepted, status=202, headers=_REPLAYED if outcome.replayed else ())
     if isinstance(outcome, MailwardError):
         raise outcome
+    assert outcome is not None
     return Reply(outcome, status=200)
 
 
@@ -190,7 +246,11 @@ def _batch_reply(outcomes: Sequence[Outcome], request_id: str) -> Reply:
     refused = sum(1 for item in items if item.error is not msgspec.UNSET)
     result = types.BatchResult(accepted=accepted, refused=refused, results=items)
     status = 422 if refused == len(items) else 202
-    return Reply(result, status=status, headers=_REPLAYED if replayed else ())
+    headers: tuple[tuple[bytes, bytes], ...] = _REPLAYED if replayed else ()
+    # Items beyond the rate, while others passed: when to send those again.
+    if wait := max((int(problems.status_of(o).wait) for o in outcomes if isinstance(o, LimitReached)), default=0):
+        headers += ((b"retry-after", str(wait).encode()),)
+    return Reply(result, status=status, headers=headers)
 
 
 def _told(error: MailwardError, index: int, request_id: str) -> Problem:
@@ -235,7 +295,11 @@ OPERATIONS = [
         tag="sending",
         summary="Send up to 500 messages",
         description="Each message has its own result; one that is refused does not stop the others unless "
-        "`atomic` is true. The answer comes after the accepted ones are on disk; 422 with results when none was.",
+        "`atomic` is true: then all are accepted in one transaction, or none. The answer comes after the accepted ones "
+        "are on disk; 422 with results when none was. Beyond the rate some may pass: the others say `rate_limited`, "
+        "and `Retry-After` when to send them again. An `Idempotency-Key` stands for the whole batch: once some of it "
+        "was accepted, a repeat gets that answer again, refused messages with their code and field included, "
+        "and nothing of it is tried anew. Send those again under another key.",
         request=types.BatchRequest,
         undecoded=True,
         response=types.BatchResult,

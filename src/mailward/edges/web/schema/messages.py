@@ -201,10 +201,10 @@ class DryRunRecipient(View):
 
 
 class DryRun(View):
-    """What would have been sent, and why it would be sent, held or refused."""
+    """What would have been sent, and why it would be sent or held. What would be refused is refused."""
 
     dry_run: bool
-    would: Literal["queue", "hold", "schedule", "refuse"]
+    would: Literal["queue", "hold", "schedule"]
     reasons: list[str]
     message_id: str
     size: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
@@ -12,7 +12,7 @@ from mailward.edges.web.schema.messages import Accepted, DryRun
 
 
 class Idempotency(NamedTuple):
-    """The caller's Idempotency-Key (with the item's index in a batch) and SHA-256 of workspace, path and body."""
+    """The caller's Idempotency-Key and SHA-256 of workspace, path and body."""
 
     key: str
     body_hash: bytes
@@ -56,6 +56,20 @@ class Given(NamedTuple):
 
     accepted: Accepted
     replayed: bool = False
+
+
+class Asked(NamedTuple):
+    """What an answer repeats of its request: read again from that, for the store keeps no address for it."""
+
+    recipients: Sequence[str]
+    message_id: str
+
+
+class Keyed(NamedTuple):
+    """The key of a whole batch, and how to read what an item asked for."""
+
+    key: Idempotency
+    asked: Callable[[int], Asked]
 
 
 Outcome: TypeAlias = Given | DryRun | MailwardError
