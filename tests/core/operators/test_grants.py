@@ -18,7 +18,7 @@ from mailward.core.operators import end, grants, register
 from mailward.core.operators.model import GrantState, Ground, Reach, Reader, Why
 from mailward.core.operators.read import reader_by, reading
 from mailward.core.operators.register import operator_actor
-from mailward.policy.access import Actor, Permission
+from mailward.policy.access import SCOPE_PERMISSIONS, Actor, Permission, Scope
 from tests.conftest import MovingClock, SeededEntropy
 from tests.core.operators.operators_rig import CONTENT, METADATA, SHELL, Rig
 
@@ -38,7 +38,8 @@ async def test_from_the_request_to_the_end_each_step_is_in_the_customers_log(rig
     assert await rig.read(live, Reach.CONTENT) == "what is theirs"
     rig.clock.move(minutes=61)
     assert await rig.store.system_write(lambda tx: end.expire(tx, UPKEEP, now=rig.now)) == 1
-    (kept,) = await rig.store.read(rig.workspace, lambda tx: grants.list_for_customer(tx, rig.customer, limit=5))
+    auditor = replace(rig.customer, permissions=SCOPE_PERMISSIONS[Scope.AUDIT])
+    (kept,) = await rig.store.read(rig.workspace, lambda tx: grants.list_for_customer(tx, auditor, limit=5))
     assert (kept.state, kept.why, kept.ended) == (GrantState.ENDED, Why.TIME, live.ends)
     assert await rig.log() == [
         ("requested", rig.ann),

@@ -180,7 +180,7 @@ class Messages:
     async def reschedule(self, actor: Actor, message: str, request: schema.Reschedule) -> schema.MessageDetail:
         """Move the time of what waits."""
         raw, now = ids.decode("msg", message), self._now_us()
-        due = _us(request.scheduled_at) or now
+        due = int(request.scheduled_at.timestamp() * 1e6)
         await self._store.write(actor.workspace, lambda tx: change.reschedule(tx, actor, raw, due=due, now=now))
         self._wake()
         return views.detail(await self._found(_as_reader(actor), message), now)
@@ -255,7 +255,8 @@ def _redacted(text: str) -> NotFound:
 
 
 def _us(moment: datetime | None) -> int | None:
-    return int(moment.timestamp() * 1e6) if moment is not None else None
+    """Ids begin with the time since 1970: before that there is nothing."""
+    return max(0, int(moment.timestamp() * 1e6)) if moment is not None else None
 
 
 def _cursor(text: str | None) -> bytes | None:

@@ -174,7 +174,8 @@ def _date(day: int) -> str:
 
 
 def _us(moment: datetime | None) -> int | None:
-    return int(moment.timestamp() * 1e6) if moment is not None else None
+    """Ids begin with the time since 1970: before that there is nothing."""
+    return max(0, int(moment.timestamp() * 1e6)) if moment is not None else None
 
 
 def _after(message: bytes) -> bytes:

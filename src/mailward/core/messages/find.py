@@ -101,7 +101,7 @@ async def find(tx: FindTx, actor: Actor, query: Query, *, key: bytes, now: int) 
     before = query.before
     if query.until is not None:
         # An id begins with its time, so the index is entered where the span ends.
-        before = min(before or b"\xff" * 16, (query.until // 1000).to_bytes(6, "big") + b"\x00" * 10)
+        before = min(before or b"\xff" * 16, (max(0, query.until) // 1000).to_bytes(6, "big") + b"\x00" * 10)
     upto = await tx.messages.indexed_upto() if wanted else b""
     looked = 0
     by_status = query.status in _STATES and (not wanted or await _are_few(tx, query))

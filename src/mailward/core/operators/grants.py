@@ -186,7 +186,7 @@ async def approver_serves(tx: OperatorsTx, grant: Grant) -> bool:
 
 async def list_for_customer(tx: OperatorsTx, actor: Actor, *, limit: int, before: str | None = None) -> list[Grant]:
     """Every access that was asked for to the actor's workspace, newest first."""
-    access.require(actor, Permission.WORKSPACE_READ)
+    access.require(actor, Permission.AUDIT_READ)
     return await tx.operators.grants(limit=limit, before=before)
 
 

@@ -292,4 +292,4 @@ class PgMessages:
 
 def _floor(ms: int) -> bytes:
     """The smallest id of a millisecond."""
-    return ms.to_bytes(6, "big") + b"\x00" * 10
+    return max(0, ms).to_bytes(6, "big") + b"\x00" * 10

@@ -55,8 +55,8 @@ class SqliteMessages:
         """Newest first; times are microseconds UTC, ids carry the time, so the primary key serves both."""
         upper = before or b"\xff" * 16
         if until is not None:
-            upper = min(upper, (until // 1000).to_bytes(6, "big") + b"\x00" * 10)
-        lower = (since // 1000).to_bytes(6, "big") + b"\x00" * 10 if since is not None else b""
+            upper = min(upper, (max(0, until) // 1000).to_bytes(6, "big") + b"\x00" * 10)
+        lower = (max(0, since) // 1000).to_bytes(6, "big") + b"\x00" * 10 if since is not None else b""
         sql = f"SELECT {_COLUMNS} FROM messages WHERE id < ? AND id >= ? ORDER BY id DESC LIMIT ?"  # noqa: S608
         return [_message(r) for r in self._tx.rows(sql, (upper, lower, limit))]
 
