@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from mailward.edges.web import api, app, openapi
 from mailward.edges.web.app import Front
+from mailward.edges.web.catalogue import CATALOGUE
 from mailward.edges.web.limits import RateClass
-from mailward.edges.web.problems import CATALOGUE
 from mailward.edges.web.public.metrics import RequestMetrics, exposition_of, metrics_app
 from mailward.edges.web.routes import Call, Operation, by_path
 from mailward.edges.web.schema.common import Done, NoQuery, Request

@@ -24,7 +24,7 @@ from mailward.core.messages.model import DeliveryState, overall
 from mailward.core.submission.answers import earlier
 from mailward.core.submission.model import Receipt, StaleJudgement
 from mailward.core.suppression.model import blocked, token
-from mailward.edges.web.problems import CATALOGUE
+from mailward.edges.web.catalogue import CATALOGUE
 from mailward.edges.web.schema import messages as schema
 from mailward.edges.web.schema.submission import Asked, Given, Idempotency, Keyed, Outcome, Outgoing
 from mailward.policy.access import Actor

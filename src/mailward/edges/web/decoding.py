@@ -11,8 +11,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from mailward.base.errors import Invalid
+from mailward.edges.web.catalogue import CATALOGUE
 from mailward.edges.web.choices import choices, described
-from mailward.edges.web.problems import CATALOGUE, Answer
+from mailward.edges.web.problems import Answer
 
 # Which limit a sequence or text of that name ran into.
 _LIMIT_CODES = {

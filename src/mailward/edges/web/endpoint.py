@@ -18,6 +18,7 @@ from mailward.base.errors import Forbidden, MailwardError, Unauthenticated, Unav
 from mailward.base.sources import Clock, Entropy
 from mailward.edges.web import problems
 from mailward.edges.web.auth import Origin, token_of
+from mailward.edges.web.catalogue import CATALOGUE
 from mailward.edges.web.decoding import QueryReader, decode
 from mailward.edges.web.limits import (
     InFlight,
@@ -109,7 +110,7 @@ class Endpoint:
             if status >= 500:
                 log.warning("http_refused", request=request_id, status=status, code=error.code, detail=error.detail)
         except TimeoutError:
-            late = Unavailable("deadline_passed", problems.CATALOGUE["deadline_passed"][1])
+            late = Unavailable("deadline_passed", CATALOGUE["deadline_passed"][1])
             status, body, extra = problems.response(late, request_id)
             headers += extra
             log.warning("http_deadline", request=request_id, operation=scope["mailward.operation"])
@@ -176,7 +177,7 @@ class Endpoint:
             await self._count(operation.rate, source_of(ip), headers)
             return _NOBODY.came_from(ip)
         if not private:
-            raise Forbidden("connection_not_private", problems.CATALOGUE["connection_not_private"][1])
+            raise Forbidden("connection_not_private", CATALOGUE["connection_not_private"][1])
         try:
             actor = await services.authenticator.authenticate(token_of(scope["headers"]), ip)
         except Unauthenticated:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from mailward import __version__
-from mailward.edges.web.problems import CATALOGUE, CONTENT_TYPE, TITLES
+from mailward.edges.web.catalogue import CATALOGUE
+from mailward.edges.web.problems import CONTENT_TYPE, TITLES
 from mailward.edges.web.routes import JSON, Operation
 from mailward.edges.web.schema.common import Problem
 from mailward.policy.access import Public

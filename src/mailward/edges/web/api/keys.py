@@ -78,7 +78,10 @@ OPERATIONS = [
         request=types.CreateKey,
         response=types.NewKey,
         status=201,
-        errors=("conflict",),
+        errors=(
+            "expired_already",
+            "expires_too_far",
+        ),
     ),
     Operation(
         method="GET",
@@ -118,7 +121,11 @@ OPERATIONS = [
         request=types.Rotate,
         response=types.NewKey,
         status=201,
-        errors=("conflict",),
+        errors=(
+            "credential_ended",
+            "credential_paused",
+            "rotated_already",
+        ),
     ),
     Operation(
         method="POST",
@@ -131,7 +138,10 @@ OPERATIONS = [
         summary="Let an API key send again",
         description=_RELEASE,
         status=204,
-        errors=("conflict",),
+        errors=(
+            "not_paused",
+            "releases_itself",
+        ),
     ),
     Operation(
         method="POST",
@@ -146,7 +156,10 @@ OPERATIONS = [
         request=types.CreateCredential,
         response=types.NewCredential,
         status=201,
-        errors=("conflict",),
+        errors=(
+            "networks_missing",
+            "expires_too_far",
+        ),
     ),
     Operation(
         method="GET",
@@ -185,7 +198,11 @@ OPERATIONS = [
         request=types.Rotate,
         response=types.NewCredential,
         status=201,
-        errors=("conflict",),
+        errors=(
+            "credential_ended",
+            "credential_paused",
+            "rotated_already",
+        ),
     ),
     Operation(
         method="POST",
@@ -198,6 +215,9 @@ OPERATIONS = [
         summary="Let an SMTP credential send again",
         description=_RELEASE,
         status=204,
-        errors=("conflict",),
+        errors=(
+            "not_paused",
+            "releases_itself",
+        ),
     ),
 ]

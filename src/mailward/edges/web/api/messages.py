@@ -174,7 +174,10 @@ OPERATIONS = [
         tag="messages",
         summary="Cancel what has not left yet",
         response=types.MessageDetail,
-        errors=("conflict",),
+        errors=(
+            "not_cancellable",
+            "overtaken",
+        ),
     ),
     Operation(
         method="POST",
@@ -187,7 +190,10 @@ OPERATIONS = [
         summary="Send a held message",
         description="At once, or at its scheduled time. Mail is held while sending is paused.",
         response=types.MessageDetail,
-        errors=("conflict",),
+        errors=(
+            "not_held",
+            "overtaken",
+        ),
     ),
     Operation(
         method="POST",
@@ -213,7 +219,7 @@ OPERATIONS = [
         summary="Send at another time",
         request=types.Reschedule,
         response=types.MessageDetail,
-        errors=("conflict", "schedule_too_far", "schedule_in_the_past"),
+        errors=("not_reschedulable", "overtaken", "schedule_too_far", "schedule_in_the_past"),
     ),
     Operation(
         method="POST",
@@ -226,7 +232,7 @@ OPERATIONS = [
         summary="Send a message again",
         response=types.Accepted,
         status=202,
-        errors=("conflict", "content_gone", "message_redacted"),
+        errors=("content_gone", "message_redacted"),
     ),
     Operation(
         method="DELETE",
@@ -240,6 +246,6 @@ OPERATIONS = [
         description="What waits is not sent any more. Every row and search token of the message goes at once, its "
         "webhook events too, and its stored content is overwritten where it lies. The audit log keeps its id.",
         status=204,
-        errors=("conflict",),
+        errors=("message_under_way",),
     ),
 ]

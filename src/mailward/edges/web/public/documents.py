@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from mailward.base.errors import NotFound
+from mailward.edges.web.catalogue import CATALOGUE
 from mailward.edges.web.limits import RateClass
-from mailward.edges.web.problems import CATALOGUE, TITLES
+from mailward.edges.web.problems import TITLES
 from mailward.edges.web.routes import Call, Operation, Reply
 from mailward.edges.web.schema.common import NoQuery, View
 from mailward.policy.access import PUBLIC

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from mailward.base.errors import Forbidden, MailwardError
 from mailward.edges.web import problems
 from mailward.edges.web.auth import Origin
+from mailward.edges.web.catalogue import CATALOGUE
 from mailward.edges.web.endpoint import Receive, Scope, Send
 from mailward.edges.web.limits import InFlight, declared_length, read_body
 from mailward.edges.web.problems import Answer
@@ -60,7 +61,7 @@ class NotificationEndpoint:
         peer = scope["client"][0] if scope.get("client") else ""
         _, private = self._origin.of(peer, scope["scheme"], scope["headers"])
         if not private:
-            raise Forbidden("connection_not_private", problems.CATALOGUE["connection_not_private"][1])
+            raise Forbidden("connection_not_private", CATALOGUE["connection_not_private"][1])
         length = declared_length(scope["headers"])
         if length is None:
             raise Answer("length_required")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mailward.edges.web.problems import CATALOGUE
+from mailward.edges.web.catalogue import CATALOGUE
 from mailward.edges.web.reference import samples
 
 Json = dict[str, Any]

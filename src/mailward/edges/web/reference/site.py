@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from mailward.edges.web.auth import Origin
+from mailward.edges.web.catalogue import CATALOGUE
 from mailward.edges.web.limits import Limiter
-from mailward.edges.web.problems import CATALOGUE, TITLES
+from mailward.edges.web.problems import TITLES
 from mailward.edges.web.reference import samples
 from mailward.edges.web.reference.shown import Json, subjects
 from mailward.edges.web.trust.site import HEADERS, Gate, cached, refused
