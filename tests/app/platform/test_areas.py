@@ -171,6 +171,22 @@ async def test_keys(clients: tuple[httpx.AsyncClient, httpx.AsyncClient], clock:
     assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_cursor")
 
 
+@pytest.mark.parametrize("path", ["/v1/keys", "/v1/smtp-credentials"])
+async def test_a_credential_is_bound_to_domains_as_they_are_compared(
+    clients: tuple[httpx.AsyncClient, httpx.AsyncClient], path: str
+) -> None:
+    """In Unicode, with a final dot or in capitals it is the same domain; what is none is refused with its place."""
+    asked = {"name": "x"} | ({"scopes": ["send"]} if path == "/v1/keys" else {})
+    given = ["Bücher.example", "MAIL.example.com.", "demo.mailward.test"]
+    made = await clients[0].post(path, json=asked | {"domains": given})
+    assert made.status_code == 201, made.text
+    assert made.json()["domains"] == ["demo.mailward.test", "mail.example.com", "xn--bcher-kva.example"]
+    for wrong in ("not a domain", "*.example.com", "192.0.2.1", "com"):
+        answer = await clients[0].post(path, json=asked | {"domains": ["a.example", wrong]})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_domain"), wrong
+        assert answer.json()["field"] == "domains/1"
+
+
 async def test_smtp_credentials(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:
     """One with a password shows it once; one for networks has none."""
     a, _ = clients

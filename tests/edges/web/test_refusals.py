@@ -75,7 +75,9 @@ async def test_limit_code(api: httpx.AsyncClient, change: dict[str, Any], code: 
         (b"", 400, "missing_body"),
         (b"{", 400, "invalid_json"),
         (b'{"from":"a@example.com","to":"b@example.net","text":NaN}', 400, "invalid_json"),
-        (b'{"from":"a@example.com","to":"b@example.net","text":"\\ud800"}', 400, "invalid_json"),
+        (b'{"from":"a@example.com","to":"b@example.net","text":"\\ud800"}', 400, "invalid_encoding"),
+        (b'{"from":"a@example.com","to":"b@example.net","text":"\\ud800x"}', 400, "invalid_encoding"),
+        (b'{"from":"a@example.com","to":"b@example.net","text":"\\ud800"', 400, "invalid_json"),
         (b'{"from":"a@example.com","to":"b@example.net","text":"\xff"}', 400, "invalid_encoding"),
         (b'{"from":"a@example.com","to":"b@example.net","text":"a","text":"b"}', 400, "duplicate_key"),
         (b'{"from":"a@example.com","to":"b@example.net","text":"a","metadata":{"k":"1","k":"2"}}', 400,
@@ -102,6 +104,13 @@ async def test_hostile_json(api: httpx.AsyncClient, body: bytes, status: int, co
     """Bombs, depth, NaN, surrogates and duplicate keys are refused, in less than half a second."""
     answer = await awaited_within(0.5, lambda: post(api, "/v1/messages", body))
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_an_empty_name_is_named_by_its_place(api: httpx.AsyncClient) -> None:
+    """The field is the one that holds it, and nothing of the decoder's own words is told."""
+    answer = await post(api, "/v1/messages", _with(metadata={"": "x"}))
+    assert (answer.status_code, answer.json()["field"]) == (422, "metadata")
+    assert "$" not in answer.json()["detail"]
 
 
 @pytest.mark.asvs("5.2.1")

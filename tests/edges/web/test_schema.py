@@ -126,3 +126,11 @@ def test_fuzzed(operation: str) -> None:
     Two of three times with a key that may do everything, else with keys of each scope in turn.
     """
     ask(operation, fuzz)
+
+
+def test_media_types_are_named_without_parameters() -> None:
+    """A key of `content` is a media type; what a charset adds is for the answer's own header."""
+    for path in openapi.document(app.table(FakeReadiness()))["paths"].values():
+        for operation in path.values():
+            for answer in operation["responses"].values():
+                assert not [media for media in answer.get("content", {}) if ";" in media]

@@ -184,8 +184,9 @@ def test_headers_of_finished_messages(header: str, field: str) -> None:
 @pytest.mark.parametrize("name", ["", "X Y", "X:", "X\r\nBcc", "Ä", "X\0", "x" * 77, "X\t", ":"])
 def test_header_names(name: str) -> None:
     """A name with a space, colon, control or 8-bit character is refused."""
-    with pytest.raises(Invalid, match="header_name_invalid"):
+    with pytest.raises(Invalid, match="header_name_invalid") as caught:
         make(headers=[(name, "x")])
+    assert ("76 characters" in caught.value.public) == (len(name) > 76)
 
 
 def test_custom_headers_stand_as_given() -> None:
@@ -228,6 +229,23 @@ def test_attached_messages_are_not_encoded() -> None:
         assert inner in make(attachments=[Attachment("m.eml", octets, "message/rfc822")]).content
     with pytest.raises(Invalid, match="content_type_invalid"):
         make(attachments=[Attachment("m", b"", "multipart/mixed")])
+
+
+@pytest.mark.parametrize("kind", ["delivery-status", "disposition-notification", "feedback-report"])
+def test_attached_reports_are_not_encoded(kind: str) -> None:
+    """RFC 3464 section 2.1: a report goes 7bit; one in UTF-8 has a type that may be encoded (RFC 6533)."""
+    report = b"Reporting-MTA: dns; a.example\r\n\r\nFinal-Recipient: rfc822; b@x.example\r\n"
+    assert report in make(attachments=[Attachment("r", report, f"message/{kind}")]).content
+    built = make(attachments=[Attachment("r", "ü\r\n".encode(), "message/global-delivery-status")])
+    (part,) = read(built).iter_attachments()
+    assert (part.get_content_type(), part["content-transfer-encoding"]) == ("message/global-delivery-status", "base64")
+
+
+@pytest.mark.parametrize("name", ["Ada  Lovelace", " Ada", "Ada ", "Ada Lovelace"])
+def test_blanks_of_a_display_name_stay(name: str) -> None:
+    """Within quotes where they would not count else."""
+    (address,) = read(make(author=ALICE._replace(name=name)))["from"].addresses
+    assert address.display_name == name
 
 
 @pytest.mark.parametrize("body", [b"h\xc3\xa9\r\n", b"x" * 999 + b"\r\n", b"a\rb\r\n", b"\0\r\n"])

@@ -17,6 +17,7 @@ from mailward.app.audit_export import export_bytes
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.commands.progress import bar
 from mailward.app.context import Context, run
+from mailward.base.errors import Invalid
 from mailward.core.audit import read
 from mailward.core.audit.advance import advance
 from mailward.core.audit.csv_table import to_csv
@@ -173,6 +174,9 @@ def list_(
     json: Json = False,
 ) -> int:
     """The newest entries of a workspace that fit."""
+
+    if csv and json:
+        raise Invalid("one_or_other", "Say --csv or --json, not both.", field="csv")
 
     async def show(context: Context) -> int:
         found = await context.store.read(

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from mailward.app.commands.output import Config, Json, Workspace, print_facts, print_json, print_table
 from mailward.app.context import Context, run, workspaces
 from mailward.base.errors import Invalid, MailwardError
+from mailward.core.domains.names import canonical_set
 from mailward.core.identity import bursts, credentials, succession, tokens
 from mailward.core.identity.credentials import Wish
 from mailward.core.identity.model import Credential
@@ -212,17 +213,10 @@ def wished(
     return Wish(
         name,
         scopes,
-        domains=frozenset(_domain(d) for d in domains) if domains else None,
+        domains=canonical_set(domains) if domains else None,
         networks=credentials.parse_networks(networks or []),
         expires=None if expires is None else _moment(expires, now),
     )
-
-
-def _domain(text: str) -> str:
-    name = text.strip().lower().rstrip(".")
-    if "." not in name or not name.isprintable() or " " in name or len(name) > 253:
-        raise Invalid("bad_domain", "Write a domain as example.com.", field="domain")
-    return name
 
 
 def _moment(text: str, now: datetime) -> datetime:

@@ -10,6 +10,7 @@ from mailward.app.platform.pages import checked
 from mailward.app.store import Store
 from mailward.base import ids
 from mailward.base.sources import Clock, Entropy
+from mailward.core.domains.names import canonical_set
 from mailward.core.identity import bursts, credentials, succession
 from mailward.core.identity.credentials import Wish
 from mailward.core.identity.model import Credential, CredentialKind, Issued
@@ -147,7 +148,7 @@ class Keys:
 
 
 def _domains(given: list[str] | None) -> frozenset[str] | None:
-    return None if given is None else frozenset(name.lower().rstrip(".") for name in given)
+    return None if given is None else canonical_set(given)
 
 
 def _cut(found: list[Credential], limit: int) -> tuple[list[Credential], str | None]:

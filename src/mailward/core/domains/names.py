@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import idna
@@ -35,6 +36,20 @@ def canonical(text: str) -> str:
     if name == CAPTURE_DOMAIN or name.endswith("." + CAPTURE_DOMAIN):
         raise _invalid(f"{CAPTURE_DOMAIN} is reserved for capture mode.")
     return name
+
+
+def canonical_set(texts: Iterable[str], *, field: str = "domains") -> frozenset[str]:
+    """What a credential is to be bound to; the capture domain is taken, too. Invalid names the first that is none."""
+    found: set[str] = set()
+    for i, text in enumerate(texts):
+        name = text.strip().lower().removesuffix(".")
+        if name != CAPTURE_DOMAIN:
+            try:
+                name = canonical(name)
+            except Invalid as error:
+                raise Invalid(error.code, error.public, field=f"{field}/{i}") from None
+        found.add(name)
+    return frozenset(found)
 
 
 def _check_label(label: str) -> None:

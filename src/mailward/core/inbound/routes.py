@@ -228,7 +228,7 @@ def _with(route: InboundRoute, changes: Mapping[str, Any], allowed: Allowed, sea
         url, credentials = split_credentials(given[name], name)
         if url or name == "url":
             try:
-                judge_url(url, allowed.reach)
+                url = judge_url(url, allowed.reach)
             except Invalid as e:
                 raise Invalid(e.code, e.public, field=name) from None
         given[name] = url

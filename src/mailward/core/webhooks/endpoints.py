@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
+
+import idna
 
 from mailward.base import ids
 from mailward.base.errors import Conflict, Invalid, NotFound
@@ -23,6 +26,7 @@ URL_MAX = 2000
 DESCRIPTION_MAX = 200
 # How long the old secret still signs beside the new one.
 OVERLAP = timedelta(hours=24)
+_HOST = re.compile(r"(https?://)([^/?#@:\[\]\\\s]+)")
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
@@ -40,11 +44,13 @@ PUBLIC = Reach()
 
 
 def judge_url(url: str, reach: Reach) -> str:
-    """The URL, if a webhook may go there. Raises Invalid, also for a literal address that is not public.
+    """The URL, its host in ASCII, if a webhook may go there. Raises Invalid, also for a literal address that is not
+    public.
 
     Where a name leads is judged at each connection, by the egress guard.
     """
     refusal = Invalid("invalid_url", "A webhook URL starts with https:// and names a host.", field="url")
+    url = _ascii_host(url)
     if len(url) > URL_MAX or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise refusal
     try:
@@ -65,6 +71,18 @@ def judge_url(url: str, reach: Reach) -> str:
         why = f"{judged.text} No webhook goes there unless the operator lists its network in webhooks.allow_networks."
         raise Invalid("invalid_url", why, field="url")
     return url
+
+
+def _ascii_host(url: str) -> str:
+    """A host name in Unicode becomes A-labels (RFC 5891 section 4.4); whatever else there is stays."""
+    found = _HOST.match(url)
+    if found is None or found[2].isascii():
+        return url
+    try:
+        host = idna.encode(found[2], uts46=True, std3_rules=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return url
+    return found[1] + host + url[found.end() :]
 
 
 def judge_types(types: Iterable[str]) -> frozenset[str]:
@@ -106,7 +124,7 @@ async def create(
 ) -> tuple[Endpoint, Secret[str]]:
     """A new endpoint and its `whsec_` secret, which is shown this once. Raises Invalid, Conflict at 100 endpoints."""
     access.require(actor, Permission.WEBHOOK_CHANGE)
-    judge_url(url, reach)
+    url = judge_url(url, reach)
     chosen = judge_types(types)
     if len(description) > DESCRIPTION_MAX:
         raise Invalid("invalid_field", "A description has at most 200 characters.", field="description")

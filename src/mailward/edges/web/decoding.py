@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -28,8 +29,9 @@ _LIMIT_CODES = {
     "tags": "too_many_tags",
     "to": "too_many_recipients",
 }
-_WHERE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
+_WHERE = re.compile(r" - at `(?:key in |key` in `)?\$\.?([^`]*)`$")
 _TOO_LONG = re.compile(r"of length <= \d+$")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -76,7 +78,7 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     except RecursionError:
         raise Answer("invalid_json", "The JSON is nested too deeply.") from None
     except msgspec.DecodeError:
-        raise Answer("invalid_json") from None
+        raise _undecodable(body) from None
     refuse_duplicates(body)
     return value
 
@@ -100,7 +102,16 @@ def _refuse_bombs(body: bytes) -> None:
     except msgspec.ValidationError:
         raise Answer("invalid_json", "The JSON holds a number that is out of range.") from None
     except msgspec.DecodeError:
-        raise Answer("invalid_json") from None
+        raise _undecodable(body) from None
+
+
+def _undecodable(body: bytes) -> Answer:
+    """Half of a surrogate pair is JSON to the letter, but no text (RFC 8259 section 8.2)."""
+    if len(body) <= _LARGE and _SURROGATE.search(body):
+        with contextlib.suppress(ValueError, RecursionError):
+            json.loads(body)
+            return Answer("invalid_encoding")
+    return Answer("invalid_json")
 
 
 def _refuse_crowds(body: bytes) -> None:

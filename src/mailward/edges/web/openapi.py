@@ -189,7 +189,7 @@ def _refusals(op: Operation) -> list[int]:
 
 
 def _responses(op: Operation) -> dict[str, Any]:
-    told: dict[str, Any] = {str(op.status): _success(op.response, op.response_media)}
+    told: dict[str, Any] = {str(op.status): _success(op.response, op.response_media.partition(";")[0])}
     for status in _refusals(op):
         told[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     for status, answer in op.answers:

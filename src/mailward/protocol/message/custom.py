@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from mailward.base.errors import Invalid
 from mailward.protocol.message import fields
 
-_NAME = re.compile(r"[!-9;-~]{1,76}")
+_NAME = re.compile(r"[!-9;-~]+")
+_LONGEST = 76
 
 # Ours to write, trace fields, or fields that would say who vouches for the message.
 _FORBIDDEN = frozenset(
@@ -40,6 +41,8 @@ def write(headers: Sequence[tuple[str, str]], taken: set[str]) -> list[tuple[str
         where = f"headers.{name[:76] if name.isprintable() else '?'}"
         if not _NAME.fullmatch(name):
             raise Invalid("header_name_invalid", "A header name holds a character it must not.", field=where)
+        if len(name) > _LONGEST:
+            raise Invalid("header_name_invalid", f"A header name has at most {_LONGEST} characters.", field=where)
         lower = name.lower()
         if instead := _FIELDS.get(lower) or ("metadata" if lower.startswith(_METADATA) else ""):
             why = f"The header {name} is for finished messages; the field {instead} says the same here."

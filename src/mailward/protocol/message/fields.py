@@ -118,7 +118,8 @@ def _mailbox(box: Mailbox, field: str) -> list[str]:
     check(name, field)
     address = f"<{local}@{domain}>"
     if len(name) <= 60 and "=?" not in name:
-        if _ATOMS.fullmatch(name):
+        # Blanks around and between words count only within quotes.
+        if _ATOMS.fullmatch(name) and "  " not in name and name == name.strip():
             return [name, address]
         if _PLAIN.fullmatch(name):
             return ['"' + _QUOTE.sub(r"\\\1", name) + '"', address]

@@ -17,8 +17,9 @@ _TYPE_PARAMETER = re.compile(
     r'([A-Za-z0-9!#$&^_.+-]{1,40})=(?:([A-Za-z0-9!#$&^_.+\'/:-]{1,100})|"([ !#-\[\]-~]{0,100})")'
 )
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,250}")
-# No encoding but 7bit, 8bit and binary may stand on these (RFC 2045 section 6.4, RFC 2046 section 5.2).
-_COMPOSITE = frozenset(("message/rfc822", "message/news", "message/partial", "message/external-body"))
+# Messages are never encoded (RFC 2045 section 6.4, RFC 2046 section 5.2), nor reports (RFC 3464 section 2.1, RFC 5965
+# section 2); those in UTF-8 may be (RFC 6532 section 3.7, RFC 6533).
+_COMPOSITE, _ENCODABLE = "message/", "message/global"
 _ASCII_RUN = 76
 
 
@@ -76,7 +77,7 @@ def attachment(item: Attachment, index: int) -> Entity:
     where = f"attachments[{index}]"
     base, parameters = _content_type(fields.check(item.content_type, f"{where}.content_type"), f"{where}.content_type")
     data, encoding = item.content, "base64"
-    if base in _COMPOSITE:
+    if base.startswith(_COMPOSITE) and not base.startswith(_ENCODABLE):
         data = data if b"\r" in data else data.replace(b"\n", b"\r\n")  # a file as Unix keeps it
         if data.isascii() and _clean(data):
             encoding = "7bit"

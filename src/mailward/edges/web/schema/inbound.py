@@ -22,7 +22,7 @@ Target = Annotated[
     Meta(
         min_length=10,
         max_length=2000,
-        pattern=r"^https?://[!-~]+$(?!\n)",
+        pattern=r"^https?://[^\s/?#\\]+([/?#][!-~]*)?$(?!\n)",
         description="An http or https address in ASCII. A user and password in it are sent as Authorization: Basic, "
         "and never shown again.",
         examples=["https://user:secret@example.com/inbound"],

@@ -37,8 +37,8 @@ Url = Annotated[
     Meta(
         min_length=10,
         max_length=2000,
-        pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?$(?!\n)",
-        description="An https address in ASCII with a path, without user, password and fragment.",
+        pattern=r"^https?://[^\s/?#@\\]+(/[!-~]*)?$(?!\n)",
+        description="An https address with a path in ASCII, without user, password and fragment.",
         examples=["https://example.com/hooks/mail"],
     ),
 ]
