@@ -350,7 +350,7 @@ async def test_a_test_event_is_delivered(world: World) -> None:
         "https://hooks.example/a b",
         "https://hooks.example:99999/",
         "javascript:alert(1)",
-        "https://h\u00f6oks.example/",
+        "https://h\u00f6oks\u2028.example/",
         "https://10.0.0.1/",
         "https://127.0.0.1:8443/",
         "https://[::1]/",
