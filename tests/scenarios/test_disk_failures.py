@@ -115,7 +115,8 @@ def _fail_each(platform: Apart, senders: list[Sender], fault: Path) -> None:
         progress(senders)
         fault.with_suffix(".new").write_text(file)
         fault.with_suffix(".new").rename(fault)
-        wait_until(lambda: not fault.exists(), f"a sync of {file} to fail", 20, 0.01)
+        # Who made checkpoints may be the one that just died: another takes that over when its turn is up.
+        wait_until(lambda: not fault.exists(), f"a sync of {file} to fail", 60, 0.01)
         wait_until(lambda n=n: len(events(platform, "fatal_storage")) >= n, "the process to end", 20)  # type: ignore[misc]
         progress(senders)
 
