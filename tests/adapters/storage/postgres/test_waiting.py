@@ -123,7 +123,7 @@ async def test_in_a_crowd_a_transaction_waits_until_half_of_it_is_there(
     items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outcomes of deliveries do not count, and go with the messages."""
-    monkeypatch.setattr(crowd, "PATIENCE", 60.0)
+    monkeypatch.setattr(crowd, "MOMENT", 60.0)  # for which a large one is waited for
     await items.crowd(400)
     for _ in range(300):
         items.put(b"a")
