@@ -290,6 +290,15 @@ async def test_raw_goes_to_whom_it_was_resent(site: Site, api: httpx.AsyncClient
     assert (answer.status_code, answer.json()["code"]) == (422, "no_recipients")
 
 
+async def test_an_envelope_field_that_is_all_quotes_and_backslashes(site: Site, api: httpx.AsyncClient) -> None:
+    """Commas inside quotes part nothing, and the field is read once from left to right, however it is meant."""
+    for text in ('"a,b"@example.net', '"\\",x"@example.net', '"\\' * 3000, '\\"' * 3000, '"' * 6000, '",' * 3000):
+        headers = {"content-type": "message/rfc822", "envelope-to": text}
+        answer = await api.post("/v1/messages/raw", content=RAW, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) in ((422, "invalid_address"), (422, "too_long"))
+    assert site.platform.messages.submitted == []
+
+
 async def test_raw_to_undisclosed_recipients(site: Site, api: httpx.AsyncClient) -> None:
     """A group without members names nobody; one with members is refused with its field."""
     headers = {"content-type": "message/rfc822"}

@@ -16,6 +16,7 @@ from mailward.edges.web.schema.submission import Asked, Idempotency, Outgoing
 from mailward.protocol.message import attached, build, fields, headers, mailbox, submission
 from mailward.protocol.message.draft import Attachment, Draft, ListUnsubscribe
 from mailward.protocol.message.mailbox import Mailbox
+from mailward.protocol.smtp.address import names_another
 
 ATTACHMENT_BYTES = 25 * MB
 _CODE = "invalid_address"
@@ -156,8 +157,8 @@ def envelope(boxes: list[Mailbox]) -> list[str]:
 
 
 def _one_destination(box: Mailbox, field: str) -> None:
-    """The old ways through an open relay: the part before @ names another destination (`protocol.smtp.address`)."""
-    if "%" in box.local or "!" in box.local:
+    """What SMTP refuses in MAIL and RCPT is refused here."""
+    if names_another(box.local):
         why = f"The address {box.address[:100]} names a second destination before its @ (% or !)."
         raise Invalid(_CODE, why, field=field)
 

@@ -26,8 +26,8 @@ from mailward.edges.web.schema.submission import Asked, Given, Idempotency, Keye
 from mailward.policy.access import Permission
 
 RFC822 = "message/rfc822"
-# An address may hold a comma inside its quotes (RFC 5321 section 4.1.2).
-_BETWEEN_COMMAS = re.compile(r'(?:^|(?<=,))((?:[^",\\]|"(?:[^"\\]|\\.)*"|["\\])*)(?=,|$)')
+# What a comma between addresses is told from: quoted strings, in which a backslash takes the next character along.
+_MARKS = re.compile(r'[,"\\]')
 _REPLAYED = ((b"idempotent-replayed", b"true"),)
 
 
@@ -210,7 +210,23 @@ def _envelope(value: bytes | None) -> str | None:
 
 
 def _recipients(value: bytes | None) -> list[str]:
-    return [part.strip() for part in _BETWEEN_COMMAS.findall(_text(value))] if value else []
+    """The addresses of the field. One may hold a comma inside its quotes (RFC 5321 section 4.1.2)."""
+    if not value:
+        return []
+    text = _text(value)
+    found, begin, quoted, passed = [], 0, False, -1
+    for mark in _MARKS.finditer(text):
+        at, sign = mark.start(), mark[0]
+        if at == passed:
+            continue
+        if sign == '"':
+            quoted = not quoted
+        elif sign == "\\":
+            passed = at + 1 if quoted else -1
+        elif not quoted:
+            found.append(text[begin:at].strip())
+            begin = at + 1
+    return [*found, text[begin:].strip()]
 
 
 def _text(value: bytes) -> str:
