@@ -33,6 +33,7 @@ from mailward.app.carriage import Carriage
 from mailward.app.ceilings import KnownCeilings
 from mailward.app.certificates import Certificates, Files, Pair, as_files, ensure_self_signed
 from mailward.app.concealing import reveal, reveal_received
+from mailward.app.copies import Copies
 from mailward.app.doors import Doors
 from mailward.app.entitled import entitled
 from mailward.app.gate import Gate
@@ -72,16 +73,14 @@ from mailward.base.errors import NotFound, Unavailable
 from mailward.base.outcome import Outcome
 from mailward.core.delivery.attempt import Attempter, Verdict
 from mailward.core.delivery.judge import judge
-from mailward.core.delivery.model import Settled, Work
+from mailward.core.delivery.model import Settled
 from mailward.core.delivery.settle import Settling
 from mailward.core.guard.model import Digests
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.inbound.model import SealedSecret
 from mailward.core.inbound.model import Work as Handed
-from mailward.core.messages.dated import redated
 from mailward.core.messages.model import MessageFacts
 from mailward.core.nodes.ports import Nodes
-from mailward.core.suppression.model import blocked, token
 from mailward.core.webhooks.enqueue import tell
 from mailward.edges.smtpd.config import Mode, submission
 from mailward.edges.smtpd.floor import Floor
@@ -283,19 +282,20 @@ class Worker:
             mx=settings.mx.listen if "mx" in self.roles else (),
             proxies=settings.mx.proxies,
         )
+        copies = Copies(i.store, self.bodies, i.token_key)
         attempter = Attempter(
             router=routes,
             courier=Carriage(self.courier, helo=settings.hostname, sources=tuple(d.sources)),
             signing=Signing(self.knowledge, on=d.sign, group=signing_group(settings, self.metrics)),
             return_path=self._return_path,
             judge=lambda o, r, n, created, now: _judge(o, n, created, now, schedule),
-            load=self._load,
-            listed=self._listed,
+            load=copies.load,
+            listed=copies.listed,
             lessee=self.generation,
             now_us=i.now_us,
             hold=partial(self.hand.holding, SENDING),
             reveal=partial(reveal, self.bodies),
-            forms=Forms(self._opted_out, i.tracking_keys, self._sender_failed),
+            forms=Forms(copies.opted_out, i.tracking_keys, self._sender_failed),
             failed=self._sender_failed,
         )
 
@@ -478,28 +478,6 @@ class Worker:
         """Every address of a name; empty when there is none."""
         found = await asyncio.gather(*(self.resolver.resolve(DnsQuery(host, kind)) for kind in ("A", "AAAA")))
         return [str(address) for answer in found if answer.status == "ok" for address in answer.records]
-
-    async def _listed(self, work: Work) -> dict[int, str]:
-        """The copies whose address is on the suppression list now, with the reason."""
-        key = self.installation.token_key(work.workspace)
-        tokens = {copy.n: token(key, copy.recipient) for copy in work.copies}
-        workspace = ids.encode("ws", work.workspace)
-        found = await self.installation.store.read(workspace, lambda tx: tx.suppressions.among(list(tokens.values())))
-        stream = work.facts.stream
-        return {n: why.value for n, t in tokens.items() if (why := blocked(found, t, stream)) is not None}
-
-    async def _opted_out(self, work: Work) -> set[int]:
-        """The copies whose recipients do not want to be tracked."""
-        key = self.installation.token_key(work.workspace)
-        tokens = {copy.n: token(key, copy.recipient) for copy in work.copies}
-        workspace = ids.encode("ws", work.workspace)
-        found = await self.installation.store.read(workspace, lambda tx: tx.tracking.opted_out(list(tokens.values())))
-        return {n for n, mark in tokens.items() if mark in found}
-
-    async def _load(self, work: Work) -> bytes:
-        if work.body is None:
-            raise Unavailable("content_gone", "The content of this message is no longer kept.")
-        return redated(await self.bodies.read(work.workspace, work.id, BodyRef(*work.body), reader=None), work.facts)
 
     async def _load_received(self, work: Handed) -> bytes:
         if work.message.body is None:
