@@ -10,7 +10,7 @@ from mailward.adapters.storage.sqlite.engine import SqliteStore
 from mailward.app.store import Store
 from mailward.core.delivery.lease import hand_back, lease
 from mailward.core.delivery.model import Work
-from tests.core.conftest import T0, WS, put, submission
+from tests.core.conftest import T0, WS, WS_ID, put, submission
 from tests.raw import raw
 from tests.suites.storage.conftest import Another
 
@@ -37,6 +37,19 @@ async def test_two_processes_share_the_work(store: Store, another: Another) -> N
         await work(store, 1)
     assert len(seen) == 120
     assert len(set(seen)) == 120
+
+
+async def test_copies_come_in_the_order_of_the_recipients(store: Store) -> None:
+    """Whatever order the store finds them in: the later became due first."""
+    names = [f"r{n}@x.test" for n in range(40)]
+    await put(store, submission(1, *names))
+    for lessee in (1, 2):
+        (work,) = await take(store, lessee, now=T0 + (lessee - 1) * (MINUTE + 1))
+        assert [c.recipient for c in work.copies] == names
+    away = [(0, T0 - n, 1, T0, None, work.id, n, 2) for n in range(40)]
+    await store.write(WS_ID, lambda tx: tx.deliveries.settle(away))
+    (work,) = await take(store, 3)
+    assert [c.recipient for c in work.copies] == names
 
 
 async def test_leases_that_ran_out_are_work_again(store: Store, another: Another) -> None:

@@ -17,8 +17,8 @@ async def due_now(tx: LeaseTx, now: int) -> bool:
 async def lease(tx: LeaseTx, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[Work]:
     """Up to `limit` copies, shared evenly over the workspaces that have due work; `turn` rotates who comes first.
 
-    Copies of one message come as one Work. A lease that ran out counts as due, so the work
-    of a worker that died or hung is taken over; such a copy may arrive twice.
+    Copies of one message come as one Work, in the order in which the sender named the recipients. A lease that ran
+    out counts as due, so the work of a worker that died or hung is taken over; such a copy may arrive twice.
     """
     works: dict[tuple[bytes, bytes], Work] = {}
     rows = await tx.deliveries.lease_batch(lessee, now=now, until=until, limit=limit, turn=turn)
@@ -29,7 +29,14 @@ async def lease(tx: LeaseTx, lessee: int, *, now: int, until: int, limit: int, t
             work = Work(workspace, message, created, FACTS_DECODER.decode(facts), [], until, body)
             works[workspace, message] = work
         work.copies.append(Copy(n, recipient, attempts, dsn))
+    for work in works.values():
+        # No store promises an order among what is due at one moment.
+        work.copies.sort(key=_place)
     return list(works.values())
+
+
+def _place(copy: Copy) -> int:
+    return copy.n
 
 
 async def renew(tx: LeaseTx, lessee: int, *, until: int) -> int:
