@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from mailward.adapters.host.bell import Bell
@@ -52,11 +53,12 @@ class Installation:
         if isinstance(self.store, SqliteStore):
             await self.store.system_read(require_whole)
 
-    async def join_committer(self, settling: Settling) -> None:
+    async def join_committer(self, settling: Settling, speaking: Callable[[], bool]) -> None:
         """Hand messages and outcomes to the committing process of the data folder, where the store has one."""
         if has_committer(self.settings):
+            verbs = shared_verbs(settling)
             await self.store.join_committer(
-                socket_path(self.settings), shared_verbs(settling), errors=(StaleJudgement,)
+                socket_path(self.settings), verbs, speaking=speaking, errors=(StaleJudgement,)
             )
 
     async def close(self) -> None:

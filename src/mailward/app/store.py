@@ -270,12 +270,21 @@ class Store(Protocol):
         ...
 
     async def join_committer(
-        self, path: Path, verbs: Sequence[SharedVerb], *, errors: Sequence[type[MailwardError]] = ()
+        self,
+        path: Path,
+        verbs: Sequence[SharedVerb],
+        *,
+        speaking: Callable[[], bool] = lambda: False,
+        errors: Sequence[type[MailwardError]] = (),
     ) -> None:
         """From now on hand the items of these verbs to the committing process behind that socket, while it is there.
 
-        `errors` are the classes, besides those of `base.errors`, that it may answer with.
+        `errors` are the classes, besides those of `base.errors`, that it may answer with. `speaking` says whether
+        somebody may bring more in a moment: while many do, items are held for some milliseconds, to go together.
         """
+
+    def hushed(self) -> None:
+        """Nobody speaks any more: what was held goes now."""
 
     def read(self, workspace: str, verb: Callable[[Tx], Awaitable[T]]) -> asyncio.Future[T]:
         """Run a verb that only reads, on a snapshot of committed state."""

@@ -164,7 +164,7 @@ class Worker:
         await i.open()
         now = i.now_us()
         self.settling = Settling(i.token_key, i.entropy)
-        await i.join_committer(self.settling)
+        await i.join_committer(self.settling, lambda: self.floor.busy)
         if (nodes := i.store.nodes()) is not None:
             await nodes.claim(identity(settings, i.entropy))
         self.hand = InHand(settings.data / "in-hand" / str(self.plan.slot))
@@ -206,9 +206,9 @@ class Worker:
         self.sink = SmtpSink() if settings.capture else None
         self.sink_port = await self.sink.listen() if self.sink is not None else 0
         self.directory = MailDirectory(i.store, settings.hostname)
+        self.floor.on_quiet(self._hushed)
         if "sender" in self.roles:
             self.sender = self._make_sender()
-            self.floor.on_quiet(self.sender.hushed)
         self.acceptance = self._make_acceptance()
         self.renderer = LimitedRenderer(i.clock.monotonic)
         self.templates = Templates(entitled(i.store), i.clock, i.entropy, self.renderer, changed=self.revoked)
@@ -264,6 +264,11 @@ class Worker:
             log=log,
             lessee=self.generation,
         )
+
+    def _hushed(self) -> None:
+        self.installation.store.hushed()
+        if self.sender is not None:
+            self.sender.hushed()
 
     def _make_sender(self) -> Sender:
         i, settings, d = self.installation, self.settings, self.settings.delivery

@@ -272,3 +272,19 @@ async def test_stopping_answers_what_was_asked(machine: Machine) -> None:
     async with asyncio.timeout(10):
         assert await asyncio.gather(*waiting) == list(range(100, 150))
     assert len(await machine.there()) == 50
+
+
+async def test_workers_are_told_when_a_crowd_is_in_step(machine: Machine) -> None:
+    """Twenty that come together again and again are; lone ones are not."""
+    link = machine.worker._link
+    assert link is not None
+
+    async def told(several: int) -> bool:
+        for n in range(0, 100 * several, several):
+            await asyncio.gather(*(machine.put(1000 * several + n + k) for k in range(several)))
+            if link._in_step is (several > 1):
+                return True
+        return False
+
+    assert await told(20)
+    assert await told(1)

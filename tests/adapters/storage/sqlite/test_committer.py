@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailward.adapters.storage.committing.door import listen
-from mailward.adapters.storage.committing.frames import MAX_RECORD, SharedVerb, Unframer, frame
+from mailward.adapters.storage.committing.frames import IN_STEP, MAX_RECORD, Answer, SharedVerb, Unframer, frame, pack
 from mailward.adapters.storage.records import BodyRef, open_record
 from mailward.adapters.storage.sqlite.committer import Committer
 from mailward.adapters.storage.sqlite.engine import SqliteStore
@@ -247,5 +247,25 @@ async def test_a_commit_waits_for_half_of_a_crowd_or_a_moment(
         assert not last.done()
         clock.now += 0.01
         assert await last == 300
+    finally:
+        running.die()
+
+
+async def test_workers_are_told_when_a_crowd_is_in_step(store: SqliteStore, tmp_path: Path, entropy: Entropy) -> None:
+    """Twenty that come together are, and one that joins later hears it at once."""
+    running = Running(tmp_path / "data", entropy, monotonic=Still())
+    try:
+        await store.join_committer(running.path, [SHARED], errors=(Odd,))
+        assert store._link is not None
+        told = [store._link._in_step]
+        for n in range(100, 160, 20):
+            await asyncio.gather(*(put(store, n + k) for k in range(20)))
+        told.append(store._link._in_step)
+        assert told == [False, True]
+        with socket.socket(socket.AF_UNIX) as further:
+            further.connect(str(running.path))
+            further.settimeout(30)
+            (word,) = Unframer.answers().feed(further.recv(1000))
+        assert word == Answer(IN_STEP, pack(True), None)
     finally:
         running.die()

@@ -68,9 +68,14 @@ class Crowd:
         self._apart = 0
         self._apart_for = TRIED_AGAIN
 
+    @property
+    def in_step(self) -> bool:
+        """All of a crowd is waited for, and not only half."""
+        return self._wanted > self._enough
+
     def answered(self, carried: int, arrived: int, now: float) -> None:
         """A commit is over that carried so many messages, while so many more arrived and wait."""
-        if carried and self._wanted > self._enough:
+        if carried and self.in_step:
             self._learn(carried)
         self._known = max(carried + arrived, self._known * _FADES)
         self._enough = self._wanted = self._known * _HALF
@@ -83,7 +88,7 @@ class Crowd:
             self._apart -= 1
         else:
             self._wanted = max(self._enough, min(self._known, SMALL))
-            if self._wanted > self._enough:
+            if self.in_step:
                 self._patience = PATIENCE
         self._last = self._came = now
         self._there = 0

@@ -22,6 +22,8 @@ MAX_RECORD = 4 << 20
 """Larger bodies do not travel: their process commits them itself."""
 GREETING = 0
 """The number of an answer that nobody asked for: who serves here says which one it is."""
+IN_STEP = -1
+"""Another: whether a whole crowd is waited for now, so that what it brings may as well come together."""
 
 
 class SharedVerb(NamedTuple):

@@ -1,6 +1,8 @@
 """A worker's end of the connection to the committing process.
 
-Items of one turn of the event loop leave in one frame. When the connection is lost, nobody
+Items of one turn of the event loop leave in one frame. While a crowd is in step (`crowd.py`), a commit waits for all of
+it anyway: then the first item goes at once, and the others together when no client of this process has anything more
+to say, for each frame wakes the committing process. When the connection is lost, nobody
 knows what became of the items on the way: each goes to the worker's own writer, which
 first looks whether it is recorded already (`SecondLook`).
 """
@@ -16,9 +18,11 @@ from typing import Any, cast
 
 import msgspec
 
+from mailward.adapters.storage.committing.crowd import PATIENCE
 from mailward.adapters.storage.committing.door import short
 from mailward.adapters.storage.committing.frames import (
     GREETING,
+    IN_STEP,
     MAX_RECORD,
     Answer,
     Entry,
@@ -33,6 +37,8 @@ from mailward.base.errors import MailwardError
 from mailward.base.sources import Entropy
 
 _RETRY_SECONDS = 0.2
+# Octets of a body from which on it is not held: it takes its time on the way.
+_LARGE = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +91,14 @@ class CommitterLink(asyncio.Protocol):
         entropy: Entropy,
         alone: Alone,
         *,
+        speaking: Callable[[], bool] = lambda: False,
         errors: Sequence[type[MailwardError]] = (),
     ) -> None:
+        """`speaking`: whether somebody may bring more in a moment. `hushed` is called when that ends."""
         self._path = path
         self._entropy = entropy
         self._alone = alone
+        self._speaking = speaking
         self._errors = {e.__name__: e for e in errors}
         self._verbs = {v.verb: v for v in verbs}
         self._decoders = {v.name: msgspec.msgpack.Decoder(v.result) for v in verbs}
@@ -97,6 +106,8 @@ class CommitterLink(asyncio.Protocol):
         self._connecting: asyncio.Transport | None = None
         self._unframer = Unframer.answers()
         self._whose = 0
+        self._in_step = False
+        self._holding: asyncio.TimerHandle | None = None
         self._outbox: list[Entry] = []
         self._sent: dict[int, _Sent] = {}
         self._number = 0
@@ -136,11 +147,25 @@ class CommitterLink(asyncio.Protocol):
         self._number = number = self._number + 1
         self._sent[number] = _Sent(shared, workspace, item, record, future)
         if not self._outbox:
-            self._loop.call_soon(self._flush)
+            # The first after all were answered goes at once: it is what the others are waited for from.
+            if self._in_step and len(self._sent) > 1 and self._speaking():
+                self._holding = self._loop.call_later(PATIENCE, self._flush)
+            else:
+                self._loop.call_soon(self._flush)
         self._outbox.append(Entry(number, shared.name, workspace, pack(item), record))
+        if record is not None and len(record) > _LARGE:
+            self.hushed()
         return True
 
+    def hushed(self) -> None:
+        """Nobody speaks any more: what is held goes now."""
+        if self._holding is not None:
+            self._flush()
+
     def _flush(self) -> None:
+        if self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
         entries, self._outbox = self._outbox, []
         if self._transport is not None and entries:
             self._transport.write(frame(entries))
@@ -152,6 +177,7 @@ class CommitterLink(asyncio.Protocol):
         self._connecting = cast(asyncio.Transport, transport)
         self._unframer = Unframer.answers()
         self._whose = 0
+        self._in_step = False
 
     def data_received(self, data: bytes) -> None:
         """A greeting, which answers nothing, then answers."""
@@ -169,8 +195,8 @@ class CommitterLink(asyncio.Protocol):
     # -- inside -------------------------------------------------------------------------------
 
     def _answered(self, answer: Answer) -> None:
-        if answer.number == GREETING:
-            self._whose = msgspec.msgpack.decode(answer.result, type=int)
+        if answer.number <= GREETING:
+            self._told(answer)
             return
         sent = self._sent.pop(answer.number, None)
         if sent is None or sent.future.done():
@@ -179,6 +205,12 @@ class CommitterLink(asyncio.Protocol):
             sent.future.set_exception(error_of(answer.fault, self._errors))
         else:
             sent.future.set_result(self._decoders[sent.shared.name].decode(answer.result))
+
+    def _told(self, unasked: Answer) -> None:
+        if unasked.number == GREETING:
+            self._whose = msgspec.msgpack.decode(unasked.result, type=int)
+        elif unasked.number == IN_STEP:
+            self._in_step = msgspec.msgpack.decode(unasked.result, type=bool)
 
     def _drop(self) -> None:
         self._transport = self._connecting = None

@@ -138,11 +138,21 @@ class PostgresStore:
             self._notices.start()
 
     async def join_committer(
-        self, path: Path, verbs: Sequence[SharedVerb], *, errors: Sequence[type[MailwardError]] = ()
+        self,
+        path: Path,
+        verbs: Sequence[SharedVerb],
+        *,
+        speaking: Callable[[], bool] = lambda: False,
+        errors: Sequence[type[MailwardError]] = (),
     ) -> None:
         """From now on hand the items of these verbs to the committing process behind that socket, while it is there."""
-        self._link = CommitterLink(path, verbs, self._entropy, self._alone, errors=errors)
+        self._link = CommitterLink(path, verbs, self._entropy, self._alone, speaking=speaking, errors=errors)
         await self._link.first(2.0)
+
+    def hushed(self) -> None:
+        """See the port."""
+        if self._link is not None:
+            self._link.hushed()
 
     async def close(self) -> None:
         """Finish what is queued, then stop."""
@@ -183,6 +193,11 @@ class PostgresStore:
             if self._link.offer(verb, workspace, item, sealed_by, future):
                 return future
         return self._submit(verb, workspace, item, sealed_by)
+
+    @property
+    def in_step(self) -> bool:
+        """Whether what waits here to be committed waits for the whole of a crowd."""
+        return self._waiting.in_step
 
     def write_sealed(
         self,

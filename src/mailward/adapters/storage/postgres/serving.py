@@ -18,6 +18,7 @@ import msgspec
 
 from mailward.adapters.storage.committing.frames import (
     GREETING,
+    IN_STEP,
     NIL,
     Answer,
     Entry,
@@ -63,6 +64,7 @@ class _Peer(asyncio.Protocol):
         self._unframer = Unframer.entries()
         self._transport: asyncio.Transport | None = None
         self._answers: list[Answer] = []
+        self._in_step = False
         self.open: set[asyncio.Future[Any]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -120,5 +122,8 @@ class _Peer(asyncio.Protocol):
 
     def _flush(self) -> None:
         answers, self._answers = self._answers, []
+        if self._serving.store.in_step is not self._in_step:
+            self._in_step = not self._in_step
+            answers.append(Answer(IN_STEP, pack(self._in_step), None))
         if self._transport is not None and answers:
             self._transport.write(frame(answers))

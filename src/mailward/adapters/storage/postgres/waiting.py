@@ -77,6 +77,11 @@ class Waiting:
         self._changed = asyncio.Event()
         self._ended = False
 
+    @property
+    def in_step(self) -> bool:
+        """All of a crowd is waited for."""
+        return self._crowd.in_step
+
     def put(self, job: Job) -> None:
         """Add one."""
         if job.verb is SINGLE:

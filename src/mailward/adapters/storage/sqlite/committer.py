@@ -23,6 +23,7 @@ import msgspec
 
 from mailward.adapters.storage.committing.crowd import Crowd
 from mailward.adapters.storage.committing.frames import (
+    IN_STEP,
     NIL,
     Answer,
     Entry,
@@ -77,6 +78,7 @@ class Committer:
         self._poll = select.epoll()
         self._jobs: list[Job] = []
         self._crowd = Crowd()
+        self._in_step = False
         self._monotonic = monotonic
         self._buffer = bytearray(1 << 20)
         self._view = memoryview(self._buffer)
@@ -132,6 +134,10 @@ class Committer:
         carried = _messages(jobs)
         self._gather(listener, 0)
         self._crowd.answered(carried, _messages(self._jobs), self._monotonic())
+        if self._crowd.in_step is not self._in_step:
+            self._in_step = self._crowd.in_step
+            for peer in self._peers.values():
+                peer.answers.append(self._pace())  # it goes along with the next ones
 
     def _gather(self, listener: socket.socket, timeout: float) -> None:
         for fd, event in self._poll.poll(timeout):
@@ -155,7 +161,7 @@ class Committer:
             sock.setblocking(False)
             # The socket outlives us, so a connection alone says nothing: a worker counts on us from this frame on.
             with contextlib.suppress(OSError):
-                sock.send(frame([]))
+                sock.send(frame([self._pace()]))
             self._peers[sock.fileno()] = _Peer(sock)
             self._poll.register(sock.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
 
@@ -175,6 +181,9 @@ class Committer:
             left -= size
             for entry in peer.unframer.feed(bytes(self._view[:size])):
                 self._jobs.append(self._job(peer, entry))
+
+    def _pace(self) -> Answer:
+        return Answer(IN_STEP, pack(self._in_step), None)
 
     def _job(self, peer: _Peer, entry: Entry) -> Job:
         verb, decoder = self._verbs[entry.verb]

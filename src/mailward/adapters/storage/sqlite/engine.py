@@ -105,11 +105,21 @@ class SqliteStore:
             await ready
 
     async def join_committer(
-        self, path: Path, verbs: Sequence[SharedVerb], *, errors: Sequence[type[MailwardError]] = ()
+        self,
+        path: Path,
+        verbs: Sequence[SharedVerb],
+        *,
+        speaking: Callable[[], bool] = lambda: False,
+        errors: Sequence[type[MailwardError]] = (),
     ) -> None:
         """From now on hand the items of these verbs to the committing process behind that socket, while it is there."""
-        self._link = CommitterLink(path, verbs, self._entropy, self._alone, errors=errors)
+        self._link = CommitterLink(path, verbs, self._entropy, self._alone, speaking=speaking, errors=errors)
         await self._link.first(2.0)
+
+    def hushed(self) -> None:
+        """See the port."""
+        if self._link is not None:
+            self._link.hushed()
 
     def _alone(
         self, verb: Any, workspace: bytes | None, item: Any, record: bytes | None, future: asyncio.Future[Any]
