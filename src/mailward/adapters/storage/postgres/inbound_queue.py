@@ -110,7 +110,7 @@ class PgInboundQueue(PgInboundRows):
         if not chosen:
             return []
         taken = await self._take(chosen, since, lessee=lessee, now=now, until=until)
-        taken.sort(key=lambda r: (r[0], r[1]))
+        taken.sort(key=lambda r: (r[0], r[1], r[5] or b""))
         secrets = await self._secrets_of(list(chosen), now)
         routes = {
             (r[0], r[1]): self.route_of((r[0], r[1], r[2], r[5], r[6], r[7], r[3], r[8]))

@@ -87,7 +87,7 @@ class PgLeases:
         rows = await self._tx.rows(_LEASE, lessee, now, until, limit, turn)
         if not rows:
             return []
-        rows.sort(key=lambda r: (r[5], r[6]))
+        rows.sort(key=lambda r: (r[5], r[6], r[1], r[2]))  # what is due at one moment comes back in any order
         facts = await self._messages([(r[0], r[1]) for r in rows])
         out: list[LeasedRow] = []
         for workspace, message, n, sealed, attempts, _, _ in rows:

@@ -69,7 +69,7 @@ class PgWebhookQueue(PgWebhookRows):
         jobs = await self._tx.rows(
             _TAKE, now, until, [w for w, _ in chosen], [e for _, e in chosen], [n for n, _ in chosen.values()], lessee
         )
-        jobs.sort(key=lambda r: (r[6], r[7]))
+        jobs.sort(key=lambda r: (r[6], r[7], r[2]))
         secrets = await self._secrets_of(list(chosen), now)
         urls = {(r[0], r[1]): self._details.unpack(r[0], r[1], r[2])[0] for r in waiting if (r[0], r[1]) in chosen}
         out: list[Work] = []
