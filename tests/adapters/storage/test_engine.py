@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -286,6 +288,28 @@ async def test_a_failed_sync_ends_the_process(
             group.commit([Job(_insert_one, b"a" * 16, 1, (b"a" * 16, b"m" * 16, key, b"x"), None)])
         group.close()
     assert ended == ["segment sync: Input/output error"] * 2
+
+
+@pytest.mark.parametrize("most", [1, 100, 1000, 10_000, 1 << 30])
+def test_a_write_that_was_cut_short_is_followed_up(
+    most: int, tmp_path: Path, entropy: Entropy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each record lies where its reference says, in whatever portions the system took them."""
+    key = DataKey(1, 1, AESGCM(bytes(32)))
+    real: Callable[[int, list[bytes], int], int] = os.pwritev
+
+    def little(fd: int, buffers: Any, at: int) -> int:
+        return real(fd, [b"".join(buffers)[:most]], at)
+
+    monkeypatch.setattr("mailward.adapters.storage.sqlite.segments.os.pwritev", little)
+    segments = SegmentWriter(tmp_path, 3, entropy)
+    sizes = [1] * 600 + [2000, 5, 700] if most >= 100 else [30, 5]
+    contents = {n.to_bytes(16, "big"): bytes([n % 251]) * size for n, size in enumerate(sizes)}
+    bodies = [(b"a" * 16, id, key, content) for id, content in contents.items()]
+    refs = segments.append(bodies)
+    for (workspace, id, _, content), ref in zip(bodies, refs, strict=True):
+        assert open_record(read_record(tmp_path, ref), workspace, id, key) == content
+    segments.close()
 
 
 async def test_a_full_disk_refuses_and_recovers(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailward.adapters.storage.committing.door import listen
-from mailward.adapters.storage.committing.frames import IN_STEP, MAX_RECORD, Answer, SharedVerb, Unframer, frame, pack
+from mailward.adapters.storage.committing.frames import (
+    IN_STEP,
+    MAX_RECORD,
+    NIL,
+    Answer,
+    Entry,
+    SharedVerb,
+    Unframer,
+    frame,
+    pack,
+)
 from mailward.adapters.storage.records import BodyRef, open_record
 from mailward.adapters.storage.sqlite.committer import Committer
 from mailward.adapters.storage.sqlite.engine import SqliteStore
@@ -187,8 +198,6 @@ async def test_a_socket_without_a_committer_is_not_waited_for(
 
 async def test_what_a_dead_worker_asked_for_is_not_done(running: Running, store: SqliteStore) -> None:
     """A worker that is gone was told nothing, so what it had sent must not happen behind its successor's back."""
-    from mailward.adapters.storage.committing.frames import Entry, pack
-
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(str(running.path))
     whole = frame([Entry(1, "insert", WS, pack(77), None)])
@@ -201,13 +210,28 @@ async def test_what_a_dead_worker_asked_for_is_not_done(running: Running, store:
 
 def test_frames_survive_any_cutting() -> None:
     """Frames come out whole and in order however the stream is cut."""
-    from mailward.adapters.storage.committing.frames import NIL, Answer
-
     stream = frame([Answer(1, NIL, None), Answer(2, NIL, None)]) + frame([Answer(3, NIL, None)])
     for size in (1, 2, 3, 5, 7, 100):
         unframer = Unframer.answers()
         seen = [a.number for i in range(0, len(stream), size) for a in unframer.feed(stream[i : i + size])]
         assert seen == [1, 2, 3]
+
+
+def test_frames_are_read_from_memory_that_is_used_again() -> None:
+    """Bodies are kept, and so is what arrived of a frame that is not whole; items are to be decoded at once."""
+    memory = bytearray(1 << 16)
+    entries = [Entry(n, "insert", WS, pack(n), bytes([n]) * 3000) for n in range(1, 9)]
+    stream = bytes(frame(entries[:3])) + bytes(frame(entries[3:]))
+    for size in (1, 7, 4096, len(stream)):
+        unframer = Unframer.entries()
+        seen = []
+        for at in range(0, len(stream), size):
+            piece = stream[at : at + size]
+            memory[: len(piece)] = piece
+            for entry in unframer.feed(memoryview(memory)[: len(piece)]):
+                seen.append((entry.number, msgspec.msgpack.decode(entry.item), entry.record))
+            memory[:] = b"\xff" * len(memory)
+        assert seen == [(n, n, bytes([n]) * 3000) for n in range(1, 9)]
 
 
 class Still:

@@ -66,7 +66,9 @@ class Answer(msgspec.Struct, array_like=True, frozen=True):
     fault: Fault | None
 
 
-_encode = msgspec.msgpack.Encoder().encode
+_encoder = msgspec.msgpack.Encoder()
+_encode = _encoder.encode
+_HEAD = bytes(_LENGTH.size)
 _ENTRIES = msgspec.msgpack.Decoder(list[Entry])
 _ANSWERS = msgspec.msgpack.Decoder(list[Answer])
 
@@ -76,10 +78,12 @@ def pack(item: object) -> msgspec.Raw:
     return msgspec.Raw(_encode(item))
 
 
-def frame(parts: Sequence[Entry] | Sequence[Answer]) -> bytes:
-    """A whole frame."""
-    body = _encode(parts)
-    return _LENGTH.pack(len(body)) + body
+def frame(parts: Sequence[Entry] | Sequence[Answer]) -> bytearray:
+    """A whole frame. It is not copied once more to have its length before it: bodies travel in here."""
+    out = bytearray(_HEAD)
+    _encoder.encode_into(parts, out, len(_HEAD))
+    _LENGTH.pack_into(out, 0, len(out) - len(_HEAD))
+    return out
 
 
 class Unframer:
@@ -103,13 +107,19 @@ class Unframer:
         """For a worker's end."""
         return cls(_ANSWERS)
 
-    def feed(self, data: bytes) -> list[Any]:
-        """Everything that is complete now."""
-        self._parts.append(data)
-        self._held += len(data)
-        if self._held < self._need:
-            return []
-        whole = b"".join(self._parts)
+    def feed(self, data: bytes | bytearray | memoryview) -> list[Any]:
+        """Everything that is complete now.
+
+        `data` may be memory that is used again for the next: what is kept of it is copied, but for the encoded items
+        and results of what is returned, which are to be decoded before that.
+        """
+        whole = memoryview(data)
+        if self._held or len(whole) < self._need:
+            self._parts.append(bytes(whole))
+            self._held += len(whole)
+            if self._held < self._need:
+                return []
+            whole = memoryview(b"".join(self._parts))
         out: list[Any] = []
         position = 0
         while len(whole) - position >= 4:
@@ -119,8 +129,8 @@ class Unframer:
                 break
             out += self._decoder.decode(whole[position + 4 : end])
             position = end
-        rest = whole[position:]
-        self._parts = [rest]
+        rest = bytes(whole[position:])
+        self._parts = [rest] if rest else []
         self._held = len(rest)
         self._need = 4 + _LENGTH.unpack_from(rest)[0] if len(rest) >= 4 else 4
         return out

@@ -179,7 +179,7 @@ class Committer:
                 self._lose(peer)
                 return
             left -= size
-            for entry in peer.unframer.feed(bytes(self._view[:size])):
+            for entry in peer.unframer.feed(self._view[:size]):
                 self._jobs.append(self._job(peer, entry))
 
     def _pace(self) -> Answer:

@@ -22,6 +22,8 @@ from mailward.base.sources import Entropy
 from mailward.core.workspaces.model import DataKey
 
 _SEGMENT_BYTES = 64 << 20
+# Records of one write: systems take 1,024.
+_AT_ONCE = 512
 
 
 class SegmentWriter:
@@ -95,10 +97,7 @@ class SegmentWriter:
                 self._open(total)
                 self._day = day
             start = self._offset
-            view = memoryview(b"".join(records))
-            written = 0
-            while written < total:
-                written += os.pwrite(self._fd, view[written:], start + written)
+            _write(self._fd, records, start)
         except OSError as e:
             raise Unavailable(
                 "storage_full", "The message could not be stored now; please try again later.", detail=f"segment: {e}"
@@ -125,6 +124,18 @@ class SegmentWriter:
             os.ftruncate(self._fd, self._offset)
             os.close(self._fd)
             self._fd = -1
+
+
+def _write(fd: int, records: Sequence[bytes], at: int) -> None:
+    """As they are, without a copy that holds them all; a call that wrote less than it was given is followed up."""
+    for first in range(0, len(records), _AT_ONCE):
+        some: Sequence[bytes | memoryview] = records[first : first + _AT_ONCE]
+        left = sum(map(len, some))
+        while (written := os.pwritev(fd, some, at)) < left:
+            some = [memoryview(b"".join(some))[written:]]
+            at += written
+            left -= written
+        at += written
 
 
 def segment_path(folder: Path, segment: int) -> Path:
