@@ -37,6 +37,19 @@ def test_a_small_crowd_in_step_is_waited_for_whole() -> None:
     assert crowd.rest(20, 5.009) == 0.0
 
 
+def test_while_mail_goes_out_the_last_tenth_is_not_waited_for() -> None:
+    """Of twenty eighteen are waited for, of eight all."""
+    for known, wanted in ((20, 18), (8, 8), (30, 22)):
+        crowd = Crowd()
+        crowd.answered(known, 0, 5.0, sending=True)
+        assert crowd.in_step
+        assert crowd.rest(wanted - 1, 5.0) > 0.0
+        assert crowd.rest(wanted, 5.0) == 0.0
+        for _ in range(50):
+            crowd.answered(wanted, known - wanted, 5.0, sending=True)
+        assert crowd.in_step
+
+
 def test_of_a_large_crowd_half_is_enough() -> None:
     """And of one between the two as many as a small one has."""
     crowd = Crowd()

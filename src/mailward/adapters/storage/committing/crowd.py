@@ -8,8 +8,9 @@ answered and spoken with, which keeps the processors busy.
 A small crowd that answers at once is in step: what one commit answered comes back together, some milliseconds later.
 Then all of it is waited for, which halves the number of commits. Beyond some two dozen messages a commit hardly gets
 cheaper, so a large crowd stays with half. Who is slow, or has left, is not waited for: once half of the crowd is there,
-the rest is given up when nobody comes for two milliseconds. Senders that come and go as they like are never in step; a
-few commits that waited in vain say so, and it is tried again only now and then.
+the rest is given up when nobody comes for two milliseconds. And while mail goes out, the last tenth is not waited for:
+what those have to say fills the time of the commit, in which nobody else has much to do. Senders that come and go as
+they like are never in step; a few commits that waited in vain say so, and it is tried again only now and then.
 
 A message that comes alone, or later than all that, waits for nothing. Messages are counted, not who sends them: a batch
 is a crowd.
@@ -29,6 +30,7 @@ CROWD = 6
 # Up to so many all are waited for.
 SMALL = 24
 _HALF = 0.5
+_MOST = 0.9
 # What is left of the known number with each commit that saw fewer of them.
 _FADES = 0.875
 # A commit that began without all of a crowd counts so much against its being in step, one without half of it as much
@@ -73,8 +75,11 @@ class Crowd:
         """All of a crowd is waited for, and not only half."""
         return self._wanted > self._enough
 
-    def answered(self, carried: int, arrived: int, now: float) -> None:
-        """A commit is over that carried so many messages, while so many more arrived and wait."""
+    def answered(self, carried: int, arrived: int, now: float, *, sending: bool = False) -> None:
+        """A commit is over that carried so many messages, while so many more arrived and wait.
+
+        `sending` says that it carried outcomes of deliveries as well.
+        """
         if carried and self.in_step:
             self._learn(carried)
         self._known = max(carried + arrived, self._known * _FADES)
@@ -87,7 +92,7 @@ class Crowd:
         elif self._apart:
             self._apart -= 1
         else:
-            self._wanted = max(self._enough, min(self._known, SMALL))
+            self._wanted = max(self._enough, min(self._known, SMALL) * (_MOST if sending else 1.0))
             if self.in_step:
                 self._patience = PATIENCE
         self._last = self._came = now
