@@ -122,8 +122,14 @@ async def test_what_nobody_waits_for_goes_at_once(worker: Worker, other: Other) 
     assert await asyncio.gather(*waiting) == [10, 20, 30]
 
 
-async def test_a_crowd_in_step_goes_together(worker: Worker, other: Other) -> None:
-    """The first starts the others off; they wait for the last one who speaks, and no longer than a moment."""
+@pytest.fixture
+def forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held waits for as long as it takes."""
+    monkeypatch.setattr("mailward.adapters.storage.committing.link.PATIENCE", 3600.0)
+
+
+async def test_a_crowd_in_step_goes_together(worker: Worker, other: Other, forever: None) -> None:
+    """The first starts the others off; they wait for the last one who speaks."""
     other.in_step(True)
     await worker.told(True)
     worker.put(1)
@@ -134,16 +140,18 @@ async def test_a_crowd_in_step_goes_together(worker: Worker, other: Other) -> No
     assert other.frames == []
     worker.link.hushed()
     assert await other.frame() == [2, 3, 4]
-    worker.put(5)
-    await asyncio.sleep(0)
-    worker.put(6)
-    assert await other.frame() == [5, 6]
-    worker.link.hushed()
-    worker.put(7)
-    assert await other.frame() == [7]
 
 
-async def test_who_has_nobody_to_wait_for_goes_at_once(worker: Worker, other: Other) -> None:
+async def test_nobody_is_held_for_long(worker: Worker, other: Other) -> None:
+    """Somebody speaks on: after a moment it goes, and so does the next."""
+    other.in_step(True)
+    await worker.told(True)
+    for n in (1, 2, 3):
+        worker.put(n)
+        assert await other.frame() == [n]
+
+
+async def test_who_has_nobody_to_wait_for_goes_at_once(worker: Worker, other: Other, forever: None) -> None:
     """In step, but nobody speaks; or a large body, which takes its time; or it is over."""
     other.in_step(True)
     await worker.told(True)
@@ -164,7 +172,7 @@ async def test_who_has_nobody_to_wait_for_goes_at_once(worker: Worker, other: Ot
     assert await other.frame() == [5]
 
 
-async def test_what_was_held_when_the_other_end_died_is_not_lost(worker: Worker, other: Other) -> None:
+async def test_what_was_held_when_the_other_end_died_is_not_lost(worker: Worker, other: Other, forever: None) -> None:
     """It is committed by the worker itself, and a new connection begins without being in step."""
     other.in_step(True)
     await worker.told(True)

@@ -275,21 +275,22 @@ async def test_a_commit_waits_for_half_of_a_crowd_or_a_moment(
         running.die()
 
 
-async def test_workers_are_told_when_a_crowd_is_in_step(store: SqliteStore, tmp_path: Path, entropy: Entropy) -> None:
-    """Twenty that come together are, and one that joins later hears it at once."""
-    running = Running(tmp_path / "data", entropy, monotonic=Still())
-    try:
-        await store.join_committer(running.path, [SHARED], errors=(Odd,))
-        assert store._link is not None
-        told = [store._link._in_step]
-        for n in range(100, 160, 20):
-            await asyncio.gather(*(put(store, n + k) for k in range(20)))
-        told.append(store._link._in_step)
-        assert told == [False, True]
-        with socket.socket(socket.AF_UNIX) as further:
-            further.connect(str(running.path))
-            further.settimeout(30)
-            (word,) = Unframer.answers().feed(further.recv(1000))
-        assert word == Answer(IN_STEP, pack(True), None)
-    finally:
-        running.die()
+async def test_workers_are_told_when_a_crowd_is_in_step(linked: SqliteStore, running: Running) -> None:
+    """Twenty that come together again and again are, and one that joins later hears it at once; lone ones are not."""
+    link = linked._link
+    assert link is not None
+
+    async def told(several: int) -> bool:
+        for n in range(0, 100 * several, several):
+            await asyncio.gather(*(put(linked, 1000 * several + n + k) for k in range(several)))
+            if link._in_step is (several > 1):
+                return True
+        return False
+
+    assert await told(20)
+    with socket.socket(socket.AF_UNIX) as further:
+        further.connect(str(running.path))
+        further.settimeout(30)
+        (word,) = Unframer.answers().feed(further.recv(1000))
+    assert word == Answer(IN_STEP, pack(True), None)
+    assert await told(1)
