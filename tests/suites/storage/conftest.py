@@ -55,7 +55,7 @@ def away(store: Any, monkeypatch: pytest.MonkeyPatch) -> Away:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            for call in ("pwrite", "posix_fallocate"):
+            for call in ("pwritev", "posix_fallocate"):
                 patch.setattr(f"mailward.adapters.storage.sqlite.segments.os.{call}", no_room)
             yield
 
