@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mailward.adapters.storage.committing.crowd import TRIED_AGAIN
 from mailward.adapters.storage.committing.frames import (
     GREETING,
     IN_STEP,
@@ -143,12 +144,16 @@ async def test_a_crowd_in_step_goes_together(worker: Worker, other: Other, forev
 
 
 async def test_nobody_is_held_for_long(worker: Worker, other: Other) -> None:
-    """Somebody speaks on: after a moment it goes, and so does the next."""
+    """Somebody speaks on: after a moment it goes, and for a while nobody is held; then for twice as long."""
     other.in_step(True)
     await worker.told(True)
-    for n in (1, 2, 3):
+    held = []
+    for n in range(1, 120):
         worker.put(n)
+        if worker.link._holding is not None:
+            held.append(n)
         assert await other.frame() == [n]
+    assert held == [2, 3 + TRIED_AGAIN, 4 + 3 * TRIED_AGAIN]
 
 
 async def test_who_has_nobody_to_wait_for_goes_at_once(worker: Worker, other: Other, forever: None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+# Of all clients, those whose waiting makes it quiet.
 _MOST = 0.9
 
 

@@ -72,7 +72,7 @@ class Crowd:
 
     @property
     def in_step(self) -> bool:
-        """All of a crowd is waited for, and not only half."""
+        """All of a crowd is waited for, or all but the last tenth, and not only half."""
         return self._wanted > self._enough
 
     def answered(self, carried: int, arrived: int, now: float, *, sending: bool = False) -> None:

@@ -2,9 +2,9 @@
 
 Items of one turn of the event loop leave in one frame. While a crowd is in step (`crowd.py`), a commit waits for all of
 it anyway: then the first item goes at once, and the others together when no client of this process has anything more
-to say, for each frame wakes the committing process. When the connection is lost, nobody
-knows what became of the items on the way: each goes to the worker's own writer, which
-first looks whether it is recorded already (`SecondLook`).
+to say, for each frame wakes the committing process. Where somebody always has, or stays connected and says nothing,
+that is in vain, and tried again only now and then. When the connection is lost, nobody knows what became of the items
+on the way: each goes to the worker's own writer, which first looks whether it is recorded already (`SecondLook`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import msgspec
 
-from mailward.adapters.storage.committing.crowd import PATIENCE
+from mailward.adapters.storage.committing.crowd import PATIENCE, TRIED_AGAIN
 from mailward.adapters.storage.committing.door import short
 from mailward.adapters.storage.committing.frames import (
     GREETING,
@@ -39,6 +39,8 @@ from mailward.base.sources import Entropy
 _RETRY_SECONDS = 0.2
 # Octets of a body from which on it is not held: it takes its time on the way.
 _LARGE = 128 * 1024
+# Frames that leave at once after something was held in vain, at most.
+_AT_MOST = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,9 @@ class CommitterLink(asyncio.Protocol):
         self._whose = 0
         self._in_step = False
         self._holding: asyncio.TimerHandle | None = None
+        # Frames that are not held any more, and how many it will be the next time.
+        self._unheld = 0
+        self._unheld_for = TRIED_AGAIN
         self._outbox: list[Entry] = []
         self._sent: dict[int, _Sent] = {}
         self._number = 0
@@ -148,9 +153,10 @@ class CommitterLink(asyncio.Protocol):
         self._sent[number] = _Sent(shared, workspace, item, record, future)
         if not self._outbox:
             # The first after all were answered goes at once: it is what the others are waited for from.
-            if self._in_step and len(self._sent) > 1 and self._speaking():
-                self._holding = self._loop.call_later(PATIENCE, self._flush)
+            if self._in_step and not self._unheld and len(self._sent) > 1 and self._speaking():
+                self._holding = self._loop.call_later(PATIENCE, self._in_vain)
             else:
+                self._unheld = max(0, self._unheld - 1)
                 self._loop.call_soon(self._flush)
         self._outbox.append(Entry(number, shared.name, workspace, pack(item), record))
         if record is not None and len(record) > _LARGE:
@@ -160,7 +166,13 @@ class CommitterLink(asyncio.Protocol):
     def hushed(self) -> None:
         """Nobody speaks any more: what is held goes now."""
         if self._holding is not None:
+            self._unheld_for = TRIED_AGAIN
             self._flush()
+
+    def _in_vain(self) -> None:
+        self._unheld = self._unheld_for
+        self._unheld_for = min(2 * self._unheld_for, _AT_MOST)
+        self._flush()
 
     def _flush(self) -> None:
         if self._holding is not None:
