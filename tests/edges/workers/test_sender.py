@@ -71,6 +71,12 @@ async def until(condition: Any) -> None:
     raise AssertionError("did not happen")
 
 
+async def turned() -> None:
+    """The turn of the event loop in which those who handed in are answered, and the next."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 async def test_what_one_server_took_is_kept_while_another_is_slow() -> None:
     """Copies for several domains go out beside each other, and each one's outcome is written when it is known."""
     world = World()
@@ -115,7 +121,7 @@ async def test_room_is_bounded_and_comes_back() -> None:
         sender.take(work(n))
     assert not sender.reserve(10)
     assert sender.under_way == 0  # who handed them in is answered first
-    await asyncio.sleep(0)
+    await turned()
     assert sender.under_way == 2
     world.gate.set()
     await until(lambda: len(world.settled) == 10)
@@ -130,7 +136,7 @@ async def test_a_crowds_messages_begin_when_its_clients_are_quiet() -> None:
     for n in range(3):
         assert sender.reserve(10)
         sender.take(work(n))
-    await asyncio.sleep(0)
+    await turned()
     sender.hushed()
     assert sender.under_way == 0
     await asyncio.sleep(0)
@@ -139,10 +145,28 @@ async def test_a_crowds_messages_begin_when_its_clients_are_quiet() -> None:
     for n in range(2):
         assert sender.reserve(10)
         sender.take(work(10 + n))
-    await asyncio.sleep(0)
+    await turned()
     assert sender.under_way == 5
     world.gate.set()
     await until(lambda: len(world.settled) == 5)
+
+
+async def test_whether_clients_talk_is_asked_when_they_have_their_answers() -> None:
+    """Where all of them waited for one commit nobody talks until then, and a moment later all do."""
+    world = World()
+    world.gate.clear()
+    answered: list[int] = []
+    sender = world.sender(concurrency=5, talking=lambda: bool(answered))
+    for n in range(3):
+        assert sender.reserve(10)
+        sender.take(work(n))
+        asyncio.get_running_loop().call_soon(answered.append, n)  # as a session is told what became of its message
+    await turned()
+    await turned()
+    assert sender.under_way == 0
+    sender.hushed()
+    world.gate.set()
+    await until(lambda: len(world.settled) == 3)
 
 
 async def test_a_crowd_that_goes_on_talking_delays_nothing_for_long() -> None:
@@ -152,7 +176,7 @@ async def test_a_crowd_that_goes_on_talking_delays_nothing_for_long() -> None:
     for n in range(4):
         assert sender.reserve(10)
         sender.take(work(n))
-    await asyncio.sleep(0)
+    await turned()
     assert sender.under_way == 0
     await until(lambda: len(world.settled) == 4)
 
@@ -164,7 +188,7 @@ async def test_a_drain_begins_what_waited_for_quiet() -> None:
     for n in range(4):
         assert sender.reserve(10)
         sender.take(work(n))
-    await asyncio.sleep(0)
+    await turned()
     assert await sender.drain(5) == 0
     assert len(world.settled) == 4
 

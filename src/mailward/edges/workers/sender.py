@@ -145,8 +145,9 @@ class Sender:
         self._messages[work.id] += 1
         self._taken.append(work)
         if len(self._taken) == 1:
-            # In the loop's next turn: first those are answered whose messages these are.
-            asyncio.get_running_loop().call_soon(self._turned)
+            # In the next turn of the loop those are answered whose messages these are; only then can they talk again.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._turned)
 
     def hushed(self) -> None:
         """Nobody talks any more: begin with what was taken meanwhile."""
