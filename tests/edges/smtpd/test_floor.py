@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from mailward.edges.smtpd.config import Mode, submission
-from mailward.edges.smtpd.floor import Floor
 from tests.edges.smtpd.smtp_rig import Gate, Rig
 
 
@@ -68,16 +67,3 @@ async def _until(condition: object) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.002)
-
-
-def test_of_many_the_last_tenth_does_not_count() -> None:
-    """Nine of ten are all; of nine it takes each."""
-    for present, enough in ((1, 1), (9, 9), (10, 9), (20, 18), (45, 41)):
-        quiet: list[int] = []
-        floor = Floor()
-        floor.present = present
-        floor.on_quiet(lambda quiet=quiet, floor=floor: quiet.append(floor.waiting))  # type: ignore[misc]
-        for _ in range(present):
-            floor.handed_over()
-        assert quiet == list(range(enough, present + 1))
-        assert not floor.busy

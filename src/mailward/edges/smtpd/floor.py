@@ -1,16 +1,12 @@
 """Who has the floor: which clients of one process may say something next, and which only wait for an answer.
 
 Work that can wait a moment is best done while everybody waits. Whoever has such work asks `busy`, and is told by a
-call when the last one who spoke has handed over a message. Of ten and more the last tenth does not count: they speak on
-while that work is done.
+call when the last one who spoke has handed over a message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-# Of all clients, those whose waiting makes it quiet.
-_MOST = 0.9
 
 
 class Floor:
@@ -25,8 +21,8 @@ class Floor:
 
     @property
     def busy(self) -> bool:
-        """Somebody is there who does not wait for what becomes of a message; of many, more than a tenth."""
-        return self.present * _MOST > self.waiting
+        """Somebody is there who does not wait for what becomes of a message."""
+        return self.present > self.waiting
 
     def on_quiet(self, call: Callable[[], None]) -> None:
         """`call` runs whenever a message was handed over and nobody is left who speaks. It must not raise."""

@@ -8,9 +8,8 @@ answered and spoken with, which keeps the processors busy.
 A small crowd that answers at once is in step: what one commit answered comes back together, some milliseconds later.
 Then all of it is waited for, which halves the number of commits. Beyond some two dozen messages a commit hardly gets
 cheaper, so a large crowd stays with half. Who is slow, or has left, is not waited for: once half of the crowd is there,
-the rest is given up when nobody comes for two milliseconds. And while mail goes out, the last tenth is not waited for:
-what those have to say fills the time of the commit, in which nobody else has much to do. Senders that come and go as
-they like are never in step; a few commits that waited in vain say so, and it is tried again only now and then.
+the rest is given up when nobody comes for two milliseconds. Senders that come and go as they like are never in step; a
+few commits that waited in vain say so, and it is tried again only now and then.
 
 A message that comes alone, or later than all that, waits for nothing. Messages are counted, not who sends them: a batch
 is a crowd.
@@ -30,12 +29,12 @@ CROWD = 6
 # Up to so many all are waited for.
 SMALL = 24
 _HALF = 0.5
-_MOST = 0.9
 # What is left of the known number with each commit that saw fewer of them.
 _FADES = 0.875
-# A commit that began without all of a crowd counts so much against its being in step, one without half of it as much
-# as it takes to say that it is not, and one with all of it makes good for one point.
+# A commit that began without all of a crowd counts so much against its being in step, and one without half of it so
+# much that two of them say that it is not: a single one may be anybody's pause. One with all of it makes good for one.
 _MISSED = 2
+_MISSED_HALF = 5
 _MISSES = 8
 # Commits after which it is tried again: at first, and after many failures.
 TRIED_AGAIN = 32
@@ -72,14 +71,11 @@ class Crowd:
 
     @property
     def in_step(self) -> bool:
-        """All of a crowd is waited for, or all but the last tenth, and not only half."""
+        """All of a crowd is waited for, and not only half."""
         return self._wanted > self._enough
 
-    def answered(self, carried: int, arrived: int, now: float, *, sending: bool = False) -> None:
-        """A commit is over that carried so many messages, while so many more arrived and wait.
-
-        `sending` says that it carried outcomes of deliveries as well.
-        """
+    def answered(self, carried: int, arrived: int, now: float) -> None:
+        """A commit is over that carried so many messages, while so many more arrived and wait."""
         if carried and self.in_step:
             self._learn(carried)
         self._known = max(carried + arrived, self._known * _FADES)
@@ -92,7 +88,7 @@ class Crowd:
         elif self._apart:
             self._apart -= 1
         else:
-            self._wanted = max(self._enough, min(self._known, SMALL) * (_MOST if sending else 1.0))
+            self._wanted = max(self._enough, min(self._known, SMALL))
             if self.in_step:
                 self._patience = PATIENCE
         self._last = self._came = now
@@ -119,7 +115,7 @@ class Crowd:
             self._missed = max(0, self._missed - 1)
             self._apart_for = max(TRIED_AGAIN, self._apart_for * 15 // 16)
             return
-        self._missed += _MISSED if carried >= self._enough else _MISSES
+        self._missed += _MISSED if carried >= self._enough else _MISSED_HALF
         if self._missed >= _MISSES:
             self._missed = 0
             self._apart = self._apart_for

@@ -133,7 +133,7 @@ class Committer:
                 self._send(peer)
         carried = _messages(jobs)
         self._gather(listener, 0)
-        self._crowd.answered(carried, _messages(self._jobs), self._monotonic(), sending=len(jobs) > carried)
+        self._crowd.answered(carried, _messages(self._jobs), self._monotonic())
         if self._crowd.in_step is not self._in_step:
             self._in_step = self._crowd.in_step
             for peer in self._peers.values():
