@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,6 +15,7 @@ from mailward.edges.web.schema.messages import SendRequest
 from mailward.protocol.message import build, headers, submission
 from mailward.protocol.message.draft import Attachment, Draft
 from mailward.protocol.message.mailbox import Mailbox
+from tests.conftest import SeededEntropy
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 PIECES = st.sampled_from(
@@ -26,13 +26,6 @@ PIECES = st.sampled_from(
 HOSTILE = st.lists(PIECES, max_size=8).map("".join)
 
 
-class Random:
-    """Entropy of the system."""
-
-    def bytes(self, n: int) -> bytes:
-        return os.urandom(n)
-
-
 @given(subject=HOSTILE, name=HOSTILE, custom=HOSTILE, filename=HOSTILE)
 def test_cve_2024_6923_in_a_draft(subject: str, name: str, custom: str, filename: str) -> None:
     """Whatever stands in the fields, the message is refused or has exactly the header fields that were meant."""
@@ -41,7 +34,7 @@ def test_cve_2024_6923_in_a_draft(subject: str, name: str, custom: str, filename
         date=NOW, subject=subject, text="x", headers=[("X-Custom", custom)], attachments=[Attachment(filename, b"x")],
     )  # fmt: skip
     try:
-        built = build.build(draft, Random())
+        built = build.build(draft, SeededEntropy())
     except Invalid as error:
         assert error.code in ("header_injection", "header_too_long")  # noqa: PT017
         return
@@ -73,8 +66,8 @@ def test_a_hidden_line_break_is_refused_wherever_text_is_taken(trick: str) -> No
     ]  # fmt: skip
     for fields in hostile:
         with pytest.raises((Invalid, msgspec.ValidationError)):
-            compose(msgspec.convert({**plain, **fields}, SendRequest), NOW, Random(), None)
-    assert compose(msgspec.convert(plain, SendRequest), NOW, Random(), None).subject == "s"
+            compose(msgspec.convert({**plain, **fields}, SendRequest), NOW, SeededEntropy(), None)
+    assert compose(msgspec.convert(plain, SendRequest), NOW, SeededEntropy(), None).subject == "s"
 
 
 @pytest.mark.parametrize(
@@ -105,4 +98,4 @@ def test_composition_kills_in_a_submission(trick: bytes) -> None:
     """The spoofing tricks of 'Composition Kills': an author that reads in two ways is refused at the door."""
     content = trick + b"To: b@example.net\r\nSubject: s\r\n\r\nbody\r\n"
     with pytest.raises(Invalid):
-        submission.for_submission(content, now=NOW, entropy=Random(), hostname="mx.example.com")
+        submission.for_submission(content, now=NOW, entropy=SeededEntropy(), hostname="mx.example.com")

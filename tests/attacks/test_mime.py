@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from mailward.protocol.message import build, headers, structure, submission
 from mailward.protocol.message.draft import Attachment, Draft
 from mailward.protocol.message.mailbox import Mailbox
 from tests.adapters.net.courier_rig import once
+from tests.conftest import SeededEntropy
 from tests.spent import within
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -23,15 +23,8 @@ HEAD = b"From: a@example.com\r\nTo: b@example.net\r\nSubject: s\r\nMIME-Version:
 MIXED = HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 
 
-class Random:
-    """Entropy of the system."""
-
-    def bytes(self, n: int) -> bytes:
-        return os.urandom(n)
-
-
 def submit(content: bytes) -> submission.Prepared:
-    return submission.for_submission(content, now=NOW, entropy=Random(), hostname="mx.example.com")
+    return submission.for_submission(content, now=NOW, entropy=SeededEntropy(), hostname="mx.example.com")
 
 
 def nested(depth: int) -> bytes:
@@ -229,7 +222,7 @@ async def test_nothing_can_be_smuggled_out(text: str) -> None:
         author=Mailbox("", "a", "example.com"), to=[Mailbox("", "b", "example.net")], message_id="<1@example.com>",
         date=NOW, subject="s", text=text, html=f"<p>{text}</p>", attachments=[Attachment("a.txt", text.encode())],
     )  # fmt: skip
-    contents = [build.build(draft, Random()).content]
+    contents = [build.build(draft, SeededEntropy()).content]
     try:
         contents.append(submit(HEAD + b"\r\n" + text.encode() + b"\r\n").content)
     except Invalid as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import os
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
@@ -17,17 +16,11 @@ from mailward.base.errors import Invalid
 from mailward.protocol.message import build, headers, structure
 from mailward.protocol.message.draft import Attachment, Draft, ListUnsubscribe
 from mailward.protocol.message.mailbox import Mailbox
+from tests.conftest import SeededEntropy
 
 NOW = datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC)
 ALICE = Mailbox("Alice", "alice", "example.com")
 BOB = Mailbox("", "bob", "example.net")
-
-
-class Random:
-    """Entropy of the system."""
-
-    def bytes(self, n: int) -> bytes:
-        return os.urandom(n)
 
 
 def make(**changes: Any) -> build.Built:
@@ -40,7 +33,7 @@ def make(**changes: Any) -> build.Built:
         "subject": "Hi",
         "text": "Hello\n",
     }
-    return build.build(Draft(**(given | changes)), Random())
+    return build.build(Draft(**(given | changes)), SeededEntropy())
 
 
 def read(built: build.Built) -> EmailMessage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from mailward.base.errors import Invalid
 from mailward.protocol.message import headers, submission
 from mailward.protocol.message.directives import Directives
+from tests.conftest import SeededEntropy
 
 NOW = datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC)
 FULL = (
@@ -19,16 +19,11 @@ FULL = (
 )
 
 
-class Random:
-    """Entropy of the system."""
-
-    def bytes(self, n: int) -> bytes:
-        return os.urandom(n)
-
-
 def prepare(content: bytes) -> submission.Prepared:
     """The message prepared as submission does."""
-    return submission.for_submission(content, now=NOW, entropy=Random(), hostname="mx.example.com", queue_id="q1")
+    return submission.for_submission(
+        content, now=NOW, entropy=SeededEntropy(), hostname="mx.example.com", queue_id="q1"
+    )
 
 
 def test_a_complete_message() -> None:
@@ -76,6 +71,15 @@ def test_a_long_line_is_rewritten_before_anything_is_signed() -> None:
     assert headers.split(found.content) == found.parsed
     assert found.subject == ("word " * 200 + "end")[:1000]
     assert prepare(FULL).rewritten == ()
+
+
+def test_the_last_line_is_ended_before_anything_is_signed() -> None:
+    """As it will leave: white space before an end that is not there is read in two ways by verifiers."""
+    for content in (b"From: a@example.com\r\n\r\nx \t", b"From: a@example.com"):
+        found = prepare(content)
+        assert found.content.endswith(b"\r\n")
+        assert headers.split(found.content) == found.parsed
+    assert prepare(FULL).content.endswith(FULL[-10:])
 
 
 @pytest.mark.parametrize(
