@@ -163,7 +163,7 @@ async def test_a_report_comes_in_and_is_followed(site: Site) -> None:
         lambda tx: move(tx, OPERATOR, report.id, ReportState.ACKNOWLEDGED, "We look.", site.reader._seal, now=now)
     )
     assert "We look." in (await site.ask(found[1])).text
-    assert (await site.ask(found[1][:-2] + "xx")).status == 404
+    assert (await site.ask(found[1][:-2] + ("xx" if found[1][-2:] != "xx" else "yy"))).status == 404
     assert (await site.ask("/report", urlencode(form | {"website": "x"}).encode())).status == 404
     assert (await site.ask("/report", b"", sec_fetch_site="cross-site")).status == 403
     form["altcha"] = site.proof()
