@@ -288,6 +288,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "too_many_routes": (409, "The workspace has as many routes as it may."),
     "too_many_tags": (422, "A message may have 10 tags."),
     "too_many_templates": (409, "A workspace has at most 500 templates."),
+    "too_many_values": (400, "A request may hold 500,000 names and values: send fewer messages at once."),
     "too_many_versions": (409, "A template has at most 1000 versions."),
     "too_many_webhooks": (409, "The workspace has as many webhooks as it may."),
     "too_many_workspaces": (409, "The person has a place in as many workspaces as they may."),

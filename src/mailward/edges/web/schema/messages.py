@@ -74,7 +74,18 @@ class Address(Request):
     name: Annotated[str, Meta(max_length=500)] = ""
 
 
-Mailboxes = Mailbox | Annotated[list[Mailbox | Address], Meta(max_length=MAX_RECIPIENTS)]
+Mailboxes = (
+    Annotated[
+        str,
+        Meta(
+            min_length=3,
+            max_length=1000 * MAX_RECIPIENTS,
+            description="One mailbox, or several with commas between them.",
+            examples=["Ada Lovelace <ada@example.com>"],
+        ),
+    ]
+    | Annotated[list[Mailbox | Address], Meta(max_length=MAX_RECIPIENTS)]
+)
 
 
 class Attachment(Request):
