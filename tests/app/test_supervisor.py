@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -103,6 +105,18 @@ def test_a_worker_that_cannot_start_is_tried_ever_more_rarely(deaths: Deaths) ->
     assert waits == [0.25, 0.5, 1, 2, 4, 8, 10, 10]
     assert "log line above" in lines[0]["advice"]
     assert lines[8]["how"] == "SIGKILL"
+
+
+def test_the_files_that_may_be_open_are_allowed() -> None:
+    """A shell's 1,024 would be used up by what one worker may have under way; the hard limit stays."""
+    script = (
+        "import resource; hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1];"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard));"
+        "from mailward.app import supervisor; supervisor._allow_files();"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, 65536), hard))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_a_failed_sync_is_called_by_its_name(deaths: Deaths) -> None:

@@ -51,20 +51,23 @@ class Leasing:
         self._turn = 0
         self._stale = (0, 0)
 
-    async def lease(self, limit: int) -> list[Work]:
-        """Up to `limit` copies that are due; nothing while the node rests or shortly after the clock was set."""
+    async def lease(self, limit: int, without: frozenset[bytes] = frozenset()) -> list[Work]:
+        """Up to `limit` copies that are due, none of the workspaces in `without`.
+
+        Nothing while the node rests or shortly after the clock was set.
+        """
         if self.pulse.resting or not self.believed:
             return []
         await self.look_at_clock()
         if self._clock.monotonic() < self._quiet_until:
             return []
         now = self._now_us()
-        if not await self._store.system_read(lambda tx: due_now(tx, now)):
+        if not await self._store.system_read(lambda tx: due_now(tx, now, without)):
             return []
         self._turn += 1
         turn = self._turn
         return await self._store.system_write(
-            lambda tx: lease(tx, self._lessee, now=now, until=now + LEASE_US, limit=limit, turn=turn)
+            lambda tx: lease(tx, self._lessee, now=now, until=now + LEASE_US, limit=limit, turn=turn, without=without)
         )
 
     async def hand_back(self, held: Collection[bytes], seconds: float) -> int:
@@ -145,9 +148,9 @@ class Punctual:
 class Room(Protocol):
     """A sender's room, see `edges.workers.sender.Sender`."""
 
-    def reserve(self, size: int) -> bool: ...
+    def reserve(self, workspace: bytes, size: int) -> bool: ...
 
-    def release(self, size: int) -> None: ...
+    def release(self, workspace: bytes, size: int) -> None: ...
 
     def take(self, work: Work) -> None: ...
 
@@ -167,7 +170,7 @@ class Believed:
         self.take = sender.take
         self.doubtful = sender.doubtful
 
-    def reserve(self, size: int) -> bool:
+    def reserve(self, workspace: bytes, size: int) -> bool:
         """Is there room for a message of this size?"""
         leasing = self._leasing
-        return not leasing.pulse.resting and leasing.believed and self._reserve(size)
+        return not leasing.pulse.resting and leasing.believed and self._reserve(workspace, size)

@@ -110,7 +110,8 @@ class Delivery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """`address` or `address:port`; default: /etc/resolv.conf."""
     max_age_hours: float = 120.0
     concurrency: int = 200
-    """Messages under way at once in a worker."""
+    """Messages under way at once in a worker. One that waits for a slow server for five seconds leaves its place to
+    others: up to five times as many are under way with those, half of them of one workspace."""
     per_destination: int = 20
     memory_messages: int = 3000
     """Messages a worker keeps in memory between accepting and sending; more wait in the store."""

@@ -7,6 +7,7 @@ that dies takes no port with it and connections wait in the backlog for the next
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 # Sessions get 10 s to end, deliveries 15, requests 5: see Worker.drain. What is not over then is killed.
 _DRAIN_SECONDS = 40.0
 _STEADY_SECONDS = 5.0
+# Connections of one worker, both ways, and its files: far more than it holds by its own limits.
+_FILES = 65_536
 # A worker that cannot start has said so by then; the process that they are forked from holds 40 MiB.
 _CALM_SECONDS = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
@@ -45,6 +48,14 @@ _ADVICE = {
     _REPLACED: "state.db was moved or replaced while the platform ran; stop it before you restore a file",
     _CANNOT_START: "it could not start; its own log line above says why",
 }
+
+
+def _allow_files() -> None:
+    """Shells allow 1,024 open files, for programs that use select(); more may be had without asking anybody."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class Supervisor:
@@ -76,6 +87,7 @@ class Supervisor:
         """Until told to stop; the exit code."""
         settings = self._settings
         self._owner = become(settings)
+        _allow_files()
         hold = self._hold = Hold(settings.data, self._roles, waiting=lambda: log.warning("waiting_for_old_workers"))
         try:
             self._bind()

@@ -33,11 +33,11 @@ class Room:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def reserve(self, size: int) -> bool:
+    def reserve(self, workspace: bytes, size: int) -> bool:
         self.told.append("reserve")
         return True
 
-    def release(self, size: int) -> None:
+    def release(self, workspace: bytes, size: int) -> None:
         self.told.append("release")
 
     def take(self, work: Any) -> None:

@@ -58,6 +58,22 @@ async def test_a_crowded_workspace_does_not_starve_another(store: Store) -> None
     assert {w.workspace for w in works} == {WS, b"b" * 16}
 
 
+async def test_who_has_enough_already_is_passed_over(store: Store) -> None:
+    """A workspace of which this worker holds much: the places go to others, and its work to other workers."""
+    for n in range(20):
+        await put(store, submission(n))
+    await put(store, submission(99), workspace=b"b" * 16)
+    (other,) = await store.system_write(
+        lambda tx: lease(tx, 1, now=T0, until=T0 + MINUTE, limit=10, turn=0, without=frozenset((WS,)))
+    )
+    assert other.workspace == b"b" * 16
+    assert not await store.system_read(lambda tx: due_now(tx, T0, frozenset((WS,))))
+    assert await store.system_read(lambda tx: due_now(tx, T0))
+    both = frozenset((WS, b"b" * 16))
+    assert await store.system_write(lambda tx: lease(tx, 1, now=T0, until=T0, limit=10, turn=3, without=both)) == []
+    assert len(await take(store, 2, limit=60)) == 20
+
+
 async def test_a_dead_workers_leases_return_when_its_slot_starts_again(store: Store) -> None:
     """A new generation of the slot gives back what the old one held, at once."""
     generation, returned = await store.system_write(lambda tx: tx.deliveries.take_slot(0, T0))

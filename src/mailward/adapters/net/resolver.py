@@ -42,7 +42,7 @@ class ResolverOptions:
 
     timeout: float = 2.0
     rounds: int = 2
-    max_in_flight: int = 256
+    max_in_flight: int = 2048
     max_waiting: int = 8192
     mixed_case: bool = True
     cache_entries: int = 20_000

@@ -278,10 +278,10 @@ class _Agrees:
         self._works = works
         self._kept = kept
 
-    def reserve(self, size: int) -> bool:
+    def reserve(self, workspace: bytes, size: int) -> bool:
         return self._kept
 
-    def release(self, size: int) -> None:
+    def release(self, workspace: bytes, size: int) -> None:
         return None
 
     def take(self, work: Work) -> None:

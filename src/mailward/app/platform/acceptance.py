@@ -59,9 +59,9 @@ _TRIES = 50
 class Outbox(Protocol):
     """The sender of this worker, or nothing when the role is elsewhere."""
 
-    def reserve(self, size: int) -> bool: ...
+    def reserve(self, workspace: bytes, size: int) -> bool: ...
 
-    def release(self, size: int) -> None: ...
+    def release(self, workspace: bytes, size: int) -> None: ...
 
     def take(self, work: Work) -> None: ...
 
@@ -233,14 +233,14 @@ class Acceptance:
             recorded: asyncio.Future[GroupReceipt] = self._store.write_item(record_groups, workspace, group)
         except BaseException:
             for submission, size in prepared:
-                self._give_back(submission, size)
+                self._give_back(workspace, submission, size)
             raise
 
         def settled(recorded: asyncio.Future[GroupReceipt]) -> None:
             error = None if recorded.cancelled() else recorded.exception()
             if recorded.cancelled() or error is not None or recorded.result().replayed:
                 for submission, size in prepared:
-                    self._give_back(submission, size)
+                    self._give_back(workspace, submission, size)
                 doubted = recorded.cancelled() or isinstance(error, Unavailable)
                 if doubted and self._outbox is not None and any(s.lessee for s in submissions):
                     self._outbox.doubtful()
@@ -273,12 +273,12 @@ class Acceptance:
                 record, workspace, submission, body=(submission.id, data_key, content)
             )
         except BaseException:
-            self._give_back(submission, size)
+            self._give_back(workspace, submission, size)
             raise
 
         def settled(recorded: asyncio.Future[Receipt]) -> None:
             if recorded.cancelled() or (error := recorded.exception()) is not None:
-                self._give_back(submission, size)
+                self._give_back(workspace, submission, size)
                 if (
                     submission.lessee
                     and self._outbox is not None
@@ -298,9 +298,9 @@ class Acceptance:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _give_back(self, submission: Submission, size: int) -> None:
+    def _give_back(self, workspace: bytes, submission: Submission, size: int) -> None:
         if submission.lessee:
-            self._release(size)
+            self._release(workspace, size)
 
     def judge(self, actor: Actor, c: Candidate) -> KnownDomain:
         """May this credential send this? The domain that signs, or the refusal with its reason."""
@@ -367,7 +367,7 @@ class Acceptance:
         lessee = 0
         # What `judge` decided to hold: knowledge may be newer by now, but not than the epochs compared at the commit.
         held = self._knowledge.paused(workspace, c.stream)
-        if not scheduled and not held and self._outbox is not None and self._outbox.reserve(size):
+        if not scheduled and not held and self._outbox is not None and self._outbox.reserve(workspace, size):
             lessee = self._lessee
         facts = MessageFacts(
             source=c.source,
@@ -419,14 +419,14 @@ class Acceptance:
             if state is DeliveryState.LEASED
         ]
         if receipt.replayed or not copies:
-            self._outbox.release(size)
+            self._outbox.release(workspace, size)
             return
         facts = replace(s.facts, envid=c.envid) if s.private else s.facts
         self._outbox.take(Work(workspace, s.id, s.created, facts, copies, s.due, None, c.content))
 
-    def _release(self, size: int) -> None:
+    def _release(self, workspace: bytes, size: int) -> None:
         if self._outbox is not None:
-            self._outbox.release(size)
+            self._outbox.release(workspace, size)
 
     def _workspace(self, actor: Actor) -> tuple[bytes, bytes]:
         held = self._workspaces.get(actor.workspace)

@@ -9,19 +9,29 @@ from mailward.core.delivery.ports import LeaseTx
 from mailward.core.messages.model import FACTS_DECODER
 
 
-async def due_now(tx: LeaseTx, now: int) -> bool:
-    """Is anything due? A cheap look before the write transaction."""
-    return await tx.deliveries.anything_due(now)
+async def due_now(tx: LeaseTx, now: int, without: frozenset[bytes] = frozenset()) -> bool:
+    """Is anything due, of a workspace not in `without`? A cheap look before the write transaction."""
+    return await tx.deliveries.anything_due(now, without)
 
 
-async def lease(tx: LeaseTx, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[Work]:
+async def lease(
+    tx: LeaseTx,
+    lessee: int,
+    *,
+    now: int,
+    until: int,
+    limit: int,
+    turn: int,
+    without: frozenset[bytes] = frozenset(),
+) -> list[Work]:
     """Up to `limit` copies, shared evenly over the workspaces that have due work; `turn` rotates who comes first.
 
+    The workspaces in `without` have enough with this worker already.
     Copies of one message come as one Work, in the order in which the sender named the recipients. A lease that ran
     out counts as due, so the work of a worker that died or hung is taken over; such a copy may arrive twice.
     """
     works: dict[tuple[bytes, bytes], Work] = {}
-    rows = await tx.deliveries.lease_batch(lessee, now=now, until=until, limit=limit, turn=turn)
+    rows = await tx.deliveries.lease_batch(lessee, now=now, until=until, limit=limit, turn=turn, without=without)
     for workspace, message, n, recipient, attempts, dsn, created, segment, offset, length, facts in rows:
         work = works.get((workspace, message))
         if work is None:

@@ -17,13 +17,23 @@ LeasedRow = tuple[bytes, bytes, int, str, int, str | None, int, int | None, int 
 class LeaseRepo(Protocol):
     """The queue across workspaces; system scope."""
 
-    async def anything_due(self, now: int) -> bool:
-        """Whether an open delivery is due, or its lease ran out."""
+    async def anything_due(self, now: int, without: frozenset[bytes] = frozenset()) -> bool:
+        """Whether an open delivery is due, or its lease ran out; of a workspace that is not in `without`."""
 
-    async def lease_batch(self, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[LeasedRow]:
+    async def lease_batch(
+        self,
+        lessee: int,
+        *,
+        now: int,
+        until: int,
+        limit: int,
+        turn: int,
+        without: frozenset[bytes] = frozenset(),
+    ) -> list[LeasedRow]:
         """Hand up to `limit` due deliveries to a worker until a time, an even share to each workspace that has any.
 
-        `turn` says with which workspace to begin. What another worker is just taking is passed over.
+        The workspaces in `without` have none. `turn` says with which workspace to begin. What another worker is just
+        taking is passed over.
         """
 
     async def whose(self, message: bytes) -> bytes | None:

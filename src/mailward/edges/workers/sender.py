@@ -3,7 +3,8 @@
 A message accepted here was recorded as leased to this worker, so its way out needs no
 second look at the queue; whatever does not fit in memory waits in the store and is
 leased from there. Work starts round the workspaces, so that a crowded one does not keep
-the others waiting.
+the others waiting; and however long others' servers take to answer it, a place and some room
+are left for the rest.
 
 While a crowd hands in messages, what a commit made safe is sent once this worker's clients have
 all handed over their next ones: both processors then have work while that is committed.
@@ -28,7 +29,8 @@ class Attempts(Protocol):
     async def attempt(self, work: Work, beside: Beside | None = None) -> list[Settled]: ...
 
 
-Lease = Callable[[int], Awaitable[list[Work]]]
+Lease = Callable[[int, frozenset[bytes]], Awaitable[list[Work]]]
+"""At most so many copies, of none of these workspaces."""
 # A commit whose answer is lost ends, one way or the other, within less.
 _CERTAIN_SECONDS = 60.0
 
@@ -43,6 +45,15 @@ _UNFORESEEN = 6
 _HANGS = 60
 # Destination domains of one message that are spoken with at once.
 _AT_ONCE = 10
+# A try that lasts so long waits for somebody else's machine, and no longer takes a place of those that go on.
+_SLOW_SECONDS = 5.0
+# How many tries may be under way with the slow ones, in places; and how many of one workspace.
+_WITH_SLOW = 5.0
+_OF_ONE = 2.5
+# The part of the places that each workspace has, whoever took the rest.
+_OWN = 50
+# The part of the memory that one workspace may take.
+_SHARE = 0.75
 # Messages accepted in one turn of the event loop from which on we speak of a crowd; and for how many seconds at most
 # they wait until its clients are quiet.
 _CROWD = 3
@@ -93,6 +104,7 @@ class Sender:
         failed: Callable[[BaseException], None],
         finished: Callable[[list[Settled]], None],
         talking: Callable[[], bool] = lambda: False,
+        slow_seconds: float = _SLOW_SECONDS,
     ) -> None:
         self._attempts = attempts
         self._lease = lease
@@ -106,6 +118,7 @@ class Sender:
         self._failed = failed
         self._finished = finished
         self._talking = talking
+        self._slow_seconds = slow_seconds
         # Taken, and to begin as soon as nobody talks. While there are any, either the turn or the timer is under way.
         self._taken: list[Work] = []
         self._talk: asyncio.TimerHandle | None = None
@@ -113,10 +126,16 @@ class Sender:
         self._turns: deque[bytes] = deque()
         self._held = 0
         self._held_bytes = 0
+        self._held_by: Counter[bytes] = Counter()
+        self._bytes_by: Counter[bytes] = Counter()
         # Works of a message here: it may have several, of copies that came at different times.
         self._messages: Counter[bytes] = Counter()
         self._doubted: float | None = None
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], bytes] = {}
+        self._running_by: Counter[bytes] = Counter()
+        # Those that are not slow, the oldest first, with the time of their beginning.
+        self._fresh: dict[asyncio.Task[None], float] = {}
+        self._aging: asyncio.TimerHandle | None = None
         self._seen: dict[asyncio.Task[None], int] = {}
         self._wake = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
@@ -126,19 +145,28 @@ class Sender:
 
     # -- what the accepting side asks ------------------------------------------------------------
 
-    def reserve(self, size: int) -> bool:
+    def reserve(self, workspace: bytes, size: int) -> bool:
         """Is there room to keep a message of this size until it is sent? True takes the room."""
-        if self._draining or self._held >= self._memory_messages or self._held_bytes + size > self._memory_bytes:
+        if (
+            self._draining
+            or self._held >= self._memory_messages
+            or self._held_bytes + size > self._memory_bytes
+            or self._held_by[workspace] >= self._memory_messages * _SHARE
+            or self._bytes_by[workspace] + size > self._memory_bytes * _SHARE
+        ):
             self._overflow = True
             return False
-        self._held += 1
-        self._held_bytes += size
+        self._hold(workspace, size)
         return True
 
-    def release(self, size: int) -> None:
+    def release(self, workspace: bytes, size: int) -> None:
         """Give reserved room back: the message was refused after all."""
         self._held -= 1
         self._held_bytes -= size
+        self._bytes_by[workspace] -= size
+        self._held_by[workspace] -= 1
+        if not self._held_by[workspace]:
+            del self._held_by[workspace], self._bytes_by[workspace]
 
     def take(self, work: Work) -> None:
         """Send a message for which room was reserved."""
@@ -222,6 +250,12 @@ class Sender:
         for work in taken:
             self._enqueue(work)
 
+    def _hold(self, workspace: bytes, size: int) -> None:
+        self._held += 1
+        self._held_bytes += size
+        self._held_by[workspace] += 1
+        self._bytes_by[workspace] += size
+
     def _enqueue(self, work: Work) -> None:
         queue = self._queues.get(work.workspace)
         if queue is None:
@@ -238,8 +272,15 @@ class Sender:
     def _begin(self) -> None:
         self._filling = False
         loop = asyncio.get_running_loop()
-        while len(self._running) < self._concurrency and self._turns:
+        now = self._monotonic()
+        while self._fresh and now - next(iter(self._fresh.values())) >= self._slow_seconds:
+            del self._fresh[next(iter(self._fresh))]
+        waiting: list[bytes] = []
+        while self._turns:
             workspace = self._turns.popleft()
+            if not self._place_for(workspace):
+                waiting.append(workspace)
+                continue
             queue = self._queues[workspace]
             work = queue.popleft()
             if queue:
@@ -247,16 +288,40 @@ class Sender:
             else:
                 del self._queues[workspace]
             task = loop.create_task(self._one(work))
-            self._running.add(task)
+            self._running[task] = workspace
+            self._running_by[workspace] += 1
+            self._fresh[task] = now
             task.add_done_callback(self._done)
+        self._turns.extend(waiting)
+        if waiting and self._fresh and self._aging is None:
+            left = next(iter(self._fresh.values())) + self._slow_seconds - now
+            self._aging = loop.call_later(left, self._aged)
+
+    def _place_for(self, workspace: bytes) -> bool:
+        """A place of its own, or one of those that are free."""
+        under_way = self._running_by[workspace]
+        return under_way <= self._concurrency // _OWN or (
+            len(self._fresh) < self._concurrency
+            and under_way < self._concurrency * _OF_ONE
+            and len(self._running) < self._concurrency * _WITH_SLOW
+        )
+
+    def _aged(self) -> None:
+        self._aging = None
+        self._fill()
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        workspace = self._running.pop(task)
+        self._fresh.pop(task, None)
+        self._running_by[workspace] -= 1
+        if not self._running_by[workspace]:
+            del self._running_by[workspace]
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed(error)
         if not self._draining:
             self._fill()
-            if self._overflow and self._held < self._memory_messages // 2:
+            half = self._memory_messages // 2
+            if self._overflow and (self._held < half or self._held_by[workspace] == half):
                 self._wake.set()
 
     async def _one(self, work: Work) -> None:
@@ -271,8 +336,7 @@ class Sender:
             self._messages[work.id] -= 1
             if not self._messages[work.id]:
                 del self._messages[work.id]
-            self._held -= 1
-            self._held_bytes -= work.facts.size
+            self.release(work.workspace, work.facts.size)
 
     async def _ended(self, workspace: bytes, settled: list[Settled]) -> None:
         await self._keep(workspace, settled)
@@ -302,17 +366,16 @@ class Sender:
         while True:
             room = self._memory_messages - self._held
             found = 0
-            if room > self._memory_messages // 4:
+            if room > self._memory_messages // 8:
                 try:
-                    works = await self._lease(min(room, 500))
+                    works = await self._lease(min(room, 500), self._full())
                 except Exception as e:
                     self._failed(e)
                     self.doubtful()
                     works = []
                 found = len(works)
                 for work in works:
-                    self._held += 1
-                    self._held_bytes += work.facts.size
+                    self._hold(work.workspace, work.facts.size)
                     self._messages[work.id] += 1
                     self._enqueue(work)
                 self._fill()
@@ -326,10 +389,19 @@ class Sender:
                     self._overflow = True
             else:
                 await asyncio.sleep(0)
-                while self._held >= self._memory_messages * 3 // 4:
+                while self._held >= self._memory_messages * 7 // 8:
                     self._wake.clear()
                     self._overflow = True
                     await self._wake.wait()
+
+    def _full(self) -> frozenset[bytes]:
+        """Workspaces of which half of the memory is full: more of theirs can wait in the store."""
+        half, half_bytes = self._memory_messages // 2, self._memory_bytes // 2
+        return frozenset(
+            workspace
+            for workspace, held in self._held_by.items()
+            if held > half or self._bytes_by[workspace] > half_bytes
+        )
 
     async def _return_strays(self) -> None:
         """Nothing is handed over later than that after it was leased: what is not here by then, nobody works on."""

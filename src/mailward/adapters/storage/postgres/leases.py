@@ -22,7 +22,7 @@ _WITH_OPEN = (
 _LEASE = (
     f"WITH {_WITH_OPEN}, numbered AS ("  # noqa: S608
     "SELECT workspace, row_number() OVER (ORDER BY workspace) - 1 AS i, count(*) OVER () AS c "
-    "FROM w WHERE workspace IS NOT NULL), "
+    "FROM w WHERE workspace IS NOT NULL AND workspace <> ALL($6::bytea[])), "
     "turns AS (SELECT workspace, (i - $5::bigint % c + c) % c AS place, greatest(1, $4::bigint / c) AS share "
     "FROM numbered ORDER BY place LIMIT $4), "
     "taken AS MATERIALIZED (SELECT turns.workspace, place, d.message, d.n, d.due FROM turns CROSS JOIN LATERAL ("
@@ -72,19 +72,29 @@ class PgLeases:
         row = await self._tx.row(sql, message)
         return bytes(row[0]) if row else None
 
-    async def anything_due(self, now: int) -> bool:
+    async def anything_due(self, now: int, without: frozenset[bytes] = frozenset()) -> bool:
         """The next open delivery of each workspace, until one is due."""
         row = await self._tx.row(
             f"WITH {_WITH_OPEN} SELECT 1 FROM w CROSS JOIN LATERAL ("  # noqa: S608
             "SELECT 1 FROM open_deliveries AS o WHERE o.workspace = w.workspace AND o.state < 2 AND o.due <= $1 LIMIT 1"
-            ") AS d WHERE w.workspace IS NOT NULL LIMIT 1",
+            ") AS d WHERE w.workspace IS NOT NULL AND w.workspace <> ALL($2::bytea[]) LIMIT 1",
             now,
+            list(without),
         )
         return row is not None
 
-    async def lease_batch(self, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[LeasedRow]:
+    async def lease_batch(
+        self,
+        lessee: int,
+        *,
+        now: int,
+        until: int,
+        limit: int,
+        turn: int,
+        without: frozenset[bytes] = frozenset(),
+    ) -> list[LeasedRow]:
         """Take due deliveries in one statement and read their messages in another."""
-        rows = await self._tx.rows(_LEASE, lessee, now, until, limit, turn)
+        rows = await self._tx.rows(_LEASE, lessee, now, until, limit, turn, list(without))
         if not rows:
             return []
         rows.sort(key=lambda r: (r[5], r[6], r[1], r[2]))  # what is due at one moment comes back in any order

@@ -153,14 +153,27 @@ class SqliteDeliveries:
             last = row[0]
             yield last
 
-    async def anything_due(self, now: int) -> bool:
+    async def anything_due(self, now: int, without: frozenset[bytes] = frozenset()) -> bool:
         """The next open delivery of each workspace, until one is due."""
         sql = "SELECT 1 FROM t_deliveries WHERE workspace = ? AND state < 2 AND due <= ? LIMIT 1"
-        return any(self._tx.row(sql, (workspace, now)) is not None for workspace in self._with_open())
+        return any(
+            self._tx.row(sql, (workspace, now)) is not None
+            for workspace in self._with_open()
+            if workspace not in without
+        )
 
-    async def lease_batch(self, lessee: int, *, now: int, until: int, limit: int, turn: int) -> list[LeasedRow]:
+    async def lease_batch(
+        self,
+        lessee: int,
+        *,
+        now: int,
+        until: int,
+        limit: int,
+        turn: int,
+        without: frozenset[bytes] = frozenset(),
+    ) -> list[LeasedRow]:
         """An even share to each workspace, beginning with another one each turn."""
-        workspaces = list(self._with_open())
+        workspaces = [workspace for workspace in self._with_open() if workspace not in without]
         if not workspaces:
             return []
         start = turn % len(workspaces)
