@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mailward.app.store import Store
+from mailward.base import ids
 from mailward.base.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from mailward.base.ids import WorkspaceId
 from mailward.core.identity import tokens
@@ -25,6 +26,7 @@ from mailward.core.identity.credentials import (
 )
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import Issued
+from mailward.core.identity.succession import rotate
 from mailward.policy.access import Actor, Permission, Scope
 from tests.raw import dump, raw
 
@@ -216,14 +218,56 @@ async def test_another_workspaces_key_does_not_exist(store: Store, clock: Any, e
 @pytest.mark.asvs("8.2.1")
 async def test_nobody_hands_out_more_than_they_hold(store: Store, clock: Any, entropy: Any) -> None:
     """A key that may manage keys but is bound to a domain makes only keys bound to it; a read key makes none."""
-    bound = Actor(WS, "key", "key_x", frozenset(Permission), domains=frozenset({"a.test"}))
-    narrow = Actor(WS, "key", "key_y", frozenset({Permission.KEY_CHANGE}))
-    reader = Actor(WS, "key", "key_z", frozenset({Permission.MESSAGE_READ}))
+    bound = Actor(WS, "key", ids.encode("key", b"x" * 16), frozenset(Permission), domains=frozenset({"a.test"}))
+    narrow = Actor(WS, "key", ids.encode("key", b"y" * 16), frozenset({Permission.KEY_CHANGE}))
+    reader = Actor(WS, "key", ids.encode("key", b"z" * 16), frozenset({Permission.MESSAGE_READ}))
     good = Wish("k", domains=frozenset({"a.test"}))
     await _issue(store, create_key, good, clock, entropy, bound)
     for actor, wish in ((bound, Wish("k")), (narrow, good), (reader, good)):
         with pytest.raises(Forbidden):
             await _issue(store, create_key, wish, clock, entropy, actor)
+
+
+@pytest.mark.asvs("8.2.1")
+async def test_a_bound_key_makes_no_free_one(store: Store, clock: Any, entropy: Any) -> None:
+    """Bound to networks it makes credentials for parts of them only, and one that ends makes none that outlasts it; nor
+    does it outlast itself by a successor."""
+    networks, end = parse_networks(["192.0.2.0/24", "2001:db8::/32"]), clock.now() + timedelta(minutes=10)
+    here = await _issue(store, create_key, Wish("here", networks=networks), clock, entropy)
+    brief = await _issue(store, create_key, Wish("brief", expires=end), clock, entropy)
+    both = await _issue(store, create_key, Wish("both", networks=networks, expires=end), clock, entropy)
+    holds = {name: Actor(WS, "key", issued.credential.id, frozenset(Permission))
+             for name, issued in (("here", here), ("brief", brief), ("both", both))}  # fmt: skip
+    less = parse_networks(["192.0.2.128/25", "2001:db8:1::/48"])
+    for create in (create_key, create_smtp):
+        for name, wish in (
+            ("here", Wish("x", networks=less)),
+            ("here", Wish("x", networks=networks)),
+            ("brief", Wish("x", expires=end)),
+            ("both", Wish("x", networks=less, expires=end)),
+        ):
+            await _issue(store, create, wish, clock, entropy, holds[name])
+        for name, wish in (
+            ("here", Wish("x")),
+            ("here", Wish("x", networks=parse_networks(["192.0.2.0/23"]))),
+            ("here", Wish("x", networks=(*less, *parse_networks(["::/0"])))),
+            ("here", Wish("x", networks=parse_networks(["0.0.0.0/0"]))),
+            ("brief", Wish("x")),
+            ("brief", Wish("x", expires=end + timedelta(seconds=1))),
+            ("both", Wish("x", networks=less)),
+            ("both", Wish("x", expires=end)),
+        ):
+            with pytest.raises(Forbidden):
+                await _issue(store, create, wish, clock, entropy, holds[name])
+    for name, issued in (("brief", brief), ("here", brief)):
+        with pytest.raises(Forbidden):
+            await store.write(
+                WS,
+                lambda tx, name=name, issued=issued: rotate(  # type: ignore[misc]
+                    tx, holds[name], issued.credential.id, now=clock.now(), entropy=entropy
+                ),
+            )
+    await store.write(WS, lambda tx: rotate(tx, holds["here"], here.credential.id, now=clock.now(), entropy=entropy))
 
 
 @pytest.mark.parametrize("text", ["", "example.com", "192.0.2.1/24", "::ffff:10.0.0.0/104", "10.0.0.0/33"])

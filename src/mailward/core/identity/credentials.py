@@ -40,7 +40,8 @@ class Wish:
 async def create_key(tx: IdentityTx, actor: Actor, wish: Wish, *, now: datetime, entropy: Entropy) -> Issued:
     """An API key. Its token is in the answer and nowhere else.
 
-    Nobody hands out more than they hold: Forbidden when a scope reaches beyond the actor's own permissions.
+    Nobody hands out more than they hold: Forbidden when a scope reaches beyond the actor's own permissions, and for a
+    key that makes one for other domains or networks than its own, or one that outlasts it.
     """
     return await _create(tx, actor, CredentialKind.KEY, wish, now, entropy)
 
@@ -63,6 +64,8 @@ async def _create(
     access.require(actor, Permission.KEY_CHANGE)
     _check(actor, kind, wish, now)
     expires = _end(wish.expires, now)
+    if actor.kind == "key" and (own := await tx.credentials.get(actor.id)) is not None:
+        _check_bounds(own, wish.networks, expires)
     secret = None
     if kind is not CredentialKind.NETWORK:
         prefix = tokens.API_KEY if kind is CredentialKind.KEY else tokens.SMTP_PASSWORD
@@ -102,6 +105,21 @@ def _check(actor: Actor, kind: CredentialKind, wish: Wish, now: datetime) -> Non
         raise Invalid("domains_missing", "List at least one domain, or leave the restriction out.", field="domains")
     if len(wish.networks) > _MOST_NETWORKS:
         raise Invalid("too_many_networks", f"At most {_MOST_NETWORKS} networks.", field="networks")
+
+
+def _check_bounds(own: Credential, networks: tuple[Network, ...], expires: datetime | None) -> None:
+    """A key that is bound makes none that is not: it may be in the wrong hands, which is what the bounds are for."""
+    if own.networks and not (networks and all(any(_inside(n, o) for o in own.networks) for n in networks)):
+        raise Forbidden("forbidden", "A key bound to networks makes keys for these only: list them in 'networks'.")
+    if own.expires is not None and (expires is None or expires > own.expires):
+        end = own.expires.isoformat(timespec="seconds")
+        raise Forbidden("forbidden", f"A key that ends makes none that outlasts it: give 'expires_at', {end} at most.")
+
+
+def _inside(network: Network, other: Network) -> bool:
+    if isinstance(network, ipaddress.IPv4Network):
+        return isinstance(other, ipaddress.IPv4Network) and network.subnet_of(other)
+    return isinstance(other, ipaddress.IPv6Network) and network.subnet_of(other)
 
 
 def _end(expires: datetime | None, now: datetime) -> datetime | None:
