@@ -39,6 +39,19 @@ async def test_an_address_is_found_however_it_is_written(store: Any, clock: Any,
     assert [blocked(found, t, "transactional") for t in asked] == [Reason.MANUAL, Reason.MANUAL, None]
 
 
+def test_quotes_make_no_other_mailbox() -> None:
+    """A local part is what it says, quoted or not, with its pairs undone; what differs without them stays different."""
+    for one, other in (
+        ('"Ann.B"@example.com', "ann.b@example.com"),
+        (r'"a\nn"@example.com', "ann@example.com"),
+        (r'"a\"b c"@example.com', r'"a\"\b\ c"@EXAMPLE.com'),
+        ('"jö"@bücher.example', "jö@xn--bcher-kva.example"),
+    ):
+        assert token(KEY, one) == token(KEY, other), one
+    apart = ("ann@example.com", '"ann "@example.com', '"an\\\\n"@example.com', '"ann@x"@example.com', '"@example.com')
+    assert len({token(KEY, a) for a in apart}) == len(apart)
+
+
 async def test_a_batch_of_any_size_is_one_answer(store: Any, clock: Any, entropy: Any) -> None:
     """Sizes around the padded statements give the same answer as one by one."""
     await add(store, clock, entropy, "a7@example.com")

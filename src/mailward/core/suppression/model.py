@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ LOCAL_MAX = 64
 DOMAIN_MAX = 255
 
 EVERY_STREAM = ""
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Reason(StrEnum):
@@ -87,9 +89,12 @@ def token(key: bytes, address: str) -> bytes:
 
     Compared without regard to case, in the local part too: no provider of note tells
     `Ann@` from `ann@`, and a list that does would mail people who said no. An
-    internationalised domain is compared in its A-label form.
+    internationalised domain is compared in its A-label form. Quotes say nothing of their own
+    (RFC 5321 section 4.1.2): `"ann"@` is `ann@`.
     """
     local, _, domain = address.rpartition("@")
+    if local[:1] == '"' and local[-1:] == '"':
+        local = _PAIR.sub(r"\1", local[1:-1])
     if not address.isascii():
         local = unicodedata.normalize("NFC", local).casefold()
         try:
