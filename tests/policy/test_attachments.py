@@ -19,6 +19,14 @@ from mailward.policy.attachments import MOST, PROGRAMS, decide, ending_of
         ("setup.exe. ", "attachment_type_refused"),
         ("a.js\u00a0", "attachment_type_refused"),
         ("a.exe::$DATA", "attachment_type_refused"),
+        ("=?utf-8?q?evil.exe?=", "attachment_type_refused"),
+        ("=?utf-8?B?ZXZpbC5leGU=?=", "attachment_type_refused"),
+        ("=?utf-8?q?report=2Epdf?=", "allowed"),
+        ("evil.exe\u200b", "attachment_type_refused"),
+        ("evil.e\u2060xe\ufeff", "attachment_type_refused"),
+        ("evil.\uff45\uff58\uff45", "attachment_type_refused"),
+        ("\u202efdp.exe", "attachment_type_refused"),
+        ("résumé.pdf", "allowed"),
     ],
 )
 def test_endings(name: str, code: str) -> None:

@@ -6,9 +6,11 @@ the platform's addresses keep their name.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Sequence
 
 from mailward.policy.decision import Allow, Decision, Refuse
+from mailward.protocol.message import words
 
 MOST = 100
 
@@ -20,6 +22,8 @@ PROGRAMS = (
 )
 
 ALLOW = Allow()
+# Marks of direction and joiners; controls; variation selectors are marks (Mn), as accents of a name are, and stay.
+_UNSEEN = frozenset(("Cf", "Cc"))
 
 
 def decide(names: Sequence[str], refused: Collection[str]) -> Decision:
@@ -27,16 +31,23 @@ def decide(names: Sequence[str], refused: Collection[str]) -> Decision:
     if len(names) > MOST:
         return Refuse("too_many_attachments", f"A message may have {MOST} attachments.")
     for name in names:
-        ending = ending_of(name)
-        if ending in refused:
-            return Refuse(
-                "attachment_type_refused",
-                f"Files that end with .{ending} are not taken as attachments; receivers refuse them, too.",
-            )
+        # Some readers take an encoded word for what it stands for wherever it is.
+        for form in (name, words.decode(name.encode("utf-8", "replace"))) if "=?" in name else (name,):
+            ending = ending_of(form)
+            if ending in refused:
+                return Refuse(
+                    "attachment_type_refused",
+                    f"Files that end with .{ending} are not taken as attachments; receivers refuse them, too.",
+                )
     return ALLOW
 
 
 def ending_of(name: str) -> str:
-    """The ending as Windows sees it: dots and blanks behind it do not count, nor does a stream's name."""
+    """The ending as Windows sees it: dots and blanks behind it do not count, nor does a stream's name.
+
+    And as people see it: what has no width is not there, and wide letters are the letters they look like.
+    """
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", "".join(c for c in name if unicodedata.category(c) not in _UNSEEN))
     bare = name.partition("::")[0].rstrip(". \t\r\n\u00a0").lower()
     return bare.rpartition(".")[2].strip() if "." in bare else ""

@@ -195,6 +195,40 @@ def test_custom_headers_stand_as_given() -> None:
         make(headers=[("X-Long", "x" * 1000)])
 
 
+@pytest.mark.parametrize(
+    "name", ["=?utf-8?q?evil.exe?=", "a=?utf-8?b?YQ==?=.txt", "=?x", "100%=?.txt", "=?utf-8?q?" + "x" * 200 + "?="]
+)
+def test_a_name_that_looks_encoded_is_read_as_it_is(name: str) -> None:
+    """No reader makes another name of it."""
+    built = make(attachments=[Attachment(name, b"x", "text/csv")])
+    (part,) = read(built).iter_attachments()
+    assert part.get_filename() == name
+    assert b"=?" not in built.content.partition(b"Content-Disposition")[2]
+
+
+def test_a_text_file_says_its_charset() -> None:
+    """UTF-8 unless told otherwise, ASCII as it always was, other octets nothing; a given parameter stays."""
+    umlauts = "Grüße;日本\r\n"
+    for content_type, data, said, text in (
+        ("text/csv", umlauts.encode(), "utf-8", umlauts),
+        ("text/calendar; method=REQUEST", umlauts.encode(), "utf-8", umlauts),
+        ("text/csv; charset=utf-16", umlauts.encode("utf-16"), "utf-16", umlauts),
+        ('text/html; Charset="iso-8859-1"', "ü".encode("latin-1"), "iso-8859-1", "ü"),
+        ("text/csv", b"plain", None, "plain"),
+        ("text/csv", b"\xff\xfe", None, None),
+        ("application/json", umlauts.encode(), None, None),
+    ):
+        (part,) = read(make(attachments=[Attachment("a.txt", data, content_type)])).iter_attachments()
+        assert part.get_param("charset") == said, content_type
+        assert part.get_payload(decode=True) == data
+        if text is not None:
+            assert part.get_content() == text
+        if "method" in content_type:
+            assert part.get_param("method") == "REQUEST"
+    with pytest.raises(Invalid, match="charset"):
+        make(attachments=[Attachment("a", b"x", "text/csv; charset=utf-8; CHARSET=us-ascii")])
+
+
 def test_one_click_unsubscribe() -> None:
     """RFC 8058: an https URL and the Post field; anything else is refused."""
     built = make(list_unsubscribe=ListUnsubscribe("https://u.example/t", "mailto:u@example.com", one_click=True))

@@ -127,11 +127,15 @@ def _mailbox(box: Mailbox, field: str) -> list[str]:
 
 
 def parameter(name: str, text: str, field: str) -> list[str]:
-    """A MIME parameter as `name=...` pieces: token, quoted string, or RFC 2231. Never two readings of one name."""
+    """A MIME parameter as `name=...` pieces: token, quoted string, or RFC 2231. Never two readings of one name.
+
+    What looks like an encoded word is one to readers who know no better (RFC 2047 section 5 forbids them here), unless
+    its octets are written as numbers.
+    """
     check(text, field)
     if _PERCENT_CONTROL.search(text):
         raise Invalid("header_injection", "A file name holds an encoded control character.", field=field)
-    if text.isascii() and len(text) <= 120:
+    if text.isascii() and len(text) <= 120 and "=?" not in text:
         if _TOKEN.fullmatch(text):
             return [f"{name}={text}"]
         return [f'{name}="' + _QUOTE.sub(r"\\\1", text) + '"']
@@ -151,7 +155,7 @@ def parameter(name: str, text: str, field: str) -> list[str]:
 
 def fallback_parameter(name: str, text: str) -> str:
     """The same for readers older than RFC 2231: ASCII, shortened, in quotes."""
-    plain = "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in text)[:120]
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in text)[:120].replace("=?", "=_")
     return f'{name}="{plain}"'
 
 

@@ -61,11 +61,16 @@ def _content_type(given: str, where: str) -> tuple[str, list[str]]:
     if not _TYPE.fullmatch(base) or base.startswith("multipart/"):
         raise Invalid("content_type_invalid", "The content type of an attachment is not one.", field=where)
     parameters = []
+    seen: set[str] = set()
     for item in rest:
         match = _TYPE_PARAMETER.fullmatch(item.strip())
         if match is None:
             raise Invalid("content_type_invalid", "A parameter of the content type cannot be read.", field=where)
-        if match[1].lower() not in ("name", "boundary"):
+        name = match[1].lower()
+        if name in seen:
+            raise Invalid("content_type_invalid", f"The content type names '{name}' twice.", field=where)
+        seen.add(name)
+        if name not in ("name", "boundary"):
             parameters.append(item.strip())
     return base, parameters
 
@@ -83,6 +88,8 @@ def attachment(item: Attachment, index: int) -> Entity:
             encoding = "7bit"
         else:
             data, base, parameters = item.content, "application/octet-stream", []
+    if base.startswith("text/") and not any(p.lower().startswith("charset=") for p in parameters) and _is_utf8(data):
+        parameters.append("charset=utf-8")  # or it would mean ASCII (RFC 2046 section 4.1.2)
     names = fields.parameter("filename", item.filename, f"{where}.filename") if item.filename else []
     if names:  # what readers older than RFC 2231 look at
         parameters.append(fields.fallback_parameter("name", item.filename))
@@ -99,6 +106,17 @@ def attachment(item: Attachment, index: int) -> Entity:
     if encoding == "7bit":
         return Entity(header, data if data.endswith(b"\r\n") else data + b"\r\n")
     return Entity(header, base64_lines(data))
+
+
+def _is_utf8(data: bytes) -> bool:
+    """It says more than ASCII, in UTF-8."""
+    if data.isascii():
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _clean(data: bytes) -> bool:
