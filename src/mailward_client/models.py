@@ -1627,11 +1627,13 @@ class TrackingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsubscribe:
-    """Where a recipient unsubscribes; broadcasts need it. With `one_click` the URL takes a POST (RFC 8058)."""
+    """Where a recipient unsubscribes; broadcasts need it. With `one_click` the URL takes a POST (RFC 8058),
+    which large mailbox providers ask of bulk mail.
+    """
 
     url: str | Omit | None = OMIT
     mailto: str | Omit | None = OMIT
-    one_click: bool | Omit = OMIT
+    one_click: bool | Omit | None = OMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

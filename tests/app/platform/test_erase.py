@@ -14,12 +14,13 @@ from mailward.app.bodies import Bodies
 from mailward.app.platform import messages as area
 from mailward.app.platform.messages import Messages
 from mailward.base import ids
-from mailward.base.errors import Conflict, Forbidden, NotFound, Unavailable
+from mailward.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from mailward.core.messages.model import AttemptFacts, DeliveryState
 from mailward.core.webhooks.enqueue import body_of
 from mailward.core.webhooks.model import Event
 from mailward.core.workspaces.model import WorkspaceSettings
 from mailward.edges.web.problems import status_of
+from mailward.edges.web.schema.messages import MessageQuery
 from mailward.policy.access import Actor, Permission
 from tests.app.retention_rig import SEARCH_KEY, A, B, Rig, manager
 from tests.conftest import MovingClock, SeededEntropy
@@ -137,6 +138,22 @@ async def test_erasing_needs_its_permission_and_the_messages_own_workspace(rig: 
     with pytest.raises(NotFound):
         await messages.erase(manager(B), name)
     assert await rig.read(id) == CONTENT
+
+
+async def test_what_is_still_to_be_sent_is_not_sent_again(rig: Rig, messages: Messages) -> None:
+    """409 while a copy waits or is under way: it would arrive twice."""
+    id = ids.encode("msg", await rig.accept(CONTENT, state=DeliveryState.LEASED))
+    with pytest.raises(Conflict) as refused:
+        await messages.resend(manager(A), id)
+    assert (refused.value.code, status_of(refused.value)) == ("still_waiting", 409)
+
+
+async def test_a_search_for_what_is_no_word_is_refused(messages: Messages) -> None:
+    """It would be no condition, and the answer everything there is."""
+    for subject in ("会", "C+", "%", "3", "🎉"):
+        with pytest.raises(Invalid) as refused:
+            await messages.find(manager(A), MessageQuery(subject=subject))
+        assert (refused.value.code, refused.value.field) == ("invalid_parameter", "subject")
 
 
 @pytest.mark.claim("PRIVACY-1")

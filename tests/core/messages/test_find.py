@@ -57,6 +57,27 @@ async def test_indexed_and_fresh_messages_are_found_alike(store: Store) -> None:
         assert [d.recipient for f in found for d in f.deliveries] == ["ann@x.test"] * 2
 
 
+@pytest.mark.parametrize(
+    ("subject", "found", "missed"),
+    [
+        ("会議のお知らせ", ("会議", "お知らせ", "会議 お知らせ", "会議のお知らせ"), ("議会", "会社")),
+        ("Q1会議 Report", ("q1", "会議", "report", "Q1 会議"), ("q2", "port", "議会")),
+        ("ใบแจ้งหนี้ของคุณ", ("หนี้", "ใบแจ้ง"), ("สวัสดี",)),
+        ("Größe: STRASSE", ("grösse", "straße"), ("gro",)),
+    ],
+)
+async def test_words_of_every_script(
+    store: Store, subject: str, found: tuple[str, ...], missed: tuple[str, ...]
+) -> None:
+    """Where a script has no spaces a part of what is written is found, indexed or fresh."""
+    await put(store, submission(1, created=T0, subject=subject))
+    for below in (b"", b"\xff" * 16):
+        await store.write(WS_ID, partial(index, key=KEY, below=below, limit=100))
+        for word in (*found, *missed):
+            got = (await look(store, Query(subject=word))).found
+            assert bool(got) == (word in found), word
+
+
 @pytest.mark.asvs("8.4.1")
 async def test_another_workspace_finds_nothing(store: Store) -> None:
     """Search stays in its workspace, even with its key."""

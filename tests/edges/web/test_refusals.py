@@ -50,6 +50,14 @@ def _attachment(n: int = 1) -> list[dict[str, str]]:
         ({"tags": ["a\n"]}, "invalid_field", "tags[0]"),
         ({"attachments": [{"filename": "a", "content": "aGk=", "content_type": "text/plain\n"}]}, "invalid_field",
          "attachments[0].content_type"),
+        ({"attachments": [{"filename": "a", "content": "", "content_type": 'text/x; a="b'}]}, "invalid_field",
+         "attachments[0].content_type"),
+        ({"metadata": {"k" * 65: "v"}}, "too_long", "metadata"),
+        ({"metadata": {"k": "v" * 501}}, "too_long", "metadata[*]"),
+        ({"reply_to": ["n" * 990 + "@example.com"]}, "too_long", "reply_to[0]"),
+        ({"to": "x" * 50_001}, "too_long", "to"),
+        ({"list_unsubscribe": {"mailto": "mailto:u@b.example", "one_click": True}}, "list_unsubscribe_invalid",
+         "list_unsubscribe"),
         ({"workspace": "ws_x"}, "unknown_field", "workspace"),
         ({"id": "msg_x"}, "unknown_field", "id"),
         ({"verified": True}, "unknown_field", "verified"),
@@ -145,6 +153,18 @@ async def test_a_million_values(api: httpx.AsyncClient, path: str, crowd: str) -
     body = b'{"messages":[%s]}' % body if path.endswith("batch") else body
     answer = await awaited_within(0.5, lambda: post(api, path, body))
     assert (answer.status_code, answer.json()["code"]) == (400, "too_many_values")
+
+
+async def test_what_is_within_its_limits_is_taken(api: httpx.AsyncClient) -> None:
+    """Fifty recipients in one text however long it is, a type with parameters, a way out by mail alone."""
+    for change in (
+        {"to": ", ".join(f"recipient.number.{n:02}.of.many@example-{n:02}.example" for n in range(50))},
+        {"attachments": [{"filename": "i.ics", "content": "aGk=", "content_type": "text/calendar; method=REQUEST"}]},
+        {"list_unsubscribe": {"mailto": "mailto:u@b.example"}},
+        {"list_unsubscribe": {"url": "https://b.example/u", "one_click": False}},
+    ):
+        answer = await post(api, "/v1/messages", _with(**change))
+        assert answer.status_code == 202, answer.text
 
 
 async def test_a_long_text_is_one_value(api: httpx.AsyncClient) -> None:

@@ -15,11 +15,12 @@ from mailward.app.platform.batches import Batches
 from mailward.app.retention import overwrite
 from mailward.app.store import Store, Tx
 from mailward.base import ids
-from mailward.base.errors import Forbidden, Invalid, MailwardError, NotFound, Unavailable
+from mailward.base.errors import Conflict, Forbidden, Invalid, MailwardError, NotFound, Unavailable
 from mailward.core.messages import change, erase, find, pause
 from mailward.core.messages.dated import redated
 from mailward.core.messages.find import Found, Query
-from mailward.core.messages.model import LETTERS, Attempt
+from mailward.core.messages.model import LETTERS, OPEN, Attempt, DeliveryState
+from mailward.core.messages.words import subject_words
 from mailward.core.webhooks.enqueue import tell
 from mailward.edges.web.dashboard.mail_html import sanitise
 from mailward.edges.web.schema import messages as schema
@@ -27,6 +28,8 @@ from mailward.edges.web.schema.submission import Asked, Given, Idempotency, Keye
 from mailward.policy import access
 from mailward.policy.access import Actor, Permission
 from mailward.protocol.message import structure
+
+_ARRIVED = frozenset({DeliveryState.DELIVERED, DeliveryState.DISCARDED})
 
 
 class Messages:
@@ -64,6 +67,10 @@ class Messages:
 
     async def find(self, actor: Actor, query: schema.MessageQuery) -> schema.MessagePage:
         """One page of the list, or of a search."""
+        if query.subject is not None and not subject_words(query.subject):
+            # Not found by anything, it would stand for no condition at all.
+            text = "Give a word of two letters or digits at least."
+            raise Invalid("invalid_parameter", text, field="subject")
         asked = Query(
             limit=query.limit,
             before=_cursor(query.cursor),
@@ -186,16 +193,19 @@ class Messages:
         return views.detail(await self._found(_as_reader(actor), message), now)
 
     async def resend(self, actor: Actor, message: str) -> schema.Accepted:
-        """Send the stored bytes again to the same recipients, as a new message."""
+        """Send the stored bytes again, as a new message, to whom they did not reach; to all when they reached all."""
         access.require(actor, Permission.MESSAGE_SEND)
         if redacted := (await self._found(_as_reader(actor), message)).message.facts.redacted:
             raise _redacted(f"This message cannot be sent again: its {' and '.join(redacted)} are not stored any more.")
         content = await self.raw(_as_reader(actor), message)
         found = await self._found(_as_reader(actor), message)
         facts = found.message.facts
+        if any(d.state in OPEN for d in found.deliveries):
+            raise Conflict("still_waiting", "A copy of this message is still to be sent. Cancel or reschedule it.")
+        missed = [d.recipient for d in found.deliveries if d.state not in _ARRIVED]
         outgoing = Outgoing(
             content=content,
-            recipients=[d.recipient for d in found.deliveries],
+            recipients=missed or [d.recipient for d in found.deliveries],
             header_from=facts.header_from,
             message_id=facts.message_id,
             mail_from=facts.mail_from,

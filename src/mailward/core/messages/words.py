@@ -10,6 +10,12 @@ from typing import Protocol
 from mailward.core.messages.model import MessageFacts
 
 _WORD = re.compile(r"\w{2,64}")
+# Scripts that put no spaces between words: Thai to Khmer, kana and bopomofo, Han.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_RUN = re.compile(f"[{_UNSPACED}]{{2,}}|(?:(?![{_UNSPACED}])\\w){{2,64}}")
+_IN_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _MAX_WORDS = 40
 
 
@@ -26,8 +32,19 @@ def bare(address: str) -> str:
 
 
 def subject_words(subject: str) -> list[str]:
-    """The words of a subject that can be searched."""
-    return list(dict.fromkeys(w.casefold() for w in _WORD.findall(subject)))[:_MAX_WORDS]
+    """The words of a subject that can be searched: two letters or digits at least.
+
+    Where a script has no spaces, each two neighbours are one, so that a part of a run is found.
+    """
+    if subject.isascii() or not _IN_UNSPACED.search(subject):
+        return list(dict.fromkeys(w.casefold() for w in _WORD.findall(subject)))[:_MAX_WORDS]
+    out: dict[str, None] = {}
+    for run in _RUN.findall(subject):
+        if _IN_UNSPACED.match(run):
+            out.update(dict.fromkeys(run[i : i + 2] for i in range(len(run) - 1)))
+        else:
+            out[run.casefold()] = None
+    return list(out)[:_MAX_WORDS]
 
 
 def tokens_of(key: bytes, facts: MessageFacts, recipients: Iterable[str]) -> set[bytes]:

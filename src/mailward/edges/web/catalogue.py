@@ -238,6 +238,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "starting": (503, "Please try again."),
     "step_over": (404, "This step is over. Begin again."),
     "step_up_required": (403, "Please confirm that it is you."),
+    "still_waiting": (409, "A copy of this message is still to be sent. Cancel or reschedule it."),
     "stopping": (503, "The server is stopping. Try again in a moment."),
     "storage_busy": (503, "The message could not be stored now; please try again later."),
     "storage_full": (503, "The message could not be stored now; please try again later."),

@@ -166,7 +166,8 @@ def _one_destination(box: Mailbox, field: str) -> None:
 def _list_unsubscribe(request: types.SendRequest) -> ListUnsubscribe | None:
     given = request.list_unsubscribe
     if given is not None:
-        return ListUnsubscribe(given.url, given.mailto, given.one_click and given.url is not None)
+        one_click = given.url is not None if given.one_click is None else given.one_click
+        return ListUnsubscribe(given.url, given.mailto, one_click)
     if request.stream == "broadcast" and not any(
         name.lower() == "list-unsubscribe" and submission.way_out(text) for name, text in request.headers.items()
     ):

@@ -78,7 +78,7 @@ async def reschedule(call: Call[NoQuery, types.Reschedule]) -> types.MessageDeta
 
 
 async def resend(call: Call[NoQuery, None]) -> types.Accepted:
-    """The same content again, as a new message to the recipients that did not get it."""
+    """The same content again, as a new message, to the recipients that did not get it; to all when each did."""
     return await call.platform.messages.resend(call.actor, call.params["message"])
 
 
@@ -232,7 +232,7 @@ OPERATIONS = [
         summary="Send a message again",
         response=types.Accepted,
         status=202,
-        errors=("content_gone", "message_redacted"),
+        errors=("content_gone", "message_redacted", "still_waiting"),
     ),
     Operation(
         method="DELETE",

@@ -35,10 +35,11 @@ Word = Annotated[
 MediaType = Annotated[
     str,
     Meta(
-        max_length=127,
-        pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$(?!\n)",
-        examples=["application/pdf"],
-        description="Type and subtype, without parameters.",
+        max_length=255,
+        pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+"
+        r"( *; *[A-Za-z0-9!#$&^_.+-]+=([A-Za-z0-9!#$&'^_.+:/-]+|\"[ !#-:<-\[\]-~]*\"))*$(?!\n)",
+        examples=["application/pdf", "text/calendar; method=REQUEST; charset=utf-8"],
+        description="Type and subtype, and parameters if it has any. Text in UTF-8 is said to be that.",
     ),
 ]
 TemplateName = Annotated[
@@ -112,7 +113,8 @@ Tracking = Annotated[
 
 
 class Unsubscribe(Request):
-    """Where a recipient unsubscribes; broadcasts need it. With `one_click` the URL takes a POST (RFC 8058)."""
+    """Where a recipient unsubscribes; broadcasts need it. With `one_click` the URL takes a POST (RFC 8058), which large
+    mailbox providers ask of bulk mail."""
 
     url: (
         Annotated[str, Meta(min_length=10, max_length=900, pattern="^https://", description="An https address.")] | None
@@ -120,7 +122,7 @@ class Unsubscribe(Request):
     mailto: (
         Annotated[str, Meta(min_length=8, max_length=900, pattern="^mailto:", description="A mailto address.")] | None
     ) = None
-    one_click: bool = True
+    one_click: Annotated[bool | None, Meta(description="Left out: when there is a `url`.")] = None
 
 
 class SendRequest(Request, rename={"from_": "from"}):
