@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -67,7 +66,7 @@ def _message_signature(
             data.append(canonical.relaxed_header(name, raw))
     if b"from" not in names:
         names.insert(0, b"from")
-    body_hash = binascii.b2a_base64(hashlib.sha256(canonical.relaxed_body(body)).digest(), newline=False)
+    body_hash = binascii.b2a_base64(canonical.body_hash(body, relaxed=True), newline=False)
     lines = [b":".join(names[i : i + 5]) for i in range(0, len(names), 5)]
     field = (
         b"ARC-Message-Signature: i=%d; a=%b; c=relaxed/relaxed; t=%d;\r\n d=%b; s=%b;\r\n h=%b;\r\n bh=%b;\r\n b="

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -72,8 +71,7 @@ def _check_message(
     newest: ArcSet, fields: Sequence[tuple[bytes, bytes]], body: bytes, keys: dict[tuple[str, str], DnsAnswer]
 ) -> Lookup[None]:
     signature = newest.signature
-    whole = canonical.relaxed_body(body) if signature.body_relaxed else canonical.simple_body(body)
-    if hashlib.sha256(whole).digest() != signature.body_hash:
+    if canonical.body_hash(body, relaxed=signature.body_relaxed) != signature.body_hash:
         raise BrokenChain(f"The body has been changed since {signature.domain} signed it.")
     yield from _check_key(signature, _signed_data(signature, fields), keys, "the newest message signature")
 

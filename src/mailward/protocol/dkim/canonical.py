@@ -1,12 +1,21 @@
-"""Canonicalisation (RFC 6376 section 3.4), on whole bytes in C instead of line by line."""
+"""Canonicalisation (RFC 6376 section 3.4), in C on long pieces instead of line by line.
+
+A body is never copied whole: what is hashed comes in pieces, so a large one takes no memory of its own.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterator
 
-_TRAILING_CRLFS = re.compile(rb"(?:\r\n)+\Z")
+_PIECE = 1 << 16  # about what a processor keeps at hand; and other threads get their turn between two
+_CRLF = b"\r\n"
+_MANY = _CRLF * 1024
 # As patterns: searching two octets at once is several times slower than the regular expression engine's way.
 _TWO_SPACES = re.compile(rb"  ")
+_EIGHT_SPACES = b" " * 8
+_LONG_RUN = re.compile(rb" {8}+ *+")
 _SPACE_AT_END = re.compile(rb" \r\n")
 _WSP_RUN = re.compile(rb"[ \t]+")
 
@@ -22,32 +31,79 @@ def relaxed_header(name: bytes, raw: bytes) -> bytes:
     return name + b":" + value + b"\r\n"
 
 
-def relaxed_body(body: bytes) -> bytes:
-    """Section 3.4.4: runs of white space become one space, none at line ends, no empty lines at the end."""
-    if b"\t" in body:
-        body = body.replace(b"\t", b" ")
-    while _TWO_SPACES.search(body):  # each round halves the runs
-        body = body.replace(b"  ", b" ")
-    if _SPACE_AT_END.search(body):
-        body = body.replace(b" \r\n", b"\r\n")
-    if body.endswith(b" "):
-        body = body[:-1]
-    body = _end(body)
-    return body + b"\r\n" if body else b""
+def body_hash(body: bytes, *, relaxed: bool) -> bytes:
+    """The SHA-256 of the canonical body (section 3.7), which bh= says."""
+    if not relaxed:
+        whole = hashlib.sha256(memoryview(body)[: _end(body, len(body))])
+        whole.update(_CRLF)
+    elif len(body) <= _PIECE:
+        whole = hashlib.sha256(relaxed_body(body))
+    else:
+        whole = hashlib.sha256()
+        for piece in relaxed_pieces(body):
+            whole.update(piece)
+    return whole.digest()
 
 
 def simple_body(body: bytes) -> bytes:
     """Section 3.4.3: exactly one CRLF at the end, an empty body included."""
-    return _end(body) + b"\r\n"
+    return body[: _end(body, len(body))] + _CRLF
 
 
-def _end(body: bytes) -> bytes:
-    """The body without the line breaks at its end."""
-    if body[-2:] != b"\r\n":
-        return body
-    if body[-4:-2] != b"\r\n":
-        return body[:-2]
-    stripped = body.rstrip(b"\r\n")
-    tail = body[len(stripped) :]
-    match = _TRAILING_CRLFS.search(tail)  # keeps a bare CR or LF that stands before them
-    return stripped + tail[: match.start()] if match else body
+def relaxed_body(body: bytes) -> bytes:
+    """Section 3.4.4: runs of white space become one space, none at line ends, no empty lines at the end."""
+    body = _collapsed(body)
+    end = _end(body, len(body) - body.endswith(b" "))
+    return body[:end] + _CRLF if end else b""
+
+
+def relaxed_pieces(body: bytes, size: int = _PIECE) -> Iterator[bytes]:
+    """`relaxed_body` in pieces, made of `size` octets each."""
+    held = b""  # the next octet decides what becomes of it
+    breaks = 0  # CRLFs that are left out if nothing follows them
+    written = False
+    for start in range(0, len(body), size):
+        piece = _collapsed(held + body[start : start + size])
+        held = b" \r" if piece.endswith(b" \r") else piece[-1:] if piece.endswith((b" ", b"\r")) else b""
+        stop = len(piece) - len(held)
+        end = _end(piece, stop)
+        if end:
+            yield from _line_breaks(breaks)
+            yield piece[:end]
+            breaks, written = 0, True
+        breaks += (stop - end) // 2
+    if held and held != b" ":
+        yield from _line_breaks(breaks)
+        yield held
+        written = True
+    if written:
+        yield _CRLF
+
+
+def _collapsed(text: bytes) -> bytes:
+    if b"\t" in text:
+        text = text.replace(b"\t", b" ")
+    if _TWO_SPACES.search(text):
+        if _EIGHT_SPACES in text:  # a long run costs no more than its beginning
+            text = _LONG_RUN.sub(b" ", text)
+        while _TWO_SPACES.search(text):  # each round halves the runs
+            text = text.replace(b"  ", b" ")
+    if _SPACE_AT_END.search(text):
+        text = text.replace(b" \r\n", _CRLF)
+    return text
+
+
+def _end(text: bytes, end: int) -> int:
+    """Where the line breaks begin that `text[:end]` ends in. A bare CR or LF before them is none."""
+    while text.endswith(_MANY, 0, end):
+        end -= len(_MANY)
+    while text.endswith(_CRLF, 0, end):
+        end -= 2
+    return end
+
+
+def _line_breaks(count: int) -> Iterator[bytes]:
+    many, rest = divmod(count, len(_MANY) // 2)
+    for _ in range(many):
+        yield _MANY
+    yield _CRLF * rest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -93,7 +92,7 @@ def prepare(
     """
     if not signers:
         return []
-    body_hash = binascii.b2a_base64(hashlib.sha256(canonical.relaxed_body(body)).digest(), newline=False)
+    body_hash = binascii.b2a_base64(canonical.body_hash(body, relaxed=True), newline=False)
     chosen: list[tuple[int, bytes, bytes]] = []
     rank_of = _RANK.get
     for name, raw in reversed(fields):  # section 5.4.2: the last one first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,8 +105,7 @@ def _judge(
 ) -> Lookup[tuple[Result, str, int, bool]]:
     relaxed = signature.body_relaxed
     if relaxed not in bodies:
-        whole = canonical.relaxed_body(body) if relaxed else canonical.simple_body(body)
-        bodies[relaxed] = hashlib.sha256(whole).digest()
+        bodies[relaxed] = canonical.body_hash(body, relaxed=relaxed)
     if bodies[relaxed] != signature.body_hash:
         return "fail", "body_hash", 0, False  # before any look-up: a changed body costs no DNS
     answer = yield DnsQuery(f"{signature.selector}._domainkey.{signature.domain}", "TXT")
