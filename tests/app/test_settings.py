@@ -44,6 +44,7 @@ def test_every_setting_is_read_somewhere() -> None:
         ("[submission]\nidle_seconds = 0", "submission.idle_seconds: at least 1"),
         ("[submission]\nmax_recipients = 0", "submission.max_recipients: at least 1"),
         ("[submission]\nmax_message_bytes = -5", "submission.max_message_bytes: at least 1"),
+        ("[limits]\nsmtp_content_bytes = 100_000_000", "limits.smtp_content_bytes: at least four messages of 41943040"),
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path: Path, text: str, why: str) -> None:

@@ -25,6 +25,7 @@ from mailward.app.platform.templates import Templates
 from mailward.app.settings import Settings
 from mailward.app.tarpit import Tarpit
 from mailward.core.identity.lookup import Doorkeeper
+from mailward.edges.smtpd.room import Room
 from mailward.edges.web.request_log import RequestLog
 from mailward.edges.workers.inbound import InboundWorker
 from mailward.edges.workers.sender import Sender
@@ -67,6 +68,7 @@ class Parts(Protocol):
     sender: Sender | None
     leasing: Leasing
     heart: Heart
+    room: Room
 
     async def addresses(self, host: str) -> list[str]:
         """Every address of a name; empty when there is none."""

@@ -127,7 +127,7 @@ class WebhookSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Rates. Each is a number per minute; 0 means no limit, but for failed sign-ins, which are always limited."""
+    """Rates, each a number per minute (0: none, but failed sign-ins are always limited). And memory."""
 
     api_per_minute: int = 6000
     """For a workspace: reads and sends each, writes a tenth of it."""
@@ -140,6 +140,9 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     smtp_connections_per_minute_ip: int = 6000
     smtp_messages_per_minute_domain: int = 60_000
     auth_failures_per_minute_ip: int = 10
+    smtp_content_bytes: int = 0
+    """Message content that a worker's SMTP sessions hold at once; received mail has half of it. 0: 512 MiB, or four of
+    the largest messages where that is more."""
     refusals_held_ms: int = 500
     """Who is refused more than five times a second is told so many to twice as many milliseconds late. 0: at once."""
     burst_factor: int = 10
@@ -235,6 +238,12 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def data(self) -> Path:
         """The data folder."""
         return Path(self.server.data)
+
+    @property
+    def smtp_content_bytes(self) -> int:
+        """Octets of message content that a worker's SMTP sessions may hold at once."""
+        largest = max(self.submission.max_message_bytes, self.mx.max_message_bytes)
+        return self.limits.smtp_content_bytes or max(536_870_912, 4 * largest)
 
     @property
     def workers(self) -> int:
@@ -354,6 +363,10 @@ def _check(settings: Settings) -> None:
     _check_server(settings.server)
     _check_submission(settings.submission)
     _check_limits(settings.limits)
+    largest = max(settings.submission.max_message_bytes, settings.mx.max_message_bytes)
+    if settings.smtp_content_bytes < 4 * largest:
+        # Received mail has half, and of that the last quarter is for small messages.
+        raise SettingsError(f"limits.smtp_content_bytes: at least four messages of {largest} bytes, or 0")
     _check_storage(settings.storage)
     if strange := [topic for topic in settings.feedback.sns_topics if not is_topic(topic)]:
         raise SettingsError(f"feedback.sns_topics: {strange[0]!r} is not the ARN of an SNS topic")

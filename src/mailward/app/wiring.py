@@ -85,6 +85,7 @@ from mailward.core.webhooks.enqueue import tell
 from mailward.edges.smtpd.config import Mode, submission
 from mailward.edges.smtpd.floor import Floor
 from mailward.edges.smtpd.listener import Listener, serve
+from mailward.edges.smtpd.room import Room
 from mailward.edges.web.plain import Plain
 from mailward.edges.web.public.metrics import metrics_app
 from mailward.edges.web.renewing import Renewing
@@ -156,6 +157,8 @@ class Worker:
         self.lookout = Lookout(self._know, self._direct)
         self.sender: Sender | None = None
         self.floor = Floor()
+        refused = self.metrics.refused.labels("too_much_content")
+        self.room = Room(plan.settings.smtp_content_bytes, refused.inc)
         self.reception: Reception | None = None
 
     async def start(self) -> None:
@@ -433,7 +436,9 @@ class Worker:
                 session=s.session_seconds,
             )
             tls = None if mode is Mode.PRIVATE else self.certificates.context
-            self._listeners.append(await serve([os.dup(fd) for fd in fds], self.gate, config, tls, self.floor))
+            self._listeners.append(
+                await serve([os.dup(fd) for fd in fds], self.gate, config, tls, self.floor, self.room)
+            )
         if plan.mx:
             self.reception = Reception.of(self, self.directory)
             self._listeners.append(await self.reception.open(plan.mx))
@@ -469,6 +474,7 @@ class Worker:
             gauge("sender_under_way", "Messages being sent now.", lambda: float(sender.under_way))
             gauge("sender_in_memory", "Messages kept in memory until they are sent.", lambda: float(sender.in_memory))
         gauge("smtp_sessions", "Open SMTP sessions.", lambda: float(sum(x.sessions for x in self._listeners)))
+        gauge("smtp_content_bytes", "Message content that SMTP sessions hold.", lambda: float(self.room.held))
 
     # -- small ports -----------------------------------------------------------------------------
 

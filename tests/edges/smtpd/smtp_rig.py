@@ -25,6 +25,7 @@ from mailward.edges.smtpd.config import ListenerConfig, Mode, reception
 from mailward.edges.smtpd.floor import Floor
 from mailward.edges.smtpd.listener import Listener, serve
 from mailward.edges.smtpd.ports import MailParams, Peer, SessionFacts, SmtpEnvelope
+from mailward.edges.smtpd.room import Room
 from mailward.protocol.smtp.questions import ServerConfig
 
 T = TypeVar("T")
@@ -127,6 +128,7 @@ class Rig:
         self.config = config
         self.contexts = [server_context()]
         self.floor = Floor()
+        self.room: Room | None = None
         self.port = 0
         self.loop = uvloop.new_event_loop()
         self.listener: Listener[str] | None = None
@@ -144,7 +146,7 @@ class Rig:
         def tls() -> ssl.SSLContext:
             return self.contexts[-1]
 
-        self.listener = self.call(serve([sock], self.gate, self.config, tls, self.floor))
+        self.listener = self.call(serve([sock], self.gate, self.config, tls, self.floor, self.room))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -25,6 +25,10 @@ class Policy:
 
     valid: bool = True
     seen: list[MailParams] = field(default_factory=list)
+    room: int = 1 << 30
+
+    def hold(self, octets: int) -> bool:
+        return octets <= self.room
 
     def still_valid(self) -> bytes | None:
         return None if self.valid else b"421 4.7.0 gone\r\n"
@@ -406,6 +410,45 @@ def test_growing_beyond_the_limit() -> None:
     made.feed(b"MAIL FROM:<a@x.org>\r\nRCPT TO:<b@x.org>\r\nDATA\r\n")
     assert codes(made.feed((b"x" * 70 + b"\r\n") * 1000)) == [b"552 5.3.4"]
     assert made.machine.closed
+
+
+TEXT = (b"x" * 70 + b"\r\n") * 20
+REFUSED = b"452 4.3.1"
+
+
+@pytest.mark.parametrize("cut", [1, 100, 10_000])
+def test_content_there_is_no_room_for(cut: int) -> None:
+    """Content that may not be kept is read to its end and refused for now, however it is cut; the session goes on."""
+    envelope = b"MAIL FROM:<a@x.org>\r\nRCPT TO:<b@x.org>\r\n"
+    for sent, answers in (
+        (b"DATA\r\n" + TEXT + b".\r\n", [b"354", REFUSED]),
+        (b"BDAT 1440 LAST\r\n" + TEXT, [REFUSED]),
+        (b"BDAT 72\r\n" + TEXT[:72] + b"BDAT 1368 LAST\r\n" + TEXT[72:], [b"250 2.0.0", REFUSED]),
+        (b"BDAT 1440\r\n" + TEXT + b"BDAT 72 LAST\r\n" + TEXT[:72], [REFUSED, b"503 5.5.1"]),
+    ):
+        made = ready()
+        made.policy.room = 1000
+        stream = envelope + sent + b"NOOP\r\n" + envelope + b"BDAT 720 LAST\r\n" + TEXT[:720]
+        said = b"".join(made.feed(stream[at : at + cut]) for at in range(0, len(stream), cut))
+        expected = [b"250 2.1.0", b"250 2.1.5", *answers, b"250 2.0.0", b"250 2.1.0", b"250 2.1.5", b"250 2.0.0"]
+        assert codes(said) == expected
+        assert [m.content for m in made.messages] == [TEXT[:720]]
+        assert made.machine.kept == 0
+
+
+def test_what_is_kept() -> None:
+    """Octets of content count from the first until the message is answered, also between two chunks."""
+    made = with_recipient()
+    made.feed(b"BDAT 100\r\n" + TEXT[:72])
+    assert made.machine.kept == 72
+    made.feed(TEXT[72:100])
+    assert made.machine.kept == 100
+    assert made.machine.in_message
+    made.machine.receive(b"BDAT 44 LAST\r\n" + TEXT[100:144])
+    assert made.machine.kept == 144
+    made.machine.settled(b"250 2.0.0 Queued\r\n")
+    assert made.machine.kept == 0
+    assert not made.machine.in_message
 
 
 def test_drain() -> None:

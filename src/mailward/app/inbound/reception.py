@@ -102,7 +102,9 @@ class Reception:
             session=mx.session_seconds,
             proxies=tuple(ip_network(n) for n in mx.proxies),
         )
-        return await serve([os.dup(fd) for fd in fds], self.gate, config, self._worker.certificates.context)
+        room = self._worker.room.part(self._worker.settings.smtp_content_bytes // 2)
+        tls = self._worker.certificates.context
+        return await serve([os.dup(fd) for fd in fds], self.gate, config, tls, room=room)
 
 
 def reports_of(worker: Parts, directory: MailDirectory, judge: Judge) -> MailedReports:

@@ -31,8 +31,11 @@ class ListenerConfig:
     command_idle: float = 300.0  # without a whole command; RFC 5321 section 4.5.3.2.7 asks for five minutes
     login: float = 120.0  # for a session to authenticate: what an unauthenticated stranger may hold a connection for
     content_idle: float = 180.0  # without an octet of content
-    content_grace: float = 300.0  # content must then have come at `content_rate` octets a second on average
+    content_grace: float = 300.0  # for a message beside what its octets take at `content_rate` a second
     content_rate: float = 1024.0
+    # While much content is held in memory, for messages of more than 64 KiB: a session that fails them is ended.
+    tight_pause: float = 30.0
+    tight_rate: float = 65_536.0
     session: float = 3600.0  # a session that would last longer reconnects
     handshake: float = 30.0
     linger: float = 2.0  # after a refusal, to let the client read it before the connection is reset

@@ -11,6 +11,9 @@ from typing import Generic, Protocol
 from mailward.edges.smtpd.config import ListenerConfig
 from mailward.edges.smtpd.floor import Floor
 from mailward.edges.smtpd.ports import P, SubmissionGate
+from mailward.edges.smtpd.room import Room
+
+_ROOM = 536_870_912
 
 
 class Guest(Protocol):
@@ -55,6 +58,7 @@ class House(Generic[P]):
         gate: SubmissionGate[P],
         tls: Callable[[], ssl.SSLContext] | None,
         floor: Floor | None = None,
+        room: Room | None = None,
     ) -> None:
         self.config = config
         self.gate = gate
@@ -62,6 +66,7 @@ class House(Generic[P]):
         self.loop = asyncio.get_running_loop()
         self.counters = Counters()
         self.floor = Floor() if floor is None else floor
+        self.room = Room(_ROOM) if room is None else room
         self.guests: set[Guest] = set()
         self._waiting: set[Guest] = set()
         self.draining = False

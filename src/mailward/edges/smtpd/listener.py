@@ -14,6 +14,7 @@ from mailward.edges.smtpd.floor import Floor
 from mailward.edges.smtpd.house import Counters, House
 from mailward.edges.smtpd.ports import P, SubmissionGate
 from mailward.edges.smtpd.proxied import Doorway
+from mailward.edges.smtpd.room import Room
 from mailward.edges.smtpd.session import Session
 
 
@@ -40,11 +41,14 @@ class Listener(Generic[P]):
         """Connections open now."""
         return len(self._house.guests)
 
+    def sweep(self, now: float) -> None:
+        """End the sessions whose deadlines have passed; `now` is the loop's clock in seconds."""
+        for guest in list(self._house.guests):
+            guest.check(now)
+
     def _sweep(self) -> None:
         house = self._house
-        now = house.loop.time()
-        for guest in list(house.guests):
-            guest.check(now)
+        self.sweep(house.loop.time())
         self._timer = house.loop.call_later(house.config.tick, self._sweep)
 
     async def drain(self, deadline: float) -> None:
@@ -86,15 +90,16 @@ async def serve(
     config: ListenerConfig,
     tls: Callable[[], ssl.SSLContext] | None = None,
     floor: Floor | None = None,
+    room: Room | None = None,
 ) -> Listener[P]:
     """Serve SMTP on bound sockets (or inherited descriptors of such). Every worker process may serve the same ones.
 
-    `tls` gives the context for each new handshake; listeners with one `floor` tell together when all is quiet. Raises
-    ValueError when the mode needs TLS and none is given.
+    `tls` gives the context for each new handshake; listeners with one `floor` tell together when all is quiet, and
+    those with one `room` hold no more content than it has. Raises ValueError when the mode needs TLS and none is given.
     """
     if tls is None and config.mode is not Mode.PRIVATE:
         raise ValueError(f"listener {config.name} needs TLS")
-    house = House(config, gate, tls, floor)
+    house = House(config, gate, tls, floor, room)
     servers = []
     for entry in sockets:
         sock = socket.socket(fileno=entry) if isinstance(entry, int) else entry

@@ -17,6 +17,7 @@ import structlog
 from mailward.base.errors import MailwardError
 from mailward.edges.smtpd.config import Mode
 from mailward.edges.smtpd.house import House
+from mailward.edges.smtpd.pace import Pace
 from mailward.edges.smtpd.ports import MailParams, P, Peer, SessionFacts
 from mailward.edges.smtpd.replies import (
     NO_ACCESS,
@@ -25,9 +26,10 @@ from mailward.edges.smtpd.replies import (
     translate_auth,
     translate_connection,
 )
+from mailward.edges.smtpd.room import SMALL
 from mailward.edges.smtpd.tls import TlsLayer
 from mailward.protocol.smtp.questions import ASK, Accept, Admit, Authenticate, Question
-from mailward.protocol.smtp.replies import BYE, SHUTTING_DOWN, TIMED_OUT, reply
+from mailward.protocol.smtp.replies import BYE, NO_ROOM, SHUTTING_DOWN, TIMED_OUT, TOO_SLOW, reply
 from mailward.protocol.smtp.server import Server
 
 log = structlog.get_logger()
@@ -65,7 +67,8 @@ class Session(asyncio.Protocol, Generic[P]):
         self._opened = self._progress = house.loop.time()
         self._steps = 0
         self._octets = 0
-        self._content: tuple[float, int] | None = None  # since when, and octets received before
+        self._pace: Pace | None = None  # of the message under way
+        self._kept = 0  # octets of content that the house's room counts for us
         self._ending: float | None = None
 
     # ---------------------------------------------------------------- the transport's calls
@@ -138,6 +141,8 @@ class Session(asyncio.Protocol, Generic[P]):
         if self._phase is Phase.GONE:
             return
         self._phase = Phase.GONE
+        if self._machine is not None and type(self._machine.question) is not Accept:
+            self._let_go(0)  # a message being accepted is held until that is over
         self._machine = None
         if self._task is not None:
             self._task.cancel()
@@ -157,6 +162,8 @@ class Session(asyncio.Protocol, Generic[P]):
     def _turn(self, machine: Server) -> None:
         """Write what the machine said, ask what it asks, until it needs more input or an answer that takes time."""
         while True:
+            if self._kept > (kept := machine.kept):
+                self._let_go(kept)
             if machine.out:
                 self._write(b"".join(machine.out))
                 last = machine.out[-1]
@@ -182,6 +189,11 @@ class Session(asyncio.Protocol, Generic[P]):
             return
         if self._stalled or self._paused or machine.held > self._config.held:
             self._flow()
+
+    def _let_go(self, rest: int) -> None:
+        """Hold no more content than this."""
+        self._house.room.hold(self._kept, rest)
+        self._kept = rest
 
     def _write(self, data: bytes) -> None:
         assert self._transport is not None
@@ -259,25 +271,29 @@ class Session(asyncio.Protocol, Generic[P]):
             self._progress = now
         if machine.question is not None:  # the client waits for us
             self._progress = now
-        elif self._late(machine, now):
+            self._pace = None
+        elif (late := self._late(machine, now)) is not None:
             self._house.counters.timeouts += 1
-            machine.close(TIMED_OUT)
+            machine.close(late)
             self._turn(machine)
 
-    def _late(self, machine: Server, now: float) -> bool:
+    def _late(self, machine: Server, now: float) -> bytes | None:
+        """The last word to a client that has run out of time."""
         config = self._config
-        if now - self._opened > config.session:
-            return True
-        if not machine.in_content:
-            self._content = None
-            if self._principal is None and now - self._opened > config.login:
-                return True
-            return now - self._progress > config.command_idle
-        if self._content is None:
-            self._content = (now, self._octets)
-        since, before = self._content
-        earned = config.content_grace + (self._octets - before) / config.content_rate
-        return now - self._progress > config.content_idle or now - since > earned
+        idle = config.content_idle if machine.in_content else config.command_idle
+        if now - self._opened > config.session or now - self._progress > idle:
+            return TIMED_OUT
+        if not machine.in_message:
+            self._pace = None
+            return TIMED_OUT if self._principal is None and now - self._opened > config.login else None
+        if self._pace is None:
+            self._pace = Pace(config.content_grace, now, self._octets)
+        tight = self._kept > SMALL and self._house.room.tight
+        rate = config.tight_rate if tight else config.content_rate
+        pause = config.tight_pause if tight else max(config.content_grace, config.content_idle)
+        if self._pace.late(now, self._octets, rate, pause):
+            return TOO_SLOW if tight else TIMED_OUT
+        return None
 
     def drain(self) -> None:
         """Finish what is in hand, then 421 4.3.2."""
@@ -353,6 +369,8 @@ class Session(asyncio.Protocol, Generic[P]):
         self._house.answer(self)
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         machine = self._machine
+        if self._phase is Phase.GONE:
+            self._let_go(0)
         if machine is None or self._phase is not Phase.OPEN or type(machine.question) is not Accept:
             return  # the client left; what was accepted stays accepted
         if error is not None:
@@ -412,7 +430,7 @@ class Session(asyncio.Protocol, Generic[P]):
         return None if self._gate.still_valid(cast(P, self._principal)) else REVOKED
 
     def sender(self, address: str, params: MailParams) -> bytes | None:
-        """The gate's word on MAIL FROM."""
+        """The gate's word on MAIL FROM, and whether there is room for a message of the size it tells (RFC 1870)."""
         try:
             if self._config.mode is Mode.MX and self._machine is not None:
                 self._gate.introduce(cast(P, self._principal), self._facts(self._machine))
@@ -420,7 +438,7 @@ class Session(asyncio.Protocol, Generic[P]):
         except Exception as error:
             _report(error)
             return translate(error)
-        return None
+        return None if self._house.room.expects(params.size) else NO_ROOM
 
     def recipient(self, address: str) -> bytes | None:
         """The gate's word on RCPT TO."""
@@ -430,6 +448,13 @@ class Session(asyncio.Protocol, Generic[P]):
             _report(error)
             return translate(error)
         return None if self._asking is None else ASK
+
+    def hold(self, octets: int) -> bool:
+        """Whether there is room for this much content of ours; what is kept no more is seen after the turn."""
+        if not self._house.room.hold(self._kept, octets):
+            return False
+        self._kept = octets
+        return True
 
 
 def peer_of(transport: asyncio.Transport) -> Peer:

@@ -53,7 +53,7 @@ class DotContent:
     thrown away before giving up, so that an honest client learns "552" instead of a broken connection.
     """
 
-    __slots__ = ("_allowance", "_limit", "_parts", "_tail", "size")
+    __slots__ = ("_allowance", "_limit", "_parts", "_tail", "dropped", "size")
 
     def __init__(self, limit: int, drain: int) -> None:
         self._limit = limit
@@ -62,6 +62,7 @@ class DotContent:
         # The line before the content ended in CRLF: a lone dot on the first line ends an empty message.
         self._tail = b"\r\n"
         self.size = -2  # the CRLF just assumed is no content
+        self.dropped = False
 
     def feed(self, data: bytes, start: int) -> tuple[Progress, int]:
         """Take octets of `data` from `start`; answers with the position of the first octet not taken."""
@@ -98,11 +99,21 @@ class DotContent:
         if stuffed:
             piece = piece.replace(b"\r\n.", b"\r\n")
         self.size += len(piece)
-        if self.size > self._limit:
+        if self.size > self._limit or self.dropped:
             self._parts.clear()
         else:
             _collect(self._parts, piece)
         return Progress.MORE
+
+    @property
+    def kept(self) -> int:
+        """Octets in memory."""
+        return 0 if self.dropped or self.size > self._limit else max(0, self.size)
+
+    def drop(self) -> None:
+        """Keep nothing of it, and read on to its end."""
+        self.dropped = True
+        self._parts.clear()
 
     @property
     def too_large(self) -> bool:
@@ -118,29 +129,29 @@ class DotContent:
 class ChunkContent:
     """Content over one or more BDAT chunks (RFC 3030). A CRLF may be split between two chunks; nothing is unstuffed."""
 
-    __slots__ = ("_left", "_parts", "_tail", "crumbs", "last", "size")
+    __slots__ = ("_parts", "_tail", "crumbs", "last", "left", "size")
 
     def __init__(self) -> None:
         self._parts: list[bytes | bytearray] = []
         self._tail = b""
-        self._left = 0
+        self.left = 0  # octets of the present chunk that are still to come
         self.size = 0
         self.crumbs = 0  # chunks that brought next to nothing
         self.last = False
 
     def expect(self, octets: int, last: bool) -> None:
         """The next `octets` octets are a chunk, the final one if `last`."""
-        self._left = octets
+        self.left = octets
         self.size += octets
         self.crumbs += octets < _CRUMB
         self.last = last
 
     def feed(self, data: bytes, start: int) -> tuple[Progress, int]:
         """Take octets of the present chunk; answers with the position of the first octet not taken."""
-        fresh = data[start : start + self._left]
-        self._left -= len(fresh)
+        fresh = data[start : start + self.left]
+        self.left -= len(fresh)
         piece = self._tail + fresh
-        done = not self._left
+        done = not self.left
         if piece.endswith(b"\r") and not (done and self.last):
             self._tail = b"\r"
             piece = piece[:-1]
@@ -153,6 +164,11 @@ class ChunkContent:
             _collect(self._parts, piece)
         return Progress.DONE if done else Progress.MORE, start + len(fresh)
 
+    @property
+    def kept(self) -> int:
+        """Octets in memory."""
+        return self.size - self.left
+
     def content(self) -> bytes:
         """The message. A final line without CRLF is given one: the next hop, by DATA, could not say it otherwise."""
         whole = b"".join(self._parts)
@@ -163,6 +179,7 @@ class Discard:
     """Octets of a chunk that is refused: counted, so that the session stays in step, and not kept."""
 
     __slots__ = ("_left",)
+    kept = 0
 
     def __init__(self, octets: int) -> None:
         self._left = octets

@@ -42,7 +42,7 @@ ASK = b""
 
 
 class SessionPolicy(Protocol):
-    """The answers that a session needs at once. Each is None for yes, or the whole reply that says no."""
+    """The answers that a session needs at once. Where one is a reply, None is yes and the whole reply says no."""
 
     def still_valid(self) -> bytes | None:
         """Asked at every command after authentication; a reply ends the session."""
@@ -54,6 +54,10 @@ class SessionPolicy(Protocol):
 
     def recipient(self, address: str) -> bytes | None:
         """Whether this principal may send to `address`; ASK when that has to be found out."""
+        ...
+
+    def hold(self, octets: int) -> bool:
+        """Whether so many octets of content may be kept in memory; what may not is refused at its end, 452 4.3.1."""
         ...
 
 

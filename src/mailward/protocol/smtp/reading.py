@@ -142,6 +142,10 @@ class Reading:
         assert reader is not None
         progress, pos = reader.feed(data, pos)
         self.steps += 1
+        if progress <= Progress.DONE and (kept := reader.kept) and not self._hold(kept):
+            self._let_go()
+            if self._reader is not reader:
+                return pos
         if progress is Progress.DONE:
             self._finish(self)
         elif progress is Progress.BARE:
@@ -154,6 +158,14 @@ class Reading:
 
     def _line(self, line: bytes) -> None:
         """A whole line of proper length, without its CRLF."""
+        raise NotImplementedError
+
+    def _hold(self, octets: int) -> bool:
+        """Whether this much content may be kept."""
+        raise NotImplementedError
+
+    def _let_go(self) -> None:
+        """Keep nothing of the content that is being read, and refuse it at its end."""
         raise NotImplementedError
 
     def _fault(self, reply: bytes) -> None:

@@ -79,6 +79,8 @@ RELAY_TRICK = reply(550, "5.7.1", "Relaying denied")
 # Limits
 TOO_LARGE = reply(552, "5.3.4", "Message exceeds the size limit")
 TOO_LARGE_CLOSING = reply(552, "5.3.4", "Message exceeds the size limit; closing")
+NO_ROOM = reply(452, "4.3.1", "Too much mail is under way; please try again later")
+TOO_SLOW = reply(421, "4.3.1", "Too slow while much mail is under way; please try again later")
 TOO_MANY_RECIPIENTS = reply(452, "4.5.3", "Too many recipients")
 TOO_MANY_ERRORS = reply(421, "4.7.0", "Too many errors; closing")
 TOO_MANY_COMMANDS = reply(421, "4.7.0", "Too many commands without mail; closing")

@@ -139,6 +139,19 @@ class Server(Reading):
         self._forget()
         self._enter(State.HOME)
 
+    @property
+    def kept(self) -> int:
+        """Octets of message content in memory, from the first until the message is answered."""
+        if type(self.question) is Accept:
+            return len(self.question.content)
+        content = self._reader or self._chunks
+        return content.kept if content is not None else 0
+
+    @property
+    def in_message(self) -> bool:
+        """Whether content has begun and not ended; between two chunks nothing is read, and this still holds."""
+        return self._reader is not None or self._chunks is not None
+
     def drain(self) -> None:
         """End with 421 4.3.2: at once if nothing is under way, else when content in hand is answered."""
         self._draining = True
@@ -381,7 +394,6 @@ class Server(Reading):
         octets, last = chunk
         chunks = self._chunks = self._chunks or ChunkContent()
         if chunks.size + octets > self._config.max_size:
-            self._chunks = None
             self._swallow(octets, replies.TOO_LARGE)
             return None
         chunks.expect(octets, last)
@@ -413,16 +425,31 @@ class Server(Reading):
 
     # ---------------------------------------------------------------- content
 
+    def _hold(self, octets: int) -> bool:
+        return self._policy.hold(octets)
+
+    def _let_go(self) -> None:
+        reader = self._reader
+        if type(reader) is DotContent:
+            reader.drop()
+        elif type(reader) is ChunkContent:
+            self._swallow(reader.left, replies.NO_ROOM)
+
     def _swallow(self, octets: int, reply: bytes) -> None:
         """Read past a chunk, then refuse it. Chunks pipelined behind it find no transaction and end the same way."""
 
         def finish(self: Server) -> None:
             self._reader = None
-            if self.state >= State.SENDER and reply is replies.TOO_LARGE:
+            if self.state >= State.SENDER and reply in (replies.TOO_LARGE, replies.NO_ROOM):
                 self._forget()
                 self._enter(State.HOME)
-            self._fault(reply)
+            if reply is replies.NO_ROOM:
+                self._answer(reply)
+                self._refused(reply)
+            else:
+                self._fault(reply)
 
+        self._chunks = None
         self._reader = Discard(octets)
         self._finish = finish
         if not octets:
@@ -431,11 +458,12 @@ class Server(Reading):
     def _content_done(self) -> None:
         reader = self._reader
         assert type(reader) is DotContent
-        if reader.too_large:
+        if reader.too_large or reader.dropped:
+            reply = replies.TOO_LARGE if reader.too_large else replies.NO_ROOM
             self._forget()
             self._enter(State.HOME)
-            self._answer(replies.TOO_LARGE)
-            self._refused(replies.TOO_LARGE)
+            self._answer(reply)
+            self._refused(reply)
         else:
             self._submit(reader.content())
 
