@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Protocol
@@ -22,6 +23,9 @@ from mailward.policy.source import source_of
 from mailward.protocol.message import attached
 from mailward.protocol.message.submission import Prepared, for_submission, require_way_out
 from mailward.protocol.smtp.model import MailParams, Peer, SessionFacts, SmtpEnvelope
+
+LARGE = 1 << 20
+"""Octets of a message from which it is prepared beside the sessions of others."""
 
 
 class Credentials(Protocol):
@@ -139,6 +143,8 @@ class Gate:
         """The id of the message, once it is on disk."""
         try:
             require_command(principal, "DATA")
+            if len(content) > LARGE:
+                return self._accept_large(principal, envelope, content, session)
             prepared = self._prepared(principal, envelope, content, session)
             if prepared.templated:
                 return self._accept_filled(principal, envelope, content, session)
@@ -166,6 +172,24 @@ class Gate:
                 await self._hold(principal.workspace)
             raise
         return ids.encode("msg", receipt.id)
+
+    async def _accept_large(
+        self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts
+    ) -> str:
+        """A message that takes time to prepare: that is done in a thread, and other sessions go on."""
+
+        def prepare() -> Candidate | None:
+            prepared = self._prepared(principal, envelope, content, session)
+            return None if prepared.templated else self._candidate(principal, envelope, prepared, session, len(content))
+
+        try:
+            candidate = await asyncio.to_thread(prepare)
+        except MailwardError as e:
+            self._refused(e.code)
+            raise
+        if candidate is None:
+            return await self._accept_filled(principal, envelope, content, session)
+        return await self._accept(principal, candidate)
 
     async def _accept_filled(
         self, principal: Actor, envelope: SmtpEnvelope, content: bytes, session: SessionFacts

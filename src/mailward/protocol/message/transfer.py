@@ -1,15 +1,23 @@
-"""Transfer encodings of one body (RFC 2045 section 6): chosen, made, and put into lines of 76 characters."""
+"""Transfer encodings of one body (RFC 2045 section 6): chosen, made, and put into lines of 76 characters.
+
+In C on pieces of a thousand lines: they stay close to the processor, and other threads get their turn between two.
+"""
 
 from __future__ import annotations
 
 import binascii
 import re
+import struct
 
 IDENTITY = frozenset((b"", b"7bit", b"8bit", b"binary"))
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes(octet for octet in range(256) if octet not in _ALPHABET)
 _NOT_DIGITS = _NOT_BASE64 + b"="
+_LINES = 1024
+_LINE = 76
+_RAW = _LINE // 4 * 3 * _LINES  # octets that make so many lines
+_cut = struct.Struct(f"{_LINE}s" * _LINES).unpack  # a third of the time of as many slices
 _HIGH = bytes(range(128, 256))
 _OVERFULL = re.compile(rb"=(?:20|09)(?<=[^\r\n]{77})(?=\r\n|\Z)")
 
@@ -27,7 +35,10 @@ def quoted_printable(data: bytes) -> bytes:
 
 def base64(data: bytes) -> bytes:
     """Base64 in lines of 76 characters joined by CRLF, without one at the end."""
-    return _lines(binascii.b2a_base64(data, newline=False))
+    view = memoryview(data)
+    return b"\r\n".join(
+        [_broken(binascii.b2a_base64(view[i : i + _RAW], newline=False)) for i in range(0, len(data), _RAW)]
+    )
 
 
 def mostly_high(data: bytes) -> bool:
@@ -37,7 +48,10 @@ def mostly_high(data: bytes) -> bool:
 
 def base64_again(body: bytes) -> bytes:
     """The same base64 in short lines, without the characters that readers ignore (RFC 2045 section 6.8)."""
-    return _lines(body.translate(None, _NOT_BASE64)) + (b"\r\n" if body.endswith(b"\r\n") else b"")
+    size = _LINE * _LINES
+    digits = b"".join([body[i : i + size].translate(None, _NOT_BASE64) for i in range(0, len(body), size)])
+    lines = b"\r\n".join([_broken(digits[i : i + size]) for i in range(0, len(digits), size)])
+    return lines + (b"\r\n" if body.endswith(b"\r\n") else b"")
 
 
 def base64_digits(body: bytes) -> bytes:
@@ -50,5 +64,8 @@ def quoted_printable_decoded(body: bytes) -> bytes:
     return binascii.a2b_qp(body)
 
 
-def _lines(encoded: bytes) -> bytes:
-    return b"\r\n".join([encoded[i : i + 76] for i in range(0, len(encoded), 76)])
+def _broken(encoded: bytes) -> bytes:
+    """At most a thousand lines' characters, in lines."""
+    if len(encoded) == _LINE * _LINES:
+        return b"\r\n".join(_cut(encoded))
+    return b"\r\n".join([encoded[i : i + _LINE] for i in range(0, len(encoded), _LINE)])
