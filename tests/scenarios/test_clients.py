@@ -9,6 +9,7 @@ import email
 import itertools
 import json
 import re
+import shlex
 import smtplib
 import ssl
 import urllib.error
@@ -159,6 +160,25 @@ def test_bytes_and_signatures_at_the_far_end(road: Road, submit: Callable[[Road,
     for line in (b"Cc: c@far.test", b"X-Own: kept", b"Message-ID: <" + marker.encode() + b"@clients.test>"):
         assert line in got
     _check_signatures(road, got)
+
+
+def test_curl_as_the_page_says(road: Road) -> None:
+    """The command of docs/smtp-clients.md sends a file whose lines end in LF."""
+    page = (Path(__file__).parents[2] / "docs" / "smtp-clients.md").read_text()
+    match = re.search(r"\n    curl (.*?)\n\n", page, re.DOTALL)
+    assert match is not None
+    path = road.platform.folder / "message.eml"
+    path.write_bytes(f"From: {SENDER}\nTo: b@far.test\nSubject: as on Unix\n\nunix-lines\n".encode())
+    given = {
+        "smtp://mail.example.com:587": f"smtp://127.0.0.1:{road.platform.starttls_port}",
+        "$USER:$PASSWORD": f"{road.platform.smtp_user}:{road.platform.smtp_password}",
+        "ada@example.com": SENDER, "bob@example.net": "b@far.test", "message.eml": str(path),
+    }  # fmt: skip
+    words = [word for word in shlex.split(match[1]) if word.strip()]
+    assert set(given) <= set(words)
+    done = curl("--insecure", *[given.get(word, word) for word in words])
+    assert done.returncode == 0, done.stderr
+    assert road.arrived("unix-lines").endswith(b"unix-lines\r\n")
 
 
 @pytest.mark.claim("EMAIL-1", "EMAIL-2")
