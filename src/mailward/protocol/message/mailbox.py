@@ -139,7 +139,8 @@ def parse_one(value: bytes | str, *, code: str = "address_invalid", field: str =
 def _display(text: str, decode: bool) -> str:
     if decode and "=?" in text:
         return words.decode(text.encode("utf-8", "replace")).strip()
-    return UNPRINTABLE.sub("\ufffd", text.strip())
+    # A tab is white space (RFC 5322 section 3.2.2), and no other control is.
+    return UNPRINTABLE.sub("\ufffd", text.replace("\t", " ").strip())
 
 
 def _tokens(text: str, code: str) -> list[tuple[str, str]]:
