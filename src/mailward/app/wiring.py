@@ -478,12 +478,12 @@ class Worker:
 
     # -- small ports -----------------------------------------------------------------------------
 
-    def _return_path(self, workspace: bytes, facts: MessageFacts, message: bytes, n: int) -> str:
+    def _return_path(self, workspace: bytes, facts: MessageFacts, message: bytes, n: int, shared: bool) -> str:
         known = self.knowledge.domain(workspace, facts.domain)
         host = known.return_path if known is not None else f"bounce.{self.settings.hostname}"
         if not facts.mail_from:
             return ""
-        return f"{verp.encode(message, n, self._verp_key)}@{host}"
+        return f"{verp.encode(message, n, self._verp_key, shared=shared)}@{host}"
 
     async def addresses(self, host: str) -> list[str]:
         """Every address of a name; empty when there is none."""

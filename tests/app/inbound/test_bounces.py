@@ -129,6 +129,18 @@ async def test_a_report_cannot_reach_beyond_the_copy_of_its_return_path(store: S
     assert await state(store, "eve@customer.example") == ([D, D], "")
 
 
+async def test_a_bounce_to_a_shared_return_path_is_settled_by_whom_it_names(store: Store) -> None:
+    """Bob and Eve got it in one transaction: from the octets at the MX to the one that is dead."""
+    await deliver(store)
+    path = verp.encode(MESSAGE, 0, KEY, shared=True) + "@bounce.mail.example"
+    there = returns(store)
+    assert there.genuine(path)
+    about_eve = sample("postfix-unknown").replace(BOB.encode(), b"eve@customer.example")
+    await there.take([path], "", about_eve, SESSION)
+    assert await state(store, "eve@customer.example") == ([D, B], "hard_bounce")
+    assert await state(store) == ([D, B], "")
+
+
 async def test_a_message_of_nobody_is_no_message(store: Store) -> None:
     """Signed by us, but erased or of an installation restored from a backup: taken, and nothing happens."""
     await deliver(store)

@@ -82,7 +82,7 @@ class World:
             router=self,
             courier=self,
             signing=self,
-            return_path=lambda workspace, facts, id, n: f"b+{n}@bounce.d.test",
+            return_path=lambda workspace, facts, id, n, shared: f"b+{n}{'+' * shared}@bounce.d.test",
             judge=lambda o, r, n, created, now: judge(
                 o, n, created=created, now=now, schedule=Schedule(), jitter=lambda: 0.5
             ),
@@ -267,3 +267,10 @@ async def test_tracked_mail_is_sent_in_the_forms_it_is_given() -> None:
     world.signed.clear()
     await attempter.attempt(work("a@x.test", "b@x.test"))
     assert world.signed == [CONTENT]
+
+
+async def test_copies_of_one_transaction_share_a_return_path() -> None:
+    """It carries the first one's number and says that it is shared; a copy that goes alone has its own."""
+    world = World()
+    await world.attempter().attempt(work("a@y.test", "b@x.test", "c@x.test"))
+    assert [s.mail_from for s in world.shipments] == ["b+0@bounce.d.test", "b+1+@bounce.d.test"]

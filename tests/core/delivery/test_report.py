@@ -42,7 +42,7 @@ def report(cause: str, *recipients: RecipientVerdict, n: int = 0, key: str = "k1
 async def delivered(store: Store, *recipients: str, state: DeliveryState = DeliveryState.DELIVERED) -> None:
     """A message whose copies have all been delivered."""
     await put(store, submission(1, *recipients))
-    (work,) = await store.system_write(lambda tx: lease(tx, 5, now=T0, until=T0 + MINUTE, limit=10, turn=0))
+    (work,) = await store.system_write(lambda tx: lease(tx, 5, now=T0, until=T0 + MINUTE, limit=300, turn=0))
     if state is DeliveryState.LEASED:
         return
     await store.write_item(settle, WS, ended(work, state))
@@ -207,6 +207,114 @@ async def test_endpoints_are_told(store: Store) -> None:
         "reason": "bad_mailbox",
         "late": True,
     }
+
+
+def shared(cause: str, *named: RecipientVerdict, n: int | None = 0, key: str = "k1") -> Report:
+    """A report to the return-path of several copies, of which `n` is the first."""
+    return report(cause, *named, key=key)._replace(n=n, shared=True)
+
+
+def who(address: str, cause: str = "no_mailbox", original: str = "") -> RecipientVerdict:
+    return RecipientVerdict(address, cause, "5.1.1", original)
+
+
+D, B = DeliveryState.DELIVERED, DeliveryState.BOUNCED
+HARD = {"": "hard_bounce"}
+
+
+@pytest.mark.parametrize("first", [0, None])
+@pytest.mark.parametrize(
+    "named",
+    [
+        who("c@x.test"),
+        who("C@X.TEST."),
+        who("zz@int.x.test", original="c@x.test"),
+        who("b@x.test", original="C@x.test"),
+    ],
+)
+async def test_of_a_shared_path_the_named_copy_is_settled(
+    store: Store, named: RecipientVerdict, first: int | None
+) -> None:
+    """By the original recipient, else the final one, compared as on the suppression list; also on paths made before."""
+    await delivered(store, "b@x.test", "c@x.test")
+    assert await take(store, shared("no_mailbox", named, n=first)) is Taken.BOUNCED
+    assert await take(store, shared("no_mailbox", named, n=first)) is Taken.AGAIN
+    assert await seen(store, "c@x.test") == ([D, B], ["bounced"], HARD)
+    assert (await seen(store, "b@x.test"))[2] == {}
+
+
+async def test_of_a_shared_path_each_named_copy_is_settled_by_what_is_said_of_it(store: Store) -> None:
+    """One is dead, one is full, one is not spoken of, one went to another domain."""
+    await delivered(store, "a@x.test", "b@x.test", "c@x.test", "d@y.test")
+    said_of = who("c@x.test"), who("b@x.test", "full"), who("d@y.test"), who("stranger@x.test")
+    assert await take(store, shared("full", *said_of)) is Taken.BOUNCED
+    assert await seen(store, "c@x.test") == ([D, D, B, D], ["bounced", "returned"], HARD)
+    for other in ("a@x.test", "b@x.test", "d@y.test"):
+        assert (await seen(store, other))[2] == {}
+
+
+@pytest.mark.parametrize("cause", ["no_mailbox", "complaint", "opt_out", "full"])
+@pytest.mark.parametrize("named", [(), ("rob@elsewhere.test",), ("d@y.test",)])
+async def test_of_a_shared_path_nobody_is_guessed(store: Store, cause: str, named: tuple[str, ...]) -> None:
+    """A report that names none of the copies that shared it is noted of the message, once, and silences nobody."""
+    await delivered(store, "b@x.test", "c@x.test", "d@y.test")
+    item = shared(cause, *(who(address, cause) for address in named))
+    assert await take(store, item) is Taken.NOTED
+    assert await take(store, item) is Taken.AGAIN
+    for address in ("b@x.test", "c@x.test", "d@y.test"):
+        assert await seen(store, address) == ([D, D, D], ["returned"], {})
+
+    async def noted(tx: Tx) -> Any:
+        ((_, _, facts),) = await tx.messages.timeline(MESSAGE)
+        return json.loads(facts)
+
+    facts = await store.read(WS_ID, noted)
+    assert (facts["copy"], facts["cause"]) == (None, "full" if cause == "full" else "unnamed")
+
+
+async def test_notes_on_a_shared_path_end_too(store: Store) -> None:
+    """Twenty, as on any other."""
+    await delivered(store, "b@x.test", "c@x.test")
+    for n in range(NOTES_MAX):
+        assert await take(store, shared("no_mailbox", key=f"k{n}")) is Taken.NOTED
+    assert await take(store, shared("no_mailbox", key="more")) is Taken.UNKNOWN
+
+
+async def test_a_complaint_to_a_shared_path_counts_for_the_one_it_names(store: Store) -> None:
+    """Several are only those the message went to: which of them complained is not said."""
+    await delivered(store, "b@x.test", "c@x.test")
+    both = shared("complaint", who("b@x.test", "complaint"), who("c@x.test", "complaint"), key="both")
+    assert await take(store, both) is Taken.NOTED
+    assert await take(store, shared("complaint", who("C@x.test", "complaint"))) is Taken.COMPLAINED
+    assert await seen(store, "c@x.test") == ([D, D], ["complained", "returned"], {"": "complaint"})
+    assert (await seen(store, "b@x.test"))[2] == {}
+
+
+async def test_a_shared_path_is_not_copy_255(store: Store) -> None:
+    """Not with three hundred recipients either, on a path made before or now."""
+    await delivered(store, *(f"u{n}@x.test" for n in range(300)))
+    assert await take(store, shared("complaint", n=None, key="a")) is Taken.NOTED
+    assert await take(store, shared("complaint", who("u3@x.test", "complaint"), n=None)) is Taken.COMPLAINED
+    assert await take(store, shared("no_mailbox", who("u4@x.test"), n=255, key="b")) is Taken.BOUNCED
+    assert await take(store, report("no_mailbox", n=255, key="c")) is Taken.BOUNCED
+    states, _, listed = await seen(store, "u3@x.test")
+    assert [n for n, state in enumerate(states) if state is B] == [4, 255]
+    assert listed == {"": "complaint"}
+
+
+async def test_a_former_shared_path_is_of_copies_that_had_company(store: Store) -> None:
+    """A copy that was alone at its domain had a path of its own."""
+    await delivered(store, "a@y.test", "b@x.test", "c@x.test")
+    assert await take(store, shared("no_mailbox", who("a@y.test"), n=None)) is Taken.NOTED
+    assert await take(store, shared("no_mailbox", n=9, key="other")) is Taken.UNKNOWN
+    assert (await seen(store, "a@y.test"))[0] == [D, D, D]
+
+
+async def test_a_report_to_a_shared_path_that_comes_too_early_changes_nothing(store: Store) -> None:
+    """While a copy it names is leased, the reporter is to try again."""
+    await delivered(store, "b@x.test", "c@x.test", state=DeliveryState.LEASED)
+    assert await take(store, shared("no_mailbox", who("c@x.test"))) is Taken.EARLY
+    assert (await seen(store))[1] == []
 
 
 HOOK = b"h" * 16

@@ -152,7 +152,7 @@ class Rehearsal:
         route: Any = _Everywhere()
         attempter = Attempter(
             router=route, courier=_Repeats(self.said), signing=route,
-            return_path=lambda workspace, facts, message, n: f"return@{_DOMAIN}" if facts.mail_from else "",
+            return_path=lambda workspace, facts, message, n, shared: f"return@{_DOMAIN}" if facts.mail_from else "",
             judge=_judge, load=self._load, listed=self._listed, lessee=1, now_us=self.now_us,
             reveal=partial(reveal, self.bodies),
         )  # fmt: skip

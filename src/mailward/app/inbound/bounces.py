@@ -2,9 +2,10 @@
 
 A return-path carries the message's id and the number of the recipient under our own signature
 (protocol/verp), so a report to it needs no other proof: only who had the message could know it, and
-what he can do with it is end that one copy. Feedback loops write to an address of their own,
-`feedback@bounce.<hostname>`; there the proof is the return-path inside the report, or, where
-a provider blacks it out, that the report is authenticated as that provider's.
+what he can do with it is end that one copy, or those that he was handed in one transaction with it.
+Feedback loops write to an address of their own, `feedback@bounce.<hostname>`; there the proof is the
+return-path inside the report, or, where a provider blacks it out, that the report is authenticated as
+that provider's.
 """
 
 from __future__ import annotations
@@ -94,11 +95,11 @@ class Returns:
         return "Thank you, the report was read"
 
     async def settle(self, path: ReturnPath, verdict: BounceVerdict, key: str) -> Taken:
-        """Settle a verdict onto the copy that a genuine return-path names, whoever's it is."""
+        """Settle a verdict onto the copy or copies that a genuine return-path names, whoever's they are."""
         workspace = await self._store.system_read(lambda tx: tx.deliveries.whose(path.delivery))
         if workspace is None:
             return self._done(Taken.UNKNOWN, verdict)
-        report = Report(path.delivery, path.recipient, verdict, key, self._now_us())
+        report = Report(path.delivery, path.recipient, verdict, key, self._now_us(), path.shared)
         name = ids.encode("ws", workspace)
         taken = await self._store.write(name, lambda tx: self._reports.take_report(tx, report))
         return self._done(taken, verdict)

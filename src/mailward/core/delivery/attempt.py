@@ -112,7 +112,8 @@ class Signing(Protocol):
         """The same, where nobody can wait."""
 
 
-ReturnPath = Callable[[bytes, MessageFacts, bytes, int], str]
+ReturnPath = Callable[[bytes, MessageFacts, bytes, int, bool], str]
+"""(workspace, facts, message, copy, shared) -> the envelope sender of this copy, or of those that go along with it."""
 Judge = Callable[[Outcome, str, int, int, int], Verdict]
 Load = Callable[[Work], Awaitable[bytes]]
 Listed = Callable[[Work], Awaitable[dict[int, str]]]
@@ -268,8 +269,7 @@ class Attempter:
         if not isinstance(route, Route):
             shown = _nowhere(route.text, ())
             return [self._settled(work, c, route, shown, "", signed) for c in copies]
-        n = copies[0].n if len(copies) == 1 else 0xFF
-        sender = self._return_path(work.workspace, work.facts, work.id, n)
+        sender = self._return_path(work.workspace, work.facts, work.id, copies[0].n, len(copies) > 1)
         recipients, dsn = tuple(c.recipient for c in copies), tuple(c.dsn for c in copies)
         shipment = Shipment(route, sender, recipients, chunks, work.facts, dsn, seven_bit)
         brought = await self._courier.deliver(shipment)

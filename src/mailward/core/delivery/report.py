@@ -1,9 +1,9 @@
-"""take_report(): what came back to a return-path, settled onto the copy it is about."""
+"""take_report(): what came back to a return-path, settled onto the copy or copies it is about."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -49,13 +49,18 @@ class Taken(StrEnum):
 
 
 class Report(NamedTuple):
-    """A verdict on copy `n` of a message (raw id). `key` is made from the report's octets; `at` microseconds UTC."""
+    """A verdict on copy `n` of a message (raw id). `key` is made from the report's octets; `at` microseconds UTC.
+
+    `shared`: on one or some of the copies that went in one transaction, of which `n` is the first; None where the
+    return-path does not tell.
+    """
 
     message: bytes
-    n: int
+    n: int | None
     verdict: BounceVerdict
     key: str
     at: int
+    shared: bool = False
 
 
 class Reports:
@@ -72,25 +77,70 @@ class Reports:
         (protocol/verp), or a source that is known and authenticated. A hard bounce moves a
         delivered copy to BOUNCED, a complaint leaves it delivered; both list the address and tell
         the endpoints, once. Everything else is a moment of the message's timeline. Idempotent.
+
+        Of copies that share their return-path the report settles those it names, each by what it says of that one.
+        When it names none of them it is noted of the message and nobody is silenced: whom it means is not guessed.
         """
         message = await tx.messages.get(report.message)
         copies = (await tx.deliveries.of([report.message])).get(report.message, [])
-        copy = next((c for c in copies if c.n == report.n), None)
-        if message is None or copy is None:
+        if message is None:
             return Taken.UNKNOWN
-        mark = message.facts.tokens[copy.n] if copy.n < len(message.facts.tokens) else None
-        found = self._about(tx, report.verdict, mark or token(self._token_key(tx.workspace or b""), copy.recipient))
+        if report.shared:
+            return await self._take_shared(tx, report, message, _together(copies, report.n))
+        copy = next((c for c in copies if c.n == report.n), None)
+        if copy is None:
+            return Taken.UNKNOWN
+        return await self._take(
+            tx, report, message, copy, self._about(tx, report.verdict, self._mark(tx, message, copy))
+        )
+
+    async def _take_shared(self, tx: SettleTx, report: Report, message: Message, copies: Sequence[Delivery]) -> Taken:
+        if not copies:
+            return Taken.UNKNOWN
+        about = self._named(tx, report.verdict, message, copies)
+        if report.verdict.kind is Kind.COMPLAINT and len(about) > 1:
+            about = []  # Original-Rcpt-To lists whom the message went to (RFC 5965 section 3.2), not who complained
+        if not about:
+            return await self._take(tx, report, message, None, _of_nobody(report.verdict))
+        if any(copy.state is DeliveryState.LEASED for copy, _ in about):
+            return Taken.EARLY
+        taken = [await self._take(tx, report, message, copy, found) for copy, found in about]
+        return min(taken, key=list(Taken).index)
+
+    def _named(
+        self, tx: SettleTx, verdict: BounceVerdict, message: Message, copies: Sequence[Delivery]
+    ) -> list[tuple[Delivery, RecipientVerdict]]:
+        """The copies whose recipients a report names, with what it says of each first. Whom the message was addressed
+        to counts before where it ended (RFC 3464 section 2.3.1): that may be another's mailbox.
+        """
+        marks = {self._mark(tx, message, copy): copy for copy in copies}
+        found: dict[int, tuple[Delivery, RecipientVerdict]] = {}
+        for said in verdict.recipients:
+            mark = next((m for m in self._tokens(tx, said) if m in marks), None)
+            if mark is not None:
+                found.setdefault(marks[mark].n, (marks[mark], said))
+        return list(found.values())
+
+    async def _take(
+        self, tx: SettleTx, report: Report, message: Message, copy: Delivery | None, found: RecipientVerdict
+    ) -> Taken:
+        """What the report says of one copy; None: of nobody, which only notes it."""
         if talkative(message.facts.redacted):
             found = replace(found, text=gone(found.text))
         kind = CAUSES[found.cause].kind
         if report.at - message.created > (COMPLAINT_MAX_AGE_US if kind is Kind.COMPLAINT else BOUNCE_MAX_AGE_US):
             return Taken.STALE
-        if copy.state is DeliveryState.LEASED:
+        if copy is not None and copy.state is DeliveryState.LEASED:
             return Taken.EARLY
         notes = [json.loads(text) for _, moment, text in await tx.messages.timeline(message.id) if moment in _MOMENTS]
-        own = [note for note in notes if note.get("copy") == copy.n]
+        own = [note for note in notes if note.get("copy") == (None if copy is None else copy.n)]
         if any(note.get("report") == report.key for note in own):
             return Taken.AGAIN
+        if copy is None:
+            if len(notes) >= NOTES_MAX:
+                return Taken.UNKNOWN
+            await _note(tx, report, copy, found, "returned")
+            return Taken.NOTED
         if kind is Kind.COMPLAINT:
             return await self._complained(tx, report, message, copy, found, own)
         if kind is Kind.HARD:
@@ -117,15 +167,26 @@ class Reports:
             return whole_as(whole, "forwarded")
         return whole
 
+    def _mark(self, tx: SettleTx, message: Message, copy: Delivery) -> bytes:
+        """The token of a copy's address, whether or not that is still stored."""
+        if copy.n < len(message.facts.tokens):
+            return message.facts.tokens[copy.n]
+        return token(self._token_key(tx.workspace or b""), copy.recipient)
+
     def _is(self, tx: SettleTx, ours: bytes, named: RecipientVerdict) -> bool:
+        return ours in self._tokens(tx, named)
+
+    def _tokens(self, tx: SettleTx, named: RecipientVerdict) -> list[bytes]:
+        """The tokens of the addresses under which a report names a recipient, the original one first."""
         key = self._token_key(tx.workspace or b"")
+        found = []
         for address in (named.original, named.address):
             try:
-                if address and token(key, normalise(address)) == ours:
-                    return True
+                if address:
+                    found.append(token(key, normalise(address)))
             except Invalid:
                 continue
-        return False
+        return found
 
     async def _bounced(
         self, tx: SettleTx, report: Report, message: Message, copy: Delivery, found: RecipientVerdict
@@ -180,14 +241,33 @@ def whole_as(verdict: RecipientVerdict, cause: str) -> RecipientVerdict:
     return RecipientVerdict("", cause, verdict.status, text=verdict.text, rule=verdict.rule)
 
 
-async def _note(tx: SettleTx, report: Report, copy: Delivery, found: RecipientVerdict, moment: str) -> None:
+def _together(copies: Sequence[Delivery], first: int | None) -> list[Delivery]:
+    """The copies that may have gone in one transaction: those to the domain of the first one.
+
+    Where the path does not tell which that is, those to a domain that another copy goes to as well, and the one whose
+    number once said "shared" (protocol/verp). Of addresses that are not stored the domain is not known.
+    """
+    domains = [copy.recipient.rpartition("@")[2].lower() for copy in copies]
+    if first is None:
+        return [c for c, d in zip(copies, domains, strict=True) if domains.count(d) > 1 or c.n == 255]
+    wanted = next((d for c, d in zip(copies, domains, strict=True) if c.n == first), None)
+    return [c for c, d in zip(copies, domains, strict=True) if d == wanted]
+
+
+def _of_nobody(verdict: BounceVerdict) -> RecipientVerdict:
+    """A report that names nobody it could be about: what would silence somebody says so, the rest stays what it is."""
+    cause = "unnamed" if verdict.kind in (Kind.HARD, Kind.COMPLAINT) else verdict.cause
+    return RecipientVerdict("", cause, verdict.status, text=verdict.text, rule=verdict.rule)
+
+
+async def _note(tx: SettleTx, report: Report, copy: Delivery | None, found: RecipientVerdict, moment: str) -> None:
     """A moment of the timeline. Two at one instant would be one row, so the second is a microsecond later."""
     taken = {at for at, what, _ in await tx.messages.timeline(report.message) if what == moment}
     at = report.at
     while at in taken:
         at += 1
     facts = {
-        "copy": copy.n,
+        "copy": None if copy is None else copy.n,
         "kind": CAUSES[found.cause].kind,
         "cause": found.cause,
         "status": found.status,

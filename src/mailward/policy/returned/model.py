@@ -65,6 +65,7 @@ CAUSES: dict[str, Cause] = {
     "not_spam": Cause(Kind.UNKNOWN, "The recipient said that the message is not spam."),
     "authentication_report": Cause(Kind.UNKNOWN, "A report about authentication, not about the recipient."),
     "other_feedback": Cause(Kind.UNKNOWN, "A feedback report of another kind."),
+    "unnamed": Cause(Kind.UNKNOWN, "The report does not say which of the message's recipients it is about."),
     "unrecognised": Cause(Kind.UNKNOWN, "This is no report that is recognised here."),
 }
 
