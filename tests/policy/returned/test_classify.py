@@ -12,6 +12,7 @@ from mailward.policy.returned.languages import TEXTS as FOREIGN
 from mailward.policy.returned.meanings import TEXTS
 from mailward.policy.returned.model import CAUSES
 from mailward.policy.returned.wording import normal
+from mailward.protocol.reports.dsn import address
 from tests.spent import within
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -166,3 +167,22 @@ def test_words_are_read_without_addresses_and_repeated_codes() -> None:
     """A reply of several lines becomes one sentence."""
     said = "550-5.1.1 The email account\n550-5.1.1 that <spam@x.example> you\u2019d\n550 5.1.1 reach"
     assert normal(said) == "550-5.1.1 the email account that you'd 550 5.1.1 reach"
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        ("rfc822; bob@x.test", "bob@x.test"),
+        ("rfc822;<bob@x.test>", "bob@x.test"),
+        ("rfc822; 'bob@x.test'", "bob@x.test"),
+        ("rfc822; o'brien@x.test", "o'brien@x.test"),
+        ("rfc822; ann+2Btag@x.test", "ann+tag@x.test"),
+        ("utf-8; jos\\x{E9}@x.test", "jos\u00e9@x.test"),
+        ("UTF-8; jos\u00e9@x.test", "jos\u00e9@x.test"),
+        ("utf-8; a\\x{D800}b@x.test", "a\\x{D800}b@x.test"),
+        ("rfc822; nobody", ""),
+    ],
+)
+def test_an_address_in_a_report_is_read_in_every_form(field: str, found: str) -> None:
+    """xtext (RFC 3461 section 4), utf-8-addr-xtext (RFC 6533 section 3), and with quotation marks."""
+    assert address(field) == found

@@ -10,7 +10,9 @@ from mailward.protocol.reports.fields import Fields, first, groups
 
 MAX_RECIPIENTS = 1000
 
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:]{1,64}@[^\s<>\"'(),;:]{1,255}")
+# An apostrophe is a letter of a local part; around an address it is a quotation mark.
+_ADDRESS = re.compile(r"[^\s<>\"(),;:]{1,64}@[^\s<>\"'(),;:]{1,255}")
+_EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +75,24 @@ def _recipient(group: Fields) -> Recipient:
 def address(value: str) -> str:
     """The address of an `address-type; address` value (section 2.3.1), without angle brackets; "" when there is none.
 
-    xtext (RFC 3461 section 4) is undone for `+XX`.
+    xtext (RFC 3461 section 4) is undone for `+XX`, and the `\\x{XX}` of the type utf-8 (RFC 6533 section 3).
     """
     kind, semicolon, rest = value.partition(";")
-    text = rest if semicolon else kind
-    match = _ADDRESS.search(text[:1000])
+    text = (rest if semicolon else kind)[:1000]
+    if kind.strip().lower() == "utf-8":
+        text = _EMBEDDED.sub(_character, text)
+    match = _ADDRESS.search(text)
     if match is None:
         return ""
-    found = match[0].strip(".")
+    found = match[0].strip(".'")
     return _XTEXT.sub(lambda m: unquote("%" + m[1]), found) if _XTEXT_USED.search(found) else found
 
 
 # "+3D" in an address may be a tag; only what must be written so (RFC 3461 section 4: "+", "=", non-ASCII) is undone.
 _XTEXT = re.compile(r"\+(2B|3D)")
 _XTEXT_USED = re.compile(r"\+(?:2B|3D)[^@]*@")
+
+
+def _character(embedded: re.Match[str]) -> str:
+    code = int(embedded[1], 16)
+    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else embedded[0]
