@@ -32,6 +32,13 @@ def test_asked_wait_is_kept() -> None:
     assert next_wait(Schedule(), 1, 0, TempFail("greylisted"), 0.5) == 120
 
 
+def test_who_was_left_out_waits_little_and_then_from_the_first_step_on() -> None:
+    """Five quick tries at a server that took nobody, then the schedule from its beginning."""
+    crowd = TempFail("too_many_recipients")
+    waits = [next_wait(Schedule(), n, 0, crowd, 0.5) for n in range(1, 9)]
+    assert waits == [5, 5, 5, 5, 5, 60, 300, 900]
+
+
 def test_pace_shrinks_and_grows() -> None:
     """A complaint halves the connections and pauses; deliveries raise them one by one."""
     state = DestinationState(start=20, cap=30)

@@ -51,17 +51,21 @@ class Carriage:
             failure = PermFail("content_rejected", "The message cannot be written to SMTP as it is.")
             return Delivered([failure] * len(shipment.recipients), "", "", route.why, {}, [], 0)
         result = await future
-        why = f"{route.why} {result.why}".strip()
-        return Delivered(
-            result.outcomes,
-            result.host,
-            result.ip,
-            why,
-            _tls(result.tls) if result.tls is not None else {},
-            list(result.dialogue),
-            result.elapsed_ms,
-            result.rewritten,
-        )
+        return _delivered(route.why, result)
+
+
+def _delivered(why: str, result: CourierResult) -> Delivered:
+    return Delivered(
+        result.outcomes,
+        result.host,
+        result.ip,
+        f"{why} {result.why}".strip(),
+        _tls(result.tls) if result.tls is not None else {},
+        list(result.dialogue),
+        result.elapsed_ms,
+        result.rewritten,
+        [_delivered(why, one) for one in result.each],
+    )
 
 
 def _one_of(sources: list[str], key: str) -> str:

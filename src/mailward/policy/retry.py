@@ -35,7 +35,7 @@ def next_wait(schedule: Schedule, attempt: int, age: float, failure: TempFail, j
     if failure.reason == "greylisted" and index < len(schedule.greylist_steps):
         wait = schedule.greylist_steps[index]
     elif failure.reason == "too_many_recipients":
-        wait = 5.0 if index < 5 else schedule.steps[min(index, len(schedule.steps) - 1)]
+        wait = 5.0 if index < 5 else schedule.steps[min(index - 5, len(schedule.steps) - 1)]
     else:
         wait = schedule.steps[min(index, len(schedule.steps) - 1)]
     wait *= 1 + schedule.jitter * (2 * jitter - 1)

@@ -274,3 +274,19 @@ async def test_copies_of_one_transaction_share_a_return_path() -> None:
     world = World()
     await world.attempter().attempt(work("a@y.test", "b@x.test", "c@x.test"))
     assert [s.mail_from for s in world.shipments] == ["b+0@bounce.d.test", "b+1+@bounce.d.test"]
+
+
+async def test_each_copy_keeps_the_record_of_its_own_transaction() -> None:
+    """One host took one of two, another the other: each is explained by itself."""
+    world = World()
+
+    async def deliver(shipment: Shipment) -> Delivered:
+        each = [Delivered([Done("ok")], f"mx{n}.x.test", "192.0.2.1", f"choice {n}", {}, [], 3) for n in (1, 2)]
+        return each[1]._replace(outcomes=[Done("ok")] * 2, each=each)
+
+    world.deliver = deliver  # type: ignore[method-assign]
+    settled = await world.attempter().attempt(work("b@x.test", "c@x.test"))
+    assert [(one.facts.host, one.facts.why) for one in settled] == [
+        ("mx1.x.test", "choice 1"),
+        ("mx2.x.test", "choice 2"),
+    ]

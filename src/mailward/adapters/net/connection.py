@@ -75,6 +75,9 @@ class Owner(Protocol):
     ) -> None:
         """This host did not work out."""
 
+    def transacted(self, errand: Errand, outcomes: tuple[Outcome, ...], connection: Connection, now: float) -> bool:
+        """What a transaction was answered; true when the connection is to begin the errand again."""
+
     def learn(self, outcomes: tuple[Outcome, ...], now: float) -> None:
         """What was answered."""
 
@@ -284,15 +287,17 @@ class Connection(asyncio.Protocol):
         errand = self.errand
         client = self._client
         outcomes = cast("tuple[Outcome, ...]", tuple(client.outcomes))
-        if errand is not None:
-            self._destination.learn(outcomes, now)
-            self._destination.resolve(errand, outcomes, self, now)
-            self.errand = None
         if self._sending is not None:
             if self._unsent() and client.state is State.READY:
                 # It answered what it has not read: the next answer may be to the same content.
                 client.abort(TempFail("protocol_error", "answered before the content was sent"))
             self._sending = None
+        if errand is not None:
+            again = self._destination.transacted(errand, outcomes, self, now)
+            self.errand = None
+            if again:
+                self.begin(errand, now)
+                return
         if client.state is State.READY:
             self._destination.freed(self, now)
         else:
@@ -305,7 +310,7 @@ class Connection(asyncio.Protocol):
         errand, self.errand = self.errand, None
         failure = self._client.outcomes[0]
         if errand is not None and isinstance(failure, TempFail | PermFail):
-            if errand.job.hosts[errand.next] != self.host:
+            if errand.hosts[errand.next] != self.host:
                 errand.next -= 1  # a connection that was open, to a host whose turn it was not
             self._destination.elsewhere(errand, failure, self, now)
         if self._client.state is State.READY:
@@ -332,10 +337,12 @@ class Connection(asyncio.Protocol):
             return
         outcomes = tuple(failure if o is None else o for o in self._client.outcomes)
         carried = before in (State.ENVELOPE, State.CONTENT, State.DISCARD)
-        if before is State.CONTENT or any(o is not failure for o in outcomes if carried):
+        if before is State.CONTENT:
             # The server may have taken it (RFC 5321 section 4.2.5 leaves that open): not again in this attempt.
             destination.learn(outcomes, now)
             destination.resolve(errand, outcomes, self, now)
+        elif carried and any(o is not failure for o in outcomes):
+            destination.transacted(errand, outcomes, self, now)
         elif carried and self.served > 1:
             destination.dial(errand, now)  # a kept connection had gone stale: the same host, afresh
         elif failure.reason in _TRY_ELSEWHERE or not carried:
@@ -357,7 +364,8 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
         if errand is not None:
-            told = self._client.outcomes or [None] * len(errand.job.recipients)
+            count = len(errand.mail.recipients)
+            told = self._client.outcomes if len(self._client.outcomes) == count else [None] * count
             destination.resolve(errand, tuple(failure if o is None else o for o in told), self, now)
         destination.pump(now)
 

@@ -43,7 +43,8 @@ class CourierJob(NamedTuple):
 class CourierResult(NamedTuple):
     """How it went: an outcome for each recipient, in order; `tls` is None when the hop was in clear.
 
-    `rewritten` says what of the content was changed for the server that answered.
+    `rewritten` says what of the content was changed for the server that answered. `each`, where it took more than one
+    transaction: what this says, for each recipient by itself.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -54,3 +55,4 @@ class CourierResult(NamedTuple):
     dialogue: tuple[Exchange, ...]
     elapsed_ms: int
     rewritten: tuple[str, ...] = ()
+    each: tuple[CourierResult, ...] = ()

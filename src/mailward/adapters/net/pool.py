@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from cryptography.x509.verification import Store
@@ -18,8 +19,9 @@ from cryptography.x509.verification import Store
 from mailward.adapters.net import peer_tls
 from mailward.adapters.net.connection import Connection
 from mailward.adapters.net.courier_job import CourierJob, CourierResult
-from mailward.adapters.net.errand import Errand, Host, PoolOptions, endpoint
+from mailward.adapters.net.errand import Errand, Host, PoolOptions, endpoint, refused
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
+from mailward.policy.elsewhere import CROWD, may_take
 from mailward.policy.retry import DeadHosts, DestinationState
 from mailward.policy.tls import TlsPolicy
 from mailward.protocol.smtp.client import Exchange, TlsWish
@@ -119,9 +121,9 @@ class Destination:
 
     def dial(self, errand: Errand, now: float) -> None:
         """Open a connection to the first host of the errand that is worth trying."""
-        hosts = errand.job.hosts
+        hosts = errand.hosts
         if self.pool.stopping:
-            self.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, now)
+            self.resolve(errand, (_STOPPED,) * len(errand.mail.recipients), None, now)
             return
         while errand.next < len(hosts):
             host = hosts[errand.next]
@@ -139,13 +141,13 @@ class Destination:
                 errand.failure = TempFail("connection_failed", text, retry_after=remaining)
             errand.next += 1
         failure = errand.failure or TempFail("no_route", "there is no server to try")
-        self.resolve(errand, (failure,) * len(errand.job.recipients), None, now)
+        self.resolve(errand, (failure,) * len(errand.mail.recipients), None, now)
 
     def open_to(self, errand: Errand, host: Host, wish: TlsWish) -> None:
         """Start connecting; the errand goes out when the session is ready."""
         errand.host = host
         if self.pool.stopping:
-            self.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, self.pool.loop.time())
+            self.resolve(errand, (_STOPPED,) * len(errand.mail.recipients), None, self.pool.loop.time())
             return
         place = object()
         self.members.add(place)
@@ -154,11 +156,11 @@ class Destination:
         def cut_off(done: asyncio.Task[None]) -> None:
             # A task cancelled before its first step never reaches its own answer.
             if done.cancelled():
-                self.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, self.pool.loop.time())
+                self.resolve(errand, (_STOPPED,) * len(errand.mail.recipients), None, self.pool.loop.time())
             elif (fault := done.exception()) is not None:
                 self.pool.failed(fault)
                 self.members.discard(place)
-                self.resolve(errand, (_BROKEN,) * len(errand.job.recipients), None, self.pool.loop.time())
+                self.resolve(errand, (_BROKEN,) * len(errand.mail.recipients), None, self.pool.loop.time())
                 self.pump(self.pool.loop.time())
 
         task.add_done_callback(cut_off)
@@ -174,7 +176,7 @@ class Destination:
             async with asyncio.timeout(pool.options.connect_timeout):
                 await pool.loop.create_connection(lambda: connection, host[1], host[2], local_addr=source)
         except asyncio.CancelledError:
-            self.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, pool.loop.time())
+            self.resolve(errand, (_STOPPED,) * len(errand.mail.recipients), None, pool.loop.time())
             raise
         except (OSError, ValueError) as e:
             now = pool.loop.time()
@@ -198,14 +200,58 @@ class Destination:
             found = errand.failure  # what this host cannot take at all, the one that did not work out may take later
         errand.failure = found
         errand.next += 1
-        more = errand.next < len(errand.job.hosts)
-        if more or found is not failure:
-            errand.tried.append(f"{name} [{ip}]: {failure.reason}, {failure.text}"[:300])
+        more = errand.next < len(errand.hosts)
+        if more or found is not failure or errand.told is not None:
+            errand.tried.append(refused(name, ip, failure))
         if more:
             self.dial(errand, now)
         else:
             self.learn((found,), now)
-            self.resolve(errand, (found,) * len(errand.job.recipients), connection, now)
+            self.resolve(errand, (found,) * len(errand.mail.recipients), connection, now)
+
+    def transacted(self, errand: Errand, outcomes: tuple[Outcome, ...], connection: Connection, now: float) -> bool:
+        """A transaction was answered: tell the one who waits, or go on with the recipients it left.
+
+        Whom the server left out because there were too many follows in the next transaction, now or soon, as long as
+        each takes somebody: true when `connection` is to begin the errand again. Whom this host refuses for a trouble
+        of its own goes to the next one (RFC 5321 section 5.1).
+        """
+        for outcome in outcomes:
+            if type(outcome) is TempFail or errand.aside:
+                break
+        else:
+            self.learn(outcomes, now)
+            self.resolve(errand, outcomes, connection, now)
+            return False
+        options, numbers = self.pool.options, errand.open
+        goes_on = not self.pool.stopping and not errand.future.done() and now - errand.started < options.go_on
+        elsewhere = errand.aside + [n for n, o in zip(numbers, outcomes, strict=True) if may_take(o)]
+        left_out = [n for n, o in zip(numbers, outcomes, strict=True) if isinstance(o, TempFail) and o.reason == CROWD]
+        if left_out and any(type(o) is Done for o in outcomes):
+            outcomes = tuple([_soon(o, options.soon) for o in outcomes])
+            if goes_on and errand.transactions < options.transactions and self.state.wait(now) == 0.0:
+                self.state.delivered(now)
+                errand.keep(self._result(errand, outcomes, connection, now))
+                errand.go_on(left_out)
+                errand.aside = elsewhere
+                errand.transactions += 1
+                if connection.usable and connection.served < options.max_messages:
+                    return True
+                self.dial(errand, now)
+                return False
+        errand.refusals += 1
+        if elsewhere and goes_on and errand.refusals < options.refusals and (hosts := errand.others(errand.host)):
+            result = self._result(errand, outcomes, connection, now)
+            failure = next((o for o in outcomes if may_take(o)), None) or errand.stands(elsewhere[0])
+            errand.tried.append(refused(result.host, result.ip, failure))
+            errand.keep(result)
+            errand.go_on(elsewhere)
+            errand.aside, errand.hosts, errand.next = [], hosts, 0
+            self.dial(errand, now)
+            return False
+        self.learn(outcomes, now)
+        self.resolve(errand, outcomes, connection, now)
+        return False
 
     def learn(self, outcomes: tuple[Outcome, ...], now: float) -> None:
         """Let the destination's pace follow what it answered."""
@@ -220,6 +266,12 @@ class Destination:
         future = errand.future
         if future.done():
             return  # the caller gave up; its lease will expire
+        result = self._result(errand, outcomes, connection, now)
+        future.set_result(result if errand.told is None else errand.ended(result))
+
+    def _result(
+        self, errand: Errand, outcomes: tuple[Outcome, ...], connection: Connection | None, now: float
+    ) -> CourierResult:
         name, ip, port = errand.host
         rewritten: tuple[str, ...] = ()
         if connection is None:
@@ -234,7 +286,7 @@ class Destination:
         if errand.tried:
             why += "; before: " + "; ".join(errand.tried[:10])
         elapsed = int((now - errand.started) * 1000)
-        future.set_result(CourierResult(outcomes, name, ip, why, facts, dialogue, elapsed, rewritten))
+        return CourierResult(outcomes, name, ip, why, facts, dialogue, elapsed, rewritten)
 
     def release(self, connection: Connection) -> None:
         """It no longer counts against the limit."""
@@ -277,7 +329,7 @@ class Destination:
         paused = wait > 0.0
         text = "this destination asked us to slow down" if paused else "much mail waits for this destination"
         failure = TempFail("rate_limited" if paused else "turn", text, retry_after=later, tried=False)
-        self.resolve(errand, (failure,) * len(errand.job.recipients), None, now)
+        self.resolve(errand, (failure,) * len(errand.mail.recipients), None, now)
 
     def _hold(self, wait: float) -> None:
         if not self._held:
@@ -287,6 +339,13 @@ class Destination:
     def _resume(self) -> None:
         self._held = False
         self.pump(self.pool.loop.time())
+
+
+def _soon(outcome: Outcome, seconds: float) -> Outcome:
+    """Of a server that took others: whom it left out was not judged, so that is no attempt."""
+    if isinstance(outcome, TempFail) and outcome.reason == CROWD:
+        return replace(outcome, tried=False, retry_after=seconds)
+    return outcome
 
 
 def _source(job: CourierJob, host: Host) -> str | None:
@@ -370,7 +429,7 @@ class Pool:
         for destination in list(self.destinations.values()):
             while destination.waiting:
                 errand = destination.waiting.popleft()
-                destination.resolve(errand, (_STOPPED,) * len(errand.job.recipients), None, now)
+                destination.resolve(errand, (_STOPPED,) * len(errand.mail.recipients), None, now)
         until = now + grace
         while self.loop.time() < until and any(c.errand for c in self.connections):  # noqa: ASYNC110 (once, at the end of the process)
             await asyncio.sleep(0.02)

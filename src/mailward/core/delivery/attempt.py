@@ -50,7 +50,8 @@ class Shipment(NamedTuple):
 class Delivered(NamedTuple):
     """What the courier brings back: an outcome for each recipient, and the facts of the session.
 
-    `rewritten`: what of the content was changed for this server.
+    `rewritten`: what of the content was changed for this server. `each`: the facts for each recipient by itself, where
+    it took several transactions.
     """
 
     outcomes: Sequence[Outcome]
@@ -61,6 +62,7 @@ class Delivered(NamedTuple):
     dialogue: list[tuple[int, str, str]]
     elapsed_ms: int
     rewritten: tuple[str, ...] = ()
+    each: Sequence[Delivered] = ()
 
 
 class Verdict(NamedTuple):
@@ -273,11 +275,12 @@ class Attempter:
         recipients, dsn = tuple(c.recipient for c in copies), tuple(c.dsn for c in copies)
         shipment = Shipment(route, sender, recipients, chunks, work.facts, dsn, seven_bit)
         brought = await self._courier.deliver(shipment)
+        each = brought.each or (brought,) * len(copies)
         if notes:
-            brought = brought._replace(rewritten=notes + brought.rewritten)
+            each = [one._replace(rewritten=notes + one.rewritten) for one in each]
         return [
-            self._settled(work, c, outcome, brought, route.policy, signed)
-            for c, outcome in zip(copies, brought.outcomes, strict=True)
+            self._settled(work, c, outcome, one, route.policy, signed)
+            for c, outcome, one in zip(copies, brought.outcomes, each, strict=True)
         ]
 
     def _suppressed(self, work: Work, copy: Copy, reason: str) -> Settled:
