@@ -276,6 +276,19 @@ async def test_copies_of_one_transaction_share_a_return_path() -> None:
     assert [s.mail_from for s in world.shipments] == ["b+0@bounce.d.test", "b+1+@bounce.d.test"]
 
 
+@pytest.mark.parametrize("reason", ["bad_domain", "null_mx", "no_route"])
+async def test_what_the_dns_of_a_domain_says_silences_nobody(reason: str) -> None:
+    """It bounces; the address goes on no list, as nobody was asked about it. A server's word on a domain does count."""
+    world = World()
+    world.found = PermFail(reason, "no server of the domain has an address", 550, "5.4.4")
+    (one,) = await world.attempter().attempt(work("b@x.test"))
+    assert (one.state, one.reason, one.hard) == (DeliveryState.BOUNCED, reason, False)
+    world = World()
+    world.outcomes = [PermFail("bad_domain", "no such domain", 550, "5.1.2")]
+    (one,) = await world.attempter().attempt(work("b@x.test"))
+    assert (one.state, one.hard) == (DeliveryState.BOUNCED, True)
+
+
 async def test_each_copy_keeps_the_record_of_its_own_transaction() -> None:
     """One host took one of two, another the other: each is explained by itself."""
     world = World()

@@ -270,7 +270,8 @@ class Attempter:
         route = self._router.cached(domain) or await self._router.route(domain)
         if not isinstance(route, Route):
             shown = _nowhere(route.text, ())
-            return [self._settled(work, c, route, shown, "", signed) for c in copies]
+            # Nobody was asked about the address: what the domain's DNS says today silences nobody.
+            return [self._settled(work, c, route, shown, "", signed)._replace(hard=False) for c in copies]
         sender = self._return_path(work.workspace, work.facts, work.id, copies[0].n, len(copies) > 1)
         recipients, dsn = tuple(c.recipient for c in copies), tuple(c.dsn for c in copies)
         shipment = Shipment(route, sender, recipients, chunks, work.facts, dsn, seven_bit)
