@@ -117,3 +117,21 @@ def test_every_reason_has_a_sentence() -> None:
     """The tenant can read each reason."""
     assert {reason for _, reason in TEXTS} <= set(SENTENCES)
     assert explain("bad_mailbox") and explain("never heard of")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Must issue a STARTTLS command first",
+        "Encryption required",
+        "TLS required",
+        "This server requires TLS for mail",
+        "TLSv1.2 or better is required",
+        "5.7.10 encryption needed",
+    ],
+)
+def test_a_demand_of_tls_is_understood(text: str) -> None:
+    """It is of the session, whoever is named beside it."""
+    enhanced = text[:6] if text[0] == "5" else "5.7.0"
+    found = meaning("rcpt", 550, enhanced, text)
+    assert (found.reason, found.temporary, found.hard) == ("encryption_required", False, False)

@@ -27,6 +27,13 @@ _TABLE: tuple[tuple[str, str], ...] = (
         r"concurrency limit",
     ),
     ("too_many_recipients", r"too many recipients|recipient limit|maximum number of recipients"),
+    # TLS, not of the message.
+    (
+        "encryption_required",
+        r"must issue (?:a |the )?starttls|starttls (?:command )?(?:is |must be )?(?:issued |used )?(?:required|first|needed|mandatory)|"
+        r"(?:\bencryption|\btls(?:v?[\d.]+)?|\bssl|encrypted (?:connection|session|channel|transport|link)).{0,30}\b(?:required|needed|mandatory)\b|"
+        r"\b(?:requires?|must use|must support|needs?|only accepts?|only allows?|insists? on)\b.{0,30}(?:\btls\b|\bstarttls\b|\bencryption\b|\bencrypted (?:connection|session|channel|transport|link))",
+    ),
     # About us: lists, authentication, policy.
     (
         "blocklisted",

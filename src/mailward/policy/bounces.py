@@ -56,6 +56,7 @@ SENTENCES: dict[str, str] = {
     "connection_lost": "The connection ended in the middle.",
     "timeout": "The server did not answer in time.",
     "dns_failure": "The recipient's domain could not be looked up just now.",
+    "encryption_required": "The server takes mail over TLS only, and none was set up.",
     "tls_failure": "TLS is required and could not be set up.",
     "auth_unavailable": "The relay does not offer a safe way to sign in.",
     "auth_failed": "The relay did not accept our credentials.",
@@ -102,6 +103,7 @@ _ENHANCED: dict[str, tuple[str, str]] = {
     "7.1": ("policy_rejected", "greylisted"),
     "7.0": ("policy_rejected", "deferred"),
     "7.8": ("auth_failed", "auth_failed"),
+    "7.10": ("encryption_required", "encryption_required"),
 }
 _CODES: dict[int, str] = {
     421: "server_busy",

@@ -9,6 +9,7 @@ import pytest
 
 from mailward.adapters.net.courier import CourierResult
 from mailward.base.outcome import Done, PermFail, TempFail
+from mailward.policy.tls import TlsPolicy
 from mailward.protocol.smtp.client_mail import Dsn
 from tests.adapters.net.courier_rig import Peer, Reply, courier, job, replying
 
@@ -206,3 +207,33 @@ async def test_of_those_left_out_some_go_to_the_next_host() -> None:
     assert [type(o) for o in result.outcomes] == [Done] * 3
     assert (first.messages, second.messages) == ([["u0@b.test"], ["u2@b.test"]], [["u1@b.test"]])
     assert [one.host for one in result.each] == ["mx0.b.test", "mx1.b.test", "mx0.b.test"]
+
+
+STARTTLS = "250-mx\r\n250 STARTTLS"
+
+
+@pytest.mark.parametrize("starttls", ["454 4.7.0 TLS not available", "554 5.7.0 broken", "220 go"])
+@pytest.mark.parametrize(
+    "demand", [{"mail": "530 5.7.0 Must issue a STARTTLS command first"}, {"rcpt": "550 5.7.1 Encryption required"}]
+)
+async def test_tls_that_fails_where_it_is_demanded_gives_no_mail_back(starttls: str, demand: dict[str, Reply]) -> None:
+    """The server refuses for want of what it could not give just now: the next host, or the next try."""
+    broken: dict[str, Reply] = {"ehlo": STARTTLS, "starttls": starttls, **demand}
+    result, _ = await over(broken)
+    for outcome in result.outcomes:
+        assert isinstance(outcome, TempFail), outcome
+        assert outcome.reason == "tls_failure"
+    assert "in clear as TLS failed (" in result.why
+    result, (_, second) = await over(broken, {})
+    assert [type(o) for o in result.outcomes] == [Done, Done]
+    assert len(second.messages) == 1
+
+
+async def test_tls_that_is_demanded_and_was_never_offered_is_refused_for_good() -> None:
+    """Nothing failed, so nothing will be better; the same where we are to send in clear."""
+    demand: dict[str, Reply] = {"mail": "530 5.7.0 Must issue a STARTTLS command first"}
+    for policy in (TlsPolicy.OPPORTUNISTIC, TlsPolicy.NONE):
+        result, _ = await over(demand, tls_policy=policy)
+        assert [(type(o), o.reason) for o in result.outcomes if not isinstance(o, Done)] == [
+            (PermFail, "encryption_required")
+        ] * 2

@@ -67,7 +67,7 @@ class Owner(Protocol):
     def dial(self, errand: Errand, now: float) -> None:
         """Open a connection to the errand's next host."""
 
-    def open_to(self, errand: Errand, host: Host, wish: TlsWish) -> None:
+    def open_to(self, errand: Errand, host: Host, wish: TlsWish, tls_failed: str = "") -> None:
         """Open a connection to this host."""
 
     def elsewhere(
@@ -109,12 +109,14 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, destination: Owner, errand: Errand, host: Host, wish: TlsWish) -> None:
+    def __init__(self, destination: Owner, errand: Errand, host: Host, wish: TlsWish, tls_failed: str = "") -> None:
         self._destination = destination
         self._loop = destination.pool.loop
         self._wish = wish
         job = errand.job
-        self._client = SmtpClient(job.helo, bounces.classify, at=self._loop.time(), tls=wish, auth=job.auth)
+        self._client = SmtpClient(
+            job.helo, bounces.classify, at=self._loop.time(), tls=wish, auth=job.auth, tls_failed=tls_failed
+        )
         self.errand: Errand | None = errand
         self.host = host
         self.facts: TlsFacts | None = None
@@ -418,7 +420,7 @@ class Connection(asyncio.Protocol):
             pass
         elif after_failed_handshake(policy) is AfterFailure.RETRY_IN_CLEAR and not errand.mail.requiretls:
             errand.tried.append(f"{self.host[0]}: {failure.text}; again in clear")
-            self._destination.open_to(errand, self.host, "never")
+            self._destination.open_to(errand, self.host, "never", failure.text)
         else:
             self._destination.elsewhere(errand, failure, self, now)
         self.errand = None
@@ -428,6 +430,11 @@ class Connection(asyncio.Protocol):
     def rewritten(self) -> tuple[str, ...]:
         """What of the current message's content was changed for this server."""
         return self._client.rewritten
+
+    @property
+    def tls_failed(self) -> str:
+        """Why it is in clear although the server offers TLS, or ""."""
+        return self._client.tls_failed
 
     def dialogue(self) -> tuple[Exchange, ...]:
         """What was said for the current message."""

@@ -143,7 +143,7 @@ class Destination:
         failure = errand.failure or TempFail("no_route", "there is no server to try")
         self.resolve(errand, (failure,) * len(errand.mail.recipients), None, now)
 
-    def open_to(self, errand: Errand, host: Host, wish: TlsWish) -> None:
+    def open_to(self, errand: Errand, host: Host, wish: TlsWish, tls_failed: str = "") -> None:
         """Start connecting; the errand goes out when the session is ready."""
         errand.host = host
         if self.pool.stopping:
@@ -151,7 +151,7 @@ class Destination:
             return
         place = object()
         self.members.add(place)
-        task = self.pool.spawn(self._connect(errand, host, wish, place))
+        task = self.pool.spawn(self._connect(errand, host, wish, place, tls_failed))
 
         def cut_off(done: asyncio.Task[None]) -> None:
             # A task cancelled before its first step never reaches its own answer.
@@ -165,9 +165,9 @@ class Destination:
 
         task.add_done_callback(cut_off)
 
-    async def _connect(self, errand: Errand, host: Host, wish: TlsWish, place: object) -> None:
+    async def _connect(self, errand: Errand, host: Host, wish: TlsWish, place: object, tls_failed: str) -> None:
         pool = self.pool
-        connection = Connection(self, errand, host, wish)
+        connection = Connection(self, errand, host, wish, tls_failed)
         self.members.add(connection)
         self.members.discard(place)
         local = _source(errand.job, host)
@@ -283,6 +283,8 @@ class Destination:
             why = f"choice {hosts.index(errand.host) + 1} of {len(hosts)}, port {port}"
             if connection.served > 1:
                 why += ", on an open connection"
+            if connection.tls_failed:
+                why += f", in clear as TLS failed ({connection.tls_failed})"
         if errand.tried:
             why += "; before: " + "; ".join(errand.tried[:10])
         elapsed = int((now - errand.started) * 1000)

@@ -136,6 +136,7 @@ class SmtpClient:
         "replies",
         "rewritten",
         "state",
+        "tls_failed",
         "verified",
     )
 
@@ -147,7 +148,9 @@ class SmtpClient:
         at: float,
         tls: TlsWish = "offered",
         auth: tuple[str, Secret[str]] | None = None,
+        tls_failed: str = "",
     ) -> None:
+        """`tls_failed` says why this session is in clear, where the server's TLS failed in another one just now."""
         self._helo = helo.encode("ascii")
         if not re.fullmatch(rb"[!-~]+", self._helo):
             raise ValueError("the name for HELO has a space or a control character")
@@ -167,6 +170,7 @@ class SmtpClient:
         self.state = State.GREETING
         self.offered = NO_CAPABILITIES
         self.encrypted = False
+        self.tls_failed = tls_failed
         self.verified = False
         self.messages = 0
         self.replies = 0  # whole ones: octets that make none are no sign of life
@@ -353,6 +357,7 @@ class SmtpClient:
             return self._close(
                 TempFail("tls_failure", _text(text), code, enhanced_status(code, text)),
             )
+        self.tls_failed = f"STARTTLS was answered {code} {_text(text)}"[:200].rstrip()
         if code < 500:
             self._tls_away = TempFail("tls_failure", _text(text), code, enhanced_status(code, text))
         return self._authenticate(at)
@@ -461,7 +466,11 @@ class SmtpClient:
         if code < 400:
             self._adrift = True
             return TempFail("protocol_error", f"unexpected reply {code} at stage {self.stage}", code)
-        return self._classify(stage or self.stage, code, enhanced_status(code, text), _text(text))
+        found = self._classify(stage or self.stage, code, enhanced_status(code, text), _text(text))
+        if self.tls_failed and found.reason == "encryption_required":
+            # It asks for what it could not give just now; that passes.
+            return TempFail("tls_failure", found.text, found.code, found.enhanced)
+        return found
 
     def _settle(self, outcome: Outcome) -> None:
         self.outcomes = [outcome if earlier is None else earlier for earlier in self.outcomes]
