@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +17,7 @@ from mailward.app.backups.place import KEYS, MANIFESTS, PARTS, Files, backups_in
 from mailward.app.backups.restoring import restore
 from mailward.app.backups.trying import look_over, try_newest
 from mailward.app.checks.backups import backups_are_whole_and_sealed, the_newest_backup_was_restored
+from mailward.app.commands import backup as backup_command
 from mailward.app.installation import Installation
 from mailward.app.roles import StartError
 from mailward.app.store import Tx
@@ -227,6 +231,45 @@ async def test_a_damaged_backup_is_restored_only_when_asked(house: House) -> Non
     assert (house.fresh().data / "state.db").exists()
 
 
+async def _listed(house: House, monkeypatch: pytest.MonkeyPatch) -> tuple[int, Any]:
+    """What `mailward backup list --json` says, and its exit code."""
+    shown: list[Any] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            backup_command, "run", lambda config, workspace, act: act(SimpleNamespace(installation=house.i))
+        )
+        patched.setattr(backup_command, "print_json", shown.append)
+        code = await cast("Awaitable[int]", backup_command.list_(json=True))
+    return code, shown[0]["damaged"]
+
+
+@pytest.mark.claim("AVAIL-5")
+async def test_one_changed_octet_is_found_wherever_it_is(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each part of the newest backup, its database and its data keys included: the check is red, `backup list` names
+    it and exits with 1. Of an earlier one a part that is gone or cut is named, and the check stays green."""
+    first = (await make(house.i, house.shelf, backup_actor(), now=NOW - DAY)).id
+    newest = await make(house.i, house.shelf, backup_actor(), now=NOW)
+    manifest = await Files(house.shelf, house.i.vault, house.i.entropy, house.data).manifest(newest.id)
+    assert (await backups_are_whole_and_sealed(house.at(0))).result is Result.PASSED
+    assert await _listed(house, monkeypatch) == (0, {})
+    for part in (*manifest.parts, manifest.data_keys):
+        path = house.place / part.name
+        octets = path.read_bytes()
+        for at in (0, len(octets) // 2, len(octets) - 1):
+            path.write_bytes(octets[:at] + bytes((octets[at] ^ 1,)) + octets[at + 1 :])
+            assert (await backups_are_whole_and_sealed(house.at(0))).result is Result.FAILED, (part.name, at)
+        code, damaged = await _listed(house, monkeypatch)
+        assert (code, list(damaged)) == (1, [newest.id])
+        assert part.name in damaged[newest.id][0]
+        path.write_bytes(octets)
+    database = next(p for p in (house.place / PARTS).iterdir() if first in p.name and "database" in p.name)
+    database.write_bytes(database.read_bytes()[:-1])
+    assert await _listed(house, monkeypatch) == (1, {first: [f"{PARTS}{database.name} is cut off or longer"]})
+    found = await backups_are_whole_and_sealed(house.at(0))
+    assert (found.result, "1 earlier ones are damaged" in found.evidence) == (Result.PASSED, True)
+    assert not list((house.data / "backup").glob("looking-*"))
+
+
 @pytest.mark.claim("AVAIL-5")
 async def test_what_turns_the_checks_red(house: House) -> None:
     """None made, a missed day, one past its term, a part that is gone, a strange manifest, a place that is away."""
@@ -251,7 +294,7 @@ async def test_what_turns_the_checks_red(house: House) -> None:
     assert (await look(house.at(95))).result is Result.PASSED
     gone = next(p for p in (house.place / PARTS).iterdir() if "database" in p.name)
     gone.rename(house.place / "elsewhere")
-    assert "missing or cut off" in (await look(house.at(95))).evidence
+    assert "missing, cut off or changed" in (await look(house.at(95))).evidence
     (house.place / "elsewhere").rename(gone)
     manifest = next((house.place / MANIFESTS).iterdir())
     manifest.write_bytes(manifest.read_bytes().replace(b'"schema":', b'"schema":1'))

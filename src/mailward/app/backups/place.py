@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from mailward.core.backup.ports import Shelf
 
 MANIFESTS, PARTS, KEYS = "backups/", "parts/", "keys/"
 MOMENTS, STREAM = "moments/", "stream/"
+_LOOKING = "looking-"
 
 
 class KeysCopy(msgspec.Struct, array_like=True, frozen=True):
@@ -171,3 +173,37 @@ def working(data: Path) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def looking(data: Path) -> Iterator[Path]:
+    """An empty folder beside the data for who only looks, while another process may have `working`. Removed afterwards.
+
+    Not among the system's temporary files: a part can be as large as the database.
+    """
+    place = data / "backup"
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        for old in place.glob(f"{_LOOKING}*"):
+            _remove_left(old)
+        scratch = Path(tempfile.mkdtemp(prefix=_LOOKING, dir=place))
+    except OSError as e:
+        raise Unavailable("data_unavailable", "The data folder cannot be written to.", detail=str(e.strerror)) from e
+    lock = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(lock)
+
+
+def _remove_left(scratch: Path) -> None:
+    """Unless somebody is at it: what a process that was killed has left."""
+    with contextlib.suppress(OSError):
+        lock = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(scratch, ignore_errors=True)
+        finally:
+            os.close(lock)

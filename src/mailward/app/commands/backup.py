@@ -67,19 +67,24 @@ def create(*, config: Config = None, json: Json = False) -> int:
 
 @app.command(name="list")
 def list_(*, config: Config = None, json: Json = False) -> int:
-    """The backups that lie in the place, newest first, and the last test of restoring. Exits 1 when one is damaged."""
+    """The backups that lie in the place, newest first, and the last test of restoring. Exits 1 when one is damaged.
+
+    Of each the manifest is verified and the size of its parts compared; the parts of the newest are opened, which reads
+    all of it. `verify BACKUP` opens those of another.
+    """
 
     async def act(context: Context) -> int:
         from mailward.app.backups.making import require_place
-        from mailward.app.backups.place import Files
+        from mailward.app.backups.trying import survey
 
         i = context.installation
         shelf = require_place(i)
-        good, strange = await Files(shelf, i.vault, i.entropy, i.settings.data).manifests()
+        with bar() as shown:
+            seen = await survey(i, shelf, shown.table)
         tests = await i.store.system_read(lambda tx: tx.backups.tests(1))
         rows = [
             (m.id, m.at.isoformat(timespec="seconds"), sum(m.rows.values()), sum(p.sealed for p in m.parts), m.version)
-            for m in reversed(good.values())
+            for m in reversed(seen.good.values())
         ]
         if json:
             names = ("backup", "at", "rows", "octets", "version")
@@ -87,18 +92,21 @@ def list_(*, config: Config = None, json: Json = False) -> int:
                 {
                     "place": shelf.where,
                     "backups": [dict(zip(names, row, strict=True)) for row in rows],
-                    "not_readable": strange,
+                    "not_readable": seen.strange,
+                    "damaged": seen.faults,
                     "last_test": tests[0] if tests else None,
                 }
             )
         else:
             print_table(rows, ("backup", "at", "rows", "octets", "version"))
-            for id in strange:
+            for id in seen.strange:
                 print(f"NOT READABLE: {id}: its manifest was changed, or is another installation's")
+            for id, faults in seen.faults.items():
+                print(f"DAMAGED: {id}: {faults[0]}" + (f"; and {len(faults) - 1} faults more" if faults[1:] else ""))
             if tests:
                 good_or = "good" if tests[0].good else f"FAILED: {tests[0].faults[0]}"
                 print(f"\nlast test of restoring: {tests[0].at.isoformat(timespec='seconds')}, {good_or}")
-        return 1 if strange else 0
+        return 1 if seen.strange or seen.faults else 0
 
     return run(config, None, act)
 
