@@ -134,7 +134,7 @@ async def strict_pages(context: Context) -> Finding:
         return not_configured("no HTTP listener on loopback to ask")
     base = f"http://{listen[0]}"
     try:
-        status, headers, page = await asyncio.to_thread(fetch, base + "/login")
+        status, headers, page = await asyncio.to_thread(fetch, base + "/sign-in")
         _, problem, _ = await asyncio.to_thread(fetch, base + "/v1/no-such-thing")
         _, _, document = await asyncio.to_thread(fetch, base + "/openapi.json")
     except OSError:
@@ -142,7 +142,7 @@ async def strict_pages(context: Context) -> Finding:
     policy = headers.get("content-security-policy", "")
     directives = {p.split()[0]: p.split()[1:] for p in policy.split(";") if p.split()}
     script = directives.get("script-src", directives.get("default-src", ["*"]))
-    if not policy or {"'unsafe-inline'", "'unsafe-eval'", "*"} & set(script):
+    if status != 200 or not policy or {"'unsafe-inline'", "'unsafe-eval'", "*"} & set(script):
         return failed(f"the sign-in page (status {status}) has no strict content security policy")
     if re.search(r"<script(?![^>]*\bsrc=)[^>]*>|\son[a-z]+\s*=", page, re.IGNORECASE):
         return failed("the sign-in page has inline script")

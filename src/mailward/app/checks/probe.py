@@ -72,6 +72,8 @@ class Heard:
     status: int
     headers: Mapping[str, str]
     body: Any
+    set_cookies: tuple[str, ...] = ()
+    """Each Set-Cookie field, as it came."""
 
     @property
     def code(self) -> str:
@@ -116,7 +118,8 @@ async def ask(
             raw = answer.read()
             told = {k.lower(): v for k, v in answer.getheaders()}
             is_json = "json" in told.get("content-type", "") and raw
-            return Heard(answer.status, told, json.loads(raw) if is_json else raw)
+            cookies = tuple(answer.msg.get_all("set-cookie") or ())
+            return Heard(answer.status, told, json.loads(raw) if is_json else raw, cookies)
         finally:
             connection.close()
 

@@ -135,7 +135,7 @@ class Renderer:
     def __init__(self, **always: Any) -> None:
         folder = resources.files("mailward.edges.web.dashboard") / "templates"
         sources = {item.name: item.read_text("utf-8") for item in folder.iterdir() if item.name.endswith(".html")}
-        self._env = minijinja.Environment(
+        self.environment = minijinja.Environment(
             templates=sources,
             auto_escape_callback=lambda name: "html",
             trim_blocks=True,
@@ -160,7 +160,7 @@ class Renderer:
 
     def text(self, template: str, **facts: Any) -> str:
         """The rendered template."""
-        return self._env.render_template(template, theme=THEME.get(), **facts)
+        return self.environment.render_template(template, theme=THEME.get(), **facts)
 
     def page(self, template: str, *, status: int = 200, **facts: Any) -> Response:
         """An HTML answer with the strict headers, and with the seconds to wait where the status knows them."""

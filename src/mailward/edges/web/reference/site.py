@@ -30,6 +30,20 @@ def _spans(text: str) -> list[tuple[str, bool]]:
     return [(part, i % 2 == 1) for i, part in enumerate(text.split("`"))]
 
 
+def environment(*, css: str) -> minijinja.Environment:
+    """What makes these pages: everything they show is escaped. `css` is where their sheet lies."""
+    folder = resources.files("mailward.edges.web.reference") / "templates"
+    return minijinja.Environment(
+        templates={f.name: f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".html")},
+        auto_escape_callback=lambda name: "html",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined_behavior="strict",
+        filters={"spans": _spans},
+        globals={"root": ROOT, "css": css},
+    )
+
+
 class Reference:
     """The pages, made once, when somebody first asks: the document does not change while we run."""
 
@@ -47,16 +61,7 @@ class Reference:
     def pages(self) -> dict[str, bytes]:
         """HTML by path."""
         document = self._document()
-        folder = resources.files("mailward.edges.web.reference") / "templates"
-        env = minijinja.Environment(
-            templates={f.name: f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".html")},
-            auto_escape_callback=lambda name: "html",
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined_behavior="strict",
-            filters={"spans": _spans},
-            globals={"root": ROOT, "css": f"{ROOT}/style.css?v={hashlib.sha256(self.css).hexdigest()[:16]}"},
-        )
+        env = environment(css=f"{ROOT}/style.css?v={hashlib.sha256(self.css).hexdigest()[:16]}")
         found = subjects(document, self._base)
         menu = [(tag, page["title"]) for tag, page in found.items()]
         codes = [(code, status, TITLES[status], said) for code, (status, said) in sorted(CATALOGUE.items())]

@@ -75,24 +75,28 @@ class Gate:
         await self._app(scope, receive, send)
 
 
+def environment(*, css: str) -> minijinja.Environment:
+    """What makes the public pages: everything they show is escaped. `css` is where their sheet lies."""
+    folder = resources.files("mailward.edges.web.trust") / "templates"
+    return minijinja.Environment(
+        templates={f.name: f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".html")},
+        auto_escape_callback=lambda name: "html",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined_behavior="strict",
+        filters={"when": when, "state": state_words},
+        globals={"css": css},
+    )
+
+
 class PublicPages:
     """Each page is a method; `base` is the public URL."""
 
     def __init__(self, facts: PublicFacts, base: str) -> None:
         self._facts, self._base = facts, base
         self._script = static_url("challenge.js")
-        folder = resources.files("mailward.edges.web.trust") / "templates"
         self._css = (resources.files("mailward.edges.web.trust") / "public.css").read_bytes()
-        sources = {f.name: f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".html")}
-        self._env = minijinja.Environment(
-            templates=sources,
-            auto_escape_callback=lambda name: "html",
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined_behavior="strict",
-            filters={"when": when, "state": state_words},
-            globals={"css": "/public/style.css?v=" + hashlib.sha256(self._css).hexdigest()[:16]},
-        )
+        self._env = environment(css="/public/style.css?v=" + hashlib.sha256(self._css).hexdigest()[:16])
 
     def routes(self) -> list[tuple[str, Handler, str]]:
         """(path, handler, method)."""
