@@ -140,6 +140,15 @@ class GuardedHttp:
             raise Invalid("target_refused", "That is not an IP address.")
         return target
 
+    async def addresses(self, host: str) -> list[str]:
+        """Where a connection to this name would go: what of its addresses is allowed. Invalid when all are refused."""
+        try:
+            return [found["host"] for found in await self._resolver.resolve(host)]
+        except _Refused as e:
+            raise Invalid("target_refused", e.text) from e
+        except OSError as e:
+            raise Unavailable("target_unreachable", "The endpoint's name has no address.") from e
+
     def _onward(self, target: URL, location: str) -> URL:
         """Where a redirect leads, if it may be followed."""
         try:

@@ -143,8 +143,8 @@ CATALOGUE: tuple[Control, ...] = (
     # Input and abuse
     Control(
         "INPUT-1",
-        "Input is checked against a published schema, output escaped, pages run no inline script, and message HTML "
-        "is shown in a sealed frame.",
+        "Input is checked against a published schema, output escaped, pages run no inline script, message HTML is "
+        "shown in a sealed frame, and what a stranger names leads us to no private address that is not listed.",
     ),
     Control(
         "INPUT-2",
