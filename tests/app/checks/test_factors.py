@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mailward.app.checks import factors as checks
+from mailward.app.settings import Settings
 from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.base.secret import Secret
 from mailward.core.evidence.model import Finding, Result
-from mailward.core.identity import factors, sessions
-from mailward.core.identity.model import User
+from mailward.core.identity import factors, lookup, model, sessions
+from mailward.core.identity.model import SESSION_ABSOLUTE, SESSION_IDLE, Session, User
 from mailward.core.workspaces import change
 from mailward.policy.access import Actor, Permission
 
@@ -33,7 +36,9 @@ async def context(store: Any, clock: Any, entropy: Any) -> Any:
     actor = Actor(WS, "cli", "cli", frozenset(Permission))
     await store.system_write(lambda tx: change.create(tx, actor, "Acme", now=clock.now(), entropy=entropy, id=WS))
     installation = SimpleNamespace(vault=Vault())
-    return SimpleNamespace(store=store, clock=clock, entropy=entropy, actor=actor, installation=installation)
+    return SimpleNamespace(
+        store=store, clock=clock, entropy=entropy, actor=actor, installation=installation, settings=Settings()
+    )
 
 
 def _holds(finding: Finding) -> bool:
@@ -73,3 +78,48 @@ async def test_a_session_that_keeps_its_token_is_found(context: Any, monkeypatch
 def test_a_judge_that_takes_everything_is_found() -> None:
     """Common passwords must be refused, good ones must not."""
     assert checks.weak_refused(lambda text: None).result is not Result.PASSED
+
+
+@pytest.mark.claim("AUTHN-2")
+async def test_sessions_without_an_end_are_found(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that idles for ever, one that is used for ever, a door that does not look, and limits that are none."""
+    day = timedelta(days=1)
+
+    def idle(self: Session, now: Any) -> bool:
+        return bool(now - self.created < SESSION_ABSOLUTE)
+
+    def used(self: Session, now: Any) -> bool:
+        return bool(now - self.last_seen < SESSION_IDLE)
+
+    for alive in (idle, used, lambda self, now: True, lambda self, now: False):
+        with monkeypatch.context() as patched:
+            patched.setattr(Session, "alive", alive)
+            assert not _holds(await checks.sessions_end(context))
+    for name, long in (("SESSION_IDLE", 2 * day), ("SESSION_ABSOLUTE", 100 * day)):
+        with monkeypatch.context() as patched:
+            for module in (model, checks):
+                patched.setattr(module, name, long)
+            assert "are no limits" in (await checks.sessions_end(context)).evidence
+
+
+@pytest.mark.claim("AUTHN-3")
+async def test_a_factor_that_is_required_and_not_asked_for_is_found(
+    context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the workspace, of an operator, or of nobody; and one that is missed without consequence."""
+
+    async def missing(self: Any, tx: Any, session: Any) -> str:
+        return "enrol" if await self.always_two(tx, session.user) else ""
+
+    async def nobody(tx: Any, user: Any) -> bool:
+        return False
+
+    for target, name, wrong in (
+        (lookup.Doorkeeper, "_missing", missing),
+        (checks, "always_two", lambda settings: nobody),
+        (lookup, "replace", lambda thing, **changes: thing if changes == {"permissions": frozenset()} else
+            dataclasses.replace(thing, **changes)),
+    ):  # fmt: skip
+        with monkeypatch.context() as patched:
+            patched.setattr(target, name, wrong)
+            assert not _holds(await checks.a_second_factor_works_once(context)), name

@@ -6,19 +6,28 @@ Each makes a person in a transaction that is undone: nothing of it stays, in the
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
+from mailward.app.checks.inside import Inside
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
 from mailward.app.store import Tx
+from mailward.app.web import always_two
 from mailward.base import ids
-from mailward.base.errors import Conflict, Invalid, MailwardError, StepUpRequired
+from mailward.base.errors import Conflict, Invalid, MailwardError, StepUpRequired, Unauthenticated
 from mailward.base.ids import UserId
 from mailward.core.evidence.model import Finding, failed, passed
 from mailward.core.identity import factors, passwords, sessions, tokens, totp
+from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import SESSION_ABSOLUTE, SESSION_IDLE, Member, Session, User
+from mailward.core.operators.model import Operator, Register
 from mailward.policy.access import Role
 
+# Beyond these a limit is none.
+_LONGEST_IDLE, _LONGEST = timedelta(days=1), timedelta(days=30)
 _COMMON = ("password123456", "qwertyuiop1234", "Password1!")
 
 
@@ -89,13 +98,42 @@ async def sessions_end(context: Context) -> Finding:
         await tx.revocations.bump()
         if await tx.people.session_by_token(after) is not None or await tx.revocations.current() <= before:
             wrong.append("an ended session is still known")
-        if first.alive(now + SESSION_IDLE) or first.alive(now + SESSION_ABSOLUTE):
-            wrong.append("a session outlives its limits")
-        return wrong
+        return wrong + await _limits_hold(tx, context, user, now)
 
     wrong = await _undone(context, act)
     ends = f"idle {SESSION_IDLE.total_seconds() / 3600:.0f} h, at most {SESSION_ABSOLUTE.days} days"
-    return failed(", ".join(wrong)) if wrong else passed(f"a token is stored as a hash, renewed and ended; {ends}")
+    told = f"a token is stored as a hash, renewed, listed with its device and place, and ended; {ends}, at the door too"
+    return failed(", ".join(wrong)) if wrong else passed(told)
+
+
+async def _limits_hold(tx: Tx, context: Context, user: User, now: datetime) -> list[str]:
+    """What is wrong with how long the door of the dashboard takes a session, and with how sessions are listed."""
+    door, wrong = Doorkeeper(Inside(tx)), []
+
+    async def let_in(token: str, at: datetime) -> bool:
+        try:
+            await door.authenticate_session(token, None, now=at)
+        except Unauthenticated:
+            return False
+        return True
+
+    used, token = await _session(tx, context, user, now)
+    listed = [s for s in await tx.people.sessions(user.id) if s.id == used.id]
+    if [(s.device, s.address, s.created) for s in listed] != [("check", "192.0.2.1", now)]:
+        wrong.append("a session is not listed with its device, place and time")
+    soon = timedelta(minutes=1)
+    if not await let_in(token, now) or await let_in(token, now + SESSION_IDLE):
+        wrong.append("a session that idled is let in, or a fresh one is not")
+    end = now + SESSION_ABSOLUTE
+    await tx.people.seen(used, end - 2 * soon)
+    if not await let_in(token, end - soon) or await let_in(token, end):
+        wrong.append("a session that was used all the time has no end, or ends too early")
+    if SESSION_IDLE > _LONGEST_IDLE or SESSION_ABSOLUTE > _LONGEST:
+        wrong.append("the limits of a session are no limits")
+    await tx.people.revoke_session(used.id)
+    if await let_in(token, now):
+        wrong.append("an ended session is let in")
+    return wrong
 
 
 @check("AUTHN-3")
@@ -108,6 +146,7 @@ async def a_second_factor_works_once(context: Context) -> Finding:
         wrong, seal = [], _Seal(context)
         own, _ = await _session(tx, context, user, now)
         elsewhere, _ = await _session(tx, context, user, now)
+        wrong += await _can_be_required(tx, context, user, now)
         secret = await factors.begin_totp(tx, own, seal, now=now, entropy=context.entropy)
         app = pyotp.TOTP(totp.shown(secret))
         codes = await factors.add_totp(tx, own, app.at(now), seal, name="check", now=now, entropy=context.entropy)
@@ -138,7 +177,35 @@ async def a_second_factor_works_once(context: Context) -> Finding:
     wrong = await _undone(context, act)
     if wrong:
         return failed(", ".join(wrong))
-    return passed("a code and a recovery code work once, sessions from before end, changes ask for a fresh proof")
+    return passed(
+        "a code and a recovery code work once, sessions from before end, changes ask for a fresh proof; where a second "
+        "factor is required, and of an operator, a session without one is good for nothing else"
+    )
+
+
+async def _can_be_required(tx: Tx, context: Context, user: User, now: datetime) -> list[str]:
+    """What is wrong with whom the door of the dashboard asks for a second factor; afterwards nobody is asked."""
+    door, place, wrong = Doorkeeper(Inside(tx)), context.actor.workspace, []
+    door.always_two = always_two(context.settings.sign_in)
+    found = await tx.workspaces.get(place)
+    assert found is not None
+    _, token = await _session(tx, context, user, now)
+
+    async def asked() -> tuple[str, bool]:
+        actor, session = await door.authenticate_session(token, None, now=now)
+        return session.missing, bool(actor.permissions)
+
+    everybody = context.settings.sign_in.second_factor == "everybody"
+    for required, wanted in ((True, ("enrol", False)), (False, ("enrol", False) if everybody else ("", True))):
+        await tx.workspaces.change_settings(place, structs.replace(found.settings, second_factor=required))
+        if await asked() != wanted:
+            wrong.append("a required second factor is not asked for" if required else "a factor is asked for unasked")
+    operator = Operator(user.id, user.email, now, context.actor.id, Register())
+    await tx.operators.add(operator)
+    if await asked() != ("enrol", False):
+        wrong.append("an operator is not asked for a second factor")
+    await tx.operators.change(replace(operator, ended=now, ended_by=context.actor.id))
+    return wrong
 
 
 @check("AUTHN-3")
