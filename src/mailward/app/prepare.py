@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mailward.adapters.host.clock import SystemClock, SystemEntropy
 from mailward.adapters.vault.vault import Vault
+from mailward.app.belonging import require_no_bodies, require_own_keys, require_store
 from mailward.app.certificates import ensure_self_signed
 from mailward.app.first import First
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.nodes import identity
+from mailward.app.roles import StartError
 from mailward.app.settings import Settings
 from mailward.app.signing import make_keys
 from mailward.app.store import Tx
@@ -29,26 +31,36 @@ from mailward.policy.boundaries import job_actor
 def prepare(settings: Settings, idle: Callable[[int], bool]) -> First:
     """Data folder, keys, schema, certificate, the first workspace, its capture domain; again and again harmless.
 
-    What workers that cannot be alive (`idle` by number) had leased becomes due again.
+    What workers that cannot be alive (`idle` by number) had leased becomes due again. StartError, and nothing is
+    changed, when store, keys and bodies do not belong together; Corrupt when a key is damaged.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_store(settings)
     clock = SystemClock()
     vault = Vault(settings.data / "keys", SystemEntropy(), now=clock.now())
+    vault.require_whole()
+    missing = vault.missing()
     prepare_store(settings, vault, clock)
     if not settings.tls.certificate:
         ensure_self_signed(settings.data / "tls", settings.hostname, clock.now())
     first = First()
-    asyncio.run(_first_things(settings, idle, first))
+    asyncio.run(_first_things(settings, idle, missing, first))
     return first
 
 
-async def _first_things(settings: Settings, idle: Callable[[int], bool], first: First) -> None:
+async def _first_things(settings: Settings, idle: Callable[[int], bool], missing: Sequence[str], first: First) -> None:
     i = Installation(settings, worker=COMMAND_LINE + 999)
     await i.open()
     try:
         now = i.clock.now()
         workspaces = await i.store.system_read(lambda tx: tx.workspaces.all())
+        await require_own_keys(i)
+        if workspaces and missing:
+            raise StartError(f"{settings.data / 'keys'} lacks {', '.join(missing)}: put it back as it was")
         if not workspaces:
+            await require_no_bodies(i)
+            # All of them before anything depends on one: from now on a missing one is a loss.
+            i.vault.wrapped_secrets()
             id = change.new_id(now, i.entropy)
             actor = _system(id)
             made = await i.store.system_write(

@@ -99,7 +99,8 @@ class AllDataKeys(DataKeysRepo, SpendingKeys, Protocol):
     """Wrapped data keys, as every verb sees them."""
 
     async def alive(self, places: Sequence[tuple[bytes, int, int]]) -> set[tuple[bytes, int, int]]:
-        """Those (workspace, day, version) whose key is not destroyed. System scope."""
+        """Those (workspace, day, version) whose key is not destroyed: it exists, or this store never knew of it, as one
+        restored from an older copy beside newer segments. System scope."""
 
 
 class AllWebhooks(WebhooksRepo, WebhookQueue, Protocol):

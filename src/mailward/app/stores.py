@@ -162,5 +162,5 @@ async def connect(access: Access) -> Any:
 
 def is_prepared(settings: Settings) -> bool:
     """Whether `mailward up` has run here: a command of the command line has something to open."""
-    place = "state.db" if settings.storage.kind == "embedded" else "keys"
-    return (settings.data / place).exists()
+    place = settings.data / ("state.db" if settings.storage.kind == "embedded" else "keys")
+    return place.exists() and bool(place.stat().st_size)  # an empty file is no store, and opening it would make one

@@ -272,7 +272,12 @@ def main() -> None:
         sys.exit(3)
     except MailwardError as e:
         print(f"mailward: {e.public}" + (f" ({e.detail})" if e.detail else ""), file=sys.stderr)
-        sys.exit(1)
+        sys.exit(3)
+    except OSError as e:
+        if e.filename is None:
+            raise
+        print(f"mailward: {e.strerror}: {e.filename}", file=sys.stderr)
+        sys.exit(3)
 
 
 def _run(settings: Settings, roles: list[str]) -> int:

@@ -12,6 +12,7 @@ from mailward.adapters.storage.records import BodyRef, open_record
 from mailward.app.store import Store, Tx
 from mailward.base.errors import Corrupt, NotFound
 from mailward.core.submission.record import record
+from mailward.core.workspaces.model import WrappedKey
 from tests.core.conftest import KEY, WS, WS_ID, submission
 
 CONTENTS = [b"", b"x", bytes(range(256)) * 40, b"Subject: \xff\x00\r\n\r\n" + b"a" * 3_000_000]
@@ -79,3 +80,18 @@ async def test_a_segment_that_is_gone_is_not_found(store: Store) -> None:
     """A reference into nothing says that the content is no longer kept."""
     with pytest.raises(NotFound):
         await store.read_body(BodyRef(424_242, 0, 100))
+
+
+async def test_only_a_key_known_to_be_destroyed_lets_a_segment_go(store: Store) -> None:
+    """One the store never knew may be a newer copy's: an older store beside newer segments removes none of them."""
+    there, gone, unknown = ((WS, day, 1) for day in (20_000, 20_001, 20_002))
+
+    async def keep(tx: Tx) -> None:
+        for place in (there, gone):
+            await tx.data_keys.insert(WrappedKey(*place, b"wrapped"))
+        await tx.data_keys.destroy_days(WS, [gone[1]], 1)
+
+    await store.write(WS_ID, keep)
+    held = await store.system_read(lambda tx: tx.data_keys.alive([there, gone, unknown]))
+    assert held == {there, unknown}
+    assert await store.system_read(lambda tx: tx.data_keys.alive([])) == set()

@@ -83,6 +83,16 @@ class Vault:
             known = self._sealers[purpose] = AESGCM(self.derive("seal/" + purpose))
         return known
 
+    def require_whole(self) -> None:
+        """Open every secret there is. Corrupt or Unavailable, naming the file, when one is damaged."""
+        for path in sorted(self._folder.glob("*.wrapped")):
+            self._secret(path.stem)
+
+    def missing(self) -> list[str]:
+        """Files of secrets that every installation with a workspace has, and this folder has not."""
+        names = [f"{name}.wrapped" for name in (_ROOT, _AUDIT_LOG)]
+        return [name for name in names if not (self._folder / name).exists()]
+
     def rewrap(self) -> int:
         """Wrap every secret file under the current version of the key-encryption key; how many changed."""
         changed = 0
@@ -108,7 +118,14 @@ class Vault:
             with locked(self._folder):
                 if not path.exists():
                     write_private(path, self.service.wrap_now(self._entropy.bytes(32), _aad(name)))
-        secret = self.service.unwrap_now(read_private(path)[0], _aad(name))
+        try:
+            secret = self.service.unwrap_now(read_private(path)[0], _aad(name))
+        except Corrupt as e:
+            raise Corrupt(
+                "key_corrupt",
+                "A key of this installation failed its check: it is damaged, or wrapped by another master.key.",
+                detail=f"{path}: {e.detail}",
+            ) from e
         self._secrets[name] = secret
         return secret
 

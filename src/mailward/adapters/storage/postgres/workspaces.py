@@ -133,14 +133,14 @@ class PgDataKeys:
         )
 
     async def alive(self, places: Sequence[tuple[bytes, int, int]]) -> set[tuple[bytes, int, int]]:
-        """Which of these (workspace, day, version) still have a key. System scope."""
+        """See AllDataKeys. System scope."""
         rows = await self._tx.rows(
             "SELECT k.workspace, k.day, k.version FROM unnest($1::bytea[], $2::int[], $3::int[]) AS p(w, d, v) "
             "JOIN data_keys AS k ON k.workspace = p.w AND k.day = p.d AND k.version = p.v "
-            "WHERE k.wrapped IS NOT NULL",
+            "WHERE k.wrapped IS NULL",
             *([p[i] for p in places] for i in range(3)),
         )
-        return {(r[0], r[1], r[2]) for r in rows}
+        return set(places) - {(r[0], r[1], r[2]) for r in rows}
 
     async def page(self, after: tuple[bytes, int, int] | None, limit: int) -> list[WrappedKey]:
         """In the order of the primary key."""

@@ -29,7 +29,7 @@ from mailward.adapters.storage.committing.frames import SharedVerb
 from mailward.adapters.storage.committing.link import CommitterLink
 from mailward.adapters.storage.sqlite.connection import DAMAGED, assert_encrypted, connect
 from mailward.adapters.storage.sqlite.group import SINGLE, GroupCommit, Job, ListVerb, Verb, end_process, step
-from mailward.adapters.storage.sqlite.migrate import migrate
+from mailward.adapters.storage.sqlite.migrate import MigrationError, migrate
 from mailward.adapters.storage.sqlite.scope import SYSTEM_FLAGS, ScopeGuard
 from mailward.adapters.storage.sqlite.segments import BodyRef, DataKey, SegmentWriter, read_record
 from mailward.adapters.storage.sqlite.sweep import overwrite
@@ -77,7 +77,10 @@ class SqliteStore:
 
     @staticmethod
     def prepare(folder: Path, key: bytes, clock: Clock) -> list[str]:
-        """Create or migrate the file, under the store's lock; names of the migrations applied."""
+        """Create or migrate the file, under the store's lock; names of the migrations applied.
+
+        Unavailable, with the reason, when it is damaged or of a newer version.
+        """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(folder / "state.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -90,6 +93,10 @@ class SqliteStore:
             (folder / "state.db").chmod(0o600)
             assert_encrypted(folder / "state.db")
             return applied
+        except MigrationError as e:
+            raise Unavailable("storage_schema", f"The store cannot be used: {e}.") from e
+        except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as e:
+            raise Unavailable("storage_unavailable", DAMAGED, detail=f"{folder / 'state.db'}: {e}") from e
         finally:
             os.close(fd)
 

@@ -1,9 +1,11 @@
 """Segment files whose content is over go; single records are overwritten where they lie.
 
-A segment is alive while any record in it was sealed under a data key that still exists. That
-says nothing about rows: a body whose row never committed (a crash between the two) has a
-workspace and a day like any other, and goes with that day's key. Keys never come back, so
-what was found dead stays dead, and a sweep may be killed at any point and run again.
+A segment is alive while any record in it was sealed under a data key that is not known to be
+destroyed. That says nothing about rows: a body whose row never committed (a crash between the
+two) has a workspace and a day like any other, and goes with that day's key. Keys never come
+back, so what was found dead stays dead, and a sweep may be killed at any point and run again.
+A key that the store never knew is no reason to remove anything: the store may be the wrong
+one, or older than the segments.
 
 The writer of a segment holds a lock on it (`segments.py`), whichever process it is; the kernel
 drops the lock when that process ends, however it ends. A sweep looks at a file only after it
@@ -28,7 +30,7 @@ Place = tuple[bytes, int, int]
 """A data key's place: workspace, day, version."""
 
 Alive = Callable[[Sequence[Place]], Awaitable[set[Place]]]
-"""Which of these keys still exist."""
+"""Which of these keys are not known to be destroyed."""
 
 _NAME = re.compile(r"(\d{4,})-(\d{8})\.seg")
 _PIECE = 1 << 20
@@ -48,7 +50,7 @@ class Sweeper:
     def __init__(self, folder: Path, alive: Alive) -> None:
         self._folder = folder
         self._alive = alive
-        # A key that held a segment alive when it was last asked: while it exists the file need not be read.
+        # A key that held a segment alive when it was last asked: until it is destroyed the file need not be read.
         self._held_by: dict[Path, Place] = {}
 
     async def run(self) -> Swept:
@@ -77,7 +79,7 @@ class Sweeper:
         return Swept(files, octets)
 
     async def _holder(self, fd: int) -> Place | None:
-        """A key that still exists and sealed something in here; the first record mostly answers."""
+        """A key not known to be destroyed that sealed something in here; the first record mostly answers."""
         first = await asyncio.to_thread(_first, fd)
         if first is not None and await self._alive([first]):
             return first

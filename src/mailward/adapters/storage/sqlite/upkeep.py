@@ -27,7 +27,7 @@ class Reading(Protocol):
 
 
 def sweeping(store: Reading, folder: Path) -> Callable[[], Awaitable[int]]:
-    """A task that removes segment files whose keys are all gone."""
+    """A task that removes segment files whose keys are all destroyed."""
 
     async def alive(places: Sequence[Place]) -> set[Place]:
         return await store.system_read(lambda tx: tx.data_keys.alive(places))

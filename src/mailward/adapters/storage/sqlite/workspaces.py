@@ -121,9 +121,9 @@ class SqliteDataKeys:
         )
 
     async def alive(self, places: Sequence[tuple[bytes, int, int]]) -> set[tuple[bytes, int, int]]:
-        """Which of these (workspace, day, version) still have a key. System scope."""
-        sql = "SELECT 1 FROM t_data_keys WHERE workspace = ? AND day = ? AND version = ? AND wrapped IS NOT NULL"
-        return {place for place in places if self._tx.row(sql, place) is not None}
+        """See AllDataKeys. System scope."""
+        sql = "SELECT 1 FROM t_data_keys WHERE workspace = ? AND day = ? AND version = ? AND wrapped IS NULL"
+        return {place for place in places if self._tx.row(sql, place) is None}
 
     async def page(self, after: tuple[bytes, int, int] | None, limit: int) -> list[WrappedKey]:
         """In the order of the primary key."""
