@@ -6,28 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from mailward.app.receiving import Mx, ReceivingError, Scanning, check_receiving, default_listen
+from mailward.app.receiving import default_listen
 from mailward.app.settings import SettingsError, load
 
 
 @pytest.mark.parametrize(
-    ("mx", "scanning", "word"),
+    ("text", "word"),
     [
-        (Mx(max_recipients=99), Scanning(), "mx.max_recipients"),
-        (Mx(max_message_bytes=1000), Scanning(), "mx.max_message_bytes"),
-        (Mx(proxies=["10.0.0.1/8"]), Scanning(), "mx.proxies"),
-        (Mx(dmarc="reject"), Scanning(), "mx.dmarc"),
-        (Mx(), Scanning(spam="drop"), "scanning.spam"),
-        (Mx(), Scanning(malware="mark"), "scanning.malware"),
-        (Mx(), Scanning(examiners=0), "scanning"),
-        (Mx(), Scanning(rules="/nowhere/at/all"), "scanning.rules"),
+        ("[mx]\nmax_recipients = 99", "mx.max_recipients"),
+        ("[mx]\nmax_message_bytes = 1000", "mx.max_message_bytes"),
+        ('[mx]\nproxies = ["10.0.0.1/8"]', "mx.proxies"),
+        ('[mx]\ndmarc = "reject"', "mx.dmarc"),
+        ('[scanning]\nspam = "drop"', "scanning.spam"),
+        ('[scanning]\nmalware = "mark"', "scanning.malware"),
+        ("[scanning]\nexaminers = 0", "scanning.examiners"),
+        ('[scanning]\nrules = "/nowhere/at/all"', "scanning.rules"),
     ],
 )
-def test_what_is_refused(mx: Mx, scanning: Scanning, word: str) -> None:
+def test_what_is_refused(tmp_path: Path, text: str, word: str) -> None:
     """Each names the key."""
-    with pytest.raises(ReceivingError, match=word):
-        check_receiving(mx, scanning)
-    check_receiving(Mx(), Scanning())
+    file = tmp_path / "mailward.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=word):
+        load(str(file), {})
+    file.write_text(text.partition("\n")[0])
+    load(str(file), {})
 
 
 def test_where_it_listens(tmp_path: Path) -> None:

@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+
+from mailward.app.forms import Each, OneOf, Place, Secret, Server, Text, Within, Written
 
 CHALLENGES = ("http-01", "dns-01")
 KEYS = ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096")
@@ -28,16 +31,16 @@ _NAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z
 class AcmeDns(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Dynamic update (RFC 2136) of the zone where `_acme-challenge` records go, signed with a shared key (TSIG)."""
 
-    server: str = ""
+    server: Annotated[str, Server()] = ""
     """`address` or `address:port` of the primary."""
-    zone: str = ""
-    key: str = ""
+    zone: Annotated[str, Written(r"[A-Za-z0-9_.-]{1,254}", "the name of a zone")] = ""
+    key: Annotated[str, Written(r"\S{1,255}", "the name of a key")] = ""
     """The key's name, as the server knows it."""
-    secret: str = ""
+    secret: Annotated[str, Secret()] = ""
     """Base64. Better in a file:"""
-    secret_file: str = ""
-    algorithm: str = "hmac-sha256"
-    wait_seconds: float = 5.0
+    secret_file: Annotated[str, Place()] = ""
+    algorithm: Annotated[str, OneOf(ALGORITHMS)] = "hmac-sha256"
+    wait_seconds: Annotated[float, Within(0, 3600)] = 5.0
     """From the update to the authority's question: as long as secondaries take to follow."""
 
     def read_secret(self) -> str:
@@ -48,22 +51,22 @@ class AcmeDns(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Acme(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Where certificates are ordered. Without `directory` nowhere."""
 
-    directory: str = ""
+    directory: Annotated[str, Text()] = ""
     """The authority's directory, an https address."""
-    contact: str = ""
+    contact: Annotated[str, Written(r"(mailto:)?[^\s@]+@[^\s@]+", "a mail address")] = ""
     """A mail address for the authority."""
-    names: list[str] = msgspec.field(default_factory=list)
+    names: Annotated[list[str], Each(Text(253))] = msgspec.field(default_factory=list)
     """Default: the host name, and the host of `http.public_url`."""
-    challenge: str = "http-01"
+    challenge: Annotated[str, OneOf(CHALLENGES)] = "http-01"
     agree_terms: bool = False
     """The authority's terms were read and are agreed to."""
-    key_type: str = "ecdsa-p256"
+    key_type: Annotated[str, OneOf(KEYS)] = "ecdsa-p256"
     """Of a certificate's key; every certificate has a new one."""
-    ca: str = ""
+    ca: Annotated[str, Place()] = ""
     """PEM file with the authority that vouches for the directory itself; empty: the system's."""
-    account_id: str = ""
+    account_id: Annotated[str, Text()] = ""
     """External account binding: the key identifier that the authority gave out."""
-    account_secret_file: str = ""
+    account_secret_file: Annotated[str, Place()] = ""
     """External account binding: a file with its key, base64url."""
     dns: AcmeDns = msgspec.field(default_factory=AcmeDns)
 

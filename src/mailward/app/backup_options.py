@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from mailward.adapters.storage.objects.place import KINDS, Place, PlaceError, check_place
+from mailward.adapters.storage.objects.place import KINDS, PlaceError, check_place
+from mailward.adapters.storage.objects.place import Place as BucketPlace
+from mailward.app.forms import Door, Each, Place, Secret, Text, Within
 
 if TYPE_CHECKING:
     from mailward.core.backup.ports import Shelf
@@ -28,26 +30,26 @@ class BackupError(ValueError):
 class Backup(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Backups of the embedded store. Without `to` there are none."""
 
-    to: str = ""
+    to: Annotated[str, Text()] = ""
     """A folder that exists, or the URL of a bucket. Elsewhere than the data: another disk, better another machine."""
-    keep_days: int = 90
-    every_hours: int = 24
+    keep_days: Annotated[int, Within(1, 3650)] = 90
+    every_hours: Annotated[int, Within(0, 24)] = 24
     """0: only when somebody runs `mailward backup create`."""
-    every_minutes: int = 5
+    every_minutes: Annotated[int, Within(0, 60)] = 5
     """How often what changed goes there too, so that a chosen minute of the last week can be restored. 0: never."""
-    test_days: int = 7
+    test_days: Annotated[int, Within(0, 90)] = 7
     """How often the newest one is restored to try it. 0: only by `mailward backup test`."""
-    endpoint: str = ""
-    region: str = ""
-    access_key: str = ""
-    secret_key: str = ""
-    session_token: str = ""
-    account: str = ""
-    service_account: str = ""
+    endpoint: Annotated[str, Text()] = ""
+    region: Annotated[str, Text(255)] = ""
+    access_key: Annotated[str, Secret()] = ""
+    secret_key: Annotated[str, Secret()] = ""
+    session_token: Annotated[str, Secret()] = ""
+    account: Annotated[str, Text(255)] = ""
+    service_account: Annotated[str, Place()] = ""
     path_style: bool = True
     put_if_absent: bool = True
-    ca: str = ""
-    plaintext: list[str] = msgspec.field(default_factory=list)
+    ca: Annotated[str, Place()] = ""
+    plaintext: Annotated[list[str], Each(Door())] = msgspec.field(default_factory=list)
 
     @property
     def keep(self) -> timedelta:
@@ -70,12 +72,12 @@ class Backup(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return timedelta(days=self.test_days)
 
 
-def bucket_of(backup: Backup) -> Place | None:
+def bucket_of(backup: Backup) -> BucketPlace | None:
     """The bucket, or None when it is a folder or nothing."""
     if backup.to.partition("://")[0] not in KINDS or "://" not in backup.to:
         return None
     b = backup
-    return Place(
+    return BucketPlace(
         url=b.to,
         endpoint=b.endpoint.rstrip("/"),
         region=b.region,
@@ -88,19 +90,12 @@ def bucket_of(backup: Backup) -> Place | None:
         put_if_absent=b.put_if_absent,
         ca_file=b.ca,
         plaintext=tuple(b.plaintext),
+        section="backup",
     )
 
 
 def check_backup(backup: Backup, *, data: Path, embedded: bool) -> None:
     """BackupError, naming the key, when these settings may not be used."""
-    if not 1 <= backup.keep_days <= 3650:
-        raise BackupError("backup.keep_days: from 1 to 3650")
-    if not 0 <= backup.every_hours <= 24:
-        raise BackupError("backup.every_hours: from 1 to 24, or 0 for none by itself")
-    if not 0 <= backup.every_minutes <= 60:
-        raise BackupError("backup.every_minutes: from 1 to 60, or 0 for none")
-    if not 0 <= backup.test_days <= 90:
-        raise BackupError("backup.test_days: from 1 to 90, or 0 for none by itself")
     if not backup.to:
         return
     if not embedded:
@@ -112,7 +107,7 @@ def check_backup(backup: Backup, *, data: Path, embedded: bool) -> None:
         try:
             check_place(place)
         except PlaceError as e:
-            raise BackupError(f"backup.to, as {e}") from e
+            raise BackupError(str(e)) from e
         return
     if "://" in backup.to:
         raise BackupError(f"backup.to: {backup.to!r} begins with none of s3://, gs://, az://")

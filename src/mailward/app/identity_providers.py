@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 
+from mailward.app.forms import Each, Network, Place, Text
 from mailward.protocol.federation.provider import GITHUB, ISSUERS, KINDS, OIDC, Provider
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
@@ -23,19 +25,19 @@ class ProvidersError(ValueError):
 class ProviderSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """One provider. Its redirect address is `<public_url>/sign-in/with/<name>/callback`."""
 
-    name: str
-    kind: str = OIDC
+    name: Annotated[str, Text(64)]
+    kind: Annotated[str, Text(64)] = OIDC
     """`oidc`, `google` or `github`."""
-    label: str = ""
+    label: Annotated[str, Text(255)] = ""
     """What the button says; by default the name."""
-    issuer: str = ""
+    issuer: Annotated[str, Text()] = ""
     """For `oidc`: the issuer, exactly as its discovery document writes it. For `github`: an Enterprise server."""
-    client_id: str
-    client_secret_file: str
+    client_id: Annotated[str, Text()]
+    client_secret_file: Annotated[str, Place()]
     """A file with the secret; it is never written into the settings."""
     link_by_address: bool = True
     """Whether an address the provider verified links an account that exists; otherwise people link it themselves."""
-    networks: list[str] = msgspec.field(default_factory=list)
+    networks: Annotated[list[str], Each(Network())] = msgspec.field(default_factory=list)
     """Private networks the provider may be in, for an issuer on one's own network. By default none."""
 
     def provider(self) -> Provider:

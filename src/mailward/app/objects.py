@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 
 from mailward.adapters.storage.objects.limits import Limits
-from mailward.adapters.storage.objects.place import Place, PlaceError, check_place
+from mailward.adapters.storage.objects.place import Place as BucketPlace
+from mailward.adapters.storage.objects.place import PlaceError, check_place
+from mailward.app.forms import Door, Each, Place, Secret, Text, Within
 from mailward.base.sources import Clock, Entropy
 
 if TYPE_CHECKING:
@@ -33,33 +35,33 @@ ObjectsError = PlaceError
 class Objects(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The object store for message bodies. Without `url` there is none."""
 
-    url: str = ""
+    url: Annotated[str, Text()] = ""
     """`s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`."""
-    endpoint: str = ""
+    endpoint: Annotated[str, Text()] = ""
     """`https://host:port` of another store that speaks S3, or of a private address of the same."""
-    region: str = ""
-    access_key: str = ""
+    region: Annotated[str, Text(255)] = ""
+    access_key: Annotated[str, Secret()] = ""
     """S3: the access key id. Empty: the machine's own role, or the environment."""
-    secret_key: str = ""
+    secret_key: Annotated[str, Secret()] = ""
     """S3: the secret key. Azure: the account's key."""
-    session_token: str = ""
-    account: str = ""
+    session_token: Annotated[str, Secret()] = ""
+    account: Annotated[str, Text(255)] = ""
     """Azure: the storage account."""
-    service_account: str = ""
+    service_account: Annotated[str, Place()] = ""
     """GCS: path of a service account's JSON file. Empty: the machine's own."""
     path_style: bool = True
     """S3: the bucket in the path of an address; false puts it before the host name."""
     put_if_absent: bool = True
     """The store honours `If-None-Match: *`; `mailward doctor` tells. False looks a name up before it is written."""
-    ca: str = ""
+    ca: Annotated[str, Place()] = ""
     """PEM file of a private authority that vouches for the endpoint, trusted beside the system's."""
-    plaintext: list[str] = msgspec.field(default_factory=list)
+    plaintext: Annotated[list[str], Each(Door())] = msgspec.field(default_factory=list)
     """`address:port` of loopback endpoints that are spoken to without TLS."""
-    uploads: int = 8
+    uploads: Annotated[int, Within(1, 1000)] = 8
     """Uploads of a worker under way at once."""
-    deadline_seconds: float = 15.0
+    deadline_seconds: Annotated[float, Within(1, 120)] = 15.0
     """How long a message may take to be stored before its sender is told to come back; more for large ones."""
-    memory_bytes: int = 100_663_296
+    memory_bytes: Annotated[int, Within(1 << 20, 1 << 40)] = 100_663_296
     """Sealed content of a worker in memory."""
 
 
@@ -69,7 +71,7 @@ class Attachments(Objects):
     What lies there is in the clear towards whoever holds the bucket; the store's own encryption protects it at rest.
     """
 
-    url_hours: int = 72
+    url_hours: Annotated[int, Within(1, 168)] = 72
     """How long a signed URL works, in hours; at most a week. An attempt made later signs afresh."""
 
 
@@ -84,12 +86,12 @@ def attachment_store(attachments: Attachments) -> AttachmentStore | None:
     return AttachmentStore(open_client(check_place(place)), expires=timedelta(hours=attachments.url_hours))
 
 
-def place_of(objects: Objects) -> Place | None:
+def place_of(objects: Objects) -> BucketPlace | None:
     """Where bodies lie, or None when no object store is set."""
     if not objects.url:
         return None
     o = objects
-    return Place(
+    return BucketPlace(
         url=o.url,
         endpoint=o.endpoint.rstrip("/"),
         region=o.region,
@@ -102,6 +104,7 @@ def place_of(objects: Objects) -> Place | None:
         put_if_absent=o.put_if_absent,
         ca_file=o.ca,
         plaintext=tuple(o.plaintext),
+        section="attachments" if isinstance(o, Attachments) else "objects",
     )
 
 
@@ -109,10 +112,6 @@ def check_objects(objects: Objects) -> None:
     """ObjectsError, naming the key, when these settings may not be used."""
     if (place := place_of(objects)) is not None:
         check_place(place)
-    if objects.uploads < 1 or objects.memory_bytes < 1 << 20:
-        raise ObjectsError("objects.uploads, objects.memory_bytes: at least one upload and 1048576 octets")
-    if not 1 <= objects.deadline_seconds <= 120:
-        raise ObjectsError("objects.deadline_seconds: from 1 to 120; SMTP clients do not wait for ever")
 
 
 def opener(objects: Objects, *, clock: Clock, entropy: Entropy) -> Callable[[int], ObjectSegments]:
@@ -145,7 +144,7 @@ def object_chores(objects: Objects, store: Store, clock: Clock) -> list[Chore]:
     return [("objects", _SWEEP_SECONDS, sweeping(place, store, clock))]
 
 
-def sweeping(place: Place, store: Store, clock: Clock) -> Callable[[], Awaitable[int]]:
+def sweeping(place: BucketPlace, store: Store, clock: Clock) -> Callable[[], Awaitable[int]]:
     """One step of the sweep: 1 when the bucket goes on after it, 0 at its end. The next goes on where it stopped."""
     from mailward.adapters.storage.objects.bucket import open_bucket
     from mailward.adapters.storage.objects.sweep import sweep

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+
+from mailward.app.forms import RATE, SECONDS, Each, Listener, Network, OneOf, Place, Socket, Url, Within
 
 _NET_BIND_SERVICE = 10  # bit of CapEff, linux/capability.h
 
@@ -21,52 +23,52 @@ DEFAULT = "default"
 class Mx(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Receiving mail for the domains that point their MX here."""
 
-    listen: list[str] = msgspec.field(default_factory=lambda: [DEFAULT])
+    listen: Annotated[list[str], Each(Listener())] = msgspec.field(default_factory=lambda: [DEFAULT])
     """`address:port`. Default: 127.0.0.1:2525 in capture mode; with a hostname port 25, or 2525 where 25 may not be
     bound. An empty list: nowhere."""
-    max_message_bytes: int = 41_943_040
-    max_recipients: int = 100
-    max_connections: int = 2000
+    max_message_bytes: Annotated[int, Within(65_536, 2_147_483_647)] = 41_943_040
+    max_recipients: Annotated[int, Within(100, 100_000)] = 100
+    max_connections: Annotated[int, Within(1, 1_000_000)] = 2000
     """Open at once in a worker."""
-    max_connections_per_ip: int = 20
+    max_connections_per_ip: Annotated[int, Within(1, 1_000_000)] = 20
     """Open at once on a machine, from an IPv4 address or an IPv6 /64."""
-    connections_per_minute_ip: int = 300
+    connections_per_minute_ip: Annotated[int, RATE] = 300
     """New connections of one source a minute; 0 means no limit."""
-    max_refused_recipients: int = 50
+    max_refused_recipients: Annotated[int, Within(1, 1_000_000)] = 50
     """Unknown recipients a session may name between two messages."""
-    max_errors: int = 10
+    max_errors: Annotated[int, Within(1, 1_000_000)] = 10
     """Protocol errors of a session."""
-    session_seconds: float = 1800.0
-    judge_seconds: float = 60.0
+    session_seconds: Annotated[float, SECONDS] = 1800.0
+    judge_seconds: Annotated[float, Within(1, 3600)] = 60.0
     """For everything asked about a message (DNS, scanners, endpoint in session not counted) before it is deferred."""
-    dmarc: str = "mark"
+    dmarc: Annotated[str, OneOf(("mark", "enforce"))] = "mark"
     """What the policy of a sender's domain means for mail that fails DMARC: `mark` or `enforce`."""
-    proxies: list[str] = msgspec.field(default_factory=list)
+    proxies: Annotated[list[str], Each(Network())] = msgspec.field(default_factory=list)
     """Networks of load balancers: they must open with PROXY protocol version 2, and nobody else may."""
 
 
 class Scanning(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What looks at a message for malware and spam. Each scanner's verdict counts; the worst wins."""
 
-    rules: str = ""
+    rules: Annotated[str, Place("folder")] = ""
     """A folder of YARA rules (*.yar) beside the built-in ones. Read when the platform starts."""
-    clamd: str = ""
+    clamd: Annotated[str, Socket()] = ""
     """`address:port` of a clamd on a loopback or listed network, or the path of its Unix socket. Empty: not used."""
-    rspamd: str = ""
+    rspamd: Annotated[str, Url(("http",))] = ""
     """`http://address:port` of rspamd's normal worker. Empty: not used."""
     outbound: bool = True
     """Look into the files of what is submitted, too."""
-    spam: str = "quarantine"
+    spam: Annotated[str, OneOf(("quarantine", "refuse", "mark"))] = "quarantine"
     """What rspamd's "reject" means for a message: `quarantine`, `refuse`, or `mark`."""
-    malware: str = "quarantine"
+    malware: Annotated[str, OneOf(("quarantine", "refuse"))] = "quarantine"
     """What a match of a rule or signature means: `quarantine` or `refuse`."""
-    seconds: float = 20.0
+    seconds: Annotated[float, Within(0.1, 3600)] = 20.0
     """How long a scanner may take before it counts as down."""
-    examiners: int = 1
+    examiners: Annotated[int, Within(1, 1000)] = 1
     """Limited processes that read and scan messages, for each worker."""
-    memory_bytes: int = 536_870_912
+    memory_bytes: Annotated[int, Within(67_108_864, 1 << 40)] = 536_870_912
     """Address space of such a process beyond what it has when it starts."""
-    cpu_seconds: int = 10
+    cpu_seconds: Annotated[int, Within(1, 3600)] = 10
     """CPU time such a process may spend on one message."""
 
 
@@ -90,27 +92,7 @@ def may_bind_low() -> bool:
     return lowest <= 25 or bool(effective >> _NET_BIND_SERVICE & 1)
 
 
-def check_receiving(mx: Mx, scanning: Scanning) -> None:
-    """ReceivingError for what no listener or scanner could work with."""
-    for name, least in (
-        ("max_message_bytes", 65_536), ("max_recipients", 100), ("max_connections", 1), ("max_connections_per_ip", 1),
-        ("max_refused_recipients", 1), ("max_errors", 1), ("connections_per_minute_ip", 0),
-    ):  # fmt: skip
-        if getattr(mx, name) < least:
-            # RFC 5321 section 4.5.3.1 asks for at least 64 KiB and 100 recipients.
-            raise ReceivingError(f"mx.{name}: at least {least}")
-    for network in mx.proxies:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as e:
-            raise ReceivingError(f"mx.proxies: {e}") from e
-    if mx.dmarc not in ("mark", "enforce"):
-        raise ReceivingError('mx.dmarc: "mark" or "enforce"')
-    if scanning.spam not in ("quarantine", "refuse", "mark"):
-        raise ReceivingError('scanning.spam: "quarantine", "refuse" or "mark"')
-    if scanning.malware not in ("quarantine", "refuse"):
-        raise ReceivingError('scanning.malware: "quarantine" or "refuse"')
-    if scanning.examiners < 1 or scanning.cpu_seconds < 1 or scanning.memory_bytes < 67_108_864:
-        raise ReceivingError("scanning: at least one examiner, one second and 64 MiB")
+def check_receiving(scanning: Scanning) -> None:
+    """ReceivingError for what no scanner could work with."""
     if scanning.rules and not Path(scanning.rules).is_dir():
         raise ReceivingError(f"scanning.rules: there is no folder {scanning.rules}")

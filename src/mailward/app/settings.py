@@ -1,8 +1,10 @@
 """Settings: one TOML file, each key also an environment variable, secrets also from files.
 
 `mailward.toml` is looked for at --config, then $MAILWARD_CONFIG, ./mailward.toml and
-/etc/mailward/mailward.toml. `MAILWARD_SECTION__KEY=value` overrides `[section] key`;
-`MAILWARD_SECTION__KEY_FILE=path` takes the value from a file. Unknown keys are errors.
+/etc/mailward/mailward.toml. `MAILWARD_SECTION__KEY=value` overrides `[section] key`, with a
+further `__` for each table inside (`MAILWARD_TLS__ACME__DIRECTORY`); `..._FILE=path` takes the
+value from a file, unless the key's own name ends so. Unknown keys are errors, and each
+setting has a form (`app/forms.py`) that its value must have.
 """
 
 from __future__ import annotations
@@ -11,13 +13,35 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
 
 from mailward.app.acme_options import Acme, check_acme
 from mailward.app.backup_options import Backup, BackupError, check_backup
+from mailward.app.forms import (
+    HOST,
+    OCTETS,
+    RATE,
+    SECONDS,
+    Address,
+    Each,
+    Listener,
+    Network,
+    OneOf,
+    Place,
+    Route,
+    Secret,
+    Table,
+    Text,
+    Url,
+    Within,
+    Written,
+    declared,
+    misfits,
+)
+from mailward.app.forms import Server as NameServer
 from mailward.app.identity_providers import ProvidersError, check_providers
 from mailward.app.objects import Attachments, Objects, ObjectsError, check_objects
 from mailward.app.public_options import Availability, Evidence
@@ -31,33 +55,41 @@ class SettingsError(Exception):
     """The settings cannot be used; the text says which key and what to do."""
 
 
+# Worker numbers of a role begin a hundred apart (app/roles.py).
+MOST_WORKERS = 100
+_ROLES = ("web", "submission", "sender", "upkeep", "mx")
+_LEVELS = ("debug", "info", "warning", "warn", "error", "critical", "fatal")
+_HOST = "a host name of ASCII letters, digits, dashes and dots"
+_TERABYTE = 1 << 40
+
+
 class Server(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The installation. Without `hostname` it runs in capture mode: nothing leaves the machine."""
 
-    hostname: str = ""
-    data: str = ""
-    workers: int = 0
+    hostname: Annotated[str, Written(HOST, _HOST)] = ""
+    data: Annotated[str, Place("")] = ""
+    workers: Annotated[int, Within(0, MOST_WORKERS)] = 0
     """Worker processes; 0 means one a core."""
-    roles: list[str] = msgspec.field(default_factory=lambda: ["web", "submission", "sender", "upkeep", "mx"])
-    user: str = "mailward"
+    roles: Annotated[list[str], Each(OneOf(_ROLES), least=1)] = msgspec.field(default_factory=lambda: list(_ROLES))
+    user: Annotated[str, Written(r"[^\s:/]{1,256}", "the name of a user")] = "mailward"
     """The user to become after binding, when started as root. Empty: stay."""
-    log: str = "info"
-    hung_seconds: int = 60
+    log: Annotated[str, OneOf(_LEVELS, any_case=True)] = "info"
+    hung_seconds: Annotated[int, Within(2, 86_400, never=0)] = 60
     """A worker or committing process that gave no sign of going on for so long is killed and started anew; 0: never."""
 
 
 class Http(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """HTTP API and dashboard."""
 
-    listen: list[str] = msgspec.field(default_factory=list)
+    listen: Annotated[list[str], Each(Listener())] = msgspec.field(default_factory=list)
     """`address:port`. Default: 127.0.0.1:8080 in capture mode, [::]:443 with a hostname."""
-    public_url: str = ""
-    metrics: str = "127.0.0.1:9090"
+    public_url: Annotated[str, Url()] = ""
+    metrics: Annotated[str, Listener()] = "127.0.0.1:9090"
     """Prometheus metrics, health of each worker; loopback only. Empty: off. Worker n listens n ports higher."""
-    trusted_proxies: list[str] = msgspec.field(default_factory=list)
-    secure: list[str] = msgspec.field(default_factory=list)
+    trusted_proxies: Annotated[list[str], Each(Network())] = msgspec.field(default_factory=list)
+    secure: Annotated[list[str], Each(Listener())] = msgspec.field(default_factory=list)
     """Of `listen`, addresses on loopback that speak HTTPS as those beyond it do; elsewhere on loopback a proxy does."""
-    plain: list[str] = msgspec.field(default_factory=list)
+    plain: Annotated[list[str], Each(Listener())] = msgspec.field(default_factory=list)
     """Plain HTTP, for an authority's http-01 challenges; everything else is sent on to `public_url`. Default:
     0.0.0.0:80 with `tls.acme` and the challenge http-01, else nowhere."""
 
@@ -69,27 +101,31 @@ class Http(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Tls(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Certificate and key in PEM files, or an authority that issues them; without either a self-signed pair is made."""
 
-    certificate: str = ""
-    key: str = ""
+    certificate: Annotated[str, Place()] = ""
+    key: Annotated[str, Place()] = ""
     acme: Acme = msgspec.field(default_factory=Acme)
 
 
 class Submission(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """SMTP submission: `starttls` listeners take AUTH after STARTTLS, `implicit` ones speak TLS from the first byte."""
 
-    starttls: list[str] = msgspec.field(default_factory=list)
-    implicit: list[str] = msgspec.field(default_factory=list)
-    private: list[str] = msgspec.field(default_factory=list)
+    starttls: Annotated[list[str], Each(Listener())] = msgspec.field(default_factory=list)
+    implicit: Annotated[list[str], Each(Listener())] = msgspec.field(default_factory=list)
+    private: Annotated[list[str], Each(Listener())] = msgspec.field(default_factory=list)
     """Off by default. Takes credentials that are a source network, without TLS. Loopback or listed networks only."""
-    private_networks: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1/128"])
-    max_message_bytes: int = 41_943_040
-    max_recipients: int = 100
-    refused_attachments: list[str] = msgspec.field(default_factory=lambda: list(PROGRAMS))
+    private_networks: Annotated[list[str], Each(Network())] = msgspec.field(
+        default_factory=lambda: ["127.0.0.0/8", "::1/128"]
+    )
+    max_message_bytes: Annotated[int, OCTETS] = 41_943_040
+    max_recipients: Annotated[int, Within(1, 100_000)] = 100
+    refused_attachments: Annotated[list[str], Each(Written(r"\.?[^\s/\\]{1,64}", "endings of file names"))] = (
+        msgspec.field(default_factory=lambda: list(PROGRAMS))
+    )
     """Endings of file names that are refused; an empty list takes every file."""
-    max_connections_per_ip: int = 200
+    max_connections_per_ip: Annotated[int, Within(1, 1_000_000)] = 200
     """Open at once, on all nodes together, from an IPv4 address or an IPv6 /64."""
-    idle_seconds: float = 300.0
-    session_seconds: float = 3600.0
+    idle_seconds: Annotated[float, SECONDS] = 300.0
+    session_seconds: Annotated[float, SECONDS] = 3600.0
 
 
 class Delivery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -100,28 +136,30 @@ class Delivery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     sign: bool = True
     multibuffer: bool = True
     """Sign for several messages at once where the library for it is installed and the processor can."""
-    routes: dict[str, str] = msgspec.field(default_factory=dict)
+    routes: Annotated[dict[str, str], Table(Written(r"[^\s@:/]{1,253}", "names of domains, or *"), Route())] = (
+        msgspec.field(default_factory=dict)
+    )
     """Fixed routes: `"example.com" = "smarthost.example:25"`, `"*"` for all; wins over MX."""
-    allow_networks: list[str] = msgspec.field(default_factory=list)
+    allow_networks: Annotated[list[str], Each(Network())] = msgspec.field(default_factory=list)
     """Private networks that mail may be delivered to; otherwise private addresses are refused."""
-    sources: list[str] = msgspec.field(default_factory=list)
+    sources: Annotated[list[str], Each(Address())] = msgspec.field(default_factory=list)
     """Local addresses to send from; by default the system chooses."""
-    resolvers: list[str] = msgspec.field(default_factory=list)
+    resolvers: Annotated[list[str], Each(NameServer())] = msgspec.field(default_factory=list)
     """`address` or `address:port`; default: /etc/resolv.conf."""
-    max_age_hours: float = 120.0
-    concurrency: int = 200
+    max_age_hours: Annotated[float, Within(0, 8760)] = 120.0
+    concurrency: Annotated[int, Within(1, 100_000)] = 200
     """Messages under way at once in a worker. One that waits for a slow server for five seconds leaves its place to
     others: up to five times as many are under way with those, half of them of one workspace."""
-    per_destination: int = 20
-    memory_messages: int = 3000
+    per_destination: Annotated[int, Within(1, 100_000)] = 20
+    memory_messages: Annotated[int, Within(1, 10_000_000)] = 3000
     """Messages a worker keeps in memory between accepting and sending; more wait in the store."""
-    memory_bytes: int = 67_108_864
+    memory_bytes: Annotated[int, Within(0, _TERABYTE)] = 67_108_864
 
 
 class WebhookSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Posting to the endpoints of webhooks and of routes of received mail."""
 
-    allow_networks: list[str] = msgspec.field(default_factory=list)
+    allow_networks: Annotated[list[str], Each(Network())] = msgspec.field(default_factory=list)
     """Private networks where endpoints may be, for every workspace of the installation; otherwise private addresses are
     refused."""
 
@@ -129,68 +167,68 @@ class WebhookSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Rates, each a number per minute (0: none, but failed sign-ins are always limited). And memory."""
 
-    api_per_minute: int = 6000
+    api_per_minute: Annotated[int, RATE] = 6000
     """For a workspace: reads and sends each, writes a tenth of it."""
-    api_per_minute_key: int = 0
+    api_per_minute_key: Annotated[int, RATE] = 0
     """For one API key, whatever it asks."""
-    messages_per_minute: int = 0
+    messages_per_minute: Annotated[int, RATE] = 0
     """For a workspace."""
-    messages_per_minute_credential: int = 0
+    messages_per_minute_credential: Annotated[int, RATE] = 0
     """For one API key, SMTP credential or network."""
-    smtp_connections_per_minute_ip: int = 6000
-    smtp_messages_per_minute_domain: int = 60_000
-    auth_failures_per_minute_ip: int = 10
-    smtp_content_bytes: int = 0
+    smtp_connections_per_minute_ip: Annotated[int, RATE] = 6000
+    smtp_messages_per_minute_domain: Annotated[int, RATE] = 60_000
+    auth_failures_per_minute_ip: Annotated[int, Within(1, 1_000_000_000)] = 10
+    smtp_content_bytes: Annotated[int, Within(0, _TERABYTE)] = 0
     """Message content that a worker's SMTP sessions hold at once; received mail has half of it. 0: 512 MiB, or four of
     the largest messages where that is more."""
-    refusals_held_ms: int = 500
+    refusals_held_ms: Annotated[int, Within(0, 60_000)] = 500
     """Who is refused more than five times a second is told so many to twice as many milliseconds late. 0: at once."""
-    burst_factor: int = 10
+    burst_factor: Annotated[int, RATE] = 10
     """A credential is paused when it writes to more recipients in ten minutes than this many times its busiest
     ten minutes of the four weeks before, and to more than `burst_floor`."""
-    burst_floor: int = 1000
+    burst_floor: Annotated[int, RATE] = 1000
 
 
 class Retention(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """How long data is kept, in days from acceptance, where a workspace does not say otherwise."""
 
-    messages_days: int = 60
-    content_days: int = 60
+    messages_days: Annotated[int, Within(1, 3650)] = 60
+    content_days: Annotated[int, Within(1, 3650)] = 60
     """Never longer than the messages, whatever stands here."""
 
 
 class Feedback(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What relays and providers tell of our mail, beside what comes back to the return-paths."""
 
-    sns_topics: list[str] = msgspec.field(default_factory=list)
+    sns_topics: Annotated[list[str], Each(Text())] = msgspec.field(default_factory=list)
     """ARNs of the SNS topics to which SES tells of bounces and complaints. Empty: /v1/inbound/sns is not served."""
 
 
 class Storage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Where the platform's state lives."""
 
-    kind: str = "embedded"
+    kind: Annotated[str, OneOf(("embedded", "postgres"))] = "embedded"
     """`embedded`: an encrypted file in the data folder. `postgres`: a PostgreSQL database, for one node or several."""
-    url: str = ""
+    url: Annotated[str, Secret()] = ""
     """`postgresql://mailward_app:password@host/database?sslmode=verify-full`. Best by MAILWARD_STORAGE__URL_FILE."""
-    owner_url: str = ""
+    owner_url: Annotated[str, Secret()] = ""
     """The same as mailward_owner. Given, `mailward up` runs migrations; else run `mailward storage migrate` before."""
-    ca: str = ""
+    ca: Annotated[str, Place()] = ""
     """PEM file with the authorities that may vouch for the database; empty: the system's."""
-    plaintext: list[str] = msgspec.field(default_factory=list)
+    plaintext: Annotated[list[str], Each(Address())] = msgspec.field(default_factory=list)
     """Loopback addresses where the database is reached without TLS."""
     pooler: bool = False
     """The address is that of a pooler in transaction mode (pgbouncer)."""
-    node: int = 0
+    node: Annotated[int, Within(0, 9999)] = 0
     """The number of this machine among those that share a database: 0 to 9999, each its own."""
-    zone: str = ""
+    zone: Annotated[str, Text(255)] = ""
     """What fails together with this machine (a rack, a data centre), for `mailward node list`."""
-    address: str = ""
+    address: Annotated[str, Address()] = ""
     """The address at which other nodes reach this machine, where its listeners are wildcards: `mailward verify` asks
     every node."""
-    committers: int = 4
+    committers: Annotated[int, Within(1, 1000)] = 4
     """Connections that commit, of a worker and of the committing process."""
-    readers: int = 4
+    readers: Annotated[int, Within(1, 1000)] = 4
     """Connections of a worker that read."""
 
 
@@ -248,10 +286,12 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     @property
     def workers(self) -> int:
         """How many worker processes. Upkeep is one set of tasks, whoever runs it: alone, it needs one."""
-        return 1 if set(self.server.roles) == {"upkeep"} else self.server.workers or (os.cpu_count() or 1)
+        return (
+            1 if set(self.server.roles) == {"upkeep"} else self.server.workers or min(os.cpu_count() or 1, MOST_WORKERS)
+        )
 
 
-ROLES = frozenset({"web", "submission", "sender", "upkeep", "mx"})
+ROLES = frozenset(_ROLES)
 
 
 def find_config(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
@@ -281,38 +321,58 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Settings:
     try:
         settings = msgspec.convert(raw, Settings, strict=False)
     except msgspec.ValidationError as e:
-        raise SettingsError(f"{path or 'environment'}: {e}") from e
+        raise SettingsError(f"{path or 'environment'}: {_named(str(e))}") from e
+    for setting, found in misfits(settings):
+        assert setting.form is not None
+        raise SettingsError(f"{setting.name}: {setting.form.allowed}" + (f"; not {found}" if found != "it" else ""))
     _complete(settings, environ)
     _check(settings)
     return settings
 
 
+def _named(text: str) -> str:
+    """What the decoder says, the setting's name first."""
+    said, at, where = text.partition(" - at `$")
+    return f"{where.strip('.`')}: {said}" if at and where.strip(".`") else said
+
+
 def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """Put the environment's values over those of the file. A setting may be called `..._file` itself."""
+    kinds = {d.name: d.kind for d in declared(Settings)}
     for name, value in environ.items():
         if not name.startswith("MAILWARD_") or "__" not in name:
             continue
-        section, _, key = name[len("MAILWARD_") :].lower().partition("__")
+        steps = name[len("MAILWARD_") :].lower().split("__")
         text = value
-        if key.endswith("_file"):
-            key = key[:-5]
-            try:
-                text = Path(value).read_text("utf-8").strip()
-            except OSError as e:
-                raise SettingsError(f"{name}: {e.strerror}: {value}") from e
-        known = {f.name: f.type for s in msgspec.structs.fields(Settings) if s.name == section for f in _fields(s.type)}
-        target = raw.setdefault(section, {})
-        target[key] = _parse(text) if known.get(key) not in (str, "str") else text
+        if ".".join(steps) not in kinds and steps[-1].endswith("_file"):
+            steps[-1] = steps[-1].removesuffix("_file")
+            text = _content(name, value)
+        target = raw
+        for depth, step in enumerate(steps[:-1], 1):
+            target = target.setdefault(step, {})
+            if not isinstance(target, dict):
+                raise SettingsError(f"{'.'.join(steps[:depth])}: a table is expected, and {name} sets something in it")
+        target[steps[-1]] = _parse(text, kinds.get(".".join(steps)))
 
 
-def _fields(type_: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
-    return msgspec.structs.fields(type_)
+def _content(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except OSError as e:
+        raise SettingsError(f"{name}: {e.strerror}: {path}") from e
+    except ValueError as e:
+        raise SettingsError(f"{name}: {path!r} cannot be read as a file of UTF-8 text") from e
 
 
-def _parse(text: str) -> Any:
-    """A TOML value if it reads as one (numbers, booleans, lists), else a comma list or the text itself."""
+def _parse(text: str, kind: Any) -> Any:
+    """A text as it is; else a TOML value if it reads as one (numbers, booleans, lists), else a comma list."""
+    if kind is str:
+        return text
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
+        if kind is not None and get_origin(kind) is not list:
+            return text
         return [part.strip() for part in text.split(",")] if text else []
 
 
@@ -346,23 +406,12 @@ def _complete(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 def _check(settings: Settings) -> None:
-    if wrong := set(settings.server.roles) - ROLES:
-        raise SettingsError(f"server.roles: unknown role {sorted(wrong)[0]!r}; choose from {', '.join(sorted(ROLES))}")
-    for where, days in (
-        ("retention.messages_days", settings.retention.messages_days),
-        ("retention.content_days", settings.retention.content_days),
-    ):
-        if not 1 <= days <= 3650:
-            raise SettingsError(f"{where}: from 1 to 3650 days")
     if bool(settings.tls.certificate) != bool(settings.tls.key):
         raise SettingsError("tls: set both certificate and key, or neither")
     if amiss := check_acme(settings.tls.acme, bool(settings.tls.certificate)):
         raise SettingsError(amiss)
     if unlisted := sorted(set(settings.http.secure) - set(settings.http.listen)):
         raise SettingsError(f"http.secure: {unlisted[0]!r} is not in http.listen")
-    _check_server(settings.server)
-    _check_submission(settings.submission)
-    _check_limits(settings.limits)
     largest = max(settings.submission.max_message_bytes, settings.mx.max_message_bytes)
     if settings.smtp_content_bytes < 4 * largest:
         # Received mail has half, and of that the last quarter is for small messages.
@@ -375,76 +424,57 @@ def _check(settings: Settings) -> None:
     try:
         check_objects(settings.objects)
         check_objects(settings.attachments)
-        check_receiving(settings.mx, settings.scanning)
+        check_receiving(settings.scanning)
         check_providers(settings.sign_in.provider)
         check_backup(settings.backup, data=settings.data, embedded=settings.storage.kind == "embedded")
     except (ObjectsError, ReceivingError, ProvidersError, BackupError) as e:
         raise SettingsError(str(e)) from e
     if amiss := check_sign_in(settings.challenge, settings.sign_in):
         raise SettingsError(amiss)
-    import ipaddress
-
-    for where, networks in (
-        ("submission.private_networks", settings.submission.private_networks),
-        ("delivery.allow_networks", settings.delivery.allow_networks),
-        ("webhooks.allow_networks", settings.webhooks.allow_networks),
-        ("http.trusted_proxies", settings.http.trusted_proxies),
-    ):
-        for network in networks:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as e:
-                raise SettingsError(f"{where}: {e}") from e
-    for where, listen in (
-        ("http.listen", settings.http.listen),
-        ("http.plain", settings.http.plain),
-        ("submission.starttls", settings.submission.starttls),
-        ("submission.implicit", settings.submission.implicit),
-        ("submission.private", settings.submission.private),
-        ("mx.listen", settings.mx.listen),
-    ):
-        for text in listen:
-            address, _ = split_address(text, where)
-            if where == "submission.private" and not (
-                is_loopback(address) or any(_inside(address, n) for n in settings.submission.private_networks)
-            ):
-                raise SettingsError(f"{where}: {address} is neither loopback nor inside private_networks")
+    for text in settings.submission.private:
+        address, _ = split_address(text, "submission.private")
+        if not (is_loopback(address) or any(_inside(address, n) for n in settings.submission.private_networks)):
+            raise SettingsError(f"submission.private: {address} is neither loopback nor inside private_networks")
     if settings.http.metrics and not is_loopback(split_address(settings.http.metrics, "http.metrics")[0]):
         raise SettingsError("http.metrics: metrics bind to loopback only")
+    _check_ports(settings)
 
 
-def _check_server(server: Server) -> None:
-    if server.hung_seconds < 0 or server.hung_seconds == 1:
-        raise SettingsError("server.hung_seconds: at least 2 (there is a sign a second), or 0 for never")
+def _check_ports(settings: Settings) -> None:
+    """SettingsError when two listeners of the roles that run here want the same port of an address."""
+    taken: dict[int, list[tuple[str, str]]] = {}
+    for where, role, listen in (
+        ("http.listen", "web", settings.http.listen),
+        ("http.plain", "web", settings.http.plain),
+        ("submission.starttls", "submission", settings.submission.starttls),
+        ("submission.implicit", "submission", settings.submission.implicit),
+        ("submission.private", "submission", settings.submission.private),
+        ("mx.listen", "mx", settings.mx.listen),
+        ("http.metrics", "", [settings.http.metrics] if settings.http.metrics else []),
+    ):
+        for text in listen:
+            address, port = split_address(text, where)
+            if not port or (role and role not in settings.server.roles):
+                continue
+            for other, there in taken.setdefault(port, []):
+                if _same_place(address, there):
+                    raise SettingsError(f"{where}: port {port} of {address} is taken by {other} ({there})")
+            taken[port].append((where, address))
 
 
-def _check_submission(submission: Submission) -> None:
-    for name in ("max_message_bytes", "max_recipients", "max_connections_per_ip", "idle_seconds", "session_seconds"):
-        if getattr(submission, name) < 1:
-            raise SettingsError(f"submission.{name}: at least 1")
+def _same_place(a: str, b: str) -> bool:
+    """Whether both cannot be listened on at once: one address, or every address of a kind and one of it."""
+    import ipaddress
 
-
-def _check_limits(limits: Limits) -> None:
-    for name in limits.__struct_fields__:
-        if getattr(limits, name) < 0:
-            raise SettingsError(f"limits.{name}: at least 0")
-    if not limits.auth_failures_per_minute_ip:
-        raise SettingsError("limits.auth_failures_per_minute_ip: at least 1, or passwords could be guessed without end")
+    one, two = ipaddress.ip_address(a), ipaddress.ip_address(b)
+    return one == two or (one.version == two.version and (one.is_unspecified or two.is_unspecified))
 
 
 def _check_storage(storage: Storage) -> None:
-    if storage.kind not in ("embedded", "postgres"):
-        raise SettingsError(f"storage.kind: {storage.kind!r} is neither embedded nor postgres")
     if storage.kind == "postgres" and not storage.url:
         raise SettingsError("storage.url: postgres needs the address of the database")
     if storage.kind == "embedded" and (storage.url or storage.owner_url):
         raise SettingsError('storage.url: set storage.kind = "postgres" to use it')
-    if not 0 <= storage.node <= 9999:
-        raise SettingsError("storage.node: from 0 to 9999")
-    if storage.address:
-        split_address(f"[{storage.address}]:0", "storage.address")
-    if storage.committers < 1 or storage.readers < 1:
-        raise SettingsError("storage.committers, storage.readers: at least one each")
 
 
 def _inside(address: str, network: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
+from mailward.app.forms import OneOf, Place, Secret, Text
 from mailward.app.identity_providers import ProviderSettings
 
 KINDS = ("altcha", "recaptcha", "hcaptcha", "turnstile")
@@ -15,33 +18,33 @@ HOLD_AT = ("low", "medium", "high", "never")
 class Geo(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What the operator knows of addresses. Nothing is asked of anybody outside."""
 
-    database: str = ""
+    database: Annotated[str, Place()] = ""
     """An mmdb file with countries, cities or positions (GeoLite2-City, DB-IP City Lite)."""
-    networks: str = ""
+    networks: Annotated[str, Place()] = ""
     """An mmdb file with autonomous systems (GeoLite2-ASN)."""
-    anonymisers: str = ""
+    anonymisers: Annotated[str, Place()] = ""
     """A file with networks that hide where people are (Tor exits, VPNs): one in CIDR form a line, # for comments."""
 
 
 class ChallengeSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What is asked of who failed too often."""
 
-    kind: str = "altcha"
+    kind: Annotated[str, OneOf(KINDS)] = "altcha"
     """`altcha` (a proof of work, made here), `recaptcha`, `hcaptcha` or `turnstile`."""
-    question: str = "instead"
+    question: Annotated[str, OneOf(QUESTIONS)] = "instead"
     """A question in words: `instead` may be answered in place of it (for browsers without script), `also` has to be
     answered too, `never`."""
-    site_key: str = ""
-    secret: str = ""
+    site_key: Annotated[str, Text()] = ""
+    secret: Annotated[str, Secret()] = ""
     """Of the outside service. Best by MAILWARD_CHALLENGE__SECRET_FILE."""
 
 
 class SignInSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Strange sign-ins."""
 
-    hold_at: str = "high"
+    hold_at: Annotated[str, OneOf(HOLD_AT)] = "high"
     """From which suspicion on a sign-in waits for the link in the letter: `low`, `medium`, `high` or `never`."""
-    second_factor: str = "workspace"
+    second_factor: Annotated[str, OneOf(SECOND_FACTOR)] = "workspace"
     """Who needs a second factor: `everybody`, or (`workspace`) whoever's workspace says so. Operators always do."""
     provider: list[ProviderSettings] = msgspec.field(default_factory=list)
     """Other providers people may sign in with; see `app/identity_providers.py`."""
@@ -50,7 +53,7 @@ class SignInSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class PasswordSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Passwords that are known to others."""
 
-    breached_file: str = ""
+    breached_file: Annotated[str, Place()] = ""
     """SHA-1 hashes in order, a line each, with or without `:count` behind (the form of Have I Been Pwned)."""
 
 

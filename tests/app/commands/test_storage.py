@@ -29,11 +29,11 @@ def settings_with(**values: str) -> Settings:
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ({"kind": "oracle"}, "neither embedded nor postgres"),
+        ({"kind": "oracle"}, "storage.kind: choose from embedded, postgres"),
         ({"kind": "postgres"}, "needs the address"),
         ({"url": URL}, "set storage.kind"),
-        ({"kind": "postgres", "url": URL, "node": "10000"}, "0 to 9999"),
-        ({"kind": "postgres", "url": URL, "readers": "0"}, "at least one"),
+        ({"kind": "postgres", "url": URL, "node": "10000"}, "storage.node: at least 0, at most 9999"),
+        ({"kind": "postgres", "url": URL, "readers": "0"}, "storage.readers: at least 1"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(values: dict[str, str], why: str) -> None:

@@ -8,6 +8,7 @@ that becomes free takes the next waiting message in the same callback, without a
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -183,6 +184,8 @@ class Destination:
             self.release(connection)
             pool.dead.failed(endpoint(host), now)
             text = "no answer" if isinstance(e, TimeoutError) else (getattr(e, "strerror", "") or type(e).__name__)
+            if getattr(e, "errno", None) == errno.EADDRNOTAVAIL and local:
+                text = f"{local} is no address of this machine (delivery.sources)"
             self.elsewhere(errand, TempFail("connection_failed", f"{host[0]}: {text}"), None, now)
             self.pump(now)
             return

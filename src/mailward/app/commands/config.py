@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import Annotated, Any
 
 import cyclopts
@@ -11,6 +12,7 @@ import msgspec
 from cyclopts import Parameter
 
 from mailward.app.settings import find_config, load
+from mailward.app.usable import doubts, require_usable
 
 app = cyclopts.App(name="config", help="Settings.")
 
@@ -22,8 +24,14 @@ _SECRET = re.compile(r"(?:^|_)(?:secret|password|token|secret_key|api_key|tsig_k
 
 @app.command
 def check(*, config: Config = None, json: Json = False) -> int:
-    """Read the settings as `mailward up` would and say what is in force. Exits 3 when they cannot be used."""
+    """Read the settings as `mailward up` would and say what is in force. Exits 3 when they cannot be used.
+
+    The files they name are looked at, too. What is accepted and hardly meant is a warning on standard error.
+    """
     settings = load(config, os.environ)
+    require_usable(settings)
+    for name, why in doubts(settings):
+        print(f"warning: {name}: {why}", file=sys.stderr)
     if json:
         print(msgspec.json.format(msgspec.json.encode(_shown(msgspec.to_builtins(settings))), indent=2).decode())
         return 0

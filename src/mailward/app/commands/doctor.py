@@ -19,8 +19,9 @@ from mailward.app.commands.bucket import examine_objects
 from mailward.app.commands.finding import Finding
 from mailward.app.commands.output import Config, Json, print_json
 from mailward.app.commands.storage import examine_storage
-from mailward.app.settings import Settings, load, split_address
+from mailward.app.settings import Settings, SettingsError, load, split_address
 from mailward.app.signing import signing_library
+from mailward.app.usable import doubts, require_usable
 
 
 def doctor(*, config: Config = None, json: Json = False) -> int:
@@ -39,6 +40,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Every finding, in the order in which to mend them."""
     mode = "capture mode: nothing leaves this machine" if settings.capture else settings.server.hostname
     yield Finding("mode", "ok", mode, "" if not settings.capture else "Set server.hostname to send to the world.")
+    try:
+        require_usable(settings)
+    except SettingsError as e:
+        yield Finding("settings", "wrong", str(e), "`mailward up` ends with this.")
+    for name, why in doubts(settings):
+        yield Finding(name, "warning", why)
     yield from _data(settings)
     yield from examine_storage(settings)
     yield from examine_objects(settings.objects)

@@ -9,7 +9,8 @@ from typing import NoReturn
 from mailward.app.commands.output import Config
 from mailward.app.process import supervising
 from mailward.app.roles import ORDER
-from mailward.app.settings import ROLES, SettingsError
+from mailward.app.settings import ROLES, SettingsError, load
+from mailward.app.usable import doubts, require_usable
 
 
 def up(*, config: Config = None, role: str | None = None) -> NoReturn:
@@ -20,6 +21,10 @@ def up(*, config: Config = None, role: str | None = None) -> NoReturn:
     self-signed certificate and a workspace are made and a single-use setup link is printed.
     """
     roles = roles_of(role) if role is not None else []
+    settings = load(config, os.environ)
+    require_usable(settings)
+    for name, why in doubts(settings):
+        print(f"mailward: warning: {name}: {why}", file=sys.stderr)
     # In its own place: what read the options takes more memory than the supervisor, and lives no longer than it must.
     sys.stdout.flush()
     os.execv(sys.executable, supervising(config, roles))  # noqa: S606  # fixed words, no shell

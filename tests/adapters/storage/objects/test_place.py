@@ -93,7 +93,7 @@ async def tls_proxy(s3: int, authority: trustme.CA) -> AsyncIterator[FaultProxy]
 async def test_the_store_is_verified(
     bucket_name: str, tls_proxy: FaultProxy, authority: trustme.CA, trusted: bool, tmp_path: Path
 ) -> None:
-    """A store whose certificate is from an authority we do not trust gets no request; with objects.ca_file it does."""
+    """A store whose certificate is from an authority we do not trust gets no request; with objects.ca it does."""
     pem = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(pem)
     place = replace(
@@ -127,8 +127,8 @@ async def test_the_environment_does_not_lead_elsewhere(
 
 
 def test_a_missing_authority_file_is_named() -> None:
-    """A ca_file that is not there is an error that names it."""
-    with pytest.raises(PlaceError, match=r"ca_file.*/nowhere"):
+    """A ca file that is not there is an error that names it."""
+    with pytest.raises(PlaceError, match=r"objects\.ca:.*/nowhere"):
         open_bucket(replace(S3, ca_file="/nowhere/ca.pem"))
 
 

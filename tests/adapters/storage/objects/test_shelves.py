@@ -8,6 +8,7 @@ import pytest
 
 from mailward.adapters.storage.backup.folder import FolderShelf
 from mailward.app.backup_options import Backup, BackupError, check_backup, shelf_of
+from mailward.app.settings import SettingsError, load
 from mailward.base import ids
 from mailward.base.errors import NotFound, Unavailable
 from mailward.core.backup.model import Item
@@ -83,13 +84,19 @@ async def test_a_name_is_given_once(tmp_path: Path) -> None:
         ({"to": "ftp://host/place"}, True),
         ({"to": "s3://bucket?key=1"}, True),
         ({"to": "/elsewhere"}, False),
-        ({"keep_days": 0}, True),
-        ({"every_hours": 25}, True),
-        ({"test_days": 91}, True),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(options: dict[str, object], embedded: bool) -> None:
-    """A place inside the data, one that is no place, a term of nothing, and a folder for PostgreSQL."""
+    """A place inside the data, one that is no place, and a folder for PostgreSQL."""
     with pytest.raises(BackupError, match=r"^backup\."):
         check_backup(Backup(**options), data=Path("/data"), embedded=embedded)  # type: ignore[arg-type]
     check_backup(Backup(to="/elsewhere"), data=Path("/data"), embedded=True)
+
+
+@pytest.mark.parametrize("line", ["keep_days = 0", "every_hours = 25", "every_minutes = 61", "test_days = 91"])
+def test_terms_that_cannot_be_meant_are_refused(tmp_path: Path, line: str) -> None:
+    """A term of nothing, and intervals beyond what is promised."""
+    file = tmp_path / "mailward.toml"
+    file.write_text(f"[backup]\n{line}\n")
+    with pytest.raises(SettingsError, match=f"^backup.{line.partition(' ')[0]}: at least"):
+        load(str(file), {})

@@ -216,7 +216,7 @@ def open_client(place: Place) -> S3Store | GCSStore | AzureStore:
         try:
             client["root_certificate"] = Path(place.ca_file).read_bytes()
         except OSError as e:
-            raise PlaceError(f"objects.ca_file: {e.strerror}: {place.ca_file}") from e
+            raise PlaceError(f"{place.section}.ca: {e.strerror}: {place.ca_file}") from e
     config: dict[str, object] = _config(place)
     kind = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[place.kind]
     try:
@@ -229,7 +229,7 @@ def open_client(place: Place) -> S3Store | GCSStore | AzureStore:
             retry_config={"max_retries": 0},
         )
     except (BaseError, ValueError, OSError) as e:
-        raise PlaceError(f"objects: {_short(e)}") from e
+        raise PlaceError(f"{place.section}: {_short(e)}") from e
     return store
 
 

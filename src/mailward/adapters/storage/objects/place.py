@@ -40,6 +40,14 @@ class Place:
     plaintext: tuple[str, ...] = ()
     """`address:port` of loopback endpoints that may be spoken to without TLS."""
 
+    section: str = "objects"
+    """The section of the settings that it is from."""
+
+    @property
+    def named(self) -> str:
+        """How the settings call its address."""
+        return "backup.to" if self.section == "backup" else f"{self.section}.url"
+
     @property
     def kind(self) -> str:
         """The scheme: s3, gs or az."""
@@ -78,15 +86,17 @@ def check_place(place: Place) -> Place:
     """The place itself when it may be used; PlaceError otherwise."""
     parts = urlsplit(place.url)
     if parts.scheme not in KINDS:
-        raise PlaceError(f"objects.url: {place.url!r} begins with none of s3://, gs://, az://")
+        raise PlaceError(f"{place.named}: {place.url!r} begins with none of s3://, gs://, az://")
     if not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc or ":" in parts.netloc:
-        raise PlaceError("objects.url: write scheme://bucket/prefix and nothing more; keys have settings of their own")
+        raise PlaceError(
+            f"{place.named}: write scheme://bucket/prefix and nothing more; keys have settings of their own"
+        )
     if ".." in parts.path.split("/"):
-        raise PlaceError("objects.url: the prefix may not hold '..'")
+        raise PlaceError(f"{place.named}: the prefix may not hold '..'")
     if bool(place.access_key) != bool(place.secret_key) and parts.scheme == "s3":
-        raise PlaceError("objects: set both access_key and secret_key, or neither to use what the machine has")
+        raise PlaceError(f"{place.section}: set both access_key and secret_key, or neither to use what the machine has")
     if parts.scheme == "az" and not place.account:
-        raise PlaceError("objects.account: Azure needs the name of the storage account")
+        raise PlaceError(f"{place.section}.account: Azure needs the name of the storage account")
     if place.endpoint:
         _check_endpoint(urlsplit(place.endpoint), place)
     return place
@@ -96,20 +106,22 @@ def _check_endpoint(endpoint: SplitResult, place: Place) -> None:
     try:
         host, port = endpoint.hostname, endpoint.port
     except ValueError as e:
-        raise PlaceError(f"objects.endpoint: {e}") from e
+        raise PlaceError(f"{place.section}.endpoint: {e}") from e
     if not host or endpoint.path.strip("/") or endpoint.query or endpoint.username is not None:
-        raise PlaceError("objects.endpoint: write https://host or https://host:port and nothing more")
+        raise PlaceError(f"{place.section}.endpoint: write https://host or https://host:port and nothing more")
     if endpoint.scheme == "https":
         return
     if endpoint.scheme != "http":
-        raise PlaceError(f"objects.endpoint: {endpoint.scheme}:// is not spoken here; use https://")
+        raise PlaceError(f"{place.section}.endpoint: {endpoint.scheme}:// is not spoken here; use https://")
     # Only literal addresses: a name that means loopback today may mean something else tomorrow.
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
-        raise PlaceError("objects.endpoint: content leaves this machine only over verified TLS; use https://")
+        raise PlaceError(f"{place.section}.endpoint: content leaves this machine only over verified TLS; use https://")
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if shown not in place.plaintext:
-        raise PlaceError(f'objects.endpoint: to speak without TLS on loopback, list it: plaintext = ["{shown}"]')
+        raise PlaceError(
+            f'{place.section}.endpoint: to speak without TLS on loopback, list it: plaintext = ["{shown}"]'
+        )

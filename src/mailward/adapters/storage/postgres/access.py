@@ -48,12 +48,12 @@ class Access:
             return None
         if mode != "verify-full":
             raise AccessRefused(
-                f"the storage URL says sslmode={mode or 'nothing'}; it has to say sslmode=verify-full, so that the "
+                f"storage.url: it says sslmode={mode or 'nothing'}; it has to say sslmode=verify-full, so that the "
                 "server's certificate and name are checked (a Unix socket, or a loopback address in "
                 "storage.plaintext, needs none)"
             )
         if any(_local(host) for host in hosts):
-            raise AccessRefused("the storage URL mixes a Unix socket with other hosts")
+            raise AccessRefused("storage.url: it mixes a Unix socket with other hosts")
         cafile = self.ca or query.get("sslrootcert", [""])[-1]
         try:
             context = ssl.create_default_context(cafile=cafile if cafile not in ("", "system") else None)
