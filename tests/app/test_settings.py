@@ -248,3 +248,66 @@ def test_what_is_hardly_meant_is_told(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "192.0.2.77 is no address of this machine" in found[-1][1]
     assert not list(doubts(Settings()))
+
+
+def of_the_environment(setting: Declared) -> str:
+    """The name of the variable that sets it."""
+    return "MAILWARD_" + setting.name.upper().replace(".", "__")
+
+
+SINGLE = [s for s in EVERY if "[]" not in s.name]
+
+
+def some_value(setting: Declared) -> Any:
+    """One that is of the setting's type and none of its defaults."""
+    if setting.kind is bool:
+        return not setting.default
+    if setting.kind in (int, float):
+        return setting.kind(setting.default + 7)
+    return {list: ["seven", "8"], dict: {"seven": "8"}}.get(get_origin(setting.kind), "7")
+
+
+@pytest.mark.parametrize("setting", SINGLE, ids=lambda s: s.name)
+def test_every_setting_is_a_variable_of_the_environment(tmp_path: Path, setting: Declared) -> None:
+    """By its name in the file, at whatever depth; and from a file behind one more `_FILE`, also where its own name
+    ends so."""
+    value = some_value(setting)
+    text = value if isinstance(value, str) else toml(value)
+    held = tmp_path / "held"
+    held.write_text(f"{text}\n")
+    for environ in ({of_the_environment(setting): text}, {f"{of_the_environment(setting)}_FILE": str(held)}):
+        raw: dict[str, Any] = {}
+        settings._overlay(raw, environ)
+        read = msgspec.convert(raw, Settings, strict=False)
+        if f"{setting.name}_file" in {s.name for s in EVERY} and held.name in str(environ):
+            assert forms.values_of(read, f"{setting.name}_file")[0][1] == str(held)  # a setting of that name wins
+        else:
+            assert forms.values_of(read, setting.name) == [(setting.name, value)]
+
+
+def test_a_list_of_sections_is_one_variable(tmp_path: Path) -> None:
+    """Written as in the file, on one line."""
+    read = settings.load(None, {"MAILWARD_SIGN_IN__PROVIDER": f"[{toml(PROVIDER)}]", "HOME": str(tmp_path)})
+    assert [p.name for p in read.sign_in.provider] == ["one"]
+
+
+def test_what_a_variable_cannot_set_is_told(tmp_path: Path) -> None:
+    """A table that the file has as something else, a file that is no text or is not there, a name that nobody knows."""
+    file, binary = tmp_path / "mailward.toml", tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    for text, environ, why in (
+        (
+            'server = "x"',
+            {"MAILWARD_SERVER__WORKERS": "2"},
+            "server: a table is expected, and MAILWARD_SERVER__WORKERS",
+        ),
+        ('[tls]\nacme = "x"', {"MAILWARD_TLS__ACME__DIRECTORY": "x"}, "tls.acme: a table is expected"),
+        ("", {"MAILWARD_STORAGE__URL_FILE": str(binary)}, "MAILWARD_STORAGE__URL_FILE: .* UTF-8"),
+        ("", {"MAILWARD_STORAGE__URL_FILE": str(tmp_path / "no")}, "MAILWARD_STORAGE__URL_FILE: No such file"),
+        ("", {"MAILWARD_STORAGE__URL_FILE": "nul\0"}, "MAILWARD_STORAGE__URL_FILE: "),
+        ("", {"MAILWARD_TLS__ACME__DIRECTRY": "x"}, "tls.acme: Object contains unknown field `directry`"),
+        ("", {"MAILWARD_SERVER__WORKERS": "many"}, "server.workers: Expected `int`"),
+    ):
+        file.write_text(text)
+        with pytest.raises(SettingsError, match=why):
+            settings.load(str(file), environ)
