@@ -168,6 +168,8 @@ def test_what_is_wrong_is_called_by_its_name(tmp_path: Path, text: str, why: str
         ("server.hostname", "mx-1.example.com"),
         ("server.hostname", "xn--bcher-kva.example"),
         ("server.log", "WARNING"),
+        ("server.user", ""),
+        ("http.metrics", ""),
         ("server.hung_seconds", 0),
         ("http.listen", ["[::]:443"]),
         ("http.listen", ["127.0.0.1:0", "127.0.0.1:0"]),

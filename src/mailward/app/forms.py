@@ -258,6 +258,22 @@ class Url:
 
 
 @dataclass(frozen=True, slots=True)
+class OrEmpty:
+    """A form, or "" where that is a choice and not the default."""
+
+    form: Form
+
+    @property
+    def allowed(self) -> str:
+        """See Form."""
+        return f'{self.form.allowed}, or ""'
+
+    def amiss(self, value: Any) -> str:
+        """See Form."""
+        return self.form.amiss(value) if value else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Each:
     """A list of what has a form."""
 

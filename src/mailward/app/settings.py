@@ -30,6 +30,7 @@ from mailward.app.forms import (
     Listener,
     Network,
     OneOf,
+    OrEmpty,
     Place,
     Route,
     Secret,
@@ -71,7 +72,7 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     workers: Annotated[int, Within(0, MOST_WORKERS)] = 0
     """Worker processes; 0 means one a core."""
     roles: Annotated[list[str], Each(OneOf(_ROLES), least=1)] = msgspec.field(default_factory=lambda: list(_ROLES))
-    user: Annotated[str, Written(r"[^\s:/]{1,256}", "the name of a user")] = "mailward"
+    user: Annotated[str, OrEmpty(Written(r"[^\s:/]{1,256}", "the name of a user"))] = "mailward"
     """The user to become after binding, when started as root. Empty: stay."""
     log: Annotated[str, OneOf(_LEVELS, any_case=True)] = "info"
     hung_seconds: Annotated[int, Within(2, 86_400, never=0)] = 60
@@ -84,7 +85,7 @@ class Http(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     listen: Annotated[list[str], Each(Listener())] = msgspec.field(default_factory=list)
     """`address:port`. Default: 127.0.0.1:8080 in capture mode, [::]:443 with a hostname."""
     public_url: Annotated[str, Url()] = ""
-    metrics: Annotated[str, Listener()] = "127.0.0.1:9090"
+    metrics: Annotated[str, OrEmpty(Listener())] = "127.0.0.1:9090"
     """Prometheus metrics, health of each worker; loopback only. Empty: off. Worker n listens n ports higher."""
     trusted_proxies: Annotated[list[str], Each(Network())] = msgspec.field(default_factory=list)
     secure: Annotated[list[str], Each(Listener())] = msgspec.field(default_factory=list)
