@@ -15,6 +15,7 @@ import apsw
 
 import mailward
 from mailward import __version__
+from mailward.base.errors import Invalid
 
 # The C that Python itself stands on, and the untrusted bytes that reach it.
 UNDERNEATH: dict[str, str] = {
@@ -98,8 +99,11 @@ def _present(name: str) -> bool:
 
 
 def read_pins(path: Path) -> dict[str, tuple[str, list[str]]]:
-    """The same of any file that pip-compile wrote."""
-    text = path.read_text("utf-8").replace("\\\n", " ")
+    """The same of any file that pip-compile wrote. Invalid when it is not text."""
+    try:
+        text = path.read_text("utf-8").replace("\\\n", " ")
+    except UnicodeDecodeError:
+        raise Invalid("invalid_text", f"{path} is not UTF-8 text.") from None
     found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)(.*)$", text, re.MULTILINE)
     return {
         re.sub(r"[-_.]+", "-", name).lower(): (version, re.findall(r"--hash=sha256:([0-9a-f]{64})", rest))

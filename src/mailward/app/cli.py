@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import cyclopts
@@ -72,6 +73,12 @@ def _verb(arguments: list[str]) -> str:
     return " ".join(words) if runs else ""
 
 
+def _is_given(file: str, arguments: list[str]) -> bool:
+    """Whether whoever gave the command named the file, or the folder it would lie in."""
+    values = {a.partition("=")[2] if a.startswith("--") else a for a in arguments} - {""}
+    return any(Path(file).is_relative_to(value) for value in values)
+
+
 def main() -> None:
     """Run a command. Exit codes: 0 fine, 1 the command's own 'no', 2 wrong use, 3 cannot start or reach the store."""
     if len(sys.argv) < 2 or sys.argv[1] in ("--help", "-h"):
@@ -93,4 +100,9 @@ def main() -> None:
     except MailwardError as e:
         print(f"mailward: {e.public}" + (f" ({e.detail})" if e.detail else ""), file=sys.stderr)
         sys.exit(1)
+    except OSError as e:
+        if e.filename is None:
+            raise
+        print(f"mailward: {e.filename}: {e.strerror}", file=sys.stderr)
+        sys.exit(2 if _is_given(str(e.filename), sys.argv[1:]) else 3)
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from mailward.core.audit.advance import advance
 from mailward.core.audit.read import latest_head
 from mailward.core.audit.verify_export import parse_public_key, verify_export
 from mailward.policy.access import Actor, Permission
+from mailward.protocol.merkle.checkpoint import Checkpoint, sign_checkpoint
 from mailward.protocol.merkle.note import VerifierKey
 
 A = WorkspaceId(ids.encode("ws", b"a" * 16))
@@ -192,6 +194,56 @@ async def test_a_period_is_compared_with_a_checkpoint_before_it(store: Store, cl
 def test_garbage_is_refused_not_raised(data: bytes) -> None:
     """Whatever is given as an export, the answer is a report."""
     assert not verify_export(data).good
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c.update(first="0"), "first: Expected `int`, got `str`"),
+        (lambda c: c.update(first=10**400), "the entries do not fit the checkpoint"),
+        (lambda c: c.update(workspace=None), "workspace: Expected `str`, got `null`"),
+        (lambda c: c.pop("left"), "missing required field `left`"),
+        (lambda c: c["entries"][2].pop("facts"), r"entries\[2\]: Object missing required field `facts`"),
+        (lambda c: c.update(entries=[1]), r"entries\[0\]: Expected `object`"),
+        (lambda c: c.update(anchor={"a": 1}), "anchor: Object missing"),
+        (lambda c: c.update(since="yesterday"), "since: Invalid RFC3339"),
+        (lambda c: c["entries"][3].update(leaf='{"v":1}'), "an entry is none of this log"),
+        (lambda c: c["entries"][3].update(leaf="x"), "an entry is not JSON"),
+        (lambda c: c["entries"][3].update(salt=None), "entry 3: its facts were changed"),
+        (lambda c: c["left"].append("no base64!"), "is not base64"),
+        (lambda c: c.update(workspace="\ud800"), "is not JSON"),
+    ],
+)
+async def test_what_is_wrong_with_a_file_is_told_in_words(store: Store, clock: Any, change: Any, says: str) -> None:
+    """An auditor reads which part of it has not its form, and never the name of a fault of ours."""
+    await _fill(store, clock, 8)
+    content = json.loads(await export_bytes(store, SIGNER, ME, now=clock.now()))
+    change(content)
+    told = "; ".join(verify_export(json.dumps(content).encode()).faults)
+    assert re.search(says, told), told
+    assert not re.search(r"Error|NoneType|subscriptable|Traceback", told)
+    assert verify_export(b"[" * 100_000).faults[0].startswith("the file is not an intact export: it is ")
+
+
+async def test_a_kept_checkpoint_that_is_none_says_nothing_of_the_export(
+    store: Store, clock: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another file given by mistake is wrong use (exit 2); one of another log is told as that."""
+    await _fill(store, clock, 8)
+    file, kept = tmp_path / "export.json", tmp_path / "kept"
+    file.write_bytes(await export_bytes(store, SIGNER, ME, now=clock.now()))
+    for text in ("", "abc", file.read_text()[:500], "a\n\nb\n"):
+        kept.write_text(text)
+        assert verify(file, checkpoint=kept) == 2
+        told = capsys.readouterr()
+        assert f"{kept}: this is no checkpoint" in told.err
+        assert "intact" not in told.out + told.err
+    other = LogSigner(b"o" * 32)
+    kept.write_text(sign_checkpoint(Checkpoint("elsewhere", 1, bytes(32)), other.public_key, other.sign))
+    assert verify(file, checkpoint=kept) == 1
+    told = capsys.readouterr()
+    assert "FAULT: the checkpoint that was kept is none of this log" in told.out
+    assert "intact" not in told.out
 
 
 def test_public_keys_are_read_in_both_forms() -> None:

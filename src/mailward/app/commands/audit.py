@@ -21,7 +21,7 @@ from mailward.base.errors import Invalid
 from mailward.core.audit import read
 from mailward.core.audit.advance import advance
 from mailward.core.audit.csv_table import to_csv
-from mailward.core.audit.verify_export import Report, parse_public_key, verify_export
+from mailward.core.audit.verify_export import Report, parse_kept, parse_public_key, verify_export
 from mailward.core.audit.verify_store import verify_store
 
 app = cyclopts.App(name="audit", help="The audit log.")
@@ -46,7 +46,7 @@ def verify(
         if export.stat().st_size > _LARGEST:
             raise ValueError("the file is larger than 1 GiB")
         key = None if public_key is None else parse_public_key(_text_or_file(public_key))
-        kept = None if checkpoint is None else checkpoint.read_text("utf-8")
+        kept = None if checkpoint is None else _kept(checkpoint)
         with bar(lines=False) as shown:
             report = verify_export(export.read_bytes(), public_key=key, checkpoint=kept, tell=shown.table)
     except OSError as e:
@@ -74,6 +74,15 @@ def _unreadable(e: OSError) -> str:
         errno.ENOSPC: "there is no room on the disk",
     }.get(e.errno or 0, "it cannot be read or written")
     return f"{e.filename or 'the file'}: {why}"
+
+
+def _kept(path: Path) -> str:
+    """ValueError, naming the file, when no checkpoint is in it: that says nothing of the log."""
+    text = path.read_text("utf-8")
+    try:
+        return parse_kept(text)
+    except ValueError as e:
+        raise ValueError(f"{path}: {e}") from e
 
 
 def _text_or_file(value: str) -> str:
@@ -207,9 +216,15 @@ def list_(
 def check(*, checkpoint: Kept = None, config: Config = None, json: Json = False) -> int:
     """Recompute every tree in the store and compare with what was signed. Exits 1 when anything was tampered with."""
     try:
-        kept = [] if checkpoint is None else [checkpoint.read_text("utf-8")]
+        kept = [] if checkpoint is None else [_kept(checkpoint)]
     except OSError as e:
         print(f"mailward: {_unreadable(e)}", file=sys.stderr)
+        return 2
+    except UnicodeDecodeError:
+        print("mailward: the checkpoint is not text", file=sys.stderr)
+        return 2
+    except ValueError as e:
+        print(f"mailward: {e}", file=sys.stderr)
         return 2
 
     async def act(context: Context) -> int:

@@ -51,9 +51,10 @@ def _load(path: str) -> Settings:
         raise SettingsError(f"there is no settings file at {path}")
     try:
         storage = tomllib.loads(Path(path).read_text("utf-8")).get("storage", {})
-    except tomllib.TOMLDecodeError as e:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise SettingsError(f"{path}: {e}") from e
-    return load(path, _environment(os.environ, postgres=storage.get("kind") == "postgres"))
+    postgres = isinstance(storage, dict) and storage.get("kind") == "postgres"
+    return load(path, _environment(os.environ, postgres=postgres))
 
 
 def _environment(environ: Mapping[str, str], *, postgres: bool) -> dict[str, str]:

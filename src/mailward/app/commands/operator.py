@@ -241,7 +241,10 @@ def database_login(
     It reads the facts of the grant's workspace and changes nothing. The password is shown this once.
     """
 
-    url = Path(admin).read_text("utf-8").strip()
+    try:
+        url = Path(admin).read_text("utf-8").strip()
+    except UnicodeDecodeError:
+        raise Invalid("invalid_text", f"{admin} is not UTF-8 text.") from None
 
     async def act(context: Context) -> int:
         if context.settings.storage.kind != "postgres":

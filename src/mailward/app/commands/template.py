@@ -219,7 +219,7 @@ def _read(path: Path) -> dict[str, Any]:
     for file, field in _FILES.items():
         if (path / file).is_file():
             raw = (path / file).read_bytes()
-            found[field] = _object(raw, path / file) if field == "sample" else raw.decode("utf-8")
+            found[field] = _object(raw, path / file) if field == "sample" else _text(raw, path / file)
     if "subject" in found:
         found["subject"] = found["subject"].strip()
     if not found:
@@ -227,8 +227,15 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
+def _text(raw: bytes, path: Path) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Invalid("invalid_text", f"{path} is not UTF-8 text.") from None
+
+
 def _object(raw: bytes, path: Path) -> dict[str, Any]:
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except msgspec.MsgspecError as e:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         raise Invalid("invalid_json", f"{path} is not a JSON object: {e}") from None

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from mailward.core.audit.export import FORMAT
 from mailward.core.audit.model import ERASED_ACT, decode_leaf, facts_hash
 from mailward.core.audit.ports import TOLD_EVERY, Tell, nobody
-from mailward.protocol.merkle.checkpoint import Checkpoint, open_checkpoint
-from mailward.protocol.merkle.note import VerifierKey
+from mailward.protocol.merkle.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from mailward.protocol.merkle.note import NoteError, VerifierKey, split_note
 from mailward.protocol.merkle.proofs import verify_consistency, verify_inclusion
 from mailward.protocol.merkle.tree import CompactRange, join, leaf_hash
 
@@ -58,13 +60,102 @@ def verify_export(
     """
     report = Report(key_given=public_key is not None)
     try:
-        content = json.loads(data)
-        if content["format"] != FORMAT:
-            raise ValueError("not an audit export of this version")
+        content = _read(data)
         _Check(content, public_key, report, tell).run(checkpoint)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
-        report.faults.append(f"the file is not an intact export: {type(e).__name__}: {e}")
+    except ValueError as e:
+        report.faults.append(f"the file is not an intact export: {e}")
     return report
+
+
+def parse_kept(text: str) -> str:
+    """A checkpoint kept from before, as it is; ValueError when the text is none, whoever signed it."""
+    try:
+        parse_checkpoint(split_note(text)[0])
+    except NoteError as e:
+        raise ValueError(f"this is no checkpoint as `mailward audit checkpoint` prints it ({e})") from e
+    return text
+
+
+class _Entry(msgspec.Struct):
+    seq: int
+    leaf: str
+    facts: str | None
+    salt: str | None
+    inclusion: list[str]
+
+
+class _Earlier(msgspec.Struct):
+    note: str
+    consistency: list[str]
+
+
+class _Proof(msgspec.Struct):
+    size: int
+    proof: list[str]
+
+
+class _Anchor(msgspec.Struct):
+    checkpoint: str
+    seq: int
+    leaf: str
+    inclusion: list[str]
+
+
+class _Shape(msgspec.Struct):
+    """What an export has, whatever else is in it."""
+
+    log: str
+    workspace: str
+    public_key: str
+    checkpoint: str
+    first: int
+    since: datetime | None
+    until: datetime | None
+    entries: list[_Entry]
+    left: list[str]
+    right: list[str]
+    checkpoints: list[_Earlier]
+    consistency: _Proof | None = None
+    anchor: _Anchor | None = None
+
+
+class _LeafShape(msgspec.Struct):
+    id: str
+    workspace: str
+    act: str
+    target: str
+    at: int
+    facts: str | None
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    try:
+        content = msgspec.json.decode(data)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ValueError("it is not an audit export of this version")
+        msgspec.convert(content, _Shape)
+    except msgspec.ValidationError as e:
+        said, _, where = str(e).partition(" - at `$.")
+        raise ValueError(f"{where.strip('`') or 'it'}: {said}") from e
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise ValueError(f"it is not JSON ({e})") from e
+    except RecursionError as e:
+        raise ValueError("it is nested too deeply") from e
+    return content
+
+
+def _leaf(text: str) -> dict[str, Any]:
+    """The fields of an entry's leaf; ValueError when they are not those of one."""
+    try:
+        leaf = decode_leaf(text.encode())
+        msgspec.convert(leaf, _LeafShape)
+    except RecursionError as e:
+        raise ValueError("an entry is nested too deeply") from e
+    except json.JSONDecodeError as e:
+        raise ValueError(f"an entry is not JSON ({e})") from e
+    except msgspec.ValidationError as e:
+        raise ValueError(f"an entry is none of this log ({e})") from e
+    return leaf
 
 
 class _Check:
@@ -119,7 +210,7 @@ class _Check:
             seq = self._content["first"] + offset
             if entry["seq"] != seq:
                 self._fault(f"entry {seq}: the file numbers it {entry['seq']}")
-            leaf = decode_leaf(entry["leaf"].encode())
+            leaf = _leaf(entry["leaf"])
             if leaf["workspace"] != self._report.workspace:
                 self._fault(f"entry {seq}: it is of another workspace")
             verify_inclusion(leaf_hash(entry["leaf"].encode()), seq, head.size, _hashes(entry["inclusion"]), head.root)
@@ -128,7 +219,7 @@ class _Check:
             if entry["facts"] is None:
                 if leaf["facts"] is not None:
                     without[leaf["id"]] = seq
-            elif leaf["facts"] != facts_hash(_raw(entry["salt"]), entry["facts"]):
+            elif entry["salt"] is None or leaf["facts"] != facts_hash(_raw(entry["salt"]), entry["facts"]):
                 self._fault(f"entry {seq}: its facts were changed")
             if offset % TOLD_EVERY == 0 or offset + 1 == self._report.entries:
                 self._tell("entries", offset + 1, self._report.entries)
@@ -148,7 +239,11 @@ class _Check:
             self._fault("entries at the end of the period were left out")
 
     def _check_kept(self, note: str, head: Checkpoint, leaves: list[bytes]) -> None:
-        kept = open_checkpoint(note, self._key, origin=head.origin)
+        try:
+            kept = open_checkpoint(note, self._key, origin=head.origin)
+        except NoteError as e:
+            self._fault(f"the checkpoint that was kept is none of this log: {e}")
+            return
         first = self._content["first"]
         if kept.size > head.size:
             self._fault(f"the log is shorter than the checkpoint: {kept.size} entries then, {head.size} now")
@@ -171,7 +266,10 @@ class _Check:
             leaf_hash(raw), anchor["seq"], installation.size, _hashes(anchor["inclusion"]), installation.root
         )
         leaf = decode_leaf(raw)
-        if (leaf["target"], leaf["head"]) != (self._report.workspace, {"size": head.size, "root": head.root.hex()}):
+        if (leaf.get("target"), leaf.get("head")) != (
+            self._report.workspace,
+            {"size": head.size, "root": head.root.hex()},
+        ):
             self._fault("the installation recorded another head of this log")
         self._report.anchored = True
 
@@ -185,7 +283,10 @@ def _join_ranges(left: CompactRange, right: CompactRange) -> bytes:
 
 
 def _raw(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as e:
+        raise ValueError("a key, a salt or a hash in it is not base64") from e
 
 
 def _hashes(texts: list[str]) -> list[bytes]:
@@ -193,7 +294,7 @@ def _hashes(texts: list[str]) -> list[bytes]:
 
 
 def _at(entry: dict[str, Any]) -> int:
-    return int(decode_leaf(entry["leaf"].encode())["at"])
+    return int(_leaf(entry["leaf"])["at"])
 
 
 def _us(text: str) -> int:
