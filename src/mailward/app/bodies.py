@@ -5,10 +5,13 @@ from __future__ import annotations
 from mailward.adapters.storage.records import BodyRef, open_record, record_key
 from mailward.app.store import Store
 from mailward.base import ids
-from mailward.base.errors import NotFound
+from mailward.base.errors import Corrupt, NotFound
 from mailward.core.redaction.private import BODY_MAGIC, Opened, sealed_under, unseal, unseal_body
 from mailward.core.workspaces.data_keys import DataKeys
 from mailward.policy.access import Actor
+
+_DAY_MS = 86_400_000
+_DAMAGED = "The stored content failed its check."
 
 
 class Bodies:
@@ -26,7 +29,13 @@ class Bodies:
         """
         record = await self._store.read_body(ref)
         day, version = record_key(record)
-        key = await self._keys.open_key(workspace, day, version, reader=reader)
+        try:
+            key = await self._keys.open_key(workspace, day, version, reader=reader)
+        except NotFound as e:
+            # Ids begin with their time. The key of quite another day says nothing of this content: the head is damaged.
+            if abs(day - int.from_bytes(message[:6], "big") // _DAY_MS) > 1:
+                raise Corrupt("content_corrupt", _DAMAGED, detail="another day's record") from e
+            raise
         content = open_record(record, workspace, message, key)
         if not content.startswith(BODY_MAGIC):
             return content

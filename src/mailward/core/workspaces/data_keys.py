@@ -7,7 +7,7 @@ from datetime import datetime
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailward.base import ids
-from mailward.base.errors import Forbidden, NotFound
+from mailward.base.errors import Corrupt, Forbidden, NotFound
 from mailward.base.sources import Entropy
 from mailward.core.workspaces.model import DataKey, WrappedKey
 from mailward.core.workspaces.ports import KeyService, ReadGuard, ScopedStore, WorkspacesTx
@@ -67,7 +67,8 @@ class DataKeys:
         return key
 
     async def open_key(self, workspace: bytes, day: int, version: int, *, reader: Actor | None = None) -> DataKey:
-        """The key that content was sealed with. NotFound when it was destroyed: the content is gone.
+        """The key that content was sealed with. NotFound when it was destroyed: the content is gone. Corrupt when there
+        never was one.
 
         `reader` is whoever is going to see the content, None for the platform's own work.
         For an operator the guard is asked first, below every check of permissions:
@@ -81,7 +82,8 @@ class DataKeys:
         scope = ids.encode("ws", workspace)
         stored = await self._store.read(scope, lambda tx: tx.data_keys.get(workspace, day, version))
         if stored is None:
-            raise NotFound("content_gone", "The content of this message is no longer kept.", detail="no data key")
+            # The marker of a destroyed key stays: what names one that never was has been damaged, or is not ours.
+            raise Corrupt("content_corrupt", "The stored content failed its check.", detail="no such data key")
         return await self._open(stored)
 
     async def _open(self, stored: WrappedKey) -> DataKey:
