@@ -80,7 +80,7 @@ def for_submission(
     if not canonical and headers.has_bare_newline(content):
         raise Invalid("bare_newline", "The message holds a CR or LF on its own.", field="content")
     if content[-2:] != b"\r\n":
-        # After BDAT only. DATA to the next hop ends the line anyway (RFC 5321 section 4.1.1.4).
+        # A file may end so; by SMTP nothing does. DATA to the next hop ends the line anyway (RFC 5321 section 4.1.1.4).
         content += b"\r\n"
     rewritten: tuple[str, ...] = ()
     if headers.has_long_line(content):
