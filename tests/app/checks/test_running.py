@@ -403,7 +403,9 @@ async def test_a_list_that_forgets_fails(context: Context, monkeypatch: pytest.M
 async def test_reports_that_are_misread_or_change_nothing_fail(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A classifier that understands nothing, a list that forgets a late bounce, a signature that anybody can make."""
+    """A classifier that understands nothing, a list that forgets a late bounce, a signature that anybody can make, a
+    report on two copies pinned on one that it does not name.
+    """
 
     async def nothing(*_: Any, **__: Any) -> None:
         return None
@@ -413,6 +415,7 @@ async def test_reports_that_are_misread_or_change_nothing_fail(
         ("mailward.app.checks.bounces.classify", lambda _: mute),
         ("mailward.core.delivery.report.by_bounce", nothing),
         ("mailward.protocol.verp.hmac.compare_digest", lambda *_: True),
+        ("mailward.core.delivery.report.Reports._named", lambda self, tx, v, m, copies: [(copies[0], v.recipients[0])]),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(where, broken)

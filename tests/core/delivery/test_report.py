@@ -272,6 +272,19 @@ async def test_of_a_shared_path_nobody_is_guessed(store: Store, cause: str, name
     assert (facts["copy"], facts["cause"]) == (None, "full" if cause == "full" else "unnamed")
 
 
+async def test_of_addresses_that_are_not_stored_the_named_one_is_found(store: Store) -> None:
+    """By what is kept of it, the keyed hash; nothing of the address appears on the list."""
+    gone = submission(1, "[redacted]", "[redacted]", redacted=("addresses",), tokens=tuple(
+        token(TOKEN_KEY, address) for address in ("b@x.test", "c@x.test")
+    ))  # fmt: skip
+    await put(store, gone)
+    (work,) = await store.system_write(lambda tx: lease(tx, 5, now=T0, until=T0 + MINUTE, limit=10, turn=0))
+    await store.write_item(settle, WS, ended(work))
+    assert await take(store, shared("no_mailbox", who("C@x.test"))) is Taken.BOUNCED
+    assert await seen(store, "c@x.test") == ([D, B], ["bounced"], HARD)
+    assert (await seen(store, "b@x.test"))[2] == {}
+
+
 async def test_notes_on_a_shared_path_end_too(store: Store) -> None:
     """Twenty, as on any other."""
     await delivered(store, "b@x.test", "c@x.test")
