@@ -39,7 +39,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _LARGE = 1 << 20
 # Names and values of one request: each is an object of ours, which costs half a microsecond and some 60 octets.
 _MOST = 500_000
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STRING = re.compile(rb'"[^"]*+"')  # of a body without its escapes
 
 
 def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
@@ -106,7 +106,7 @@ def _refuse_crowds(body: bytes) -> None:
     """
     if _separators(body) <= _MOST // 2:  # a name and a value to each
         return
-    bare, texts = _STRING.subn(b"", body, _MOST)
+    bare, texts = _STRING.subn(b"", body.replace(rb"\\", b"").replace(rb"\"", b""), _MOST)
     if texts == _MOST or _separators(bare) > _MOST:
         raise Answer("too_many_values")
 
