@@ -8,7 +8,7 @@ import pytest
 
 from mailward.app.first import First
 from mailward.app.settings import load
-from mailward.app.welcome import prepare_apart, welcome
+from mailward.app.welcome import FIRST_CREDENTIALS, prepare_apart, welcome
 
 
 def test_what_is_prepared_apart_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,7 +19,7 @@ def test_what_is_prepared_apart_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert first.link
     assert first.key
     assert first.smtp
-    welcome(settings, first)
+    welcome(settings, first, terminal=True)
     assert first.key in capsys.readouterr().out
     assert prepare_apart(settings, lambda slot: True).key is None
 
@@ -28,7 +28,7 @@ def test_what_is_printed_can_be_reached(tmp_path: Path, capsys: pytest.CaptureFi
     """In a container everything listens on every address: what is printed names one, and takes our own certificate."""
     where = {"MAILWARD_HTTP__LISTEN": "0.0.0.0:8080", "MAILWARD_SUBMISSION__STARTTLS": "0.0.0.0:1587"}
     settings = load(None, {"MAILWARD_SERVER__DATA": str(tmp_path), **where})
-    welcome(settings, First("mwl_x", "mwk_x", ("smtp_x", "mws_x")))
+    welcome(settings, First("mwl_x", "mwk_x", ("smtp_x", "mws_x")), terminal=True)
     told = capsys.readouterr().out
     assert "https://localhost:8080/setup/mwl_x" in told
     assert "curl -sS --insecure https://localhost:8080/v1/messages" in told
@@ -42,3 +42,20 @@ def test_an_error_of_the_child_is_the_callers(tmp_path: Path) -> None:
     settings = load(None, {"MAILWARD_SERVER__DATA": str(tmp_path / "file" / "data"), "HOME": str(tmp_path)})
     with pytest.raises(OSError, match="Not a directory"):
         prepare_apart(settings, lambda slot: True)
+
+
+def test_a_journal_gets_no_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no terminal is kept by somebody: key and password go to a file for the owner, the link is shown."""
+    settings = load(None, {"MAILWARD_SERVER__DATA": str(tmp_path)})
+    (tmp_path / FIRST_CREDENTIALS).symlink_to(tmp_path / "elsewhere")
+    welcome(settings, First("mwl_x", "mwk_x", ("smtp_x", "mws_x")), terminal=False)
+    told, file = capsys.readouterr().out, tmp_path / FIRST_CREDENTIALS
+    assert "/setup/mwl_x" in told
+    assert str(file) in told
+    assert "mwk_x" not in told and "mws_x" not in told
+    assert file.stat().st_mode & 0o777 == 0o600 and not file.is_symlink()
+    assert "Bearer mwk_x" in file.read_text() and "password mws_x" in file.read_text()
+    assert not (tmp_path / "elsewhere").exists()
+    file.unlink()
+    welcome(settings, First("mwl_x"), terminal=False)
+    assert not file.exists() and "credentials" not in capsys.readouterr().out

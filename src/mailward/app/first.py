@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class First:
-    """Secrets made at this start, shown once on the console and kept nowhere."""
+    """Secrets made at this start: shown once on the console, or where that is a journal put aside for their owner."""
 
     link: str | None = None
     key: str | None = None

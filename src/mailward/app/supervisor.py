@@ -289,7 +289,7 @@ def _run(settings: Settings, roles: list[str]) -> int:
         nonlocal first
         first = prepare_apart(settings, idle)
 
-    return Supervisor(settings, prepare, lambda: welcome(settings, first)).run()
+    return Supervisor(settings, prepare, lambda: welcome(settings, first, terminal=sys.stdout.isatty())).run()
 
 
 __all__ = ["SettingsError", "StartError", "Supervisor", "become", "bind"]

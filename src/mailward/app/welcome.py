@@ -10,10 +10,13 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from mailward.app.first import First
 from mailward.app.settings import Settings, as_reached, split_address
 from mailward.core.domains.model import CAPTURE_DOMAIN
+
+FIRST_CREDENTIALS = "first-credentials.txt"
 
 
 def prepare_apart(settings: Settings, idle: Callable[[int], bool]) -> First:
@@ -62,8 +65,12 @@ def _prepare_and_tell(settings: Settings, idle: Callable[[int], bool], writer: i
         os._exit(code)
 
 
-def welcome(settings: Settings, first: First) -> None:
-    """The console's words: where everything is, the setup link, one curl line and one SMTP block."""
+def welcome(settings: Settings, first: First, *, terminal: bool) -> None:
+    """The console's words: where everything is, the setup link, one curl line and one SMTP block.
+
+    Without a `terminal` they go to a journal that keeps them: what has a secret for longer than the setup link's day is
+    put in a file of the data folder instead, for its owner alone.
+    """
     url = settings.http.public_url
     roles = settings.server.roles
     lines = ["", f"Mailward runs: {url}" if "web" in roles else f"Mailward runs: {', '.join(roles)}"]
@@ -73,6 +80,23 @@ def welcome(settings: Settings, first: First) -> None:
         )
     if first.link is not None:
         lines += ["", "Set up the owner (works once, for 24 hours):", f"  {url}/setup/{first.link}"]
+    if credentials := _credentials(settings, first):
+        if terminal:
+            lines += credentials
+        else:
+            where = _keep(settings.data, "\n".join(credentials[1:]) + "\n")
+            lines += [
+                "",
+                f"An API key and an SMTP login to try it with are in {where}. Remove it when you have read it.",
+            ]
+    lines += ["", "Then: mailward message list; mailward message explain", ""]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _credentials(settings: Settings, first: First) -> list[str]:
+    url = settings.http.public_url
+    lines: list[str] = []
     if first.key is not None:
         # Nobody knows the certificate that we made ourselves.
         insecure = " --insecure" if settings.capture and url.startswith("https:") else ""
@@ -93,6 +117,14 @@ def welcome(settings: Settings, first: First) -> None:
             f"  password {first.smtp[1]}",
             f"  from anything@{CAPTURE_DOMAIN}",
         ]
-    lines += ["", "Then: mailward message list; mailward message explain", ""]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    return lines
+
+
+def _keep(data: Path, text: str) -> Path:
+    """Write a new file of mode 0600; where it is."""
+    path = data.absolute() / FIRST_CREDENTIALS
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path

@@ -18,7 +18,9 @@ def up(*, config: Config = None, role: str | None = None) -> NoReturn:
 
     `--role web,submission,sender,upkeep,mx` runs some of the roles only; several processes with
     roles of their own share a data folder. On first start the data folder, keys, schema, a
-    self-signed certificate and a workspace are made and a single-use setup link is printed.
+    self-signed certificate and a workspace are made and a single-use setup link is printed; in
+    capture mode also a key and an SMTP login, which go to first-credentials.txt in the data folder
+    when the output is no terminal.
     """
     roles = roles_of(role) if role is not None else []
     settings = load(config, os.environ)
