@@ -131,8 +131,11 @@ async def test_connections_from_two_sources_are_not_shared() -> None:
 
 
 async def test_a_source_this_machine_does_not_have() -> None:
-    """A wrong setting defers the message with a reason instead of sending it from elsewhere."""
-    async with peer("127.0.0.1") as (port, callers):
-        result = await once(port, source="192.0.2.99")
-    assert isinstance(result.outcomes[0], TempFail) and result.outcomes[0].reason == "connection_failed"
-    assert callers == []
+    """A wrong setting defers the message with a reason that names it, instead of sending it from elsewhere, and is not
+    held against the host."""
+    async with peer("127.0.0.1") as (port, callers), courier() as it:
+        result = await it.deliver(job(port, source="192.0.2.99"))
+        assert isinstance(result.outcomes[0], TempFail) and result.outcomes[0].reason == "connection_failed"
+        assert "192.0.2.99 is no address of this machine (delivery.sources)" in result.outcomes[0].text
+        assert callers == []
+        assert isinstance((await it.deliver(job(port, source="127.0.0.2"))).outcomes[0], Done)

@@ -182,10 +182,11 @@ class Destination:
         except (OSError, ValueError) as e:
             now = pool.loop.time()
             self.release(connection)
-            pool.dead.failed(endpoint(host), now)
             text = "no answer" if isinstance(e, TimeoutError) else (getattr(e, "strerror", "") or type(e).__name__)
-            if getattr(e, "errno", None) == errno.EADDRNOTAVAIL and local:
-                text = f"{local} is no address of this machine (delivery.sources)"
+            if local and getattr(e, "errno", None) == errno.EADDRNOTAVAIL:
+                text = f"{local} is no address of this machine (delivery.sources)"  # which says nothing of the host
+            else:
+                pool.dead.failed(endpoint(host), now)
             self.elsewhere(errand, TempFail("connection_failed", f"{host[0]}: {text}"), None, now)
             self.pump(now)
             return
