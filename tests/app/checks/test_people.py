@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mailward.app.checks.people import forged_identities_are_refused, forgeries
+from mailward.app.checks import people
+from mailward.app.checks.people import forged_identities_are_refused, forgeries, unverified
 from mailward.app.context import Context, cli_actor
 from mailward.app.store import Tx
 from mailward.base import ids
@@ -30,6 +31,23 @@ def test_a_reader_that_believes_everything_is_found_out() -> None:
     assert forgeries(id_token.verify, time.time(), bytes(range(32))) == ([], 7)
     wrong, _ = forgeries(believes, time.time(), bytes(range(32)))
     assert wrong == ["nonce", "audience", "issuer", "expired", "key", "unsigned"]
+
+
+@pytest.mark.claim("AUTHN-4")
+def test_an_address_that_nobody_verified_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a provider says, or does not say, of an address: only "I verified it" is believed."""
+
+    def said(asking: Any, answers: list[Any]) -> str:
+        """As one reads who takes what an identity token says."""
+        real_said(asking, answers)
+        return "somebody@evidence.invalid"
+
+    assert unverified(time.time(), bytes(range(32))) == []
+    real_said = people._said
+    monkeypatch.setattr(people, "_said", said)
+    assert len(unverified(time.time(), bytes(range(32)))) == 5
+    monkeypatch.setattr(people, "_said", lambda asking, answers: "")
+    assert unverified(time.time(), bytes(range(32))) == ["verified", "verified at GitHub"]
 
 
 async def test_who_lets_any_address_join_is_found_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

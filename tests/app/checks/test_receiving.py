@@ -7,15 +7,18 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
+from mailward.app import inspection
 from mailward.app.checks import arriving, handing, judging, leaving, receiving, reporting
 from mailward.app.checks.mx import talk
 from mailward.app.checks.registry import Check
 from mailward.app.context import Context, choose, cli_actor
+from mailward.app.inbound import reading
 from mailward.app.inbound.report_mail import Author, MailedReports
 from mailward.app.installation import COMMAND_LINE, Installation
 from mailward.app.public.keys import ReportSeal
@@ -23,6 +26,8 @@ from mailward.app.settings import load
 from mailward.core.disclosure.intake import content_of
 from mailward.core.disclosure.model import Origin
 from mailward.core.evidence.model import Result
+from mailward.edges.workers.webhooks import WebhookWorker
+from mailward.policy.inbound import Accept, Defer
 from mailward.protocol.inbound import signing
 from mailward.protocol.inbound.content import Content
 from tests.scenarios.peers import free_port
@@ -233,6 +238,43 @@ async def test_requests_and_answers(context: Context, monkeypatch: pytest.Monkey
         found = await handing.a_message_becomes_a_signed_request(context)
     assert found.result is Result.FAILED
     assert "does not verify" in found.evidence
+
+
+@pytest.mark.claim("EMAIL-9")
+async def test_events_without_a_signature_are_found(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event with no signature, with that of one secret alone while two are in force, or sent with none at all."""
+
+    def bare(self: Any, work: Any) -> dict[str, str]:
+        return {"content-type": "application/json"}
+
+    def newest(self: Any, work: Any) -> Any:
+        return real(self, replace(work, secrets=work.secrets[:1]))
+
+    def anything(self: Any, work: Any) -> Any:
+        return real(self, work) if work.secrets else {"webhook-id": "1"}
+
+    real = WebhookWorker._headers
+    for wrong in (bare, newest, anything):
+        with monkeypatch.context() as patch:
+            patch.setattr(WebhookWorker, "_headers", wrong)
+            found = await handing.a_message_becomes_a_signed_request(context)
+            assert (found.result, "an event" in found.evidence) == (Result.FAILED, True), found.evidence
+
+
+@pytest.mark.claim("INPUT-4")
+async def test_mail_that_passes_while_a_scanner_is_down_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Received or sent, and one that is deferred though its route wants it; also where silence is taken for clean."""
+    assert await receiving.passes_unscanned() == ""
+    accepted = Accept()
+    for module, name, wrong in (
+        (receiving, "decide", lambda facts, terms: accepted),
+        (receiving, "decide", lambda facts, terms: Defer("scanner_down", "")),
+        (reading, "combine", lambda reports: reports[0]),
+        (inspection, "Verdict", SimpleNamespace(INFECTED=1, UNAVAILABLE=2)),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, wrong)
+            assert await receiving.passes_unscanned()
 
 
 @pytest.mark.claim("INCIDENT-2")

@@ -18,10 +18,12 @@ from mailward.adapters.storage.alike.limits import OwnerNotices
 from mailward.adapters.storage.records import BodyRef
 from mailward.app.bodies import Bodies
 from mailward.app.checks import (
+    acts,
     bounces,
     content,
     delivery,
     doors,
+    email,
     everywhere,
     fuzzing,
     input,
@@ -133,6 +135,7 @@ def _changed(context: Context, **sections: dict[str, Any]) -> Context:
         bounces.reports_are_settled,
         delivery.tls_whenever_offered,
         input.hostile_requests_are_refused,
+        email.unverified_domains_send_nothing,
         fuzzing.the_schema_is_kept,
         network.metrics_tell_nothing,
         network.only_documented_ports,
@@ -143,6 +146,7 @@ def _changed(context: Context, **sections: dict[str, Any]) -> Context:
         reach.strangers_lead_us_to_public_addresses_alone,
         transport.nothing_before_tls,
         transport.old_tls_fails,
+        acts.acts_are_in_the_log,
         log.an_export_proves_itself,
         content.bodies_are_sealed,
     ],
@@ -272,6 +276,7 @@ def open_door() -> Iterator[str]:
         (pages.cookies_and_forms_are_the_browsers_own, "answered 200"),
         (pages.what_is_shown_is_escaped, "answered 200"),
         (reach.strangers_lead_us_to_public_addresses_alone, "was answered 200"),
+        (email.unverified_domains_send_nothing, "answered 200"),
         (outcomes.broadcasts_can_be_left, "nobody can leave"),
         (input.hostile_requests_are_refused, "answered 200"),
         (network.strict_pages, "policy"),

@@ -2,6 +2,7 @@
 
 from mailward.app.checks import (
     access,
+    acts,
     advisories,
     arriving,
     availability,
@@ -34,6 +35,7 @@ from mailward.app.checks import (
     people,
     privacy,
     public,
+    rates,
     reach,
     receiving,
     redacted,
@@ -51,6 +53,7 @@ from mailward.app.checks.registry import CHECKS, check
 __all__ = [
     "CHECKS",
     "access",
+    "acts",
     "advisories",
     "arriving",
     "availability",
@@ -84,6 +87,7 @@ __all__ = [
     "people",
     "privacy",
     "public",
+    "rates",
     "reach",
     "receiving",
     "redacted",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
+import asyncio
+from typing import Any, cast
 
+from mailward.app.checks import probe
 from mailward.app.checks.delivery import recent_attempts
+from mailward.app.checks.probe import NotThere, secret
 from mailward.app.checks.registry import check
 from mailward.app.checks.signatures import ED25519, GUARDED, RSA, forged, holds, letter, split, uncovered
 from mailward.app.context import Context
@@ -19,6 +22,9 @@ from mailward.core.domains.spf_cover import flatten
 from mailward.core.evidence.model import Finding, failed, not_configured, passed
 
 _DOMAINS = 50
+# Workers hear of a new domain within a quarter of a second. .invalid never resolves (RFC 6761 section 6.4).
+_TRIES, _PAUSE = 4, 0.25
+_TO = "nobody@verify.invalid"
 _FORGED = 5
 
 
@@ -127,3 +133,27 @@ async def dns_says_so_now(context: Context) -> Finding:
         )
     told = f"{len(verified) - silent} of {len(verified)} verified domains show token and keys now; {cover}"
     return passed(told) if silent < len(verified) else not_configured(f"DNS does not answer; {told}")
+
+
+@check("EMAIL-2")
+async def unverified_domains_send_nothing(context: Context) -> Finding:
+    """Add a domain to the running platform, ask for a second whether a message from it would be taken, remove it."""
+    name = f"verify-{context.entropy.bytes(8).hex()}.invalid"
+    message = {"from": f"verify@{name}", "to": _TO, "subject": "verify", "text": "A question.", "dry_run": True}
+    try:
+        async with probe.temporary(context, probe.EVERYTHING) as issued:
+            how: dict[str, Any] = {"key": secret(issued), "source": probe.fresh_source(context)}
+            made = await probe.ask(context, "POST", "/v1/domains", body={"name": name}, **how)
+            if made.status != 201:
+                return failed(f"a domain could not be added: the API answered {made.status} {made.code}".rstrip())
+            try:
+                for _ in range(_TRIES):
+                    heard = await probe.ask(context, "POST", "/v1/messages", body=message, **how)
+                    if (heard.status, heard.code) != (403, "domain_not_verified"):
+                        return failed(f"a message from an unverified domain was answered {heard.status} {heard.code}")
+                    await asyncio.sleep(_PAUSE)
+            finally:
+                await probe.ask(context, "DELETE", f"/v1/domains/{made.body['id']}", **how)
+    except NotThere as e:
+        return failed(str(e))
+    return passed("a domain that was added and not verified was refused as a sender for as long as it was asked")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any, cast
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -30,7 +31,10 @@ from mailward.core.inbound.model import (
     SealedSecret,
     Signature,
 )
+from mailward.core.webhooks.model import SealedSecret as EventSecret
+from mailward.core.webhooks.model import Work
 from mailward.edges.smtpd.replies import translate
+from mailward.edges.workers.webhooks import WebhookWorker
 
 _RAW = (
     b"From: a@verify.invalid\r\nTo: b@verify.invalid\r\nSubject: A check\r\nMIME-Version: 1.0\r\n"
@@ -96,6 +100,8 @@ async def a_message_becomes_a_signed_request(context: Context) -> Finding:
             if not _holds(endpoint, secret, signature):
                 return failed(f"the signature ({signature.value}) of the form {form.value} does not verify")
             forms += 1
+    if wrong := await _events(context, endpoint):
+        return failed(wrong)
     await handing.in_session(_route(RouteFormat.CLOUDMAILIN_JSON, Signature.HMAC), id, at, facts, _RAW)
     found = msgspec.json.decode(endpoint.body)
     if missing := [key for key in _DOCUMENTED if key not in found]:
@@ -111,7 +117,7 @@ async def a_message_becomes_a_signed_request(context: Context) -> Finding:
         if said != wanted:
             return failed(f"an endpoint's {status or 'silence'} became {said}, not {wanted}")
     return passed(
-        f"{forms} requests in {len(RouteFormat)} forms carry signatures that verify; "
+        f"{forms} requests in {len(RouteFormat)} forms, and an event, carry signatures that verify; "
         "in session 2xx is 250, 4xx is 554, all else 450"
     )
 
@@ -136,6 +142,38 @@ def _opens(context: Context, workspace: bytes, sealed: bytes | None) -> bool:
         return len(context.installation.unseal_webhook(ids.encode("ws", workspace), sealed)) >= _LEAST_SECRET
     except Corrupt:
         return False
+
+
+async def _events(context: Context, endpoint: _Endpoint) -> str:
+    """What is wrong with how an event leaves: with each secret in force, and without one."""
+    old, new = context.entropy.bytes(32), context.entropy.bytes(32)
+    worker = WebhookWorker(
+        cast(Any, None), endpoint, unseal=lambda _, sealed: sealed, clock=context.clock, entropy=context.entropy,
+        log=cast(Any, None),
+    )  # fmt: skip
+    event = Work(
+        bytes(16), bytes(16), context.entropy.bytes(16), "message.delivered", 1, "https://endpoint.invalid/",
+        b'{"type":"message.delivered"}', (EventSecret(1, new), EventSecret(0, old, 2)),
+    )  # fmt: skip
+    for secret in (new, old):
+        endpoint.headers = {}
+        sent = await worker.attempt(event)
+        if sent.status != endpoint.status or not _event_holds(endpoint, secret):
+            return "the signature of an event does not verify with a secret in force"
+    endpoint.headers = {}
+    if not (await worker.attempt(replace(event, secrets=()))).error or endpoint.headers:
+        return "an event leaves without a signature"
+    return ""
+
+
+def _event_holds(endpoint: _Endpoint, secret: bytes) -> bool:
+    """Standard Webhooks 1.0.0: one of the signatures is that of `{id}.{timestamp}.{body}` under this secret."""
+    h = endpoint.headers
+    if not all(f"webhook-{part}" in h for part in ("id", "timestamp", "signature")):
+        return False
+    signed = f"{h['webhook-id']}.{h['webhook-timestamp']}.".encode() + endpoint.body
+    good = "v1," + base64.b64encode(hmac.digest(secret, signed, "sha256")).decode()
+    return any(hmac.compare_digest(good, given) for given in h["webhook-signature"].split())
 
 
 def _route(form: RouteFormat, signature: Signature) -> InboundRoute:

@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 
 from mailward.app.checks import probe
+from mailward.app.checks.limits import own_domain
 from mailward.app.checks.probe import Heard, NotThere, secret
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
@@ -23,21 +24,26 @@ _PLACE = "/v1/workspace"
 # Each worker looks for changed credentials four times a second; ending access may take a second.
 _TRIES, _PAUSE = 10, 0.2
 _WAITS = (0.5, 1.0, 2.0)
+# .invalid never resolves (RFC 6761 section 6.4).
+_TO, _OTHER = "nobody@verify.invalid", "another.verify.invalid"
 # Thirty refusals of one key within twenty minutes are an alert to its workspace (`policy/detection.py`).
 _REFUSED_BY = 25
 
 
 @check("KEYS-2")
 async def keys_reach_what_they_should(context: Context) -> Finding:
-    """A key from a network that is not listed, rotation with and without overlap, revocation, at the running API."""
+    """At the running API: a key from a network that is not listed, one for other domains, rotation, revocation."""
     try:
-        if wrong := await _from_elsewhere(context) or await _rotated(context) or await _revoked(context):
+        wrong = await _from_elsewhere(context) or await _rotated(context) or await _revoked(context)
+        own = await own_domain(context)
+        if wrong := wrong or (await _for_other_domains(context, own) if own else ""):
             return failed(wrong)
     except NotThere as e:
         return failed(str(e))
     return passed(
         "from a network that is not listed a key got 403 and left an audit entry; old and new key both worked "
-        "during the overlap and only the new one after; a revoked key was unknown within a second"
+        "during the overlap and only the new one after; a revoked key was unknown within a second; "
+        + ("a key for other domains could not send from ours" if own else "no domain may send, so none was bound to it")
     )
 
 
@@ -64,6 +70,18 @@ async def _from_elsewhere(context: Context) -> str:
             lambda tx: list_entries(tx, context.actor, act="credential.refused", limit=20),
         )
     return "" if any(e.target == issued.credential.id for e in found) else "no audit entry tells of a refused network"
+
+
+async def _for_other_domains(context: Context, own: str) -> str:
+    """A key bound to the domain and one bound to another, each asked what would become of a message from it."""
+    body = {"from": f"verify@{own}", "to": _TO, "subject": "verify", "text": "A question.", "dry_run": True}
+    for domains, wanted in ((frozenset({own}), (200, "")), (frozenset({_OTHER}), (403, "domain_not_allowed"))):
+        async with probe.temporary(context, Wish("for domains", frozenset({Scope.SEND}), domains=domains)) as issued:
+            heard = await probe.ask(context, "POST", "/v1/messages", key=secret(issued), body=body)
+        if (heard.status, heard.code) != wanted:
+            bound = "this domain" if own in domains else "another domain"
+            return f"a key bound to {bound} got {heard.status} {heard.code} for a message from it"
+    return ""
 
 
 async def _rotated(context: Context) -> str:

@@ -15,6 +15,7 @@ from mailward.core.delivery.judge import judge
 from mailward.core.delivery.model import Settled
 from mailward.core.delivery.settle import Settling
 from mailward.core.evidence.model import Finding, failed, not_configured, passed
+from mailward.core.identity.model import CredentialKind
 from mailward.core.messages.model import AttemptFacts, DeliveryState, MessageFacts
 from mailward.core.submission.model import Receipt, Recipient, Submission
 from mailward.core.submission.record import record
@@ -131,8 +132,11 @@ async def broadcasts_can_be_left(context: Context) -> Finding:
             without = await would_carry(broadcast)
             with_it = await would_carry({**broadcast, **leave})
             receipt = await would_carry(message)
+        over_smtp = await _over_smtp(context, domain.name) if context.settings.submission.starttls else "550"
     except NotThere as e:
         return failed(str(e))
+    if not over_smtp.startswith("55"):
+        return failed(f"a broadcast that nobody can leave got {over_smtp[:9].strip()!r} over SMTP")
     if without.code != "unsubscribe_required":
         return failed(f"a broadcast that nobody can leave got {without.status} {without.code}")
     if with_it.status != 200 or receipt.status != 200:
@@ -149,9 +153,26 @@ async def broadcasts_can_be_left(context: Context) -> Finding:
     if made.count(b"dkim-signature:") < 1 or made.count(b"list-unsubscribe-post") < made.count(b"dkim-signature:"):
         return failed("a signature of the sending domain does not cover the unsubscribe fields")
     return passed(
-        "a broadcast without a way out is refused; with one it carries List-Unsubscribe and one-click "
-        "List-Unsubscribe-Post under the domain's signatures; transactional mail carries neither"
+        "a broadcast without a way out is refused, over HTTP and SMTP; with one it carries List-Unsubscribe and "
+        "one-click List-Unsubscribe-Post under the domain's signatures; transactional mail carries neither"
     )
+
+
+async def _over_smtp(context: Context, own: str) -> str:
+    """What submission says to a broadcast without a way out."""
+    async with (
+        probe.temporary(context, probe.SENDING, CredentialKind.SMTP) as issued,
+        probe.submission(context, probe.fresh_source(context)) as talk,
+    ):
+        await probe.sign_in(talk, issued.credential.username, secret(issued))
+        for command in (f"MAIL FROM:<verify@{own}>", "RCPT TO:<nobody@verify.invalid>", "DATA"):
+            said = await talk.say(command)
+            if said[:1] not in "23":
+                return f"{said[:9].strip()} before its content"
+        return await talk.say(
+            f"From: verify@{own}\r\nTo: nobody@verify.invalid\r\nSubject: verify\r\n"
+            "X-Mailward-Stream: broadcast\r\n\r\nA question.\r\n."
+        )
 
 
 def _fields(heard: probe.Heard) -> dict[str, str]:

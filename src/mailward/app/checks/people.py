@@ -20,8 +20,8 @@ from mailward.core.identity.credentials import Wish
 from mailward.core.identity.entry import INVITATION_LIFE, Identity, Invitation
 from mailward.core.identity.model import User
 from mailward.policy.access import ROLE_PERMISSIONS, Actor, Role
-from mailward.protocol.federation import id_token, proofs
-from mailward.protocol.federation.provider import Endpoints, FederationError
+from mailward.protocol.federation import exchange, id_token, proofs
+from mailward.protocol.federation.provider import Endpoints, FederationError, Provider
 
 _INSIDE, _OUTSIDE = "192.0.2.7", "198.51.100.9"
 
@@ -40,12 +40,14 @@ async def forged_identities_are_refused(context: Context) -> Finding:
     wrong, tried = forgeries(id_token.verify, context.clock.now().timestamp(), context.entropy.bytes(32))
     if wrong:
         return failed(f"an identity token was believed or refused wrongly: {', '.join(wrong)}")
+    if believed := unverified(context.clock.now().timestamp(), context.entropy.bytes(32)):
+        return failed(f"an address that its provider did not verify is taken: {', '.join(believed)}")
     if joined := await _undone(context, lambda tx: _joining(context, tx)):
         return failed(f"somebody joins by a provider who should not, or the other way round: {joined}")
     named = ", ".join(p.name for p in context.settings.sign_in.provider) or "none"
     return passed(
-        f"a right token is believed and {tried} forged ones are not; an invitation is accepted with its own verified "
-        f"address alone; providers set up: {named}"
+        f"a right token is believed and {tried} forged ones are not, nor an address that was not verified; "
+        f"an invitation is accepted with its own verified address alone; providers set up: {named}"
     )
 
 
@@ -106,6 +108,55 @@ def forgeries(verify: Callable[..., Any], now: float, entropy: bytes) -> tuple[l
     except FederationError:
         pass
     return wrong, len(shown)
+
+
+def unverified(now: float, entropy: bytes) -> list[str]:
+    """The ways a provider does not say that it verified an address, by which ours is believed all the same; and
+    "verified" when one that it did verify is not."""
+    from joserfc import jws
+    from joserfc.jwk import ECKey
+
+    issuer, email = "https://issuer.invalid", "somebody@evidence.invalid"
+    key = ECKey.generate_key("P-256", {"kid": "k"})
+    at = Endpoints(issuer, issuer, issuer, issuer, "", frozenset({"ES256"}))
+    begun = proofs.begin("check", proofs.SIGN_IN, now=now, entropy=entropy)
+
+    def by_openid(said: dict[str, Any]) -> str:
+        claims = {"iss": issuer, "aud": "client", "sub": "1", "iat": now, "exp": now + 60, "nonce": begun.nonce}
+        text = json.dumps({**claims, "email": email, **said})
+        token = jws.serialize_compact({"alg": "ES256", "kid": "k"}, text, key, algorithms=["ES256"])
+        provider = Provider("check", "Check", "openid", issuer, "client", "secret")
+        answers = [{"id_token": token}, {"keys": [key.as_dict(private=False)]}]
+        return _said(exchange.openid(provider, at, begun, "code", issuer, now=now), answers)
+
+    def by_github(said: dict[str, Any]) -> str:
+        provider = Provider("check", "Check", "github", issuer, "client", "secret")
+        answers = [{"access_token": "token"}, {"id": 7}, [{"email": email, **said}]]
+        return _said(exchange.github(provider, at, begun, "code", issuer), answers)
+
+    cases: list[tuple[str, Callable[[dict[str, Any]], str], dict[str, Any], str]] = [
+        ("verified", by_openid, {"email_verified": True}, email),
+        ("verified at GitHub", by_github, {"primary": True, "verified": True}, email),
+        ("not verified", by_openid, {"email_verified": False}, ""),
+        ("nothing said of it", by_openid, {}, ""),
+        ('"true" for true', by_openid, {"email_verified": "true"}, ""),
+        ("not verified at GitHub", by_github, {"primary": True, "verified": False}, ""),
+        ("not the primary one at GitHub", by_github, {"primary": False, "verified": True}, ""),
+    ]
+    return [name for name, ask, said, wanted in cases if ask(said) != wanted]
+
+
+def _said(asking: Any, answers: list[Any]) -> str:
+    """The address that came of an exchange with a provider that answers so."""
+    try:
+        next(asking)
+        for answer in answers:
+            asking.send(answer)
+    except StopIteration as end:
+        return str(end.value.email)
+    except FederationError:
+        return "no identity"
+    return "no end"
 
 
 @check("AUTHN-7")

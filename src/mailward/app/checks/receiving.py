@@ -11,14 +11,17 @@ import zipfile
 import msgspec
 
 from mailward.adapters.scanners.examiner import Examiner, Unexaminable
+from mailward.adapters.scanners.frames import Examination
 from mailward.app.checks.mx import MxSilent, hand_in, mx_address, received, talk
 from mailward.app.checks.registry import check
 from mailward.app.context import Context
-from mailward.app.inbound.reading import report_of
+from mailward.app.inbound.reading import Reader, report_of
 from mailward.app.inbound.scanning import examiner_of, scanners_of
+from mailward.app.inspection import Inspection
 from mailward.base.errors import Unavailable
 from mailward.core.evidence.model import Finding, failed, not_configured, passed
-from mailward.policy.scanning import Subject, Verdict
+from mailward.policy.inbound import Defer, Facts, Terms, decide
+from mailward.policy.scanning import Report, Subject, Verdict, unavailable
 from mailward.protocol.inbound import own
 from mailward.protocol.inbound.content import Content
 
@@ -181,7 +184,45 @@ async def scanners_find_what_they_should(context: Context) -> Finding:
             if report.verdict is not wanted:
                 return failed(f"{scanner.name} calls EICAR or GTUBE in {name} {report.verdict.value}: {report.reason}")
         told.append(scanner.name)
-    return passed(f"EICAR in {', '.join(infected())} and GTUBE were found by {', '.join(told)}")
+    if wrong := await passes_unscanned():
+        return failed(wrong)
+    return passed(
+        f"EICAR in {', '.join(infected())} and GTUBE were found by {', '.join(told)}; while one is down mail is "
+        "deferred, in both directions"
+    )
+
+
+class _Down:
+    """A scanner that is away."""
+
+    name = "verify"
+
+    async def scan(self, content: bytes, subject: Subject) -> Report:
+        return unavailable(self.name, "it is away")
+
+
+class _Clean:
+    """An examination that finds nothing."""
+
+    async def examine(self, content: bytes) -> Examination:
+        return Examination("verify", (), (), 1, (), (), True)
+
+
+async def passes_unscanned() -> str:
+    """What is let through while a scanner is down; "" when nothing is, but where a route asks for that."""
+    reader = Reader(_Clean(), [_Down()])
+    report = (await reader.read(_PLAIN, _NOBODY)).report
+    facts = Facts(0, "", report, "none", "none", "", False)
+    for terms in (Terms(), Terms(malware="refuse", spam="refuse", dmarc="enforce"), Terms(spam="mark")):
+        if not isinstance(decide(facts, terms), Defer):
+            return "received mail is taken while a scanner is down"
+        if isinstance(decide(facts._replace(accept_unscanned=True), terms), Defer):
+            return "mail that a route wants unscanned is deferred"
+    try:
+        await Inspection(reader, "verify.invalid").require_clean(_PLAIN, "", [])
+    except Unavailable:
+        return ""
+    return "files are sent while a scanner is down"
 
 
 async def _embedded(examiner: Examiner) -> str:
