@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mailward.policy.decision import Hold, Refuse
-from mailward.policy.sending import ALLOW, ALLOW_TEST, SendFacts, decide, decide_recipient
+from mailward.policy.sending import ALLOW, ALLOW_TEST, SendFacts, decide
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,3 @@ def test_paused_is_held_but_only_what_would_be_allowed() -> None:
 def test_test_mode_is_told() -> None:
     """Test mode is allowed under its own code."""
     assert decide(facts(test_mode=True)) is ALLOW_TEST
-
-
-@pytest.mark.parametrize(
-    ("stream", "entries", "refused"),
-    [
-        ("transactional", {}, False),
-        ("transactional", {"": "hard_bounce"}, True),
-        ("broadcast", {"": "complaint"}, True),
-        ("broadcast", {"broadcast": "unsubscribe"}, True),
-        ("transactional", {"broadcast": "unsubscribe"}, False),
-        ("transactional", {"transactional": "manual"}, True),
-    ],
-)
-def test_suppressed_recipients(stream: str, entries: dict[str, str], refused: bool) -> None:
-    """An entry stops its own stream, or every stream; an unsubscribe does not stop receipts."""
-    assert isinstance(decide_recipient(stream, entries), Refuse) is refused

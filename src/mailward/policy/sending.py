@@ -170,17 +170,3 @@ def not_verified(where: str, name: str) -> Refuse:
         f"The {where} address is of {name or 'no domain'}, which is not a verified domain of this workspace. "
         "Add it, publish its records and check it before sending from it.",
     )
-
-
-def decide_recipient(stream: str, entries: Mapping[str, str]) -> Decision:
-    """One recipient. `entries` are its suppressions: stream ("" for every stream) -> reason.
-
-    A hard bounce or a complaint is listed for every stream; an unsubscribe for the stream
-    it came from, so that it stops broadcasts and not receipts.
-    """
-    if not entries:
-        return ALLOW
-    reason = entries.get("") or entries.get(stream)
-    if reason is None:
-        return ALLOW
-    return Refuse("suppressed", f"The address is on the suppression list ({reason.replace('_', ' ')}).")

@@ -185,3 +185,24 @@ async def test_many_bounces_in_one_statement(store: Any, clock: Any) -> None:
     page = await store.read(WS, lambda tx: look.page(tx, actor()))
     assert sorted(e.address for e in page.entries) == ["b0@example.com", "b1@example.com", "b2@example.com"]
     assert page.entries[0].source.startswith("msg_")
+
+
+@pytest.mark.parametrize(
+    ("stream", "entries", "stopped"),
+    [
+        ("transactional", None, None),
+        ("transactional", {}, None),
+        ("transactional", {"": Reason.HARD_BOUNCE}, Reason.HARD_BOUNCE),
+        ("broadcast", {"": Reason.COMPLAINT}, Reason.COMPLAINT),
+        ("broadcast", {"broadcast": Reason.UNSUBSCRIBE}, Reason.UNSUBSCRIBE),
+        ("transactional", {"broadcast": Reason.UNSUBSCRIBE}, None),
+        ("transactional", {"transactional": Reason.MANUAL}, Reason.MANUAL),
+    ],
+)
+def test_an_entry_stops_its_own_stream_or_every_one(
+    stream: str, entries: dict[str, Reason] | None, stopped: Reason | None
+) -> None:
+    """An unsubscribe does not stop receipts; an address without entries is stopped nowhere."""
+    found = {} if entries is None else {b"token": entries}
+    assert blocked(found, b"token", stream) is stopped
+    assert blocked(found, b"other", stream) is None
