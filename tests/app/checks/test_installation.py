@@ -106,6 +106,11 @@ async def test_a_message_past_its_term_is_noticed(context: Context) -> None:
     day = int(now.timestamp()) // 86_400 - 70
     db.execute("INSERT INTO t_data_keys VALUES (?,?,1,x'00',NULL)", (raw, day))
     assert (await privacy.nothing_past_its_term(context)).result is Result.FAILED
+    db.execute("DELETE FROM t_data_keys WHERE day = ?", (day,))
+    assert (await privacy.nothing_past_its_term(context)).result is Result.PASSED
+    db.execute("INSERT INTO t_received(workspace, id, at, facts, reason) VALUES (?, ?, ?, x'', '')", (raw, old, 1))
+    found = await privacy.nothing_past_its_term(context)
+    assert (found.result, "1 received messages, content of 0" in found.evidence) == (Result.FAILED, True)
     db.close()
 
 
@@ -122,9 +127,15 @@ async def test_the_rehearsal_passes_and_notices_each_thing_that_stays(
     async def no_step(*args: object, **kw: object) -> tuple[int, None]:
         return 0, None
 
-    for name, stand_in in (("destroy_spent", nothing), ("expire_content", nothing), ("expire_messages", no_step)):
+    for name, stand_in in (
+        ("app.retention.destroy_spent", nothing),
+        ("app.retention.expire_content", nothing),
+        ("app.retention.expire_messages", no_step),
+        ("core.inbound.expire.let_go", no_step),
+        ("core.inbound.expire.erase_old", nothing),
+    ):
         with monkeypatch.context() as patch:
-            patch.setattr(f"mailward.app.retention.{name}", stand_in)
+            patch.setattr(f"mailward.{name}", stand_in)
             assert (await privacy.a_day_after_its_term_it_is_gone(context)).result is Result.FAILED, name
     context.settings.retention.content_days = 3
     found = await privacy.a_day_after_its_term_it_is_gone(context)

@@ -50,7 +50,7 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "NET-2",
         "Hardened units, container and cluster recipes give each role the least it needs.",
-        missing="the deployment files",
+        missing="a recipe for a cluster, units for single roles, and a check of what a running unit may do",
     ),
     Control(
         "NET-3",
@@ -224,7 +224,7 @@ CATALOGUE: tuple[Control, ...] = (
         "Anomalies of sign-ins, keys, sending, exports, bounces and complaints are found, against each one's own "
         "habit, and explained in a sentence.",
     ),
-    Control("LOG-4", "Alerts reach whoever is on call.", missing="alerts and rotations"),
+    Control("LOG-4", "Alerts reach whoever is on call.", missing="sending each alert to a person, and rotations"),
     # Incidents
     Control("INCIDENT-1", "Incidents run as a guided record with its deadlines.", missing="the register"),
     Control(
@@ -237,7 +237,7 @@ CATALOGUE: tuple[Control, ...] = (
         "PRIVACY-1",
         "Messages and their content are kept for terms each workspace sets, 60 days by default; then rows, search "
         "tokens, the data key of the day and its files go.",
-        missing="periods for single fields and for account data; received mail",
+        missing="periods for account data",
     ),
     Control(
         "PRIVACY-2",
@@ -267,7 +267,7 @@ CATALOGUE: tuple[Control, ...] = (
     Control(
         "SUPPLY-2",
         "None of our code is native; each native library underneath is listed with the bytes that reach it.",
-        missing="confining the parser in a process of its own",
+        missing="keeping the limited process that reads mail from files and the network",
     ),
     # Trust
     Control(
