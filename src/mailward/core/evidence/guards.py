@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 GUARDS: dict[str, tuple[str, ...]] = {
-    "AUTHN-1": ("tests/core/identity/test_sign_in.py",),
-    "AUTHN-2": ("tests/core/identity/test_sign_in.py",),
+    "AUTHN-1": (
+        "tests/core/identity/test_sign_in.py",
+    ),
+    "AUTHN-2": (
+        "tests/app/checks/test_pages.py",
+        "tests/core/identity/test_sign_in.py",
+        "tests/app/checks/test_factors.py",
+    ),
     "AUTHN-3": (
         "tests/core/identity/test_second_factors.py",
         "tests/edges/web/dashboard/test_pages.py",
+        "tests/app/checks/test_factors.py",
         "tests/app/test_sign_in_options.py",
         "tests/scenarios/test_break_glass.py",
         "tests/scenarios/test_second_factors_chromium.py",
     ),
     "AUTHN-4": (
+        "tests/app/checks/test_people.py",
         "tests/core/identity/test_entry.py",
         "tests/core/identity/test_second_factors.py",
         "tests/scenarios/test_people_chromium.py",
     ),
-    "AUTHN-5": ("tests/edges/web/dashboard/test_pages.py",),
+    "AUTHN-5": (
+        "tests/edges/web/dashboard/test_pages.py",
+    ),
     "AUTHN-7": (
         "tests/app/checks/test_running.py",
         "tests/scenarios/test_people_chromium.py",
@@ -94,8 +104,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/suites/storage/test_backups.py",
     ),
     "EMAIL-1": (
-        "tests/scenarios/test_clients.py",
         "tests/app/checks/test_records.py",
+        "tests/scenarios/test_clients.py",
         "tests/attacks/test_dkim_rotation_gap.py",
         "tests/core/domains/test_alignment.py",
     ),
@@ -112,10 +122,17 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/protocol/dmarc/test_rfc9989.py",
         "tests/protocol/spf/test_conformance.py",
     ),
-    "EMAIL-6": ("tests/app/checks/test_running.py",),
-    "EMAIL-7": ("tests/app/checks/test_running.py",),
-    "EMAIL-8": ("tests/app/checks/test_tracking.py",),
+    "EMAIL-6": (
+        "tests/app/checks/test_running.py",
+    ),
+    "EMAIL-7": (
+        "tests/app/checks/test_running.py",
+    ),
+    "EMAIL-8": (
+        "tests/app/checks/test_tracking.py",
+    ),
     "EMAIL-9": (
+        "tests/app/checks/test_receiving.py",
         "tests/app/test_poison.py",
         "tests/scenarios/test_bad_endpoints.py",
         "tests/scenarios/test_inbound_nothing_lost.py",
@@ -131,14 +148,16 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/disclosure/test_disclosure.py",
     ),
     "INPUT-1": (
+        "tests/app/checks/test_reach.py",
         "tests/scenarios/test_every_page.py",
+        "tests/app/checks/test_pages.py",
         "tests/edges/web/dashboard/test_pages.py",
         "tests/scenarios/test_dashboard_chromium.py",
         "tests/app/checks/test_fuzzing.py",
-        "tests/app/checks/test_running.py",
-        "tests/app/public/test_pages.py",
     ),
-    "INPUT-2": ("tests/scenarios/test_receiving.py",),
+    "INPUT-2": (
+        "tests/scenarios/test_receiving.py",
+    ),
     "INPUT-3": (
         "tests/policy/test_attachments.py",
         "tests/app/checks/test_receiving.py",
@@ -171,8 +190,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/audit/test_verify_export.py",
         "tests/attacks/test_audit_log.py",
         "tests/access/test_foreign.py",
+        "tests/app/checks/test_acts.py",
         "tests/app/checks/test_installation.py",
-        "tests/app/checks/test_running.py",
     ),
     "LOG-2": (
         "tests/app/checks/test_running.py",
@@ -217,17 +236,17 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/adapters/storage/postgres/test_nodes.py",
         "tests/suites/storage/test_leaks.py",
         "tests/adapters/host/test_buckets.py",
+        "tests/app/checks/test_rates.py",
         "tests/app/checks/test_running.py",
         "tests/app/test_quotas.py",
-        "tests/app/test_seats.py",
     ),
     "RATE-2": (
         "tests/app/checks/test_running.py",
         "tests/app/test_notices.py",
         "tests/core/identity/test_bursts.py",
         "tests/adapters/host/test_seats.py",
+        "tests/app/checks/test_rates.py",
         "tests/app/platform/test_areas.py",
-        "tests/app/test_standing.py",
     ),
     "REST-1": (
         "tests/app/checks/test_installation.py",
@@ -268,8 +287,12 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/test_shown_certificate.py",
         "tests/scenarios/test_certificates.py",
     ),
-    "TRANSIT-4": ("tests/scenarios/test_receiving.py",),
-    "TRANSIT-5": ("tests/app/checks/test_running.py",),
+    "TRANSIT-4": (
+        "tests/scenarios/test_receiving.py",
+    ),
+    "TRANSIT-5": (
+        "tests/app/checks/test_running.py",
+    ),
     "TRANSIT-6": (
         "tests/adapters/storage/postgres/test_access.py",
         "tests/adapters/storage/objects/test_place.py",
