@@ -204,6 +204,17 @@ def backups_missing(house: House) -> Iterator[None]:
 
 
 @contextmanager
+def backup_changed(house: House) -> Iterator[None]:
+    """One octet in the middle of the newest copy of the database, as a disk that rots."""
+    part = max((house.backups / "parts").glob("*-database.mwb"))
+    octets = part.read_bytes()
+    middle = len(octets) // 2
+    part.write_bytes(octets[:middle] + bytes((octets[middle] ^ 1,)) + octets[middle + 1 :])
+    yield
+    part.write_bytes(octets)
+
+
+@contextmanager
 def restore_test_stale(house: House) -> Iterator[None]:
     """The last time a backup was tried is two months ago."""
     change = "UPDATE restore_tests SET body = ?"
@@ -221,6 +232,7 @@ BREAKS: dict[str, tuple[str, Callable[[House], AbstractContextManager[None]]]] =
     "wrong file mode": ("REST-2", key_file_for_everybody),
     "expired certificate": ("TRANSIT-3", certificate_expired),
     "tampered audit row": ("LOG-1", audit_row_tampered_with),
+    "changed backup": ("AVAIL-5", backup_changed),
     "missing backup": ("AVAIL-5", backups_missing),
     "stale restore test": ("AVAIL-6", restore_test_stale),
     "unsigned webhook": ("EMAIL-9", lambda house: house.rows_gone("t_webhook_secrets")),
