@@ -15,7 +15,7 @@ from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.base.secret import Secret
 from mailward.core.evidence.model import Finding, Result
-from mailward.core.identity import factors, lookup, model, sessions
+from mailward.core.identity import breached, factors, lookup, model, passwords, sessions
 from mailward.core.identity.model import SESSION_ABSOLUTE, SESSION_IDLE, Session, User
 from mailward.core.workspaces import change
 from mailward.policy.access import Actor, Permission
@@ -77,7 +77,17 @@ async def test_a_session_that_keeps_its_token_is_found(context: Any, monkeypatch
 
 def test_a_judge_that_takes_everything_is_found() -> None:
     """Common passwords must be refused, good ones must not."""
-    assert checks.weak_refused(lambda text: None).result is not Result.PASSED
+    listed = breached.in_sorted_file
+    assert checks.weak_refused(passwords.judge, listed).result is Result.PASSED
+    assert checks.weak_refused(lambda text: None, listed).result is not Result.PASSED
+    for blind in (lambda file, text: False, lambda file, text: True):
+        assert checks.weak_refused(passwords.judge, blind).result is not Result.PASSED
+
+
+def test_a_list_that_nobody_looks_into_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a common password is weak too does not hide that the list of them is not asked."""
+    monkeypatch.setattr(breached, "is_common", lambda password: False)
+    assert not _holds(checks.weak_refused(passwords.judge, breached.in_sorted_file))
 
 
 @pytest.mark.claim("AUTHN-2")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from mailward.app.context import Context
 from mailward.core.evidence.model import Result
 from mailward.core.guard import tries
 from mailward.core.guard.model import Digests
-from mailward.policy import reputation
+from mailward.policy import detection, reputation
 from mailward.policy.suspicion import Level, Suspicion, assess
 from tests.conftest import SeededEntropy
 
@@ -52,12 +52,12 @@ async def test_a_guard_that_counts_nothing_is_found_out(store: Any, monkeypatch:
     assert "200 guesses" in await storm()
 
 
-@pytest.mark.parametrize("rule", [*guarding.ATTACKS, ""])
-async def test_each_replay_raises_its_alert_and_nothing_stays(store: Any, entropy: SeededEntropy, rule: str) -> None:
+@pytest.mark.parametrize("attack", [*guarding.ATTACKS, ""])
+async def test_each_replay_raises_its_alert_and_nothing_stays(store: Any, entropy: SeededEntropy, attack: str) -> None:
     """On both stores; a normal week raises none, and the transaction is undone."""
     context = cast(Context, Here(store, entropy))
-    found = await guarding._rehearse(context, lambda tx: guarding.replay(context, tx, rule, NOW))
-    assert found == rule
+    found = await guarding._rehearse(context, lambda tx: guarding.replay(context, tx, attack, NOW))
+    assert found == (guarding.ATTACKS[attack][0] if attack else "")
     assert await store.system_read(lambda tx: tx.guard.observed(0)) == []
 
 
@@ -85,3 +85,24 @@ async def test_rules_that_see_nothing_come_back_are_found_out(
     monkeypatch.setattr(reputation, "_MEASURES", reputation._MEASURES[:1])
     found = await guarding.alerts_explain_themselves(context)
     assert (found.result, found.evidence) == (Result.FAILED, "replayed complaint-rate: raised nothing")
+
+
+@pytest.mark.claim("NET-4")
+@pytest.mark.parametrize("store", ["embedded"], indirect=True)
+async def test_each_rule_that_is_left_out_is_found_out(
+    store: Any, entropy: SeededEntropy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one; and one that takes a normal week for an attack."""
+
+    @dataclass
+    class Clock:
+        def now(self) -> datetime:
+            return NOW
+
+    context = cast(Context, Here(store, entropy, Clock()))
+    assert (await guarding.attacks_are_noticed(context)).result is Result.PASSED
+    rules = detection.RULES
+    always = replace(rules[0], judge=lambda o, slot: f"{o.name} was seen.")
+    for wrong in (*(tuple(r for r in rules if r is not rule) for rule in rules), (*rules, always)):
+        monkeypatch.setattr(detection, "RULES", wrong)
+        assert (await guarding.attacks_are_noticed(context)).result is Result.FAILED

@@ -12,9 +12,11 @@ from mailward.app.context import Context, cli_actor
 from mailward.base.ids import WorkspaceId
 from mailward.core.availability.model import Minute
 from mailward.core.availability.record import record
+from mailward.core.disclosure import intake
 from mailward.core.disclosure.intake import receive
 from mailward.core.disclosure.model import Content
 from mailward.core.evidence.model import Result, Run
+from mailward.core.registers import change as register_change
 from mailward.core.registers.change import put, read_fields
 from mailward.core.registers.model import Kind
 from mailward.policy.access import Actor
@@ -67,6 +69,36 @@ async def test_a_report_beyond_its_deadline_is_red(site: Site, context: Context)
     words = Content(title="t", what="w")
     await i.store.system_write(lambda tx: receive(tx, words, site.reader._seal, now=week_ago, entropy=i.entropy))
     assert (await public.reports_are_answered(context)).result is Result.FAILED
+
+
+@pytest.mark.claim("INCIDENT-2")
+async def test_a_deadline_beyond_two_business_days_is_red(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that may wait for three days, whatever day it comes on."""
+    assert (await public.reports_are_answered(context)).result is Result.PASSED
+    monkeypatch.setattr(intake, "ACKNOWLEDGE_DAYS", 3)
+    found = await public.reports_are_answered(context)
+    assert (found.result, "beyond two business days" in found.evidence) == (Result.FAILED, True)
+
+
+@pytest.mark.claim("PRIVACY-4")
+async def test_a_follower_who_is_not_told_is_red(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nobody follows yet: the check follows itself, in its transaction."""
+
+    async def nobody(*_: Any, **__: Any) -> None:
+        return None
+
+    assert (await public.a_newcomer_is_told(context)).result is Result.PASSED
+    assert await context.store.system_read(lambda tx: tx.registers.followers()) == []
+    monkeypatch.setattr(register_change, "_owe", nobody)
+    assert (await public.a_newcomer_is_told(context)).result is Result.FAILED
+
+
+@pytest.mark.claim("AVAIL-2")
+async def test_an_outage_that_alerts_nobody_is_red(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten bad minutes that burn nothing."""
+    assert (await public.outages_spend_the_budget(context)).result is Result.PASSED
+    monkeypatch.setattr(public, "burning", lambda outages, minute, target: [])
+    assert (await public.outages_spend_the_budget(context)).result is Result.FAILED
 
 
 @pytest.mark.claim("AVAIL-2")

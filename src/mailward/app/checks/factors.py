@@ -5,9 +5,12 @@ Each makes a person in a transaction that is undone: nothing of it stays, in the
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import BinaryIO
 
 from msgspec import structs
 
@@ -20,7 +23,7 @@ from mailward.base import ids
 from mailward.base.errors import Conflict, Invalid, MailwardError, StepUpRequired, Unauthenticated
 from mailward.base.ids import UserId
 from mailward.core.evidence.model import Finding, failed, passed
-from mailward.core.identity import factors, passwords, sessions, tokens, totp
+from mailward.core.identity import breached, factors, passwords, sessions, tokens, totp
 from mailward.core.identity.lookup import Doorkeeper
 from mailward.core.identity.model import SESSION_ABSOLUTE, SESSION_IDLE, Member, Session, User
 from mailward.core.operators.model import Operator, Register
@@ -29,6 +32,8 @@ from mailward.policy.access import Role
 # Beyond these a limit is none.
 _LONGEST_IDLE, _LONGEST = timedelta(days=1), timedelta(days=30)
 _COMMON = ("password123456", "qwertyuiop1234", "Password1!")
+_KNOWN = ("Password123", "qwerty123")
+_GOOD = " ".join(("violet", "tractor", "hums", "quietly", "beyond", "dunes"))
 
 
 class _Undone(Exception):
@@ -54,25 +59,35 @@ class _Seal:
 
 @check("AUTHN-1")
 async def weak_passwords_are_refused(context: Context) -> Finding:
-    """Offer passwords that everybody knows, one of a megabyte, and a good one."""
-    return weak_refused(passwords.judge)
+    """Offer passwords that everybody knows, one of a megabyte, and a good one; look for some in a list of hashes."""
+    return weak_refused(passwords.judge, breached.in_sorted_file)
 
 
-def weak_refused(judge: Callable[[str], None]) -> Finding:
-    """What `judge` says of them."""
-    for text in (*_COMMON, "x" * 1_000_000):
+def weak_refused(judge: Callable[[str], None], listed: Callable[[BinaryIO, str], bool]) -> Finding:
+    """What `judge` says of them, and what `listed` finds in a list as the operator's is."""
+    # Weak by themselves, and known from the list that ships with us, whatever their letters are worth.
+    for text, wanted in (*((t, "") for t in _COMMON), *((t, "password_common") for t in _KNOWN), ("x" * 1_000_000, "")):
         try:
             judge(text)
         except Invalid as e:
             if len(e.public) < 20:
                 return failed("a weak password is refused without advice")
+            if wanted and e.code != wanted:
+                return failed("a password of the list of common ones is not refused as one")
         else:
             return failed("a password that everybody knows is taken")
     try:
-        judge(" ".join(("violet", "tractor", "hums", "quietly", "beyond", "dunes")))
+        judge(_GOOD)
     except Invalid:
         return failed("a good password is refused")
-    return passed(f"{len(_COMMON)} common passwords and a megabyte are refused with advice, a good one is not")
+    hashes = sorted(hashlib.sha1(t.encode(), usedforsecurity=False).hexdigest().upper() for t in (_GOOD, *_COMMON))
+    file = "".join(f"{h}:{n}\r\n" for n, h in enumerate(hashes, 1)).encode()
+    if not all(listed(io.BytesIO(file), text) for text in (_GOOD, *_COMMON)) or listed(io.BytesIO(file), f"{_GOOD}!"):
+        return failed("a password is not found in a list of breached ones, or one that is not there is")
+    return passed(
+        f"{len(_COMMON) + len(_KNOWN)} common passwords and a megabyte are refused with advice, a good one is not; "
+        f"each of a list of {len(hashes)} hashes is found in it"
+    )
 
 
 @check("AUTHN-2")

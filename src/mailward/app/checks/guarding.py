@@ -258,29 +258,32 @@ async def replay_returns(context: Context, tx: Tx, rule: str, now: datetime) -> 
 
 
 _SLOTS_A_DAY = 144
-ATTACKS: dict[str, tuple[Kind, int, int, bool]] = {
-    "scanning": (Kind.MISSED, 80, 3, False),
-    "credential-stuffing": (Kind.FAILED, 30, 2, False),
-    "key-abuse": (Kind.BAD_KEY, 40, 1, False),
-    "spam-burst": (Kind.SENT, 1, 5000, True),
-    "export-exfiltration": (Kind.READ, 1, 900, True),
+ATTACKS: dict[str, tuple[str, Kind, int, int, bool]] = {
+    "scanning": ("scanning", Kind.MISSED, 80, 3, False),
+    "one address at many accounts": ("credential-stuffing", Kind.FAILED, 30, 2, False),
+    "many addresses at one account": ("credential-stuffing", Kind.FAILED_FROM, 30, 2, False),
+    "made-up keys": ("key-abuse", Kind.BAD_KEY, 40, 1, False),
+    "a key that is tried out": ("key-abuse", Kind.REFUSED, 1, 60, False),
+    "a key that travels": ("key-abuse", Kind.USED, 12, 2, True),
+    "spam burst": ("spam-burst", Kind.SENT, 1, 5000, True),
+    "export": ("export-exfiltration", Kind.READ, 1, 900, True),
 }
-"""rule -> (what is counted, how many different items, how often each, after a habit of three)."""
+"""attack -> (the rule that sees it, what is counted, how many different items, how often each, after a habit)."""
 
 
 async def _replays(context: Context) -> Finding:
     now = context.clock.now()
-    for rule in ATTACKS:
-        found = await _rehearse(context, lambda tx, rule=rule: replay(context, tx, rule, now))  # type: ignore[misc]
+    for attack, (rule, *_) in ATTACKS.items():
+        found = await _rehearse(context, lambda tx, attack=attack: replay(context, tx, attack, now))  # type: ignore[misc]
         if found != rule:
-            return failed(f"the replayed attack {rule} raised {found or 'nothing'}")
+            return failed(f"the replayed attack, {attack}, raised {found or 'nothing'}")
     found = await _rehearse(context, lambda tx: replay(context, tx, "", now))
     if found:
         return failed(f"a replayed normal week raised {found}")
     return passed(f"{len(ATTACKS)} replayed attacks each raise their alert, with a sentence; a normal week raises none")
 
 
-async def replay(context: Context, tx: Tx, rule: str, now: datetime) -> str:
+async def replay(context: Context, tx: Tx, attack: str, now: datetime) -> str:
     """Observe what belongs to an attack (none: a normal week), and name the alerts it raises, in order."""
     slot, subject = slot_of(now.timestamp()), context.entropy.bytes(16)
 
@@ -288,8 +291,8 @@ async def replay(context: Context, tx: Tx, rule: str, now: datetime) -> str:
         return [Observation(at, kind, subject, bytes([n]), count, "verify") for n in range(items)]
 
     rows: list[Observation] = []
-    if rule:
-        kind, items, count, habit = ATTACKS[rule]
+    if attack:
+        _, kind, items, count, habit = ATTACKS[attack]
         if habit:
             rows += [o for day in range(1, 8) for o in seen(kind, slot - day * _SLOTS_A_DAY, 1, 3)]
         rows += seen(kind, slot, items, count)
@@ -301,6 +304,8 @@ async def replay(context: Context, tx: Tx, rule: str, now: datetime) -> str:
     await observe(tx, rows)
     raised = await raise_alerts(tx, now=now, entropy=context.entropy)
     ours = [a for a in raised if a.subject == "verify"]
-    if any(not a.sentence.endswith(".") or "verify" not in a.sentence for a in ours):
+    # Of an account that is guessed at, the sentence keeps the name to itself.
+    named = not attack or ATTACKS[attack][1] is not Kind.FAILED_FROM
+    if any(not a.sentence.endswith(".") or (named and "verify" not in a.sentence) for a in ours):
         return "an alert without a sentence"
     return " ".join(a.rule for a in ours)

@@ -13,6 +13,7 @@ from mailward.app.checks.registry import check
 from mailward.app.context import Context
 from mailward.app.public.keys import ReportSeal
 from mailward.app.store import Tx
+from mailward.base import ids
 from mailward.base.ids import WorkspaceId
 from mailward.core.availability.budget import budget, burning, month_of
 from mailward.core.availability.model import Day, Minute, Outage
@@ -101,6 +102,8 @@ async def reports_are_answered(context: Context) -> Finding:
 
     async def rehearse(tx: Tx) -> None:
         report, token = await receive(tx, words, seal, now=now, entropy=context.entropy)
+        if not now < report.due <= _two_business_days(now):
+            raise _Undo(failed(f"an acknowledgement is due by {report.due:%Y-%m-%d %H:%M}, beyond two business days"))
         if b"mwmarker-report" in report.content:
             raise _Undo(failed("a report is stored in clear"))
         _, content = await follow(tx, token.reveal(), seal)
@@ -117,6 +120,15 @@ async def reports_are_answered(context: Context) -> Finding:
     except _Undo as undone:
         return undone.found
     return failed("the rehearsal did not end")
+
+
+def _two_business_days(moment: datetime) -> datetime:
+    """The end of the second day from Monday to Friday after this one; a report may come on a day off."""
+    left = 2 if moment.weekday() < 5 else 3
+    while left:
+        moment += timedelta(days=1)
+        left -= moment.weekday() < 5
+    return moment
 
 
 @check("AVAIL-2")
@@ -207,13 +219,16 @@ async def a_newcomer_is_told(context: Context) -> Finding:
 
     async def rehearse(tx: Tx) -> None:
         repo = tx.registers
+        # At least one: this workspace, whether it follows or not.
+        if not await repo.follows(own := ids.decode("ws", context.actor.workspace)):
+            await repo.follow(own, now)
         followers = await repo.followers()
         before = len(await repo.owed(10_000))
         await put(tx, _OPERATOR, Kind.SUBPROCESSOR, fields, now=now, entropy=context.entropy)
         owed = len(await repo.owed(10_000)) - before
-        if owed != len(followers):
+        if owed != len(followers) or not followers:
             raise _Undo(failed(f"{owed} notices for {len(followers)} followers"))
-        raise _Undo(passed(f"a new subprocessor owes a notice to each of {len(followers)} followers"))
+        raise _Undo(passed("a new subprocessor owes a notice to each workspace that follows the register"))
 
     try:
         await context.store.system_write(rehearse)
