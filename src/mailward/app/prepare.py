@@ -56,7 +56,10 @@ async def _first_things(settings: Settings, idle: Callable[[int], bool], missing
         workspaces = await i.store.system_read(lambda tx: tx.workspaces.all())
         await require_own_keys(i)
         if workspaces and missing:
-            raise StartError(f"{settings.data / 'keys'} lacks {', '.join(missing)}: put it back as it was")
+            folder = settings.data / "keys"
+            raise StartError(
+                f"{folder} lacks {', '.join(missing)}: put it back as it was; on a further node, copy it from the first"
+            )
         if not workspaces:
             await require_no_bodies(i)
             # All of them before anything depends on one: from now on a missing one is a loss.
