@@ -7,11 +7,13 @@ from typing import cast
 
 import pytest
 
+from mailward.adapters.net.connection import LARGE
 from mailward.adapters.net.courier import CourierJob, CourierResult, SmtpCourier
 from mailward.app.carriage import Carriage
-from mailward.base.outcome import Done
+from mailward.base.outcome import Done, PermFail
 from mailward.core.delivery.attempt import Host, Route, Shipment
 from mailward.core.messages.model import MessageFacts
+from mailward.protocol.smtp.client_mail import WireContent
 
 FACTS = MessageFacts("smtp", "crd_1", "a.test", "s@a.test", "s@a.test", "r@b.test", "s", "<1@a.test>", 3)
 
@@ -59,3 +61,29 @@ async def test_wishes_of_recipients_arrive_whole(kept: str, notify: str, orcpt: 
     dsn = (await carried("s@a.test", kept)).dsn
     assert dsn is not None
     assert (dsn.notify, dsn.orcpt) == ((notify,), (orcpt,))
+
+
+@pytest.mark.parametrize("octets", [10, LARGE])
+@pytest.mark.parametrize("bad", [b"", b"\n", b"\0"])
+async def test_large_content_is_made_ready_or_refused_alike(octets: int, bad: bytes) -> None:
+    """A large message is put in wire form before the courier has it; one that cannot be is refused for good."""
+    courier = SmtpCourier()
+    jobs: list[CourierJob] = []
+    start = courier.start
+
+    def noting(job: CourierJob) -> asyncio.Future[CourierResult]:
+        jobs.append(job)
+        start(job).cancel()
+        return Noting().start(job)
+
+    courier.start = noting  # type: ignore[method-assign]
+    content = b".x" * octets + bad + b"\r\n"
+    carriage = Carriage(courier, helo="h.test", sources=())
+    route = Route("b.test", (Host("mx", "192.0.2.1", 25),), "", "opportunistic")
+    done = await carriage.deliver(Shipment(route, "s@a.test", ("r@b.test",), (content,), FACTS, (None,)))
+    await courier.close(0)
+    if bad:
+        assert isinstance(done.outcomes[0], PermFail) and done.outcomes[0].reason == "content_rejected"
+        return
+    assert isinstance(done.outcomes[0], Done)
+    assert isinstance(jobs[0].content, WireContent) is (octets == LARGE)

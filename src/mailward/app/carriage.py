@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from mailward.adapters.net.connection import LARGE
 from mailward.adapters.net.courier import CourierJob, CourierResult, SmtpCourier
 from mailward.base.outcome import PermFail, TempFail
 from mailward.core.delivery.attempt import Delivered, Shipment
@@ -25,6 +26,13 @@ class Carriage:
     async def deliver(self, shipment: Shipment) -> Delivered:
         """One SMTP transaction; a shipment that cannot be put on the wire fails for good."""
         route, facts = shipment.route, shipment.facts
+        refused = PermFail("content_rejected", "The message cannot be written to SMTP as it is.")
+        content: tuple[bytes, ...] | WireContent = shipment.content
+        if sum(map(len, shipment.content)) > LARGE:
+            try:
+                content = await asyncio.to_thread(wire_content, shipment.content)
+            except ValueError:
+                return Delivered([refused] * len(shipment.recipients), "", "", route.why, {}, [], 0)
         job = CourierJob(
             route_key=route.key,
             hosts=route.hosts,
@@ -32,7 +40,7 @@ class Carriage:
             helo=self._helo,
             mail_from=shipment.mail_from,
             recipients=shipment.recipients,
-            content=shipment.content,
+            content=content,
             # The envelope of this transaction (RFC 6531 section 3.2): other copies may go elsewhere. The sender as it
             # goes out is mostly a return-path of ours, and then what it was does not matter.
             smtputf8=facts.smtputf8
@@ -48,8 +56,7 @@ class Carriage:
         try:
             future: asyncio.Future[CourierResult] = self._courier.start(job)
         except ValueError:
-            failure = PermFail("content_rejected", "The message cannot be written to SMTP as it is.")
-            return Delivered([failure] * len(shipment.recipients), "", "", route.why, {}, [], 0)
+            return Delivered([refused] * len(shipment.recipients), "", "", route.why, {}, [], 0)
         result = await future
         return _delivered(route.why, result)
 
@@ -74,11 +81,15 @@ def _one_of(sources: list[str], key: str) -> str:
 
 
 def _wired(seven_bit: SevenBit) -> Callable[[], WireContent | PermFail | TempFail]:
-    """The 7-bit form as it goes over the wire."""
+    """The 7-bit form as it goes over the wire; made once."""
+    wired: WireContent | PermFail | TempFail | None = None
 
     def form() -> WireContent | PermFail | TempFail:
-        made = seven_bit()
-        return wire_content(made.content)._replace(rewritten=made.rewritten) if isinstance(made, Form) else made
+        nonlocal wired
+        if wired is None:
+            made = seven_bit()
+            wired = wire_content(made.content)._replace(rewritten=made.rewritten) if isinstance(made, Form) else made
+        return wired
 
     return form
 

@@ -19,6 +19,20 @@ _SEEN = "|".join("".join(f"[{c}{c.upper()}]" for c in kind) + "/" for kind in ("
 _CARRIES = re.compile(rf"\n{_TYPE}[ \t]*+(?!{_SEEN})".encode())
 
 
+_WINDOW = 1 << 18
+
+
+def _carries(content: bytes) -> bool:
+    """Whether a line names a type that is no text; other threads get their turn between two windows."""
+    at = 0
+    while at >= 0:
+        stop = content.find(b"\n", at + _WINDOW)  # whole lines: the next window begins with the line feed
+        if _CARRIES.search(content, at, len(content) if stop < 0 else stop) is not None:
+            return True
+        at = stop
+    return False
+
+
 class Looked(Protocol):
     """What looking into a message brought: the scanners' report, and why it could not be looked into, or ""."""
 
@@ -44,7 +58,7 @@ class Inspection:
 
     def wants(self, content: bytes, files: Sequence[str]) -> bool:
         """Whether there is anything to look into."""
-        return bool(files) or _CARRIES.search(content) is not None or _CARRIES.match(b"\n" + content[:80]) is not None
+        return bool(files) or _CARRIES.match(b"\n" + content[:80]) is not None or _carries(content)
 
     async def require_clean(self, content: bytes, mail_from: str, recipients: Sequence[str]) -> None:
         """Raise Invalid `malware_refused` or `unexaminable`, or Unavailable `scanner_down`: never unscanned."""

@@ -305,6 +305,7 @@ class Worker:
             reveal=partial(reveal, self.bodies),
             forms=Forms(copies.opted_out, i.tracking_keys, self._sender_failed),
             failed=self._sender_failed,
+            aside=asyncio.to_thread,
         )
 
         def settle(workspace: bytes, settled: list[Settled]) -> asyncio.Future[Any]:

@@ -9,10 +9,18 @@ from __future__ import annotations
 import io
 
 _FINE = (None, "\r\n")
+_PIECE = 1 << 18  # other threads get their turn between two
 
 
 def only_crlf(data: bytes) -> bool:
     """True when each CR is followed by LF and each LF follows a CR (RFC 5321 section 2.3.8)."""
     decoder = io.IncrementalNewlineDecoder(None, translate=False)
-    decoder.decode(data.decode("latin-1"), final=True)
+    if len(data) <= _PIECE:
+        decoder.decode(data.decode("latin-1"), final=True)
+        return decoder.newlines in _FINE
+    for start in range(0, len(data), _PIECE):
+        decoder.decode(data[start : start + _PIECE].decode("latin-1"))
+        if decoder.newlines not in _FINE:
+            return False
+    decoder.decode("", final=True)
     return decoder.newlines in _FINE

@@ -8,6 +8,7 @@ import itertools
 import shutil
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mailward.adapters.net import peer_tls
+from mailward.adapters.net import connection, peer_tls
 from mailward.adapters.net.connection import Connection
 from mailward.adapters.net.courier import PoolOptions, SmtpCourier
 from mailward.adapters.net.pool import Destination
@@ -27,7 +28,7 @@ from mailward.adapters.net.sink import SmtpSink
 from mailward.base.outcome import Done, PermFail, TempFail
 from mailward.policy.tls import TlsPolicy
 from mailward.protocol.smtp.client import SmtpClient
-from mailward.protocol.smtp.client_mail import WireContent
+from mailward.protocol.smtp.client_mail import WireContent, wire_content
 from tests.adapters.net.courier_rig import CONTENT, courier, job, once, scripted
 
 SINK = shutil.which("smtp-sink", path="/usr/sbin:/usr/bin:/sbin")
@@ -792,3 +793,26 @@ async def test_a_paused_destination_gives_turns_at_the_pace_it_takes() -> None:
     assert {(b.reason, b.tried) for b in later if isinstance(b, TempFail)} == {("rate_limited", False)}
     turns = [b.retry_after for b in later if isinstance(b, TempFail) and b.retry_after]
     assert len(turns) == 5 and turns[0] >= 9 and turns == sorted(turns)
+
+
+@pytest.mark.parametrize("octets", [10, connection.LARGE + 1])
+async def test_a_large_form_is_made_beside_the_rest(octets: int) -> None:
+    """The 7-bit form of a large message is made in a thread, and goes out on the connection that asked for it."""
+    threads: list[bool] = []
+
+    def form() -> WireContent:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return wire_content(b"seven\r\n")
+
+    async with (
+        scripted(b"220 ok\r\n", b"250 mx\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"250 ok\r\n") as (
+            port,
+            _,
+        ),
+        courier() as it,
+    ):
+        there = (("mx.b.test", "127.0.0.1", port),)
+        content = b"\xff" * octets + b"\r\n"
+        result = await asyncio.wait_for(it.deliver(job(port, hosts=there, content=content, seven_bit=form)), 10)
+    assert isinstance(result.outcomes[0], Done), result
+    assert threads[0] is (octets == 10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from mailward.base.errors import Unavailable
 from mailward.base.outcome import Done, Outcome, PermFail, TempFail
-from mailward.core.delivery.attempt import Attempter, Delivered, Host, Route, Shipment
+from mailward.core.delivery.attempt import LARGE, Aside, Attempter, Delivered, Host, Route, Shipment
 from mailward.core.delivery.attempt import Form as Copied
 from mailward.core.delivery.form import Form
 from mailward.core.delivery.judge import judge
@@ -77,7 +77,7 @@ class World:
     async def load(self, work: Work) -> bytes:
         return CONTENT
 
-    def attempter(self) -> Attempter:
+    def attempter(self, aside: Aside | None = None) -> Attempter:
         return Attempter(
             router=self,
             courier=self,
@@ -90,6 +90,7 @@ class World:
             listed=self.look,
             lessee=7,
             now_us=lambda: T0,
+            aside=aside,
         )
 
 
@@ -303,3 +304,21 @@ async def test_each_copy_keeps_the_record_of_its_own_transaction() -> None:
         ("mx1.x.test", "choice 1"),
         ("mx2.x.test", "choice 2"),
     ]
+
+
+async def test_a_large_message_is_signed_beside_the_rest() -> None:
+    """From a megabyte on, what hashes the content runs where others do not wait for it; nothing else differs."""
+    world = World()
+    asked: list[int] = []
+
+    async def aside(sign: Callable[[], tuple[bytes, tuple[str, ...]]]) -> tuple[bytes, tuple[str, ...]]:
+        asked.append(1)
+        return sign()
+
+    attempter = world.attempter(aside)
+    large = CONTENT + b"x" * 70 + b"\r\n" * LARGE
+    for content in (large, CONTENT):
+        (one,) = await attempter.attempt(work("b@x.test", content=content))
+        assert one.state is DeliveryState.DELIVERED
+        assert world.shipments[-1].content == (b"DKIM-Signature: x\r\n", content)
+    assert world.signed == [large, CONTENT] and asked == [1]

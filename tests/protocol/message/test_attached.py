@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailward.protocol.message import headers
+from mailward.protocol.message import attached, headers
 from mailward.protocol.message.attached import confirmed, names
 
 _HEAD = b"From: a@b.test\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
@@ -59,3 +59,16 @@ def test_files_of_an_attached_message_count() -> None:
     inner = inner.replace(b"boundary=x", b"boundary=y")
     content = _message(b"Content-Type: message/rfc822\r\n\r\n" + inner)
     assert (_names(content), confirmed(content)) == (("a.exe",), ("a.exe",))
+
+
+@pytest.mark.parametrize("window", [1, 20, 64, 100])
+def test_a_name_is_found_wherever_it_stands(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows are for others to get their turn; they cut no field, however it is folded."""
+    parts = [
+        b"CONTENT-Disposition: attachment;\r\n" + b" " * n + b"Filename=a%d.exe\r\n\r\nx" % n for n in range(1, 40)
+    ]
+    content = _message(b"Content-Type: text/plain\r\n\r\nname", *parts)
+    expected = tuple(f"a{n}.exe" for n in range(1, 40))
+    assert _names(content) == expected
+    monkeypatch.setattr(attached, "_WINDOW", window)
+    assert _names(content) == expected

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import email
 import email.policy
 import re
+import tracemalloc
 from functools import partial
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailward.base.errors import Invalid
-from mailward.protocol.message import headers, transport
+from mailward.protocol.message import headers, multipart, transfer, transport
 from tests.spent import within
 
 LONG = b"word " * 300
@@ -318,3 +320,69 @@ def test_bombs_are_bounded(content: bytes) -> None:
     for rewrite in (transport.shorten, transport.seven_bit):
         with contextlib.suppress(Invalid):
             within(0.5, partial(rewrite, content))
+
+
+@pytest.mark.parametrize("octets", [0, 1, 56, 57, 58, 58_367, 58_368, 58_369, 200_000])
+def test_base64_in_lines(octets: int) -> None:
+    """Whatever the size, the lines of 76 characters are those of the standard library; made again, the same."""
+    data = bytes(range(256)) * (octets // 256 + 1)
+    data = data[:octets]
+    made = transfer.base64(data)
+    assert made == base64.encodebytes(data).rstrip(b"\n").replace(b"\n", b"\r\n")
+    ragged = b"!".join(made[at : at + 1001] for at in range(0, len(made), 1001)) + b"\r\n"
+    assert transfer.base64_again(ragged) == made + b"\r\n"
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"\r\n--b", b"\r\n--b--", b"--b", b" ", b"\t", b"\r\n", b"x", b"--", b" " * 5]), max_size=30
+    ).map(b"".join),
+    st.integers(1, 20),
+)
+def test_delimiters_in_windows(content: bytes, window: int) -> None:
+    """Window by window the same delimiter lines are found as in one piece."""
+    pattern = rb"--b(--)?[ \t]*(?=\r\n|\Z)"
+    first = re.match(pattern, content)
+    whole = [*([first] if first else []), *re.finditer(rb"\r\n" + pattern, content)]
+    expected = [(m.start(), min(m.end() + 2, len(content)), m[1] is not None) for m in whole]
+    closing = [n for n, found in enumerate(expected) if found[2]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multipart, "_WINDOW", window)
+        found = list(multipart.delimiters(content, b"b", 0, len(content)))
+    assert [tuple(each) for each in found] == expected[: closing[0] + 1 if closing else None]
+
+
+def test_quoted_printable_is_for_a_megabyte_of_a_message() -> None:
+    """What is dear has one bound for all parts together; the text beyond it is base64, and says the same."""
+    part = TEXT + (b"w" * 1500 + b"\r\n") * 400
+    content = mixed(*[part] * 3)
+    after = transport.shorten(content).content
+    check(content, after)
+    assert (after.count(b"quoted-printable"), after.count(b"base64")) == (1, 2)
+
+
+_NEAR = PLAIN + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+_MB25 = 25_000_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN + b"\r\n" + b"x" * _MB25 + b"\r\n",
+        PLAIN + b"\r\n" + (b"x" * 999 + b"\r\n") * (_MB25 // 1001),
+        PLAIN + b"\r\n" + (b" " * 990 + b"\r\n") * (_MB25 // 992) + b"y" * 1000 + b"\r\n",
+        _NEAR + (b"--b\r\n\r\n" + b"y" * 2490 + b"\r\n") * 9990 + b"--b--\r\n",
+        _NEAR + b"--bx\r\n" * (_MB25 // 6) + b"--b\r\n\r\n" + b"y" * 2000 + b"\r\n--b--\r\n",
+        _NEAR + (b"--b" + b" " * 900 + b"x\r\n") * (_MB25 // 906) + b"--b\r\n\r\n" + b"y" * 2000 + b"\r\n--b--\r\n",
+    ],
+    ids=["one line", "long lines", "spaces", "parts", "nearly boundaries", "boundaries and spaces"],
+)
+def test_large_and_odd_is_cheap(content: bytes) -> None:
+    """25 MB that have to be rewritten cost less than half a second, and no more than four times their memory."""
+    within(0.5, lambda: transport.shorten(content))
+    tracemalloc.start()
+    try:
+        transport.shorten(content)
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(content)
+    finally:
+        tracemalloc.stop()

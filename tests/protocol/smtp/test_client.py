@@ -436,3 +436,10 @@ def test_every_state_has_a_way_out() -> None:
     """The table covers all states, and each but the last leads to the end."""
     assert set(TRANSITIONS) == set(State)
     assert all(State.CLOSED in ways for state, ways in TRANSITIONS.items() if state is not State.CLOSED)
+
+
+@pytest.mark.parametrize("lead", [b"", b"x", b"xy", b"xyz"])
+def test_every_dot_of_a_large_message_is_doubled(lead: bytes) -> None:
+    """Dots at the beginning of a line are doubled wherever they stand, once."""
+    content = lead + (b"\r\n." * 7 + b"..\r\na.b\r\n") * 20_000
+    assert b"".join(wire_content(content).chunks) == content.replace(b"\r\n.", b"\r\n..") + b".\r\n"

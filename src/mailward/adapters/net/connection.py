@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import ssl
 import sys
@@ -47,6 +48,11 @@ class Surroundings(Protocol):
 
     def failed(self, error: BaseException) -> None:
         """Tell of a fault of ours."""
+
+
+LARGE = 1 << 20
+"""Octets of content from which another form of it is made in a thread."""
+_FORMING = 120.0  # seconds for that
 
 
 class Owner(Protocol):
@@ -170,6 +176,21 @@ class Connection(asyncio.Protocol):
         """Send a message on this connection."""
         self.errand = errand
         errand.host = self.host
+        if errand.mail.content.size > LARGE and self._client.wants_another_form(errand.mail):
+            self.deadline = now + _FORMING
+            self._destination.pool.spawn(self._begin_with_form(errand))
+        else:
+            self._begin(errand, now)
+
+    async def _begin_with_form(self, errand: Errand) -> None:
+        """A large message takes time to put into seven bits: in a thread, and remembered by who made it."""
+        assert errand.mail.seven_bit is not None
+        with contextlib.suppress(Exception):  # it is raised again where it is told
+            await asyncio.to_thread(errand.mail.seven_bit)
+        if self.errand is errand and self.usable:
+            self._begin(errand, self._loop.time())
+
+    def _begin(self, errand: Errand, now: float) -> None:
         self.served += 1
         try:
             step = self._client.send(errand.mail, now)

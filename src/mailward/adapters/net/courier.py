@@ -8,7 +8,7 @@ from collections.abc import Callable
 from mailward.adapters.net.courier_job import CourierJob, CourierResult
 from mailward.adapters.net.errand import Errand, PoolOptions
 from mailward.adapters.net.pool import Pool
-from mailward.protocol.smtp.client_mail import Mail, path, wire_content
+from mailward.protocol.smtp.client_mail import Mail, WireContent, path, wire_content
 
 __all__ = ["CourierJob", "CourierResult", "PoolOptions", "SmtpCourier"]
 
@@ -37,7 +37,7 @@ class SmtpCourier:
         mail = Mail(
             job.mail_from,
             job.recipients,
-            wire_content(job.content),
+            job.content if isinstance(job.content, WireContent) else wire_content(job.content),
             job.smtputf8,
             job.dsn,
             job.requiretls,

@@ -16,7 +16,7 @@ class CourierJob(NamedTuple):
     """One message for one destination.
 
     `hosts` are (name, address, port), tried in that order; they were judged by the egress policy.
-    Equal `route_key`s share connections and limits. `content` is canonical: CRLF only. `source`
+    Equal `route_key`s share connections and limits. `content` is canonical: CRLF only; or ready for the wire. `source`
     and `source6` are the local addresses to send from, or "": where one is given, a host of the other family is
     passed over unless there is one for it too. `auth` is (user, password) for a relay that asks for it.
     `eight_bit` is informative: the courier looks at the bytes. `seven_bit` makes another form of content that holds
@@ -29,7 +29,7 @@ class CourierJob(NamedTuple):
     helo: str
     mail_from: str
     recipients: tuple[str, ...]
-    content: bytes | tuple[bytes, ...]
+    content: bytes | tuple[bytes, ...] | WireContent
     smtputf8: bool = False
     eight_bit: bool = False
     dsn: Dsn | None = None

@@ -54,6 +54,7 @@ _LEASE_US = 20 * 60 * 1_000_000
 # Epochs are the installation's: whoever administers it in a burst makes others' mail be judged anew, and shall not
 # have it refused. Each try waits for a commit, so that these take a second or two.
 _TRIES = 50
+_LARGE = 1 << 20  # octets from which a message is looked over in a thread
 
 
 class Outbox(Protocol):
@@ -137,7 +138,13 @@ class Acceptance:
 
     async def inspect(self, actor: Actor, c: Candidate) -> None:
         """Look into its files, if it has any. Raises what `Inspection.require_clean` does."""
-        if self._inspection is not None and self._inspection.wants(c.content, c.files):
+        if self._inspection is None:
+            return
+        if len(c.content) > _LARGE:
+            wanted = await asyncio.to_thread(self._inspection.wants, c.content, c.files)
+        else:
+            wanted = self._inspection.wants(c.content, c.files)
+        if wanted:
             self.judge(actor, c)  # a refusal that needs no scanner comes first
             await self._inspection.require_clean(c.content, c.mail_from, [address for address, _ in c.recipients])
 

@@ -135,6 +135,11 @@ Forms = Callable[[Work, bytes], Awaitable[Iterable[Form]]]
 # No copy is begun that another worker may soon begin, too; it is due again when the lease ends.
 _LEASE_MARGIN_US = 5 * 60 * 1_000_000
 
+LARGE = 1 << 20
+"""Octets of a message from which it is signed beside everything else: hashing them takes time."""
+Aside = Callable[[Callable[[], tuple[bytes, tuple[str, ...]]]], Awaitable[tuple[bytes, tuple[str, ...]]]]
+"""Runs what signs where others do not wait for it."""
+
 Hold = Callable[[bytes, bytes], AbstractContextManager[None]]
 """(workspace, message) -> a block in which that message's content is worked on without a pause."""
 
@@ -162,11 +167,14 @@ class Attempter:
         reveal: Reveal | None = None,
         forms: Forms | None = None,
         failed: Callable[[BaseException], None] = lambda error: None,
+        aside: Aside | None = None,
     ) -> None:
         """`hold` notes what is worked on, for whoever comes after a crash; `failed` hears of faults of ours; `reveal`
-        opens what is not stored in readable form (core/redaction); `forms` makes the copies of tracked mail.
+        opens what is not stored in readable form (core/redaction); `forms` makes the copies of tracked mail; `aside`
+        signs large ones.
         """
         self._hold = hold
+        self._aside = aside
         self._forms = forms
         self._reveal = reveal
         self._failed = failed
@@ -229,9 +237,12 @@ class Attempter:
         content = form.content
         now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
         try:
-            with self._hold(work.workspace, work.id):
-                block, signed = self._signing.sign(work.workspace, work.facts.domain, content, now)
-            header = block if isinstance(block, bytes) else await block
+            if len(content) > LARGE and self._aside is not None:
+                header, signed = await self._aside(partial(self._sign_now, work, content, now))
+            else:
+                with self._hold(work.workspace, work.id):
+                    block, signed = self._signing.sign(work.workspace, work.facts.domain, content, now)
+                header = block if isinstance(block, bytes) else await block
         except Exception as e:
             return self._unprepared(work, form.copies, e)
         chunks = (header, content) if header else (content,)
@@ -253,6 +264,10 @@ class Attempter:
             else:
                 out += await sending
         return out
+
+    def _sign_now(self, work: Work, content: bytes, now: datetime) -> tuple[bytes, tuple[str, ...]]:
+        with self._hold(work.workspace, work.id):
+            return self._signing.sign_now(work.workspace, work.facts.domain, content, now)
 
     async def _to_domain(
         self,

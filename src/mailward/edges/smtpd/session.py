@@ -68,6 +68,7 @@ class Session(asyncio.Protocol, Generic[P]):
         self._steps = 0
         self._octets = 0
         self._pace: Pace | None = None  # of the message under way
+        self._hurry: Pace | None = None  # while much is held over all sessions, and by this one
         self._kept = 0  # octets of content that the house's room counts for us
         self._ending: float | None = None
 
@@ -271,7 +272,7 @@ class Session(asyncio.Protocol, Generic[P]):
             self._progress = now
         if machine.question is not None:  # the client waits for us
             self._progress = now
-            self._pace = None
+            self._pace = self._hurry = None
         elif (late := self._late(machine, now)) is not None:
             self._house.counters.timeouts += 1
             machine.close(late)
@@ -284,16 +285,19 @@ class Session(asyncio.Protocol, Generic[P]):
         if now - self._opened > config.session or now - self._progress > idle:
             return TIMED_OUT
         if not machine.in_message:
-            self._pace = None
+            self._pace = self._hurry = None
             return TIMED_OUT if self._principal is None and now - self._opened > config.login else None
         if self._pace is None:
             self._pace = Pace(config.content_grace, now, self._octets)
-        tight = self._kept > SMALL and self._house.room.tight
-        rate = config.tight_rate if tight else config.content_rate
-        pause = config.tight_pause if tight else max(config.content_grace, config.content_idle)
-        if self._pace.late(now, self._octets, rate, pause):
-            return TOO_SLOW if tight else TIMED_OUT
-        return None
+        pause = max(config.content_grace, config.content_idle)
+        if self._pace.late(now, self._octets, config.content_rate, pause):
+            return TIMED_OUT
+        if self._kept <= SMALL or not self._house.room.tight:
+            self._hurry = None
+            return None
+        if self._hurry is None:
+            self._hurry = Pace(config.tight_pause, now, self._octets)
+        return TOO_SLOW if self._hurry.late(now, self._octets, config.tight_rate, config.tight_pause) else None
 
     def drain(self) -> None:
         """Finish what is in hand, then 421 4.3.2."""

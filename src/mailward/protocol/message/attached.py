@@ -8,11 +8,15 @@ whole structure read (`confirmed`), since a text may quote such a field without 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from mailward.protocol.message import headers, parameters, structure
 from mailward.protocol.message.headers import Parsed
 
-_FIELD = re.compile(rb"^content-(?:type|disposition):[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.MULTILINE)
+_VALUE = rb"content-(?:type|disposition):[^\r\n]*(?:\r\n[ \t][^\r\n]*)*"
+_FIELD = re.compile(rb"\n" + _VALUE)
+_WHOLE = re.compile(_VALUE, re.IGNORECASE)
+_WINDOW = 1 << 18
 _MOST = 500
 _DEEPEST = 5
 
@@ -23,19 +27,36 @@ def names(content: bytes, parsed: Parsed) -> tuple[str, ...]:
     if kind is None or kind[:5].lower() == b"text/":
         found = [name for raw in _own(parsed) if (name := _name(raw))]
         return tuple(found)
-    lowered = content.lower()
-    if b"name" not in lowered:
+    if not any(b"name" in content[at : at + _WINDOW + 3].lower() for at in range(0, len(content), _WINDOW)):
         return ()
     out = []
-    for match in _FIELD.finditer(lowered):
-        if b"name" not in match[0]:
-            continue
+    for raw in _naming(content):
         # Encoded words are base64: the name is read from the bytes as they came.
-        if name := _name(content[match.start() : match.end()].partition(b":")[2]):
+        if name := _name(raw.partition(b":")[2]):
             out.append(name)
             if len(out) >= _MOST:
                 break
     return tuple(out)
+
+
+def _naming(content: bytes) -> Iterator[bytes]:
+    """The fields that hold "name", window by window: between two of them other threads get their turn."""
+    at = 0
+    while at >= 0:
+        stop = content.find(b"\n", at + _WINDOW)  # whole lines: the next window begins with the line feed
+        window = content[at : len(content) if stop < 0 else stop].lower()
+        if not at:
+            window = b"\n" + window
+        base = at if at else -1
+        for match in _FIELD.finditer(window):
+            if stop >= 0 and match.end() >= len(window) - 1:  # the field may go on behind the window
+                whole = _WHOLE.match(content, base + match.start() + 1)
+                raw = whole[0] if whole else b""
+                if b"name" in raw.lower():
+                    yield raw
+            elif b"name" in match[0]:
+                yield content[base + match.start() + 1 : base + match.end()]
+        at = stop
 
 
 def confirmed(content: bytes, depth: int = 0) -> tuple[str, ...]:

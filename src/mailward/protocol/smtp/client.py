@@ -439,6 +439,10 @@ class SmtpClient:
 
     # Results.
 
+    def wants_another_form(self, mail: Mail) -> bool:
+        """Whether `send` will ask for the 7-bit form of this message."""
+        return mail.content.eight_bit and mail.seven_bit is not None and "8BITMIME" not in self.offered.names
+
     def _fitted(self, mail: Mail) -> Mail | PermFail | TempFail:
         """The message in the form this peer takes, or why it cannot take it; known before a word is said."""
         names = self.offered.names

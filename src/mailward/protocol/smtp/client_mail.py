@@ -16,6 +16,7 @@ from mailward.protocol.newlines import only_crlf
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNQUOTED = re.compile("[ <>]")
+_PIECE = 1 << 18
 _NOT_XTEXT = re.compile(rb"[^!-*,-<>-~]")
 _NOT_QCHAR = re.compile(r"[^!-*,-<>-\[\]-~]")  # RFC 6533 section 3
 
@@ -75,7 +76,7 @@ def wire_content(content: bytes | tuple[bytes, ...]) -> WireContent:
         if not chunk.isascii():
             eight_bit = True
         if b"\r\n." in chunk:
-            chunk = chunk.replace(b"\r\n.", b"\r\n..")
+            chunk = _stuffed(chunk)
         if chunk[:1] == b".":
             ready.append(b".")
         ready.append(chunk)
@@ -85,6 +86,20 @@ def wire_content(content: bytes | tuple[bytes, ...]) -> WireContent:
     else:
         ready.append(b".\r\n")
     return WireContent(tuple(ready), size, eight_bit)
+
+
+def _stuffed(chunk: bytes) -> bytes:
+    """Every dot behind a CRLF doubled, piece by piece: between two of them other threads get their turn."""
+    if len(chunk) <= _PIECE:
+        return chunk.replace(b"\r\n.", b"\r\n..")
+    pieces: list[bytes] = []
+    at = 0
+    while at < len(chunk):
+        stop = chunk.find(b"\r\n", at + _PIECE)
+        stop = len(chunk) if stop < 0 else stop  # a piece ends before a CRLF, so that none is cut from its dot
+        pieces.append(chunk[at:stop].replace(b"\r\n.", b"\r\n.."))
+        at = stop
+    return b"".join(pieces)
 
 
 def path(address: str) -> bytes:
