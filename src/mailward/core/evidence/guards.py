@@ -130,8 +130,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/suites/storage/test_signing_secrets.py",
     ),
     "INCIDENT-2": (
-        "tests/app/public/test_pages.py",
         "tests/app/checks/test_public.py",
+        "tests/app/public/test_pages.py",
         "tests/app/checks/test_receiving.py",
         "tests/app/inbound/test_report_mail.py",
         "tests/app/public/test_inside.py",
@@ -196,6 +196,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_running.py",
         "tests/app/checks/test_transport.py",
     ),
+    "NET-4": ("tests/app/checks/test_guarding.py",),
     "PEOPLE-1": (
         "tests/app/checks/test_operators.py",
         "tests/app/platform/test_operators.py",
