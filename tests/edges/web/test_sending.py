@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import threading
 from typing import Any
 
 import httpx
 import pytest
 
 from mailward.base.errors import LimitReached, NotFound
+from mailward.edges.web.api import send
+from mailward.edges.web.api.compose import compose_raw
 from tests.edges.web.conftest import SEND, Site, post
 
 
@@ -243,6 +246,27 @@ async def test_raw_as_rfc822(site: Site, api: httpx.AsyncClient) -> None:
     assert item.message_id == "<1@example.com>"
     assert list(item.recipients) == ["x@example.net"]
     assert item.header_from == "ada@example.com"
+
+
+@pytest.mark.parametrize("lines", [1, 20_000])
+async def test_a_large_raw_message_is_prepared_beside_others(
+    site: Site, api: httpx.AsyncClient, lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a megabyte on in a thread, with the same outcome."""
+    beside: list[bool] = []
+
+    def noting(*given: Any) -> Any:
+        beside.append(threading.current_thread() is not threading.main_thread())
+        return compose_raw(*given)
+
+    monkeypatch.setattr(send, "compose_raw", noting)
+    raw = RAW + (b"x" * 70 + b"\r\n") * lines
+    headers = {"content-type": "message/rfc822", "envelope-to": "x@example.net"}
+    answer = await api.post("/v1/messages/raw", content=raw, headers=headers)
+    assert answer.status_code == 202, answer.text
+    (item,) = site.platform.messages.submitted
+    assert item.content.endswith(raw.partition(b"\r\n\r\n")[2])
+    assert beside == [lines > 1]
 
 
 async def test_an_envelope_is_never_overlooked(site: Site, api: httpx.AsyncClient) -> None:

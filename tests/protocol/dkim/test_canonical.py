@@ -72,17 +72,17 @@ def test_as_dkimpy_has_it(body: bytes, size: int) -> None:
 
 
 MB25 = 25_000_000
-DEAR = {
-    "line breaks": b"x" + b"\r\n" * (MB25 // 2),
-    "blank lines": b" \r\n" * (MB25 // 3),
-    "blank lines of tabs": b"\t\r\n" * (MB25 // 3),
-    "line breaks, then a word": b"\r\n" * (MB25 // 2) + b"x",
-    "bare CR": b"\r" * MB25 + b"\r\n",
-    "bare CR before CRLF": b"\r\r\n" * (MB25 // 3),
-    "LF before CR": b"\n\r" * (MB25 // 2) + b"\n",
-    "spaces": b" " * MB25,
-    "spaces and tabs": b" \t" * (MB25 // 2),
-    "seven spaces a word": (b"a" + b" " * 7) * (MB25 // 8),
+DEAR: dict[str, tuple[bytes, bytes, bytes]] = {
+    "line breaks": (b"x", b"\r\n", b""),
+    "blank lines": (b"", b" \r\n", b""),
+    "blank lines of tabs": (b"", b"\t\r\n", b""),
+    "line breaks, then a word": (b"", b"\r\n", b"x"),
+    "bare CR": (b"", b"\r", b"\r\n"),
+    "bare CR before CRLF": (b"", b"\r\r\n", b""),
+    "LF before CR": (b"", b"\n\r", b"\n"),
+    "spaces": (b"", b" ", b""),
+    "spaces and tabs": (b"", b" \t", b""),
+    "seven spaces a word": (b"", b"a" + b" " * 7, b""),
 }
 
 
@@ -90,7 +90,8 @@ DEAR = {
 @pytest.mark.parametrize("what", DEAR)
 def test_a_large_body_costs_little(what: str, relaxed: bool) -> None:
     """25 MB of whatever the canonical form leaves out cost a fraction of a second, and no memory."""
-    body = DEAR[what]
+    first, piece, last = DEAR[what]
+    body = first + piece * (MB25 // len(piece)) + last
     within(0.8, lambda: canonical.body_hash(body, relaxed=relaxed))
     tracemalloc.start()
     try:

@@ -365,20 +365,24 @@ _NEAR = PLAIN + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 _MB25 = 25_000_000
 
 
+_WORD = b"y" * 2000 + b"\r\n"
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("first", "piece", "last"),
     [
-        PLAIN + b"\r\n" + b"x" * _MB25 + b"\r\n",
-        PLAIN + b"\r\n" + (b"x" * 999 + b"\r\n") * (_MB25 // 1001),
-        PLAIN + b"\r\n" + (b" " * 990 + b"\r\n") * (_MB25 // 992) + b"y" * 1000 + b"\r\n",
-        _NEAR + (b"--b\r\n\r\n" + b"y" * 2490 + b"\r\n") * 9990 + b"--b--\r\n",
-        _NEAR + b"--bx\r\n" * (_MB25 // 6) + b"--b\r\n\r\n" + b"y" * 2000 + b"\r\n--b--\r\n",
-        _NEAR + (b"--b" + b" " * 900 + b"x\r\n") * (_MB25 // 906) + b"--b\r\n\r\n" + b"y" * 2000 + b"\r\n--b--\r\n",
+        (PLAIN + b"\r\n", b"x", b"\r\n"),
+        (PLAIN + b"\r\n", b"x" * 999 + b"\r\n", b""),
+        (PLAIN + b"\r\n", b" " * 990 + b"\r\n", _WORD),
+        (_NEAR, b"--b\r\n\r\n" + b"y" * 2500 + b"\r\n", b"--b--\r\n"),
+        (_NEAR, b"--bx\r\n", b"--b\r\n\r\n" + _WORD + b"--b--\r\n"),
+        (_NEAR, b"--b" + b" " * 900 + b"x\r\n", b"--b\r\n\r\n" + _WORD + b"--b--\r\n"),
     ],
     ids=["one line", "long lines", "spaces", "parts", "nearly boundaries", "boundaries and spaces"],
 )
-def test_large_and_odd_is_cheap(content: bytes) -> None:
+def test_large_and_odd_is_cheap(first: bytes, piece: bytes, last: bytes) -> None:
     """25 MB that have to be rewritten cost less than half a second, and no more than four times their memory."""
+    content = first + piece * (_MB25 // len(piece)) + last
     within(0.5, lambda: transport.shorten(content))
     tracemalloc.start()
     try:

@@ -5,10 +5,12 @@ The hot path: one decode for a batch, a tight loop over its messages, no task pe
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,6 +27,7 @@ from mailward.edges.web.schema.common import NoQuery, Problem, Request
 from mailward.edges.web.schema.submission import Asked, Given, Idempotency, Keyed, Outcome, Outgoing
 from mailward.policy.access import Permission
 
+_LARGE = 1 << 20  # octets of a finished message from which it is prepared in a thread
 RFC822 = "message/rfc822"
 # What a comma between addresses is told from: quoted strings, in which a backslash takes the next character along.
 _MARKS = re.compile(r'[,"\\]')
@@ -79,7 +82,8 @@ async def send_raw(call: Call[NoQuery, types.RawRequest | None]) -> Reply:
             return _single(earlier)
     if (content := await call.platform.templates.filled_raw(call.actor, request.raw)) is not request.raw:
         request = msgspec.structs.replace(request, raw=content)
-    outgoing = compose_raw(request, call.now, call.entropy, key, call.hostname)
+    compose_it = partial(compose_raw, request, call.now, call.entropy, key, call.hostname)
+    outgoing = await asyncio.to_thread(compose_it) if len(request.raw) > _LARGE else compose_it()
     return _single(await call.platform.messages.submit(call.actor, (outgoing,), atomic=False))
 
 
