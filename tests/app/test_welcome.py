@@ -8,7 +8,7 @@ import pytest
 
 from mailward.app.first import First
 from mailward.app.settings import load
-from mailward.app.welcome import FIRST_CREDENTIALS, prepare_apart, welcome
+from mailward.app.welcome import FIRST_CREDENTIALS, is_kept, prepare_apart, welcome
 
 
 def test_what_is_prepared_apart_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,7 +19,7 @@ def test_what_is_prepared_apart_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert first.link
     assert first.key
     assert first.smtp
-    welcome(settings, first, terminal=True)
+    welcome(settings, first, kept=False)
     assert first.key in capsys.readouterr().out
     assert prepare_apart(settings, lambda slot: True).key is None
 
@@ -28,7 +28,7 @@ def test_what_is_printed_can_be_reached(tmp_path: Path, capsys: pytest.CaptureFi
     """In a container everything listens on every address: what is printed names one, and takes our own certificate."""
     where = {"MAILWARD_HTTP__LISTEN": "0.0.0.0:8080", "MAILWARD_SUBMISSION__STARTTLS": "0.0.0.0:1587"}
     settings = load(None, {"MAILWARD_SERVER__DATA": str(tmp_path), **where})
-    welcome(settings, First("mwl_x", "mwk_x", ("smtp_x", "mws_x")), terminal=True)
+    welcome(settings, First("mwl_x", "mwk_x", ("smtp_x", "mws_x")), kept=False)
     told = capsys.readouterr().out
     assert "https://localhost:8080/setup/mwl_x" in told
     assert "curl -sS --insecure https://localhost:8080/v1/messages" in told
@@ -44,11 +44,20 @@ def test_an_error_of_the_child_is_the_callers(tmp_path: Path) -> None:
         prepare_apart(settings, lambda slot: True)
 
 
+@pytest.mark.parametrize(
+    ("environ", "kept"),
+    [({}, False), ({"HOME": "/root"}, False), ({"JOURNAL_STREAM": "8:1234"}, True), ({"OUTPUT_IS_KEPT": "1"}, True)],
+)
+def test_only_a_log_keeps_what_is_printed(environ: dict[str, str], kept: bool) -> None:
+    """A pipe or a file is somebody's who reads it: a script that starts the platform and goes on with its key."""
+    assert is_kept(environ) is kept
+
+
 def test_a_journal_gets_no_credentials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is no terminal is kept by somebody: key and password go to a file for the owner, the link is shown."""
+    """What a log keeps is read by others: key and password go to a file for the owner, the link is shown."""
     settings = load(None, {"MAILWARD_SERVER__DATA": str(tmp_path)})
     (tmp_path / FIRST_CREDENTIALS).symlink_to(tmp_path / "elsewhere")
-    welcome(settings, First("mwl_x", "mwk_x", ("smtp_x", "mws_x")), terminal=False)
+    welcome(settings, First("mwl_x", "mwk_x", ("smtp_x", "mws_x")), kept=True)
     told, file = capsys.readouterr().out, tmp_path / FIRST_CREDENTIALS
     assert "/setup/mwl_x" in told
     assert str(file) in told
@@ -57,5 +66,5 @@ def test_a_journal_gets_no_credentials(tmp_path: Path, capsys: pytest.CaptureFix
     assert "Bearer mwk_x" in file.read_text() and "password mws_x" in file.read_text()
     assert not (tmp_path / "elsewhere").exists()
     file.unlink()
-    welcome(settings, First("mwl_x"), terminal=False)
+    welcome(settings, First("mwl_x"), kept=True)
     assert not file.exists() and "credentials" not in capsys.readouterr().out

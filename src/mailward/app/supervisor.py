@@ -28,7 +28,7 @@ from mailward.app.roles import Hold, StartError, first_slot
 from mailward.app.settings import Settings, SettingsError, load, split_address
 from mailward.app.user import become, give_data
 from mailward.app.watchdog import Watchdog
-from mailward.app.welcome import prepare_apart, welcome
+from mailward.app.welcome import is_kept, prepare_apart, welcome
 from mailward.base.errors import MailwardError
 
 log = structlog.get_logger()
@@ -289,7 +289,7 @@ def _run(settings: Settings, roles: list[str]) -> int:
         nonlocal first
         first = prepare_apart(settings, idle)
 
-    return Supervisor(settings, prepare, lambda: welcome(settings, first, terminal=sys.stdout.isatty())).run()
+    return Supervisor(settings, prepare, lambda: welcome(settings, first, kept=is_kept(os.environ))).run()
 
 
 __all__ = ["SettingsError", "StartError", "Supervisor", "become", "bind"]

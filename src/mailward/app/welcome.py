@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mailward.app.first import First
@@ -65,11 +65,16 @@ def _prepare_and_tell(settings: Settings, idle: Callable[[int], bool], writer: i
         os._exit(code)
 
 
-def welcome(settings: Settings, first: First, *, terminal: bool) -> None:
+def is_kept(environ: Mapping[str, str]) -> bool:
+    """Whether a log keeps what is printed: systemd's journal, as it says itself, or a container's, as the image does."""
+    return not sys.stdout.isatty() and ("JOURNAL_STREAM" in environ or "OUTPUT_IS_KEPT" in environ)
+
+
+def welcome(settings: Settings, first: First, *, kept: bool) -> None:
     """The console's words: where everything is, the setup link, one curl line and one SMTP block.
 
-    Without a `terminal` they go to a journal that keeps them: what has a secret for longer than the setup link's day is
-    put in a file of the data folder instead, for its owner alone.
+    Where they are `kept`, what has a secret for longer than the setup link's day is put in a file of the data folder
+    instead, for its owner alone.
     """
     url = settings.http.public_url
     roles = settings.server.roles
@@ -81,7 +86,7 @@ def welcome(settings: Settings, first: First, *, terminal: bool) -> None:
     if first.link is not None:
         lines += ["", "Set up the owner (works once, for 24 hours):", f"  {url}/setup/{first.link}"]
     if credentials := _credentials(settings, first):
-        if terminal:
+        if not kept:
             lines += credentials
         else:
             where = _keep(settings.data, "\n".join(credentials[1:]) + "\n")

@@ -20,7 +20,7 @@ def up(*, config: Config = None, role: str | None = None) -> NoReturn:
     roles of their own share a data folder. On first start the data folder, keys, schema, a
     self-signed certificate and a workspace are made and a single-use setup link is printed; in
     capture mode also a key and an SMTP login, which go to first-credentials.txt in the data folder
-    when the output is no terminal.
+    where a log keeps what is printed.
     """
     roles = roles_of(role) if role is not None else []
     settings = load(config, os.environ)
