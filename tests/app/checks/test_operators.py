@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,13 @@ async def test_it_notices_a_register_nobody_reads(drill: Drill, monkeypatch: pyt
     """A lapse that blocks nothing is found."""
     monkeypatch.setattr(grants, "require_in_order", lambda operator, now: None)
     assert await lapse(drill) == ["a lapsed operator was not refused"]
+
+
+@pytest.mark.claim("AUTHZ-4")
+@pytest.mark.parametrize("term", ["ESCALATES", "SUSPENDS"])
+async def test_it_notices_terms_that_are_longer_than_promised(
+    drill: Drill, monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    """Whatever the verbs take for late: the drill waits as long as the documents say."""
+    monkeypatch.setattr(review, term, timedelta(days=100))
+    assert await quarter(drill)

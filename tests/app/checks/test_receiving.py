@@ -225,6 +225,18 @@ async def test_a_reader_without_room(context: Context) -> None:
     assert found.result is Result.FAILED
 
 
+@pytest.mark.claim("INPUT-2")
+async def test_a_reader_without_bounds(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that is read to its end where a limit is to be named is a failure."""
+    found = await receiving.hostile_messages_are_read(context)
+    assert (found.result, "2 beyond a limit" in found.evidence) == (Result.PASSED, True), found.evidence
+    for defect in receiving.unbounded():
+        with monkeypatch.context() as patch:
+            patch.setattr(receiving, "unbounded", lambda defect=defect: {defect: b"Subject: fine\r\n\r\nx\r\n"})
+            found = await receiving.hostile_messages_are_read(context)
+            assert (found.result, defect in found.evidence) == (Result.FAILED, True)
+
+
 async def test_requests_and_answers(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every form is signed and every answer has its reply; another key or another reply is found out."""
     found = await handing.a_message_becomes_a_signed_request(context)

@@ -34,6 +34,8 @@ _WISH = Wish(
     ground=Ground.LEGAL, legal="the drill has no content of anybody",
 )  # fmt: skip
 _DAY = 20_000
+# What is promised (docs/operators.md), whatever the verbs have.
+_ESCALATES, _SUSPENDS = timedelta(days=14), timedelta(days=30)
 
 
 class Drill:
@@ -175,10 +177,10 @@ async def quarter(drill: Drill) -> list[str]:
     if opened is None or not {i.id for i in opened.items} >= {*keys, drill.owner}:
         return ["a review left something out"]
     await drill.do(review.decide, drill.customer, opened.id, Kind.KEY, keys[0], Decision.KEEP)
-    drill.at += review.ESCALATES
+    drill.at += _ESCALATES
     if await drill.do(review.escalate, drill.shell, opened.id) is None:
         wrong.append("a late review was not escalated")
-    drill.at += review.SUSPENDS - review.ESCALATES
+    drill.at += _SUSPENDS - _ESCALATES
     done = await drill.do(review.suspend, drill.shell, opened.id)
     outcome = {i.id: i.outcome for i in done.items} if done is not None else {}
     if (outcome.get(keys[0]), outcome.get(keys[1])) != ("kept", "suspended"):

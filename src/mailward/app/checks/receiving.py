@@ -31,6 +31,7 @@ _EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + b"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE
 _GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*" + b"GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 _NOBODY = Subject("127.0.0.1", "verify.invalid", "", ("postmaster",))
 _LONGEST = 1.0
+_DEEP, _MANY, _MOST_PARTS = 100, 2000, 1000
 _NONE = "this installation does not receive mail (no role mx)"
 
 
@@ -94,12 +95,30 @@ async def hostile_messages_are_read(context: Context) -> Finding:
             if took > _LONGEST:
                 return failed(f"reading {name} took {took:.1f} s")
             slowest = max(slowest, took)
+        for defect, content in unbounded().items():
+            found = await examiner.examine(content)
+            if defect not in found.defects or found.parts > _MOST_PARTS:
+                return failed(f"a message beyond a limit was read whole: {found.parts} parts, and no {defect}")
     except (Unexaminable, Unavailable) as e:
         return failed(f"a hostile message broke its reader: {e}")
     finally:
         await examiner.close()
     milliseconds = round(slowest * 1000)
-    return passed(f"{len(cases)} hostile messages were read in a limited process, the slowest in {milliseconds} ms")
+    return passed(
+        f"{len(cases)} hostile messages were read in a limited process, the slowest in {milliseconds} ms; of "
+        f"{len(unbounded())} beyond a limit of depth or parts the rest was left unread, and that is named"
+    )
+
+
+def unbounded() -> dict[str, bytes]:
+    """Messages of more parts, and nested deeper, than any mail needs; by the defect that is to be named."""
+    head = "Subject: verify\r\nMIME-Version: 1.0\r\n"
+    nested = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(_DEEP))
+    parts = "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n" * _MANY
+    return {
+        "nested_too_deep": f"{head}{nested}\r\nx\r\n".encode(),
+        "too_many_parts": f"{head}Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n".encode(),
+    }
 
 
 @check("INPUT-2")
