@@ -567,3 +567,19 @@ async def test_where_nobody_may_come_from_here_it_is_said(context: Context, mana
     assert "a key and an SMTP credential ended" in ended.evidence
     assert "listed networks alone" in ended.evidence
     assert "listed networks alone" in asked.evidence
+
+
+@pytest.mark.claim("EMAIL-2")
+async def test_an_unverified_domain_that_may_send_fails(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also before a worker has heard of it."""
+
+    class Everything(dict[str, Any]):
+        def __contains__(self, name: object) -> bool:
+            return True
+
+    async def careless(_: Any) -> dict[bytes, dict[str, Any]]:
+        return {b"": Everything()}
+
+    monkeypatch.setattr(email, "load_domains", careless)
+    found = await email.unverified_domains_send_nothing(context)
+    assert (found.result, "among those that may send" in found.evidence) == (Result.FAILED, True)

@@ -113,6 +113,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_records.py",
         "tests/core/domains/test_inbound_tls.py",
         "tests/adapters/vault/test_multibuffer.py",
+        "tests/app/checks/test_running.py",
     ),
     "EMAIL-3": (
         "tests/attacks/test_mail_authentication.py",
