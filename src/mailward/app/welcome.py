@@ -66,7 +66,7 @@ def _prepare_and_tell(settings: Settings, idle: Callable[[int], bool], writer: i
 
 
 def is_kept(environ: Mapping[str, str]) -> bool:
-    """Whether a log keeps what is printed: systemd's journal, as it says itself, or a container's, as the image does."""
+    """Whether a log keeps what is printed: the journal, as systemd says, or that of a container, as the image says."""
     return not sys.stdout.isatty() and ("JOURNAL_STREAM" in environ or "OUTPUT_IS_KEPT" in environ)
 
 
