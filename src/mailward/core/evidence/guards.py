@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 GUARDS: dict[str, tuple[str, ...]] = {
-    "AUTHN-1": (
-        "tests/core/identity/test_sign_in.py",
-    ),
+    "AUTHN-1": ("tests/core/identity/test_sign_in.py",),
     "AUTHN-2": (
         "tests/app/checks/test_pages.py",
         "tests/core/identity/test_sign_in.py",
@@ -25,9 +23,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/core/identity/test_second_factors.py",
         "tests/scenarios/test_people_chromium.py",
     ),
-    "AUTHN-5": (
-        "tests/edges/web/dashboard/test_pages.py",
-    ),
+    "AUTHN-5": ("tests/edges/web/dashboard/test_pages.py",),
     "AUTHN-7": (
         "tests/app/checks/test_running.py",
         "tests/scenarios/test_people_chromium.py",
@@ -123,15 +119,9 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/protocol/dmarc/test_rfc9989.py",
         "tests/protocol/spf/test_conformance.py",
     ),
-    "EMAIL-6": (
-        "tests/app/checks/test_running.py",
-    ),
-    "EMAIL-7": (
-        "tests/app/checks/test_running.py",
-    ),
-    "EMAIL-8": (
-        "tests/app/checks/test_tracking.py",
-    ),
+    "EMAIL-6": ("tests/app/checks/test_running.py",),
+    "EMAIL-7": ("tests/app/checks/test_running.py",),
+    "EMAIL-8": ("tests/app/checks/test_tracking.py",),
     "EMAIL-9": (
         "tests/app/checks/test_receiving.py",
         "tests/app/test_poison.py",
@@ -210,9 +200,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/checks/test_running.py",
         "tests/app/checks/test_transport.py",
     ),
-    "NET-4": (
-        "tests/app/checks/test_guarding.py",
-    ),
+    "NET-4": ("tests/app/checks/test_guarding.py",),
     "PEOPLE-1": (
         "tests/app/checks/test_operators.py",
         "tests/app/platform/test_operators.py",
@@ -292,12 +280,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/app/test_shown_certificate.py",
         "tests/scenarios/test_certificates.py",
     ),
-    "TRANSIT-4": (
-        "tests/scenarios/test_receiving.py",
-    ),
-    "TRANSIT-5": (
-        "tests/app/checks/test_running.py",
-    ),
+    "TRANSIT-4": ("tests/scenarios/test_receiving.py",),
+    "TRANSIT-5": ("tests/app/checks/test_running.py",),
     "TRANSIT-6": (
         "tests/adapters/storage/postgres/test_access.py",
         "tests/adapters/storage/objects/test_place.py",
