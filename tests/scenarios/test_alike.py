@@ -30,7 +30,7 @@ _SETTINGS: dict[str, Any] = {
     **BURST,
 }
 # The first two are said when time runs out or the server stops; listeners without AUTH count as authenticated.
-_UNSAID = {"SHUTTING_DOWN", "TIMED_OUT", "NO_AUTH"}
+_UNSAID = {"SHUTTING_DOWN", "TIMED_OUT", "NO_AUTH", "NO_ROOM", "TOO_SLOW"}
 
 
 @contextmanager

@@ -22,9 +22,9 @@ from mailward.policy.inbound_routes import MatchKind
 
 RAW = b"\x01" * 16
 WS = ids.WorkspaceId(ids.encode("ws", RAW))
-ACTOR = Actor(WS, "key", "key_1", frozenset(Permission))
+ACTOR = Actor(WS, "key", ids.encode("key", b"1" * 16), frozenset(Permission))
 OTHER_RAW = b"\x02" * 16
-OTHER = Actor(ids.WorkspaceId(ids.encode("ws", OTHER_RAW)), "key", "key_2", frozenset(Permission))
+OTHER = Actor(ids.WorkspaceId(ids.encode("ws", OTHER_RAW)), "key", ids.encode("key", b"2" * 16), frozenset(Permission))
 CONTENT = b"Subject: hi\r\n\r\nhello\r\n"
 ALLOWED = Allowed(stored=True, reach=Reach(loopback_http=True))
 

@@ -20,8 +20,9 @@ _ELSEWHERE = (
     "adapters/host/", "adapters/storage/backup/", "adapters/storage/moves.py", "adapters/storage/moving/",
     "adapters/storage/postgres/migrate.py", "adapters/storage/postgres/moves.py", "adapters/storage/postgres/nodes.py",
     "adapters/storage/postgres/server.py", "adapters/storage/sqlite/connection.py", "adapters/vault/",
-    "app/arrivals.py", "app/backups/", "app/checks/", "app/commands/", "app/context.py", "app/database_logins.py",
-    "app/gate.py", "app/handing.py", "app/inbound/", "app/moving.py", "app/renewal.py", "app/shell_reading.py",
+    "app/arrivals.py", "app/backups/", "app/bill.py", "app/checks/", "app/commands/", "app/context.py",
+    "app/database_logins.py", "app/gate.py", "app/handing.py", "app/inbound/", "app/moving.py", "app/renewal.py",
+    "app/shell_reading.py",
     "app/stores.py", "edges/smtpd/", "edges/workers/", "policy/egress.py", "policy/inbound.py", "protocol/webhooks.py",
 )  # fmt: skip
 # Pages alone say these, with one status at one place and another elsewhere; `sending_paused` holds and refuses nothing.

@@ -242,6 +242,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "stopping": (503, "The server is stopping. Try again in a moment."),
     "storage_busy": (503, "The message could not be stored now; please try again later."),
     "storage_full": (503, "The message could not be stored now; please try again later."),
+    "storage_schema": (503, "The store is of another version of the program; its operator knows more."),
     "storage_unavailable": (503, "The store is away or busy. Nothing was accepted; try again."),
     "stream_invalid": (422, "There are two streams: transactional and broadcast."),
     "subject_too_long": (422, "A subject may have 998 characters."),
